@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace spillway::http {
+
+/// A rule that a message broke: the status to answer with, and the rule in words.
+/// For a response of the API the status is 502 or 504. Empty (`status == 0`) means sound.
+struct Violation {
+  int status = 0;
+  const char* rule = "";
+  explicit operator bool() const { return status != 0; }
+};
+
+/// How the end of a body is found (RFC 9112, section 6.3).
+enum class Framing : std::uint8_t { none, length, chunked, until_close };
+
+struct Field {
+  std::string_view name;
+  std::string_view value;
+};
+
+/// Limits on a head. Bytes, but `headers` which counts fields.
+struct HeadLimits {
+  std::size_t head = 16 * 1024;
+  std::size_t uri = 8 * 1024;
+  std::size_t headers = 100;
+  bool underscores = false;  ///< accept field names with an underscore
+};
+
+/// A parsed and checked request head. Every view points into the bytes it was parsed from.
+/// Reused between requests: `parse_request` clears it and keeps the capacity of `fields`.
+struct RequestHead {
+  std::string_view method;
+  std::string_view target;     ///< origin-form or `*`; an absolute-form target is reduced to its origin-form
+  std::string_view path;       ///< `target` up to the first `?`
+  std::string_view query;      ///< after the first `?`, empty without one
+  std::string_view authority;  ///< of `Host`, or of an absolute-form target
+  int minor = 1;               ///< HTTP/1.`minor`
+  std::vector<Field> fields;   ///< in order, as sent; includes hop-by-hop fields
+  Framing framing = Framing::none;
+  std::uint64_t content_length = 0;  ///< meaningful when `framing == Framing::length`
+  bool keep_alive = true;            ///< what the client's version and `Connection` ask for
+  bool expect_continue = false;
+  bool upgrade_websocket = false;  ///< `Upgrade: websocket`, nominated by `Connection`, on a GET of 1.1
+  bool idempotent = false;         ///< GET, HEAD, OPTIONS, PUT, DELETE (RFC 9110, section 9.2.2)
+  bool head_method = false;        ///< the response has no body whatever it announces
+
+  /// Value of the first field of this name (given in lower case), empty if absent.
+  std::string_view field(std::string_view lower_case_name) const;
+};
+
+struct ResponseHead {
+  int status = 0;
+  std::string_view reason;
+  int minor = 1;
+  std::vector<Field> fields;
+  Framing framing = Framing::none;
+  std::uint64_t content_length = 0;
+  bool keep_alive = true;         ///< the API's side of the connection may be reused after this response
+  std::string_view load_report;   ///< value of `Endpoint-Load-Metrics`, empty without one
+
+  bool informational() const { return status >= 100 && status < 200; }
+  std::string_view field(std::string_view lower_case_name) const;
+};
+
+/// ASCII case-insensitive equality; `lower` is already in lower case.
+bool equals_lower(std::string_view text, std::string_view lower);
+
+}  // namespace spillway::http

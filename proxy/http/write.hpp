@@ -1,0 +1,48 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "proxy/http/message.hpp"
+
+namespace spillway::http {
+
+/// What the proxy says of a request towards the API, beside what the client sent.
+struct Forwarding {
+  std::string_view client_address;       ///< without port; v6 without brackets
+  std::string_view scheme = "http";
+  bool trusted_peer = false;             ///< the peer's X-Forwarded-* and Forwarded are extended, not replaced
+  bool emit_forwarded = false;           ///< also write `Forwarded` (RFC 7239)
+  std::string_view request_id;           ///< replaces the client's
+  std::string_view traceparent;          ///< replaces the client's; empty leaves it out
+  std::optional<std::chrono::milliseconds> time_left;  ///< written as X-Request-Timeout in place of the client's
+};
+
+/// Appends the request head anew for the API: hop-by-hop and nominated fields removed, framing
+/// written from what was understood (Content-Length, or chunked), `Via` and the forwarding fields set.
+void write_request(const RequestHead& head, const Forwarding& forwarding, std::string& out);
+
+/// What the proxy decided about the connection to the client.
+struct Delivery {
+  int client_minor = 1;      ///< version of the client; 1.0 gets neither chunks nor 1xx
+  bool keep_alive = true;    ///< false writes `Connection: close`
+  Framing framing = Framing::none;  ///< of the body as it goes to the client
+  std::string_view request_id;      ///< written as X-Request-ID
+};
+
+/// Appends the response head anew for the client. Hop-by-hop and nominated fields and the load report are
+/// removed; `Server` and `Date` stay as the API sent them; `Via` is set.
+void write_response(const ResponseHead& head, const Delivery& delivery, std::string& out);
+
+/// Framing towards a client for a response the API framed as `head` says: chunked bodies and
+/// `until_close` ones become chunked for 1.1 clients and close-delimited for 1.0 clients.
+Framing delivery_framing(const ResponseHead& head, int client_minor);
+
+/// Longest chunk-size line that `write_chunk_size` appends, with its CRLF.
+inline constexpr std::size_t kChunkSizeMax = 18;
+void write_chunk_size(std::size_t size, std::string& out);
+inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
+
+}  // namespace spillway::http
