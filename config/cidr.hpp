@@ -1,0 +1,32 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace config {
+
+/// An IP address as 16 bytes, network order; IPv4 in its mapped form ::ffff:a.b.c.d, so that a peer of a
+/// dual-stack socket compares equal to the same peer of an IPv4 one.
+using IpBytes = std::array<std::uint8_t, 16>;
+
+/// A block of addresses: `10.0.0.0/8`, `fd00::/8`, or one address.
+struct Cidr {
+  IpBytes network{};
+  int prefix = 128;  ///< of the 128 bits of the mapped form: 10.0.0.0/8 has 96 + 8
+
+  bool contains(const IpBytes& address) const;
+  bool operator==(const Cidr&) const = default;
+};
+
+/// Reads an IPv4 or IPv6 literal, without brackets, port or zone. False: not one.
+bool parse(std::string_view text, IpBytes& address);
+
+// What config::Fields needs; see `parsed` there. Bits beyond the prefix must be zero.
+bool parse(std::string_view text, Cidr& cidr);
+std::string to_text(const Cidr& cidr);
+std::string_view words_for(const Cidr&);
+std::string_view pattern_for(const Cidr&);
+
+}  // namespace config

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <functional>
+#include <iosfwd>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "config/load.hpp"
+#include "config/write.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace config {
+
+// Exit statuses of both programs.
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitFailure = 1;  ///< invalid configuration or failure while running
+inline constexpr int kExitUsage = 2;    ///< the command line makes no sense
+
+struct ProgramInfo {
+  std::string name;
+  std::string description;
+  std::string version;
+  std::string default_config;  ///< path
+};
+
+/// The options both programs share: --config, --check-config [--format=json], --print-config[=effective|defaults],
+/// --print-schema, --version, --help. A program adds its own to `app()` before `parse`:
+///
+///     config::CommandLine line({"spillway", "…", kVersion, "config/proxy.yaml"}, std::cout, std::cerr);
+///     CLI::App* healthcheck = line.app().add_subcommand("healthcheck", "…");
+///     if (auto status = line.parse(argc, argv)) return *status;
+///     if (*healthcheck) return …;
+///     ProxyConfig configuration;
+///     if (auto status = line.load(kProxyDefinition, configuration)) return *status;
+class CommandLine {
+ public:
+  CommandLine(ProgramInfo program, std::ostream& out, std::ostream& err);
+  ~CommandLine();
+
+  CLI::App& app() { return *app_; }
+
+  /// An exit status if there is nothing more to do: --help, --version, or usage that makes no sense.
+  std::optional<int> parse(int argc, const char* const* argv);
+
+  const std::string& config_path() const { return config_path_; }
+
+  /// Answers --check-config, --print-… or reads the configuration. Nothing: `config` is read, run the program.
+  template <class Config>
+  std::optional<int> load(const Definition<Config>& definition, Config& config) {
+    config = {};
+    return answer([&](Fields& f) { definition.describe(f, config); },
+                  [&](Problems& problems) { definition.check(config, problems); });
+  }
+
+ private:
+  enum class Ask { run, check, print_effective, print_defaults, print_schema, print_reference };
+
+  Ask ask() const;
+  std::optional<int> answer(const Describe& describe, const std::function<void(Problems&)>& check);
+
+  ProgramInfo program_;
+  std::ostream& out_;
+  std::ostream& err_;
+  std::unique_ptr<CLI::App> app_;
+  std::string config_path_;
+  bool check_ = false;
+  std::string format_ = "text";
+  std::string print_;
+  bool print_schema_ = false;
+  bool print_reference_ = false;
+};
+
+}  // namespace config

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace config {
+
+/// A position in a file, both counted from 1.
+struct Place {
+  int line = 1;
+  int column = 1;
+
+  auto operator<=>(const Place&) const = default;
+};
+
+/// One fault in a configuration file.
+struct Error {
+  std::string file;
+  Place place;
+  std::string path;  ///< the field, as in `classes[0].shed_at`; empty when the file as a whole is meant
+  std::string message;
+};
+
+/// `file:line:column: path: message`
+std::string to_text(const Error& error);
+
+/// One JSON object {"valid", "errors": [{"file", "line", "column", "path", "message"}]}, ending in a line break.
+std::string to_json(const std::vector<Error>& errors);
+
+}  // namespace config

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "config/load.hpp"
+
+/// What is generated from a description besides the parser. `describe` must refer to a default-constructed struct
+/// where defaults are written (schema, reference); a list in it is grown by one element for a moment.
+namespace config {
+
+/// The present values as YAML that `read` accepts; secrets appear as `***`.
+std::string to_yaml(const Describe& describe);
+
+/// JSON Schema, draft 2020-12.
+std::string to_schema(const Describe& describe, std::string_view title);
+
+/// A Markdown section with a table of every field: default, what it accepts, what it means.
+std::string to_reference(const Describe& describe, std::string_view title);
+
+template <class Config>
+std::string to_yaml(const Config& config, const Definition<Config>& definition) {
+  Config copy = config;
+  return to_yaml([&](Fields& f) { definition.describe(f, copy); });
+}
+
+template <class Config>
+std::string to_schema(const Definition<Config>& definition, std::string_view title) {
+  Config defaults;
+  return to_schema([&](Fields& f) { definition.describe(f, defaults); }, title);
+}
+
+template <class Config>
+std::string to_reference(const Definition<Config>& definition, std::string_view title) {
+  Config defaults;
+  return to_reference([&](Fields& f) { definition.describe(f, defaults); }, title);
+}
+
+}  // namespace config
