@@ -80,6 +80,9 @@ Scalar text(std::string& value, Range<std::size_t> length);     // bytes, after 
 Scalar optional_text(std::optional<std::string>& value, Range<std::size_t> length);
 Scalar one_of(std::vector<std::string> names, std::function<void(std::size_t)> set, std::function<std::size_t()> get);
 
+/// {"type": "string"} with a pattern, if there is one.
+std::string string_schema(std::string_view pattern);
+
 /// A type of its own, found by argument-dependent lookup:
 ///   bool parse(std::string_view text, T& value);   // false: not acceptable, `value` unchanged
 ///   std::string to_text(const T& value);           // `parse` accepts it
@@ -94,9 +97,6 @@ Scalar parsed(T& value) {
   scalar.schema = {string_schema(pattern_for(value))};
   return scalar;
 }
-
-/// {"type": "string"} with a pattern, if there is one.
-std::string string_schema(std::string_view pattern);
 
 /// The visitor. A description is run by several of them: reader, printer, schema writer, reference writer.
 class Fields {

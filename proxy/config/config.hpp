@@ -9,11 +9,10 @@
 
 #include "config/address.hpp"
 #include "config/cidr.hpp"
-#include "config/load.hpp"
 
 namespace spillway {
 
-using config::Duration;
+using Duration = std::chrono::nanoseconds;
 using namespace std::chrono_literals;
 
 /// The proxy's configuration. The member initialisers are the defaults; units, ranges and the meaning of zero stand
@@ -180,12 +179,5 @@ struct ProxyConfig {
   bool forwarded_header = false;
   LogConfig log;
 };
-
-/// Names every field once, with its documentation and range.
-void describe(config::Fields& f, ProxyConfig& c);
-/// The rules between fields.
-void check(const ProxyConfig& c, config::Problems& problems);
-
-inline constexpr config::Definition<ProxyConfig> kProxyDefinition{describe, check};
 
 }  // namespace spillway
