@@ -1,0 +1,41 @@
+# Every command a developer needs. Debian 12 with git and make is enough to begin with.
+
+PRESET ?= release
+URL    ?= http://localhost:8080
+ADMIN  ?= http://localhost:9901
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build run test smoke bench fuzz clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+
+deps: ## install the Debian packages that are missing
+	@deploy/dev/deps.sh deploy/dev/packages.txt
+
+build: deps ## build both programs: build/release/proxy/spillway, build/release/api/scholarship-api
+	@cmake --preset $(PRESET) --log-level=WARNING
+	@cmake --build --preset $(PRESET) --target spillway scholarship-api
+
+run: build ## PostgreSQL, API and proxy in the foreground; Ctrl-C stops all
+	@exec deploy/dev/run.sh
+
+test: deps ## build and run every test; PRESET=asan or tsan for those that a sanitizer can help
+	@cmake --preset $(PRESET) --log-level=WARNING
+	@cmake --build --preset $(PRESET)
+	@SPILLWAY_BIN_DIR="$(CURDIR)/build/$(PRESET)" tests/with_postgres.sh \
+	  ctest --test-dir build/$(PRESET) --output-on-failure $(if $(filter-out release,$(PRESET)),-LE once)
+
+smoke: deps ## try a running stack with curl: URL=http://localhost:8080 ADMIN=http://localhost:9901
+	@URL=$(URL) ADMIN=$(ADMIN) bats tests/smoke/stack.bats
+
+bench: build ## compare with nginx and HAProxy: ROUNDS=3 DURATION=5 SCENARIOS=tcp,unix,refusal,idle
+	@deploy/dev/deps.sh deploy/dev/packages-bench.txt
+	@exec tests/bench/peers.sh
+
+fuzz: deps ## fuzz the parsers
+	@exec tests/fuzz/run.sh
+
+clean: ## delete build/ and with it the development database
+	@test ! -e build/run/postgres || deploy/dev/postgres.sh remove build/run/postgres
+	@rm -rf build
