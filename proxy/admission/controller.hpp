@@ -1,56 +1,18 @@
 #pragma once
 
-#include <cstdint>
-#include <string>
 #include <vector>
 
+#include "proxy/admission/policy.hpp"
+#include "proxy/admission/queue.hpp"
 #include "proxy/admission/reason.hpp"
+#include "proxy/admission/request.hpp"
 #include "proxy/clock.hpp"
 
 namespace spillway::admission {
 
-enum class Mode : std::uint8_t { enforce, shadow, off };
-
-struct ClassPolicy {
-  std::string name;
-  double shed_at = 0.80;  ///< share of the limit at which the class is refused, 0 (always) to 1
-};
-
-struct QueuePolicy {
-  int max_length = 100;                         ///< 0: nobody waits
-  Duration max_wait = std::chrono::seconds(1);  ///< 0: nobody waits
-};
-
-struct Policy {
-  Mode mode = Mode::enforce;
-  int max_concurrent = 100;          ///< requests in flight, at least 1
-  std::vector<ClassPolicy> classes;  ///< `Request::class_index` counts here
-  QueuePolicy queue;
-};
-
-/// A request as admission sees it. Lives in the driver's request state; its address must not change
-/// while it waits. The first group is the driver's to fill, the second the controller's.
-struct Request {
-  int class_index = 0;
-
-  enum class State : std::uint8_t { fresh, waiting, admitted, refused };
-  State state = State::fresh;
-  Reason reason = Reason::capacity;         ///< when refused
-  bool shadow_refused = false;              ///< admitted only because the mode is `shadow`; `reason` says what would have been
-  Time arrived{};
-  Request* next = nullptr;                  ///< link of the queue or of the decided list
-  Request* previous = nullptr;
-};
-
-/// How an admitted request ended, as far as a limit may learn from it.
-enum class Completion : std::uint8_t {
-  success,  ///< the API answered; its latency counts
-  ignore,   ///< says nothing about the API: client abort, connect race, health check
-  dropped,  ///< the API failed or timed out under this load
-};
-
 /// Decides who may go on to the API. Pure: no I/O, no clock, no lock. Events come with `now`;
 /// the requests whose wait they end are handed out by `next_decided`. Not thread-safe: the driver serialises calls.
+/// Owns no request. After an event allocates nothing.
 ///
 /// Invariants, whatever the order of events:
 ///  - in `enforce`, requests in flight never exceed the limit, nor a class's share of it at admission;
@@ -62,9 +24,9 @@ class Controller {
 
   /// Decides on a fresh request: admitted, waiting or refused, also left in `request.state`.
   Request::State arrive(Request& request, Time now);
-  /// Gives back the slot of an admitted request. May end the wait of others.
+  /// Gives back the slot of an admitted request, which is fresh then. May end the wait of others.
   void finish(Request& request, Completion completion, Time now);
-  /// A waiting request goes away (client closed). It is in no list afterwards.
+  /// A waiting request goes away (client closed). It is fresh and in no list afterwards.
   void abandon(Request& request);
   /// Refuses whoever has waited too long. Call at least every 10 ms while anybody waits.
   void tick(Time now);
@@ -74,11 +36,40 @@ class Controller {
   void refuse_waiting(Reason reason);
 
   /// The next request whose wait has ended (admitted or refused), or null. In order of decision.
+  /// Drain it after every event: a decided request must not be abandoned or finished before it was handed out.
   Request* next_decided();
 
-  int in_flight() const;
-  int queue_length() const;
-  int limit() const;
+  int in_flight() const { return in_flight_; }
+  int queue_length() const { return room_.size(); }
+  int limit() const { return policy_.max_concurrent; }
+
+ private:
+  struct Class {
+    ClassPolicy policy;
+    int share = 0;  // requests in flight at which the class is refused
+  };
+
+  Class& class_of(const Request& request) { return classes_[static_cast<std::size_t>(request.class_id)]; }
+  int class_id(int class_index) const;
+  bool may_start(const Class& c) const { return occupied() < c.share; }
+  bool may_wait(const Class& c) const;
+  int occupied() const;
+
+  Request::State admit(Request& request);
+  Request::State refuse(Request& request, Reason reason);
+  Request::State admit_in_shadow(Request& request, Reason reason);
+  Request::State wait(Request& request);
+  void end_wait(Request& request, Request::State state, Reason reason = Reason::capacity);
+  void serve_waiting();
+  void adopt(Policy policy);
+
+  Policy policy_;
+  std::vector<Class> classes_;  // by class id; only ever grows, so that a request keeps its class across reloads
+  std::vector<int> class_ids_;  // by class index of the current policy
+  WaitingRoom room_;
+  RequestList decided_;
+  int in_flight_ = 0;
+  int in_flight_refused_in_shadow_ = 0;
 };
 
 }  // namespace spillway::admission

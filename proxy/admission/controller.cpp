@@ -1,0 +1,168 @@
+#include "proxy/admission/controller.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+namespace spillway::admission {
+
+int share_of(double shed_at, int limit) {
+  if (shed_at <= 0) return 0;
+  constexpr double kRounding = 1e-6;  // more than any binary rounding of share * limit, less than any share written
+  return std::clamp(static_cast<int>(std::floor(shed_at * limit + kRounding)), 1, limit);
+}
+
+Controller::Controller(Policy policy) {
+  adopt(std::move(policy));
+}
+
+Request::State Controller::arrive(Request& request, Time now) {
+  assert(request.state == Request::State::fresh);
+  request.arrived = now;
+  request.class_id = class_id(request.class_index);
+  request.shadow_refused = false;
+  const Class& c = class_of(request);
+
+  if (policy_.mode == Mode::off) return admit(request);
+  if (may_start(c)) return admit(request);  // overtakes nobody: were a slot free for a waiting one, it would have it
+  if (policy_.mode == Mode::shadow) return admit_in_shadow(request, Reason::capacity);
+  if (!may_wait(c)) return refuse(request, Reason::capacity);
+  return wait(request);
+}
+
+void Controller::finish(Request& request, Completion /*completion*/, Time /*now*/) {
+  assert(request.state == Request::State::admitted);
+  request.state = Request::State::fresh;
+  --in_flight_;
+  if (request.shadow_refused) --in_flight_refused_in_shadow_;
+  serve_waiting();
+}
+
+void Controller::abandon(Request& request) {
+  assert(request.state == Request::State::waiting);
+  room_.leave(request);
+  request.state = Request::State::fresh;
+}
+
+void Controller::tick(Time now) {
+  for (const int id : room_.best_first()) {
+    for (Request* oldest = room_.oldest(id); oldest && now - oldest->arrived >= policy_.queue.max_wait;
+         oldest = room_.oldest(id)) {
+      end_wait(*oldest, Request::State::refused, Reason::queue_timeout);
+    }
+  }
+}
+
+void Controller::configure(Policy policy, Time now) {
+  adopt(std::move(policy));
+  for (const int id : room_.best_first()) {
+    while (!room_.empty(id) && policy_.mode != Mode::enforce) end_wait(*room_.oldest(id), Request::State::admitted);
+    while (!room_.empty(id) && !may_wait(classes_[static_cast<std::size_t>(id)])) {
+      end_wait(*room_.oldest(id), Request::State::refused, Reason::capacity);
+    }
+  }
+  while (room_.size() > policy_.queue.max_length) {
+    end_wait(*room_.last_in_line(), Request::State::refused, Reason::queue_full);
+  }
+  tick(now);
+  serve_waiting();
+}
+
+void Controller::refuse_waiting(Reason reason) {
+  for (const int id : room_.best_first()) {
+    while (!room_.empty(id)) end_wait(*room_.oldest(id), Request::State::refused, reason);
+  }
+}
+
+Request* Controller::next_decided() {
+  Request* request = decided_.first();
+  if (request) decided_.remove(*request);
+  return request;
+}
+
+int Controller::class_id(int class_index) const {
+  const int last = static_cast<int>(class_ids_.size()) - 1;
+  return class_ids_[static_cast<std::size_t>(std::clamp(class_index, 0, last))];
+}
+
+bool Controller::may_wait(const Class& c) const {
+  return c.share > 0 && policy_.queue.max_length > 0 && policy_.queue.max_wait > Duration::zero();
+}
+
+/// Slots taken. In `shadow`, what would have been refused takes none, so that the counts are those of `enforce`.
+int Controller::occupied() const {
+  return policy_.mode == Mode::shadow ? in_flight_ - in_flight_refused_in_shadow_ : in_flight_;
+}
+
+Request::State Controller::admit(Request& request) {
+  ++in_flight_;
+  return request.state = Request::State::admitted;
+}
+
+Request::State Controller::refuse(Request& request, Reason reason) {
+  request.reason = reason;
+  return request.state = Request::State::refused;
+}
+
+Request::State Controller::admit_in_shadow(Request& request, Reason reason) {
+  request.reason = reason;
+  request.shadow_refused = true;
+  ++in_flight_refused_in_shadow_;
+  return admit(request);
+}
+
+Request::State Controller::wait(Request& request) {
+  if (room_.size() >= policy_.queue.max_length) {
+    Request* given_up = room_.given_up_for(request.class_id);
+    if (!given_up) return refuse(request, Reason::queue_full);
+    end_wait(*given_up, Request::State::refused, Reason::queue_full);
+  }
+  room_.join(request);
+  return request.state = Request::State::waiting;
+}
+
+void Controller::end_wait(Request& request, Request::State state, Reason reason) {
+  room_.leave(request);
+  if (state == Request::State::admitted) {
+    admit(request);
+  } else {
+    refuse(request, reason);
+  }
+  decided_.push_back(request);
+}
+
+void Controller::serve_waiting() {
+  if (room_.size() == 0) return;
+  for (const int id : room_.best_first()) {
+    while (!room_.empty(id) && may_start(classes_[static_cast<std::size_t>(id)])) {
+      end_wait(room_.next_served(id), Request::State::admitted);
+    }
+  }
+}
+
+void Controller::adopt(Policy policy) {
+  policy_ = std::move(policy);
+  assert(policy_.max_concurrent >= 1 && !policy_.classes.empty());
+  class_ids_.clear();
+  for (const ClassPolicy& wanted : policy_.classes) {
+    auto known =
+        std::find_if(classes_.begin(), classes_.end(), [&](const Class& c) { return c.policy.name == wanted.name; });
+    if (known == classes_.end()) known = classes_.emplace(classes_.end());
+    known->policy = wanted;
+    class_ids_.push_back(static_cast<int>(known - classes_.begin()));
+  }
+  for (Class& c : classes_) c.share = share_of(c.policy.shed_at, limit());
+
+  // Classes that the policy no longer has come behind the others of their rank, until their last request is gone.
+  std::vector<int> order = class_ids_;
+  for (int id = 0; id < static_cast<int>(classes_.size()); ++id) {
+    if (std::find(class_ids_.begin(), class_ids_.end(), id) == class_ids_.end()) order.push_back(id);
+  }
+  const auto shed_at = [&](int id) { return classes_[static_cast<std::size_t>(id)].policy.shed_at; };
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return shed_at(a) > shed_at(b); });
+  room_.arrange(std::move(order));
+}
+
+}  // namespace spillway::admission

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "proxy/clock.hpp"
+
+namespace spillway::admission {
+
+enum class Mode : std::uint8_t {
+  enforce,
+  shadow,  ///< decide and count, but admit
+  off,     ///< admit everything
+};
+
+struct ClassPolicy {
+  std::string name;       ///< a class is known by its name: it keeps its state across reloads
+  double shed_at = 0.80;  ///< share of the limit at which the class is refused, 0 (always) to 1
+};
+
+struct QueuePolicy {
+  int max_length = 100;                         ///< 0: nobody waits
+  Duration max_wait = std::chrono::seconds(1);  ///< 0: nobody waits
+};
+
+/// What the operator wants: the part of the configuration that admission follows.
+struct Policy {
+  Mode mode = Mode::enforce;
+  int max_concurrent = 100;          ///< requests in flight, at least 1
+  std::vector<ClassPolicy> classes;  ///< at least one; `Request::class_index` counts here
+  QueuePolicy queue;
+};
+
+/// The most requests that may be in flight for a class to be admitted still: floor(shed_at * limit), at least 1
+/// unless `shed_at` is 0. Exact for decimal shares: 0.80 of 100 is 80, although 0.80 in binary is a little less.
+int share_of(double shed_at, int limit);
+
+}  // namespace spillway::admission

@@ -1,0 +1,195 @@
+// Random sequences of events against the promises in controller.hpp, checked after every single event.
+#include <algorithm>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "proxy/admission/controller.hpp"
+
+namespace {
+
+using namespace spillway::admission;
+using spillway::Duration;
+using spillway::Time;
+using State = Request::State;
+using namespace std::chrono_literals;
+
+constexpr int kClasses = 4;
+
+/// Drives a controller and keeps its own, naive account of everything the controller should know.
+class World {
+ public:
+  explicit World(unsigned seed) : random_(seed), policy_(random_policy()), controller_(policy_) {}
+
+  void run(int events) {
+    for (int i = 0; i < events; ++i) {
+      step();
+      check();
+    }
+    controller_.refuse_waiting(Reason::draining);
+    take_decided();
+    while (!in_flight_.empty()) finish_one();
+    check();
+    CHECK(controller_.in_flight() == 0);
+    CHECK(controller_.queue_length() == 0);
+    CHECK(arrivals_ == admitted_ + refused_ + abandoned_);
+  }
+
+ private:
+  int below(int n) { return static_cast<int>(random_() % static_cast<unsigned>(n)); }
+
+  Policy random_policy() {
+    static constexpr double kShares[] = {0, 0.3, 0.5, 0.6, 0.8, 0.8, 1, 1};
+    Policy policy;
+    policy.max_concurrent = 1 + below(8);
+    for (int i = 0; i < kClasses; ++i)
+      policy.classes.push_back({std::string(1, static_cast<char>('a' + i)), kShares[below(8)]});
+    policy.queue.max_length = below(7);
+    policy.queue.max_wait = 10ms * below(6);
+    policy.mode = below(12) == 0 ? Mode::shadow : below(12) == 0 ? Mode::off : Mode::enforce;
+    return policy;
+  }
+
+  void step() {
+    const int dice = below(100);
+    if (dice < 50) {
+      arrive();
+    } else if (dice < 80) {
+      if (!in_flight_.empty()) finish_one();
+    } else if (dice < 88) {
+      if (!waiting_.empty()) abandon_one();
+    } else if (dice < 97) {
+      now_ += 1ms * below(15);
+      controller_.tick(now_);
+      take_decided();
+      for (const Request* request : waiting_) CHECK(now_ - request->arrived < policy_.queue.max_wait);
+    } else {
+      policy_ = random_policy();
+      limit_may_be_exceeded_ = true;  // until enough have finished
+      controller_.configure(policy_, now_);
+      take_decided();
+    }
+    now_ += 100us * below(10);
+  }
+
+  void arrive() {
+    Request& request = *requests_.emplace_back(std::make_unique<Request>());
+    request.class_index = below(kClasses);
+    const bool others_wait = std::any_of(waiting_.begin(), waiting_.end(), [&](const Request* other) {
+      return !ranks_before(request.class_index, other->class_index);
+    });
+    ++arrivals_;
+    controller_.arrive(request, now_);
+    switch (request.state) {
+      case State::waiting:
+        waiting_.push_back(&request);
+        break;
+      case State::admitted:
+        if (policy_.mode == Mode::enforce)
+          CHECK_FALSE_MESSAGE(others_wait, "overtook one of its own or a better class");
+        admit(request);
+        break;
+      case State::refused:
+        refuse(request);
+        break;
+      case State::fresh:
+        FAIL("undecided");
+    }
+    take_decided();
+  }
+
+  void finish_one() {
+    const auto which = in_flight_.begin() + below(static_cast<int>(in_flight_.size()));
+    Request& request = **which;
+    in_flight_.erase(which);
+    controller_.finish(request, static_cast<Completion>(below(3)), now_);
+    take_decided();
+  }
+
+  void abandon_one() {
+    const auto which = waiting_.begin() + below(static_cast<int>(waiting_.size()));
+    controller_.abandon(**which);
+    waiting_.erase(which);
+    ++abandoned_;
+  }
+
+  void take_decided() {
+    while (Request* request = controller_.next_decided()) {
+      const auto place = std::find(waiting_.begin(), waiting_.end(), request);
+      REQUIRE_MESSAGE(place != waiting_.end(), "decided twice, or without having waited");
+      waiting_.erase(place);
+      if (request->state == State::admitted) {
+        for (const Request* other : waiting_) {
+          if (share(other->class_index) == 0) continue;  // on its way out after a reload
+          CHECK_MESSAGE(!ranks_before(other->class_index, request->class_index), "a worse class was served first");
+          if (other->class_index == request->class_index) {
+            CHECK_MESSAGE(request->arrived <= other->arrived, "a younger one was served first");
+          }
+        }
+        admit(*request);
+      } else {
+        REQUIRE(request->state == State::refused);
+        refuse(*request);
+      }
+    }
+  }
+
+  void admit(Request& request) {
+    in_flight_.push_back(&request);
+    ++admitted_;
+    if (policy_.mode == Mode::enforce) {
+      CHECK(static_cast<int>(in_flight_.size()) <= share(request.class_index));
+      CHECK_FALSE(request.shadow_refused);
+    }
+  }
+
+  void refuse(const Request& request) {
+    CHECK(policy_.mode == Mode::enforce);
+    CHECK((request.reason == Reason::capacity || request.reason == Reason::queue_full ||
+           request.reason == Reason::queue_timeout || request.reason == Reason::draining));
+    ++refused_;
+  }
+
+  void check() {
+    const int in_flight = static_cast<int>(in_flight_.size());
+    if (in_flight <= policy_.max_concurrent) limit_may_be_exceeded_ = false;
+    if (policy_.mode == Mode::enforce && !limit_may_be_exceeded_) CHECK(in_flight <= policy_.max_concurrent);
+    CHECK(controller_.in_flight() == in_flight);
+    CHECK(controller_.queue_length() == static_cast<int>(waiting_.size()));
+    CHECK(controller_.queue_length() <= policy_.queue.max_length);
+    CHECK(arrivals_ == admitted_ + refused_ + abandoned_ + static_cast<int>(waiting_.size()));
+    for (const Request* request : waiting_) {
+      CHECK(request->state == State::waiting);
+      CHECK_MESSAGE(in_flight >= share(request->class_index), "a slot is free beside a request that may take it");
+    }
+  }
+
+  int share(int class_index) const {
+    return share_of(policy_.classes[static_cast<std::size_t>(class_index)].shed_at, policy_.max_concurrent);
+  }
+  bool ranks_before(int a, int b) const {
+    const double at_a = policy_.classes[static_cast<std::size_t>(a)].shed_at;
+    const double at_b = policy_.classes[static_cast<std::size_t>(b)].shed_at;
+    return at_a > at_b || (at_a == at_b && a < b);
+  }
+
+  std::minstd_rand random_;
+  Policy policy_;
+  Controller controller_;
+  Time now_{};
+  std::vector<std::unique_ptr<Request>> requests_;
+  std::vector<Request*> waiting_, in_flight_;
+  int arrivals_ = 0, admitted_ = 0, refused_ = 0, abandoned_ = 0;
+  bool limit_may_be_exceeded_ = false;
+};
+
+TEST_CASE("whatever the order of events, the promises of the controller hold") {
+  for (unsigned seed = 1; seed <= 3000; ++seed) {
+    CAPTURE(seed);
+    World(seed).run(150);
+  }
+}
+
+}  // namespace
