@@ -1,0 +1,190 @@
+#!/usr/bin/env bash
+# Spillway beside nginx and HAProxy on this machine: each with one worker on core 0, wrk and a trivial upstream on
+# core 1, 64 keep-alive connections. The proxies take turns in every round; the report holds the medians.
+#
+#   tcp, unix   proxied GETs, upstream over TCP or a unix socket
+#   refusal     the proxy answers 503 itself
+#   idle        private memory per connection, 4000 connections that have made one request each
+#
+# ROUNDS=3 DURATION=5 SCENARIOS=tcp,unix,refusal,idle PROXIES=spillway,nginx,haproxy
+# CPU time comes from /proc/PID/stat of the worker, in ticks of 10 ms: 5 s of load keep its error below 1 %.
+set -euo pipefail
+
+readonly kProxyCore=0 kLoadCore=1
+readonly kConnections=64
+readonly kWarmUpSeconds=1
+readonly kIdleConnections=4000
+readonly kIdleSettleSeconds=3 # for buffers to be given back
+readonly kStartSeconds=10
+readonly kOpenFiles=10100 # HAProxy asks for two per connection, and has a limit of 5000
+
+cd "$(dirname "$0")/../.."
+IFS=, read -ra scenarios <<<"${SCENARIOS:-tcp,unix,refusal,idle}"
+IFS=, read -ra proxies <<<"${PROXIES:-spillway,nginx,haproxy}"
+rounds=${ROUNDS:-3}
+duration=${DURATION:-5}
+report=build/reports/bench.json
+PATH=$PATH:/usr/sbin
+
+fail() {
+  echo "make bench: $*" >&2
+  exit 1
+}
+
+(($(nproc) >= 2)) || fail "needs two cores, one for the proxies and one for the load"
+ulimit -n "$(ulimit -Hn)"
+(($(ulimit -n) >= kOpenFiles)) || fail "needs $kOpenFiles open files, the limit is $(ulimit -n)"
+cmake --build build/release --target trivial_upstream idle_connections >/dev/null
+
+dir=$(mktemp -d)
+upstream_pid='' proxy_pid='' idle_pid=''
+trap 'kill $idle_pid $proxy_pid $upstream_pid 2>/dev/null || true; rm -rf "$dir"' EXIT
+trap 'exit 130' INT TERM
+
+# --- The processes ---------------------------------------------------------------------------------------------------
+
+used_ports=' '
+# Sets `port` to one where nobody listens, below the range that the kernel hands out.
+find_port() {
+  while port=$((RANDOM % 10000 + 20000)); do
+    [[ $used_ports != *" $port "* ]] && ! grep -qi ":$(printf %04X "$port") " /proc/net/tcp && break
+  done
+  used_ports+="$port "
+}
+
+await_answer() {
+  local i
+  for ((i = 0; i < kStartSeconds * 10; i++)); do
+    curl -s -o /dev/null -m 1 "$1" && return
+    sleep 0.1
+  done
+  fail "no answer at $1: $(tail -n 1 "$dir/log")"
+}
+
+# start_proxy NAME UPSTREAM: starts it on $proxy_port; `worker` is then the process that serves
+start_proxy() {
+  local template command upstream=$2
+  case $1 in
+    spillway) template=spillway.yaml command=(build/release/proxy/spillway --config "$dir/spillway.yaml") ;;
+    nginx) template=nginx.conf command=(nginx -c "$dir/nginx.conf" -e "$dir/log") ;;
+    haproxy) template=haproxy.cfg command=(haproxy -db -f "$dir/haproxy.cfg") ;;
+    *) fail "unknown proxy $1" ;;
+  esac
+  [[ $1 != haproxy ]] || upstream=${upstream/#unix:/unix@}
+  sed -e "s|@DIR@|$dir|; s|@PORT@|$proxy_port|; s|@ADMIN_PORT@|$admin_port|; s|@UPSTREAM@|$upstream|" \
+    "tests/bench/$template" >"$dir/$template"
+  taskset -c "$kProxyCore" "${command[@]}" >"$dir/log" 2>&1 &
+  proxy_pid=$!
+  await_answer "http://127.0.0.1:$proxy_port/"
+  worker=$proxy_pid
+  [[ $1 != nginx ]] || worker=$(pgrep -P "$proxy_pid")
+}
+
+stop_proxy() {
+  kill "$proxy_pid"
+  wait "$proxy_pid" || true
+  proxy_pid=''
+}
+
+# --- Measuring -------------------------------------------------------------------------------------------------------
+
+cpu_ticks() {
+  sed 's/.*) //' "/proc/$1/stat" | awk '{ print $12 + $13 }'
+}
+
+private_bytes() {
+  awk '/^Private_(Clean|Dirty):/ { sum += $2 } END { print sum * 1024 }' "/proc/$1/smaps_rollup"
+}
+
+load() {
+  taskset -c "$kLoadCore" wrk -t 1 -c "$kConnections" -d "$1s" -s tests/bench/report.lua "$2" | tail -n 1
+}
+
+# One JSON object per measurement, in $dir/samples.
+measure_load() {
+  local scenario=$1 proxy=$2 url=http://127.0.0.1:$proxy_port/ before after result
+  [[ $scenario != refusal ]] || url+=refused
+  load "$kWarmUpSeconds" "$url" >/dev/null
+  before=$(cpu_ticks "$worker")
+  result=$(load "$duration" "$url")
+  after=$(cpu_ticks "$worker")
+  jq -c --arg scenario "$scenario" --arg proxy "$proxy" --argjson ticks "$((after - before))" \
+    --argjson hertz "$(getconf CLK_TCK)" '
+    if .requests == 0 or .socket_errors > 0 or .error_statuses != (if $scenario == "refusal" then .requests else 0 end)
+    then error("\($proxy) failed in scenario \($scenario): \(tojson)")
+    else {$scenario, $proxy, cpu_us: (1e6 * $ticks / $hertz / .requests), rps: (.requests / .seconds), p99_ms} end' \
+    <<<"$result" >>"$dir/samples"
+}
+
+measure_idle() {
+  local proxy=$1 before after line
+  before=$(private_bytes "$worker")
+  coproc idle { taskset -c "$kLoadCore" build/release/tests/bench/idle_connections "$proxy_port" "$kIdleConnections"; }
+  idle_pid=$!
+  # shellcheck disable=SC2154 # set by coproc
+  read -r line <&"${idle[0]}" || true
+  [[ $line == idle ]] || fail "$proxy does not hold $kIdleConnections connections"
+  sleep "$kIdleSettleSeconds"
+  after=$(private_bytes "$worker")
+  eval "exec ${idle[1]}>&-"
+  wait "$idle_pid" || fail "$proxy closed connections that were to stay"
+  idle_pid=''
+  jq -nc --arg proxy "$proxy" --argjson bytes "$((after - before))" --argjson count "$kIdleConnections" \
+    '{scenario: "idle", $proxy, kib: ($bytes / 1024 / $count)}' >>"$dir/samples"
+}
+
+find_port && upstream_port=$port
+find_port && proxy_port=$port
+find_port && admin_port=$port
+taskset -c "$kLoadCore" build/release/tests/bench/trivial_upstream "$upstream_port" "$dir/upstream.sock" &
+upstream_pid=$!
+
+for ((round = 1; round <= rounds; round++)); do
+  for scenario in "${scenarios[@]}"; do
+    for proxy in "${proxies[@]}"; do
+      printf '\rround %d of %d: %-8s %-9s' "$round" "$rounds" "$scenario" "$proxy" >&2
+      upstream=127.0.0.1:$upstream_port
+      [[ $scenario != unix ]] || upstream=unix:$dir/upstream.sock
+      start_proxy "$proxy" "$upstream"
+      case $scenario in
+        tcp | unix | refusal) measure_load "$scenario" "$proxy" ;;
+        idle) measure_idle "$proxy" ;;
+        *) fail "unknown scenario $scenario" ;;
+      esac
+      stop_proxy
+    done
+  done
+done
+printf '\r%40s\r' '' >&2
+
+# --- Reporting -------------------------------------------------------------------------------------------------------
+
+mkdir -p "$(dirname "$report")"
+jq -s --arg cpu "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" --arg kernel "$(uname -r)" \
+  --arg nginx "$(nginx -v 2>&1 | sed 's/.*: //')" --arg haproxy "$(haproxy -v | head -n 1 | cut -d ' ' -f 3)" \
+  --arg commit "$(git describe --always --dirty 2>/dev/null)" \
+  --argjson rounds "$rounds" --argjson seconds "$duration" --argjson connections "$kConnections" '
+  def median: sort | if length % 2 == 1 then .[length / 2 | floor] else (.[length / 2 - 1] + .[length / 2]) / 2 end;
+  (group_by([.scenario, .proxy]) | map(
+    {scenario: .[0].scenario, proxy: .[0].proxy}
+    + (del(.[].scenario, .[].proxy) | {median: ([.[] | to_entries[]] | group_by(.key)
+        | map({key: .[0].key, value: (map(.value) | median)}) | from_entries), rounds: .}))) as $results
+  | {$cpu, $kernel, $commit, versions: {$nginx, $haproxy}, rounds: $rounds, $seconds, $connections, $results,
+     # Spillway over the better peer: CPU per request, for `idle` memory per connection. Below 1 is better.
+     ratio_to_best_peer: ($results | group_by(.scenario) | map(
+       (map(select(.proxy == "spillway")) | first) as $own | map(select(.proxy != "spillway")) as $peers
+       | select($own and $peers != [])
+       | {key: $own.scenario, value: (($own.median | .cpu_us // .kib) / ($peers | map(.median | .cpu_us // .kib) | min))})
+       | from_entries)}' "$dir/samples" >"$report"
+
+jq -r '
+  def round2: . * 100 | round / 100;
+  .ratio_to_best_peer as $ratio | .results[] | .median as $m
+  | (if .proxy == "spillway" then $ratio[.scenario] // null else null end) as $own
+  | [.scenario, .proxy] + (if .scenario == "idle" then [($m.kib | round2 | tostring) + " KiB", "-", "-"]
+      else [($m.cpu_us | round2 | tostring) + " us", ($m.rps | round), ($m.p99_ms | round2)] end)
+    + [if $own then $own | round2 else "-" end] | @tsv' "$report" |
+  awk -F '\t' 'BEGIN { f = "%-9s %-9s %14s %12s %8s %14s\n"
+                       printf f, "scenario", "proxy", "per req./conn.", "requests/s", "p99 ms", "to best peer" }
+               { printf f, $1, $2, $3, $4, $5, $6 }'
+echo "medians of $rounds rounds of $duration s; report in $report"
