@@ -1,15 +1,24 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include "proxy/http/message.hpp"
 
 namespace spillway::http {
 
-/// Takes the framing off a body, in place, as it arrives. Chunk extensions (bounded) and trailers
-/// (bounded, checked as fields) are dropped.
+/// Takes the framing off a body, in place, as it arrives. Chunk extensions and trailers are checked, bounded and
+/// dropped (RFC 9112, section 7.1; stricter: no white space between a chunk size and what follows it).
+/// The verdict on a body does not depend on how its bytes are split. Nothing may be decoded after a violation.
 class BodyDecoder {
  public:
+  static constexpr int kSizeDigitsMax = 16;              ///< 64 bits
+  static constexpr std::size_t kExtensionLineMax = 256;  ///< bytes of extensions behind one chunk size
+  static constexpr std::size_t kExtensionsFree =
+      4096;                                          ///< bytes of extensions in all, beside one for each payload byte
+  static constexpr std::size_t kTrailersMax = 4096;  ///< bytes of all trailer lines
+
   /// `limit`: most payload bytes that are accepted (413 beyond), 0 for no limit.
   BodyDecoder(Framing framing, std::uint64_t content_length, std::uint64_t limit);
   BodyDecoder() : BodyDecoder(Framing::none, 0, 0) {}
@@ -22,11 +31,46 @@ class BodyDecoder {
   /// Decodes `size` bytes at `data`. Consumes all of them unless the body ends before.
   Step decode(char* data, std::size_t size);
 
-  bool done() const;
+  bool done() const { return state_ == State::done; }
   /// Payload bytes still due when the framing tells (length), else 0.
-  std::uint64_t remaining() const;
+  std::uint64_t remaining() const { return state_ == State::length ? left_ : 0; }
   /// Call at end of file: whether the body was complete (`until_close` always is).
-  bool complete_at_eof() const;
+  bool complete_at_eof() const { return done() || state_ == State::until_close; }
+
+ private:
+  /// What the next byte belongs to; `_lf` states have seen a CR.
+  enum class State : std::uint8_t {
+    length,
+    until_close,
+    size,
+    extension,
+    size_lf,
+    data,
+    data_cr,
+    data_lf,
+    trailer_start,
+    trailer_name,
+    trailer_value,
+    trailer_lf,
+    last_lf,
+    done
+  };
+
+  const char* size_byte(char c);
+  const char* extension_byte(char c);
+  const char* trailer_byte(char c);
+  Violation framing_byte(char c);
+
+  State state_;
+  std::uint8_t digits_ = 0;     ///< of the current chunk size
+  std::uint16_t line_ = 0;      ///< bytes of the current extensions, or of the current trailer name
+  std::uint64_t left_ = 0;      ///< of the body (length) or of the chunk (data)
+  std::uint64_t received_ = 0;  ///< payload bytes
+  std::uint64_t limit_;
+  std::uint64_t extensions_ = 0;  ///< bytes of extensions in all
+  std::size_t trailers_ = 0;      ///< bytes of trailer lines in all
+  std::array<char, 17>
+      trailer_{};  ///< begin of the current trailer name; the longest that matters is transfer-encoding
 };
 
 }  // namespace spillway::http

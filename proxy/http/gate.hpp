@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 #include "proxy/http/message.hpp"
@@ -21,9 +22,9 @@ class HeadGate {
   static constexpr int kLeadingEmptyLines = 2;
 
   struct Result {
-    bool complete = false;   ///< the head's last CRLF has been seen
-    std::size_t begin = 0;   ///< offset of the start line (behind skipped empty lines)
-    std::size_t end = 0;     ///< offset behind the head's empty line, when complete
+    bool complete = false;  ///< the head's last CRLF has been seen
+    std::size_t begin = 0;  ///< offset of the start line (behind skipped empty lines)
+    std::size_t end = 0;    ///< offset behind the head's empty line, when complete
     Violation violation;
   };
 
@@ -32,8 +33,18 @@ class HeadGate {
   void reset();
 
  private:
+  /// What the next byte belongs to; `_lf` phases have seen a CR.
+  enum class Phase : std::uint8_t { before, before_lf, method, target, version, line_start, line, line_lf, last_lf };
+
+  Result refuse(int status, const char* rule) const;
+
   Kind kind_;
-  // scanner state: see gate.cpp
+  Phase phase_ = Phase::before;
+  int empty_lines_ = 0;    ///< before the start line
+  std::size_t at_ = 0;     ///< next byte to look at
+  std::size_t begin_ = 0;  ///< of the start line
+  std::size_t part_ = 0;   ///< begin of the current part of the request line
+  std::size_t lines_ = 0;  ///< field lines begun
 };
 
 }  // namespace spillway::http

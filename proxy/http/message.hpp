@@ -1,8 +1,12 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
+
+#include "proxy/http/field_name.hpp"
 
 namespace spillway::http {
 
@@ -19,7 +23,9 @@ enum class Framing : std::uint8_t { none, length, chunked, until_close };
 
 struct Field {
   std::string_view name;
-  std::string_view value;
+  std::string_view value;           ///< without the white space around it
+  FieldName id = FieldName::other;  ///< set by the check
+  bool dropped = false;             ///< never passed on as sent: hop-by-hop, nominated by `Connection`, or written anew
 };
 
 /// Limits on a head. Bytes, but `headers` which counts fields.
@@ -30,11 +36,13 @@ struct HeadLimits {
   bool underscores = false;  ///< accept field names with an underscore
 };
 
-/// A parsed and checked request head. Every view points into the bytes it was parsed from.
+/// A parsed and checked request head. Every view points into the bytes it was parsed from (or to a literal).
 /// Reused between requests: `parse_request` clears it and keeps the capacity of `fields`.
 struct RequestHead {
   std::string_view method;
-  std::string_view target;     ///< origin-form or `*`; an absolute-form target is reduced to its origin-form
+  /// Origin-form or `*`; an absolute-form target is reduced to its origin-form. One with an empty path and a
+  /// query (`http://host?query`) stands here without its `/`, which `path` has and `write_request` adds.
+  std::string_view target;
   std::string_view path;       ///< `target` up to the first `?`
   std::string_view query;      ///< after the first `?`, empty without one
   std::string_view authority;  ///< of `Host`, or of an absolute-form target
@@ -47,7 +55,11 @@ struct RequestHead {
   bool upgrade_websocket = false;  ///< `Upgrade: websocket`, nominated by `Connection`, on a GET of 1.1
   bool idempotent = false;         ///< GET, HEAD, OPTIONS, PUT, DELETE (RFC 9110, section 9.2.2)
   bool head_method = false;        ///< the response has no body whatever it announces
+  /// `Max-Forwards` of an OPTIONS request: 0 means that the proxy answers it itself (RFC 9110, section 7.6.2).
+  std::optional<int> max_forwards;
+  std::uint32_t known = 0;  ///< bit `1 << FieldName` for each known field that may be passed on
 
+  bool has(FieldName name) const { return (known >> static_cast<unsigned>(name) & 1u) != 0; }
   /// Value of the first field of this name (given in lower case), empty if absent.
   std::string_view field(std::string_view lower_case_name) const;
 };
@@ -59,14 +71,20 @@ struct ResponseHead {
   std::vector<Field> fields;
   Framing framing = Framing::none;
   std::uint64_t content_length = 0;
-  bool keep_alive = true;         ///< the API's side of the connection may be reused after this response
-  std::string_view load_report;   ///< value of `Endpoint-Load-Metrics`, empty without one
+  bool announces_length = false;   ///< no body (HEAD, 304), yet `content_length` is to be passed on
+  bool upgrade_websocket = false;  ///< 101 that switches to websocket
+  bool keep_alive = true;          ///< the API's side of the connection may be reused after this response
+  std::string_view load_report;    ///< value of `Endpoint-Load-Metrics`, empty without one
 
+  std::uint32_t known = 0;  ///< as in RequestHead
+
+  bool has(FieldName name) const { return (known >> static_cast<unsigned>(name) & 1u) != 0; }
   bool informational() const { return status >= 100 && status < 200; }
   std::string_view field(std::string_view lower_case_name) const;
 };
 
 /// ASCII case-insensitive equality; `lower` is already in lower case.
 bool equals_lower(std::string_view text, std::string_view lower);
+bool equals_ignoring_case(std::string_view left, std::string_view right);
 
 }  // namespace spillway::http

@@ -11,12 +11,13 @@ namespace spillway::http {
 
 /// What the proxy says of a request towards the API, beside what the client sent.
 struct Forwarding {
-  std::string_view client_address;       ///< without port; v6 without brackets
+  std::string_view client_address;  ///< without port; v6 without brackets
   std::string_view scheme = "http";
-  bool trusted_peer = false;             ///< the peer's X-Forwarded-* and Forwarded are extended, not replaced
-  bool emit_forwarded = false;           ///< also write `Forwarded` (RFC 7239)
-  std::string_view request_id;           ///< replaces the client's
-  std::string_view traceparent;          ///< replaces the client's; empty leaves it out
+  std::string_view default_authority = "localhost";  ///< Host of a request that came without one (HTTP/1.0)
+  bool trusted_peer = false;     ///< the peer's X-Forwarded-* and Forwarded are extended, not replaced
+  bool emit_forwarded = false;   ///< also write `Forwarded` (RFC 7239)
+  std::string_view request_id;   ///< replaces the client's
+  std::string_view traceparent;  ///< replaces the client's; empty leaves it out
   std::optional<std::chrono::milliseconds> time_left;  ///< written as X-Request-Timeout in place of the client's
 };
 
@@ -26,8 +27,8 @@ void write_request(const RequestHead& head, const Forwarding& forwarding, std::s
 
 /// What the proxy decided about the connection to the client.
 struct Delivery {
-  int client_minor = 1;      ///< version of the client; 1.0 gets neither chunks nor 1xx
-  bool keep_alive = true;    ///< false writes `Connection: close`
+  int client_minor = 1;             ///< version of the client; 1.0 gets neither chunks nor 1xx
+  bool keep_alive = true;           ///< false writes `Connection: close`
   Framing framing = Framing::none;  ///< of the body as it goes to the client
   std::string_view request_id;      ///< written as X-Request-ID
 };

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace spillway::http {
+
+/// Classes of octets (RFC 9110, section 5.6.2; RFC 3986, section 3.3).
+enum OctetClass : std::uint8_t {
+  kToken = 1,       ///< tchar
+  kNameChar = 2,    ///< tchar without the underscore: what a field name is made of by default
+  kTargetChar = 4,  ///< visible ASCII but `#`: what a request target may hold
+  kHostChar = 8,    ///< letters, digits, `-`, `.`, `_`, `~`: a reg-name without escapes and sub-delimiters
+  kVisible = 16,    ///< visible ASCII
+  kDigit = 32,
+};
+
+namespace detail {
+constexpr bool is_alpha(unsigned c) {
+  return (c | 0x20u) >= 'a' && (c | 0x20u) <= 'z';
+}
+constexpr bool is_digit(unsigned c) {
+  return c >= '0' && c <= '9';
+}
+
+constexpr std::array<std::uint8_t, 256> classify_octets() {
+  std::array<std::uint8_t, 256> table{};
+  for (unsigned c = 0x21; c < 0x7f; ++c) {
+    const char octet = static_cast<char>(c);
+    const bool alnum = is_alpha(c) || is_digit(c);
+    const bool token = alnum || std::string_view("!#$%&'*+-.^_`|~").find(octet) != std::string_view::npos;
+    const bool host = alnum || std::string_view("-._~").find(octet) != std::string_view::npos;
+    unsigned bits = kVisible;
+    if (token) bits |= kToken;
+    if (token && octet != '_') bits |= kNameChar;
+    if (octet != '#') bits |= kTargetChar;
+    if (host) bits |= kHostChar;
+    if (is_digit(c)) bits |= kDigit;
+    table[c] = static_cast<std::uint8_t>(bits);
+  }
+  return table;
+}
+}  // namespace detail
+
+inline constexpr std::array<std::uint8_t, 256> kOctets = detail::classify_octets();
+
+inline bool is_octet(char c, OctetClass wanted) {
+  return (kOctets[static_cast<unsigned char>(c)] & wanted) != 0;
+}
+
+/// The classes that every octet of `text` is in; all of them for an empty text.
+inline unsigned common_classes(std::string_view text) {
+  unsigned bits = 0xff;
+  for (const char c : text) bits &= kOctets[static_cast<unsigned char>(c)];
+  return bits;
+}
+
+inline bool is_token(std::string_view text) {
+  return !text.empty() && (common_classes(text) & kToken) != 0;
+}
+
+/// Value of a hexadecimal digit, -1 for any other octet.
+constexpr int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+/// Without the optional white space (SP, HTAB) around it.
+std::string_view trim(std::string_view text);
+
+/// 1*DIGIT of at most `max_digits` (19 or fewer, so that it always fits).
+std::optional<std::uint64_t> parse_decimal(std::string_view text, std::size_t max_digits);
+
+/// `uri-host [ ":" port ]` as a `Host` field or an absolute-form target may carry it (RFC 9110, section 7.2).
+/// Stricter than the grammar: no escapes or sub-delimiters, no empty label, no empty or zero port, no IPvFuture.
+bool is_authority(std::string_view text);
+
+/// A path without `\` and with every `%` followed by two hexadecimal digits (RFC 3986, sections 2.1 and 3.3).
+bool is_sound_path(std::string_view path);
+
+/// Takes the next non-empty element off a comma-separated list (RFC 9110, section 5.6.1); empty at its end.
+std::string_view next_element(std::string_view& list);
+
+}  // namespace spillway::http

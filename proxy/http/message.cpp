@@ -1,0 +1,44 @@
+#include "proxy/http/message.hpp"
+
+namespace spillway::http {
+
+namespace {
+
+constexpr char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+}
+
+std::string_view first_of(const std::vector<Field>& fields, std::string_view lower_case_name) {
+  for (const Field& field : fields) {
+    if (equals_lower(field.name, lower_case_name)) return field.value;
+  }
+  return {};
+}
+
+}  // namespace
+
+bool equals_lower(std::string_view text, std::string_view in_lower_case) {
+  if (text.size() != in_lower_case.size()) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (lower(text[i]) != in_lower_case[i]) return false;
+  }
+  return true;
+}
+
+bool equals_ignoring_case(std::string_view left, std::string_view right) {
+  if (left.size() != right.size()) return false;
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    if (lower(left[i]) != lower(right[i])) return false;
+  }
+  return true;
+}
+
+std::string_view RequestHead::field(std::string_view lower_case_name) const {
+  return first_of(fields, lower_case_name);
+}
+
+std::string_view ResponseHead::field(std::string_view lower_case_name) const {
+  return first_of(fields, lower_case_name);
+}
+
+}  // namespace spillway::http

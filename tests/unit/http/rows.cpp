@@ -1,0 +1,208 @@
+#include "tests/unit/http/rows.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <regex>
+
+#include <doctest/doctest.h>
+
+#include "proxy/http/gate.hpp"
+#include "proxy/http/parse.hpp"
+
+namespace spillway::http::rows {
+
+namespace {
+
+using Judge = std::function<Outcome(std::string_view arrived, HeadGate& gate)>;
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c); });
+  return text;
+}
+
+/// A head as it may leave the proxy: nothing optional, nothing odd.
+const std::regex& written_request() {
+  static const std::regex grammar(
+      "[!#$%&'*+.^_`|~0-9A-Za-z-]+ (/[!-\"$-~]*|\\*) HTTP/1\\.1\r\n"
+      "Host: [0-9A-Za-z._~:\\[\\]-]+\r\n"
+      "([!#$%&'*+.^_`|~0-9A-Za-z-]+: ([!-~\\x80-\\xff]([\\t -~\\x80-\\xff]*[!-~\\x80-\\xff])?)?\r\n)*\r\n",
+      std::regex::optimize);
+  return grammar;
+}
+const std::regex& written_response() {
+  static const std::regex grammar(
+      "HTTP/1\\.1 [1-5][0-9][0-9] [\\t -~\\x80-\\xff]*\r\n"
+      "([!#$%&'*+.^_`|~0-9A-Za-z-]+: ([!-~\\x80-\\xff]([\\t -~\\x80-\\xff]*[!-~\\x80-\\xff])?)?\r\n)*\r\n",
+      std::regex::optimize);
+  return grammar;
+}
+
+std::size_t count(const std::string& text, const std::string& part) {
+  std::size_t found = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
+  return found;
+}
+
+/// What no written head may hold twice, or at all.
+void check_written(const std::string& written, bool request, bool upgrade) {
+  CHECK(std::regex_match(written, request ? written_request() : written_response()));
+  const std::string text = lower(written);
+  CHECK(count(text, "\r\nhost:") == (request ? 1 : count(text, "\r\nhost:")));
+  CHECK(count(text, "\r\ncontent-length:") + count(text, "\r\ntransfer-encoding:") <= 1);
+  CHECK(count(text, "\r\nvia:") == 1);
+  for (const char* name : {"keep-alive", "proxy-connection", "proxy-authorization", "te", "trailer", "expect"}) {
+    CHECK(count(text, std::string("\r\n") + name + ":") == 0);
+  }
+  if (request) CHECK(count(text, "\r\nconnection:") == (upgrade ? 1 : 0));
+}
+
+/// Fields that a receiver is to see as they were sent.
+std::vector<std::pair<std::string, std::string>> end_to_end(const std::vector<Field>& fields) {
+  std::vector<std::pair<std::string, std::string>> kept;
+  for (const Field& field : fields) {
+    if (!field.dropped && field.id == FieldName::other) kept.emplace_back(field.name, field.value);
+  }
+  return kept;
+}
+
+void check_same(const RequestHead& sent, const std::string& written, const HeadLimits& limits) {
+  HeadLimits roomy = limits;  // what the proxy adds is not held against the client
+  roomy.head += 4096;
+  roomy.headers += 16;
+  HeadGate gate(HeadGate::Kind::request);
+  const auto seen = gate.scan(written, roomy);
+  REQUIRE(seen.complete);
+  CHECK(seen.begin == 0);
+  CHECK(seen.end == written.size());
+  RequestHead again;
+  const Violation violation = parse_request(written, roomy, again);
+  CAPTURE(violation.rule);
+  REQUIRE_FALSE(violation);
+  CHECK(again.method == sent.method);
+  CHECK(again.path == sent.path);
+  CHECK(again.query == sent.query);
+  CHECK((again.authority == sent.authority || sent.authority.empty()));
+  CHECK(again.framing == sent.framing);
+  CHECK(again.content_length == sent.content_length);
+  CHECK(again.upgrade_websocket == sent.upgrade_websocket);
+  CHECK(end_to_end(again.fields) == end_to_end(sent.fields));
+}
+
+Outcome judge_request(std::string_view arrived, HeadGate& gate, const HeadLimits& limits, const Forwarding& forwarding,
+                      RequestHead& head) {
+  const auto seen = gate.scan(arrived, limits);
+  if (seen.violation) return {seen.violation.status, seen.violation.rule, seen.begin, 0, {}};
+  if (!seen.complete) return {};
+  Outcome outcome{kSound, {}, seen.begin, seen.end, {}};
+  const Violation violation = parse_request(arrived.substr(seen.begin, seen.end - seen.begin), limits, head);
+  if (violation) return {violation.status, violation.rule, seen.begin, seen.end, {}};
+  write_request(head, forwarding, outcome.written);
+  return outcome;
+}
+
+Outcome judge_response(std::string_view arrived, HeadGate& gate, const Row& row, ResponseHead& head) {
+  const auto seen = gate.scan(arrived, row.limits);
+  if (seen.violation) return {seen.violation.status, seen.violation.rule, seen.begin, 0, {}};
+  if (!seen.complete) return {};
+  Outcome outcome{kSound, {}, seen.begin, seen.end, {}};
+  const auto text = arrived.substr(seen.begin, seen.end - seen.begin);
+  if (const Violation violation = parse_response(text, row.limits, row.to_head, head)) {
+    return {violation.status, violation.rule, seen.begin, seen.end, {}};
+  }
+  Delivery delivery;
+  delivery.framing = delivery_framing(head, 1);
+  write_response(head, delivery, outcome.written);
+  return outcome;
+}
+
+/// The bytes come in the given pieces; the first verdict counts.
+Outcome arrive(std::string_view bytes, const std::vector<std::size_t>& ends, HeadGate::Kind kind, const Judge& judge) {
+  HeadGate gate(kind);
+  Outcome outcome;
+  for (const std::size_t end : ends) {
+    outcome = judge(bytes.substr(0, end), gate);
+    if (outcome.verdict != kUnfinished) break;
+  }
+  return outcome;
+}
+
+/// Runs the row in all the ways it can be cut; returns the verdict on it whole.
+Outcome arrive_in_all_ways(const Row& row, HeadGate::Kind kind, const Judge& judge) {
+  const std::size_t size = row.bytes.size();
+  const Outcome whole = arrive(row.bytes, {size}, kind, judge);
+  std::size_t different = 0;
+  std::vector<std::size_t> every;
+  for (std::size_t at = 1; at <= size; ++at) {
+    every.push_back(at);
+    if (arrive(row.bytes, {at, size}, kind, judge) != whole) ++different;
+  }
+  CHECK_MESSAGE(different == 0, "verdict changes with the place of a split");
+  CHECK_MESSAGE(arrive(row.bytes, every, kind, judge) == whole, "verdict changes byte by byte");
+  return whole;
+}
+
+void check_row(const Row& row, const Outcome& outcome) {
+  CHECK(outcome.verdict == row.verdict);
+  if (!row.has.empty()) CHECK_MESSAGE(outcome.written.find(row.has) != std::string::npos, outcome.written);
+  if (!row.lacks.empty()) {
+    CHECK_MESSAGE(lower(outcome.written).find(lower(row.lacks)) == std::string::npos, outcome.written);
+  }
+}
+
+}  // namespace
+
+std::string times(std::size_t count, std::string_view text) {
+  std::string all;
+  for (std::size_t i = 0; i < count; ++i) all += text;
+  return all;
+}
+
+const Forwarding& plain_forwarding() {
+  static const Forwarding forwarding = [] {
+    Forwarding f;
+    f.client_address = "192.0.2.7";
+    f.request_id = "id-1";
+    return f;
+  }();
+  return forwarding;
+}
+
+Outcome request_outcome(std::string_view bytes, const Forwarding& forwarding) {
+  HeadGate gate(HeadGate::Kind::request);
+  RequestHead head;
+  return judge_request(bytes, gate, {}, forwarding, head);
+}
+
+void run_requests(const std::vector<Row>& table) {
+  for (const Row& row : table) {
+    CAPTURE(row.rule);
+    CAPTURE(row.bytes.substr(0, 400));
+    RequestHead head;
+    const Outcome whole =
+        arrive_in_all_ways(row, HeadGate::Kind::request, [&](std::string_view arrived, HeadGate& gate) {
+          return judge_request(arrived, gate, row.limits, plain_forwarding(), head);
+        });
+    CAPTURE(whole.rule);
+    check_row(row, whole);
+    if (whole.verdict != kSound) continue;
+    check_written(whole.written, true, head.upgrade_websocket);
+    check_same(head, whole.written, row.limits);
+  }
+}
+
+void run_responses(const std::vector<Row>& table) {
+  for (const Row& row : table) {
+    CAPTURE(row.rule);
+    CAPTURE(row.bytes.substr(0, 400));
+    ResponseHead head;
+    const Outcome whole = arrive_in_all_ways(
+        row, HeadGate::Kind::response,
+        [&](std::string_view arrived, HeadGate& gate) { return judge_response(arrived, gate, row, head); });
+    CAPTURE(whole.rule);
+    check_row(row, whole);
+    if (whole.verdict == kSound) check_written(whole.written, false, head.upgrade_websocket);
+  }
+}
+
+}  // namespace spillway::http::rows
