@@ -1,0 +1,117 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154 # stderr and stderr_lines are set by run
+# The command lines of both programs: what they print, and exit statuses 0 (fine), 1 (failed), 2 (usage).
+
+setup_file() {
+  bats_require_minimum_version 1.5.0
+  root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+  bin=${SPILLWAY_BIN_DIR:-$root/build/release}
+  export root proxy=$bin/proxy/spillway api=$bin/api/scholarship-api
+  # What config/api.yaml takes from the environment.
+  export DATABASE_URL=postgresql://user:hidden-password@/db API_AUTH_SECRET=hidden-secret-hidden-secret-hidden-secret
+}
+
+# for_both STATUS ARGUMENTS...: the output of both programs is in $output_of_proxy and $output_of_api.
+for_both() {
+  local expected=$1
+  shift
+  run "-$expected" "$proxy" "$@"
+  output_of_proxy=$output
+  run "-$expected" "$api" "$@"
+  output_of_api=$output
+}
+
+@test "--version names the program and its version" {
+  for_both 0 --version
+  [[ $output_of_proxy =~ ^spillway\ [0-9]+\.[0-9]+\.[0-9]+ ]]
+  [[ $output_of_api =~ ^scholarship-api\ [0-9]+\.[0-9]+\.[0-9]+ ]]
+}
+
+@test "--help lists the options" {
+  for_both 0 --help
+  local option
+  for option in --config --check-config --print-config --print-schema --version; do
+    [[ $output_of_proxy == *"$option"* && $output_of_api == *"$option"* ]] || { echo "no $option" && return 1; }
+  done
+  [[ $output_of_proxy == *--print-metrics* && $output_of_proxy == *healthcheck* ]]
+  [[ $output_of_api == *migrate* && $output_of_api == *seed-demo* ]]
+}
+
+@test "what is not an option is usage, status 2" {
+  for_both 2 --no-such-option
+  for_both 2 no-such-command
+  for_both 2 --config
+  for_both 2 --print-config=nonsense
+}
+
+@test "the shipped configuration is valid" {
+  run -0 "$proxy" --config "$root/config/proxy.yaml" --check-config
+  run -0 "$api" --config "$root/config/api.yaml" --check-config
+}
+
+@test "the defaults are printed as a configuration that is valid" {
+  "$proxy" --print-config=defaults --config "$root/config/proxy.yaml" >"$BATS_TEST_TMPDIR/proxy.yaml"
+  run -0 "$proxy" --config "$BATS_TEST_TMPDIR/proxy.yaml" --check-config
+}
+
+@test "a broken configuration: every error with its place, status 1" {
+  cat >"$BATS_TEST_TMPDIR/broken.yaml" <<-'END'
+	lisen: 0.0.0.0:8080
+	workers: none
+	limits:
+	  head: 16 parsecs
+	admission:
+	  shed_at: 7
+	END
+  run -1 --separate-stderr "$proxy" --config "$BATS_TEST_TMPDIR/broken.yaml" --check-config
+  printf '%s\n' "$stderr"
+  [[ ${#stderr_lines[@]} == 4 ]]
+  [[ ${stderr_lines[0]} == *broken.yaml:1:1:\ lisen:*listen* ]] # with the near miss
+  [[ ${stderr_lines[1]} == *broken.yaml:2:10:\ workers:* ]]
+  [[ ${stderr_lines[2]} == *broken.yaml:4:9:\ limits.head:* ]]
+  [[ ${stderr_lines[3]} == *broken.yaml:6:12:\ admission.shed_at:* ]]
+  # The same without --check-config: nothing starts.
+  run -1 timeout 5 "$proxy" --config "$BATS_TEST_TMPDIR/broken.yaml"
+}
+
+@test "a broken API configuration: every error with its place, status 1" {
+  cat >"$BATS_TEST_TMPDIR/broken.yaml" <<-'END'
+	database:
+	  url: postgresql:///db
+	  pool_size: many
+	auth:
+	  secret: ${env:NO_SUCH_VARIABLE_HERE}
+	END
+  run -1 --separate-stderr "$api" --config "$BATS_TEST_TMPDIR/broken.yaml" --check-config
+  printf '%s\n' "$stderr"
+  [[ ${#stderr_lines[@]} == 2 ]]
+  [[ ${stderr_lines[0]} == *broken.yaml:3:14:\ database.pool_size:* ]]
+  [[ ${stderr_lines[1]} == *broken.yaml:5:11:\ auth.secret:*NO_SUCH_VARIABLE_HERE* ]]
+}
+
+@test "a file that is not there is one line, status 1" {
+  run -1 --separate-stderr "$proxy" --config /no/such/file.yaml
+  [[ ${#stderr_lines[@]} == 1 && $stderr == *"/no/such/file.yaml"* ]]
+  run -1 --separate-stderr "$api" --config /no/such/file.yaml
+  [[ ${#stderr_lines[@]} == 1 && $stderr == *"/no/such/file.yaml"* ]]
+}
+
+@test "the effective configuration of the API shows no secret" {
+  run -0 "$api" --config "$root/config/api.yaml" --print-config
+  [[ $output == *pool_size* && $output != *hidden* ]]
+}
+
+@test "--print-schema is JSON Schema" {
+  for_both 0 --print-schema
+  jq -e '."$schema" | contains("2020-12")' <<<"$output_of_proxy"
+  jq -e '."$schema" | contains("2020-12")' <<<"$output_of_api"
+}
+
+@test "--print-metrics names every metric" {
+  run -0 "$proxy" --print-metrics
+  [[ $output == *database_pool_size* && $output == *spillway_requests_total* && $output == *load_shedding_rejections* ]]
+}
+
+@test "healthcheck fails when there is no proxy" {
+  run -1 "$proxy" healthcheck --admin 127.0.0.1:1
+}
