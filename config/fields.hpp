@@ -70,6 +70,13 @@ struct List {
   bool single = false;  ///< one element may stand without the list around it
 };
 
+/// What a text has to look like, when length alone does not say it.
+struct TextForm {
+  std::string_view words;                  ///< completes "must be …"
+  std::string_view pattern;                ///< ECMA 262 regular expression for the schema
+  bool (*accepts)(std::string_view text);  ///< decides; valid UTF-8 without control bytes is seen to already
+};
+
 // The scalars. Each refers to its value, which must outlive it.
 Scalar flag(bool& value);                                       // true | false
 Scalar integer(int& value, Range<int> range);                   // 42
@@ -77,7 +84,9 @@ Scalar number(double& value, Range<double> range);              // 0.8
 Scalar duration(Duration& value, Range<Duration> range);        // 250ms, 5s, 0.5 (seconds)
 Scalar size(std::uint64_t& value, Range<std::uint64_t> range);  // 16KiB, 512 (bytes)
 Scalar text(std::string& value, Range<std::size_t> length);     // bytes, after substitution
+Scalar text(std::string& value, const TextForm& form);
 Scalar optional_text(std::optional<std::string>& value, Range<std::size_t> length);
+Scalar optional_text(std::optional<std::string>& value, const TextForm& form);
 Scalar one_of(std::vector<std::string> names, std::function<void(std::size_t)> set, std::function<std::size_t()> get);
 
 /// {"type": "string"} with a pattern, if there is one.
@@ -123,10 +132,14 @@ class Fields {
   void text(const Key& key, std::string& value, Range<std::size_t> length = {1, kMaxTextBytes}) {
     scalar(key, config::text(value, length));
   }
+  void text(const Key& key, std::string& value, const TextForm& form) { scalar(key, config::text(value, form)); }
   /// Not printed while it has no value.
   void optional_text(const Key& key, std::optional<std::string>& value,
                      Range<std::size_t> length = {1, kMaxTextBytes}) {
     scalar(key, config::optional_text(value, length));
+  }
+  void optional_text(const Key& key, std::optional<std::string>& value, const TextForm& form) {
+    scalar(key, config::optional_text(value, form));
   }
   /// `parse` and friends of T decide; see `parsed`.
   template <class T>

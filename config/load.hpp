@@ -23,7 +23,8 @@ class Problems {
   void add(Place place, std::string path, std::string message);
 
   /// A rule between fields: unless `holds`, an error at the first of `paths` that is in the file (at the first line
-  /// if all have their defaults). Silent if one of the fields was refused already: its value means nothing then.
+  /// if all have their defaults). Silent if one of the fields, or a part of it, was refused already: its value means
+  /// nothing then.
   void require(bool holds, std::initializer_list<std::string_view> paths, std::string message);
 
   /// Remembers where a field stands.

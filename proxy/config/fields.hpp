@@ -1,5 +1,8 @@
 #pragma once
 
+#include <string>
+#include <string_view>
+
 #include "config/load.hpp"
 #include "proxy/config/config.hpp"
 
@@ -11,5 +14,19 @@ void describe(config::Fields& f, ProxyConfig& c);
 void check(const ProxyConfig& c, config::Problems& problems);
 
 inline constexpr config::Definition<ProxyConfig> kProxyDefinition{describe, check};
+
+// What config::Fields needs of the types that are the proxy's own; see `parsed` there.
+bool parse(std::string_view text, RetryAfter& value);
+std::string to_text(const RetryAfter& value);
+std::string_view words_for(const RetryAfter&);
+std::string_view pattern_for(const RetryAfter&);
+
+bool parse(std::string_view text, FairnessKey& value);
+std::string to_text(const FairnessKey& value);
+std::string_view words_for(const FairnessKey&);
+std::string_view pattern_for(const FairnessKey&);
+
+/// Whether a text can be an HTTP method or field name (RFC 9110, 5.6.2).
+bool is_token(std::string_view text);
 
 }  // namespace spillway

@@ -1,0 +1,120 @@
+#include "config/address.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include <arpa/inet.h>
+#include <sys/un.h>
+
+namespace config {
+namespace {
+
+constexpr std::string_view kUnix = "unix:";
+constexpr std::string_view kDescriptor = "fd:";
+/// sun_path holds the terminating zero too.
+constexpr std::size_t kMaxUnixPath = sizeof(sockaddr_un{}.sun_path) - 1;
+/// RFC 1035, 2.3.4.
+constexpr std::size_t kMaxHostName = 253;
+/// Behind standard input, output and error, as systemd counts (SD_LISTEN_FDS_START).
+constexpr int kFirstDescriptor = 3;
+
+template <class T>
+bool read_whole(std::string_view text, T& value) {
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
+  return !text.empty() && text.front() != '-' && result.ec == std::errc() && result.ptr == text.data() + text.size();
+}
+
+bool is_host_name(std::string_view host) {
+  const auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
+           c == '_';
+  };
+  return !host.empty() && host.size() <= kMaxHostName && std::all_of(host.begin(), host.end(), fits);
+}
+
+bool is_v4(const std::string& host) {
+  in_addr address{};
+  return ::inet_pton(AF_INET, host.c_str(), &address) == 1;
+}
+
+bool is_v6(const std::string& host) {
+  in6_addr address{};
+  return ::inet_pton(AF_INET6, host.c_str(), &address) == 1;
+}
+
+bool parse_tcp(std::string_view text, Address& address) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return false;
+  std::uint16_t port = 0;
+  if (!read_whole(text.substr(colon + 1), port)) return false;
+  std::string_view host = text.substr(0, colon);
+  if (host.starts_with('[')) {
+    if (!host.ends_with(']')) return false;
+    host = host.substr(1, host.size() - 2);
+    if (!is_v6(std::string(host))) return false;
+  } else if (!is_host_name(host)) {
+    return false;
+  } else if (host.find_first_not_of("0123456789.") == std::string_view::npos && !is_v4(std::string(host))) {
+    return false;  // a mistyped IPv4 address, not a name to look up
+  }
+  address = Address::tcp(std::string(host), port);
+  return true;
+}
+
+}  // namespace
+
+Address Address::tcp(std::string host, std::uint16_t port) {
+  Address address;
+  address.host = std::move(host);
+  address.port = port;
+  return address;
+}
+
+Address Address::unix_socket(std::string path) {
+  Address address;
+  address.kind = Kind::unix_socket;
+  address.path = std::move(path);
+  return address;
+}
+
+bool parse(std::string_view text, Address& address) {
+  if (text.starts_with(kUnix)) {
+    const std::string_view path = text.substr(kUnix.size());
+    if (path.size() < 2 || path.size() > kMaxUnixPath || path.front() != '/') return false;
+    if (path.find('\0') != std::string_view::npos) return false;
+    address = Address::unix_socket(std::string(path));
+    return true;
+  }
+  if (text.starts_with(kDescriptor)) {
+    int descriptor = 0;
+    if (!read_whole(text.substr(kDescriptor.size()), descriptor) || descriptor < kFirstDescriptor) return false;
+    address = {};
+    address.kind = Address::Kind::descriptor;
+    address.descriptor = descriptor;
+    return true;
+  }
+  return parse_tcp(text, address);
+}
+
+std::string to_text(const Address& address) {
+  switch (address.kind) {
+    case Address::Kind::unix_socket:
+      return std::string(kUnix) + address.path;
+    case Address::Kind::descriptor:
+      return std::string(kDescriptor) + std::to_string(address.descriptor);
+    case Address::Kind::tcp:
+      break;
+  }
+  const bool v6 = address.host.find(':') != std::string::npos;
+  return (v6 ? '[' + address.host + ']' : address.host) + ':' + std::to_string(address.port);
+}
+
+std::string_view words_for(const Address& /*address*/) {
+  return "an address: host:port, [v6]:port, unix:/path or fd:N (3 or more)";
+}
+
+std::string_view pattern_for(const Address& /*address*/) {
+  return R"(^(unix:/.+|fd:[0-9]+|\[[0-9A-Fa-f:.]+\]:[0-9]{1,5}|[A-Za-z0-9._-]+:[0-9]{1,5})$)";
+}
+
+}  // namespace config

@@ -1,0 +1,74 @@
+#include "config/command_line.hpp"
+
+#include <ostream>
+
+#include <CLI/CLI.hpp>
+
+namespace config {
+
+CommandLine::CommandLine(ProgramInfo program, std::ostream& out, std::ostream& err)
+    : program_(std::move(program)),
+      out_(out),
+      err_(err),
+      app_(std::make_unique<CLI::App>(program_.description, program_.name)),
+      config_path_(program_.default_config) {
+  app_->set_version_flag("--version", program_.name + ' ' + program_.version);
+  app_->add_option("--config", config_path_, "Configuration file")->type_name("FILE")->capture_default_str();
+  auto* check = app_->add_flag("--check-config", check_, "Check the configuration and exit");
+  app_->add_option("--format", format_, "How --check-config answers")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str()
+      ->needs(check);
+  app_->add_option("--print-config", print_, "Print the configuration in effect, or the defaults, and exit")
+      ->expected(0, 1)
+      ->default_str("effective")
+      ->check(CLI::IsMember({"effective", "defaults"}));
+  app_->add_flag("--print-schema", print_schema_, "Print the JSON Schema of the configuration file and exit");
+  app_->add_flag("--print-reference", print_reference_)->group("");  // for config/REFERENCE.md; not in --help
+}
+
+CommandLine::~CommandLine() = default;
+
+std::optional<int> CommandLine::parse(int argc, const char* const* argv) {
+  try {
+    app_->parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app_->exit(error, out_, err_) == 0 ? kExitOk : kExitUsage;
+  }
+  return {};
+}
+
+CommandLine::Ask CommandLine::ask() const {
+  if (check_) return Ask::check;
+  if (print_schema_) return Ask::print_schema;
+  if (print_reference_) return Ask::print_reference;
+  if (print_ == "defaults") return Ask::print_defaults;
+  return print_.empty() ? Ask::run : Ask::print_effective;
+}
+
+std::optional<int> CommandLine::answer(const Describe& describe, const std::function<void(Problems&)>& check) {
+  const Ask asked = ask();
+  if (asked == Ask::print_defaults || asked == Ask::print_schema || asked == Ask::print_reference) {
+    const std::string title = program_.name + " configuration";
+    out_ << (asked == Ask::print_defaults ? to_yaml(describe)
+             : asked == Ask::print_schema ? to_schema(describe, title)
+                                          : to_reference(describe, title));
+    return kExitOk;
+  }
+  const std::vector<Error> errors = read_file(config_path_, describe, check);
+  if (asked == Ask::check && format_ == "json") {
+    out_ << to_json(errors);
+    return errors.empty() ? kExitOk : kExitFailure;
+  }
+  for (const Error& error : errors) err_ << to_text(error) << '\n';
+  if (!errors.empty()) return kExitFailure;
+  if (asked == Ask::run) return {};
+  if (asked == Ask::check) {
+    out_ << config_path_ << ": ok\n";
+  } else {
+    out_ << to_yaml(describe);
+  }
+  return kExitOk;
+}
+
+}  // namespace config

@@ -1,0 +1,203 @@
+#include "config/document.hpp"
+
+#include <algorithm>
+#include <sstream>
+#include <unordered_map>
+
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/mark.h>
+#include <yaml-cpp/parser.h>
+
+namespace config {
+namespace {
+
+struct Fault {
+  Place place;
+  std::string message;
+};
+
+Place place_of(const YAML::Mark& mark) {
+  return mark.is_null() ? Place{} : Place{.line = mark.line + 1, .column = mark.column + 1};
+}
+
+class Builder final : public YAML::EventHandler {
+ public:
+  std::shared_ptr<const Node> root() const { return root_; }
+
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (documents_++ > 0) throw Fault{place_of(mark), "a second document; one file holds one"};
+  }
+  void OnDocumentEnd() override {}
+
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { add(make(Node::Kind::null, mark), anchor); }
+
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
+    refuse_tag(mark, tag);
+    auto node = make(Node::Kind::scalar, mark);
+    node->text = value;
+    add(node, anchor);
+  }
+
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    const auto found = anchored_.find(anchor);
+    if (found == anchored_.end()) throw Fault{place_of(mark), "an alias within what it stands for"};
+    if (++aliases_ > kMaxAliases) {
+      throw Fault{place_of(mark), "more than " + std::to_string(kMaxAliases) + " aliases"};
+    }
+    count(mark, found->second->weight);
+    attach(found->second);
+  }
+
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value /*style*/) override {
+    open(Node::Kind::list, mark, tag, anchor);
+  }
+  void OnSequenceEnd() override { close(); }
+
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value /*style*/) override {
+    open(Node::Kind::map, mark, tag, anchor);
+  }
+  void OnMapEnd() override { close(); }
+
+ private:
+  struct Open {
+    std::shared_ptr<Node> node;
+    YAML::anchor_t anchor;
+    bool has_key = false;
+    std::string key;
+    Place key_place;
+  };
+
+  void count(const YAML::Mark& mark, std::size_t weight) {
+    nodes_ += weight;
+    if (nodes_ > kMaxNodes) throw Fault{place_of(mark), "more than " + std::to_string(kMaxNodes) + " values"};
+  }
+
+  static void refuse_tag(const YAML::Mark& mark, const std::string& tag) {
+    // yaml-cpp's own marks for "not tagged": plain, quoted, collection.
+    if (tag != "?" && tag != "!" && !tag.empty()) throw Fault{place_of(mark), "tags such as !!str are not used here"};
+  }
+
+  std::shared_ptr<Node> make(Node::Kind kind, const YAML::Mark& mark) {
+    count(mark, 1);
+    auto node = std::make_shared<Node>();
+    node->kind = kind;
+    node->place = place_of(mark);
+    return node;
+  }
+
+  void add(const std::shared_ptr<const Node>& node, YAML::anchor_t anchor) {
+    if (anchor != YAML::NullAnchor) anchored_[anchor] = node;
+    attach(node);
+  }
+
+  /// Hands a finished node to the collection around it.
+  void attach(const std::shared_ptr<const Node>& node) {
+    if (open_.empty()) {
+      root_ = node;
+      return;
+    }
+    Open& parent = open_.back();
+    if (parent.node->kind == Node::Kind::list) {
+      parent.node->items.push_back(node);
+    } else if (!parent.has_key) {
+      if (node->kind != Node::Kind::scalar) throw Fault{node->place, "a key must be a plain name"};
+      parent.key = node->text;
+      parent.key_place = node->place;
+      parent.has_key = true;
+      return;  // a key's weight is its value's: it cannot be anchored apart from it
+    } else {
+      parent.node->entries.push_back({std::move(parent.key), parent.key_place, node});
+      parent.has_key = false;
+    }
+    parent.node->weight += node->weight;
+  }
+
+  void open(Node::Kind kind, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
+    refuse_tag(mark, tag);
+    // Before the parser goes deeper: it recurses once per level.
+    if (open_.size() >= kMaxDepth) {
+      throw Fault{place_of(mark), "nested deeper than " + std::to_string(kMaxDepth) + " levels"};
+    }
+    open_.push_back({make(kind, mark), anchor, false, {}, {}});
+  }
+
+  void close() {
+    const Open done = std::move(open_.back());
+    open_.pop_back();
+    add(done.node, done.anchor);
+  }
+
+  std::vector<Open> open_;
+  std::shared_ptr<const Node> root_;
+  std::unordered_map<YAML::anchor_t, std::shared_ptr<const Node>> anchored_;
+  std::size_t nodes_ = 0;
+  int aliases_ = 0;
+  int documents_ = 0;
+};
+
+Place place_at(std::string_view text, std::size_t offset) {
+  const std::string_view before = text.substr(0, offset);
+  const auto lines = std::count(before.begin(), before.end(), '\n');
+  const std::size_t line_start = before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1;
+  return {.line = static_cast<int>(lines) + 1, .column = static_cast<int>(offset - line_start) + 1};
+}
+
+/// Bytes of the UTF-8 sequence at the start of `text`; 0 when there is no valid one (Unicode 15, table 3-7).
+std::size_t utf8_length(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
+  const auto in = [](unsigned value, unsigned low, unsigned high) { return value >= low && value <= high; };
+  const unsigned first = byte(0);
+  if (first < 0x80) return 1;
+  if (in(first, 0xC2, 0xDF)) return in(byte(1), 0x80, 0xBF) ? 2 : 0;
+  if (in(first, 0xE0, 0xEF)) {
+    const unsigned low = first == 0xE0 ? 0xA0 : 0x80;   // no overlong form
+    const unsigned high = first == 0xED ? 0x9F : 0xBF;  // no surrogate
+    return in(byte(1), low, high) && in(byte(2), 0x80, 0xBF) ? 3 : 0;
+  }
+  if (in(first, 0xF0, 0xF4)) {
+    const unsigned low = first == 0xF0 ? 0x90 : 0x80;
+    const unsigned high = first == 0xF4 ? 0x8F : 0xBF;
+    return in(byte(1), low, high) && in(byte(2), 0x80, 0xBF) && in(byte(3), 0x80, 0xBF) ? 4 : 0;
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::size_t find_unfit_byte(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const bool control = byte < 0x20 ? byte != '\t' && byte != '\n' && byte != '\r' : byte == 0x7F;
+    const std::size_t length = control ? 0 : utf8_length(text.substr(i));
+    if (length == 0) return i;
+    i += length;
+  }
+  return std::string_view::npos;
+}
+
+Document parse_document(std::string_view text) {
+  if (text.size() > kMaxFileBytes) {
+    return {nullptr, {}, "longer than " + std::to_string(kMaxFileBytes) + " bytes"};
+  }
+  if (const std::size_t unfit = find_unfit_byte(text); unfit != std::string_view::npos) {
+    return {nullptr, place_at(text, unfit), "a control byte, or not UTF-8"};
+  }
+  std::istringstream stream{std::string(text)};
+  Builder builder;
+  try {
+    YAML::Parser parser(stream);
+    while (parser.HandleNextDocument(builder)) {
+    }
+  } catch (const Fault& fault) {
+    return {nullptr, fault.place, fault.message};
+  } catch (const YAML::Exception& error) {
+    return {nullptr, place_of(error.mark), "not YAML: " + error.msg};
+  }
+  return {builder.root(), {}, {}};
+}
+
+}  // namespace config

@@ -1,0 +1,243 @@
+#include "config/load.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "config/document.hpp"
+#include "config/substitute.hpp"
+#include "config/suggest.hpp"
+
+namespace config {
+namespace {
+
+/// Bytes of a refused value that an error shows.
+constexpr std::size_t kMaxShown = 60;
+
+/// Fit for one line of a log: shortened, control bytes replaced. The text may come from YAML escapes.
+std::string printable(std::string_view text) {
+  std::string result(text.substr(0, kMaxShown));
+  if (text.size() > kMaxShown) result.resize(std::min(find_unfit_byte(result), kMaxShown));  // no half character
+  for (char& c : result) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
+  }
+  return text.size() > kMaxShown ? result + "…" : result;
+}
+
+std::string quoted(std::string_view text) {
+  return "'" + printable(text) + "'";
+}
+
+/// Whether `path` is `outer` or a member of it.
+bool is_within(std::string_view path, std::string_view outer) {
+  if (!path.starts_with(outer)) return false;
+  return path.size() == outer.size() || path[outer.size()] == '.' || path[outer.size()] == '[';
+}
+
+/// Walks a description along a document and fills the struct.
+class Reader final : public Fields {
+ public:
+  Reader(const Node* root, Problems& problems) : problems_(problems) {
+    if (root != nullptr && root->kind != Node::Kind::map) {
+      problems_.add(root->place, "", "must be keys and values, not " + name_of(*root));
+      root = nullptr;
+    }
+    frames_.push_back({root, root != nullptr ? root->place : Place{}, "", {}});
+  }
+
+  /// To be called when the description is through.
+  void finish() { leave(); }
+
+  void scalar(const Key& key, Scalar scalar) override {
+    if (const Node::Entry* entry = take(key)) set(*entry->value, entry->place, path_of(key.name), key, scalar);
+  }
+
+  void section(const Key& key, const std::function<void()>& members) override {
+    const Node::Entry* entry = take(key);
+    std::string path = path_of(key.name);
+    const Node* node = entry != nullptr ? entry->value.get() : nullptr;
+    const Place place = entry != nullptr ? entry->place : frames_.back().place;
+    if (node != nullptr && node->kind != Node::Kind::map && node->kind != Node::Kind::null) {
+      problems_.add(node->place, path, "must be a section of keys, not " + name_of(*node));
+      return;
+    }
+    // Members of a section that is not there are visited too: one may be required.
+    visit(node, place, std::move(path), members);
+  }
+
+  void list(const Key& key, List list) override {
+    const Node::Entry* entry = take(key);
+    if (entry == nullptr) return;
+    const std::string path = path_of(key.name);
+    const Node& node = *entry->value;
+    if (list.single && node.kind == Node::Kind::scalar) {
+      list.resize(0);
+      list.resize(1);
+      set(node, entry->place, path, key, list.scalar(0));
+      return;
+    }
+    if (node.kind != Node::Kind::list && node.kind != Node::Kind::null) {
+      problems_.add(node.place, path, "must be a list, not " + name_of(node));
+      return;
+    }
+    const std::size_t length = node.items.size();
+    if (length < list.length.min || length > list.length.max) {
+      problems_.add(node.kind == Node::Kind::null ? entry->place : node.place, path,
+                    "must have " + std::to_string(list.length.min) + " to " + std::to_string(list.length.max) +
+                        " elements, not " + std::to_string(length));
+      return;
+    }
+    list.resize(0);  // elements start from their own defaults, not from the default list's
+    list.resize(length);
+    for (std::size_t i = 0; i < length; ++i) element(key, list, i, *node.items[i], path);
+  }
+
+ private:
+  struct Frame {
+    const Node* map;  ///< null: not in the file
+    Place place;
+    std::string path;
+    std::vector<std::string> known;
+  };
+
+  std::string path_of(std::string_view name) const {
+    const std::string& parent = frames_.back().path;
+    return parent.empty() ? std::string(name) : parent + '.' + std::string(name);
+  }
+
+  static std::string name_of(const Node& node) {
+    switch (node.kind) {
+      case Node::Kind::null:
+        return "empty";
+      case Node::Kind::list:
+        return "a list";
+      case Node::Kind::map:
+        return "a section";
+      case Node::Kind::scalar:
+        break;
+    }
+    return quoted(node.text);
+  }
+
+  /// The entry for a key, if it is in the file.
+  const Node::Entry* take(const Key& key) {
+    Frame& frame = frames_.back();
+    frame.known.emplace_back(key.name);
+    if (frame.map != nullptr) {
+      for (const Node::Entry& entry : frame.map->entries) {
+        if (entry.key != key.name) continue;
+        problems_.found(path_of(key.name), entry.value->kind == Node::Kind::null ? entry.place : entry.value->place);
+        return &entry;
+      }
+    }
+    if (key.required) problems_.add(frame.place, path_of(key.name), "is required");
+    return nullptr;
+  }
+
+  void set(const Node& node, Place key_place, const std::string& path, const Key& key, const Scalar& scalar) {
+    const Place place = node.kind == Node::Kind::null ? key_place : node.place;
+    if (node.kind != Node::Kind::scalar) {
+      problems_.add(place, path, "must be " + scalar.words + ", not " + name_of(node));
+      return;
+    }
+    const Substituted value = substitute(node.text, budget_);
+    if (!value.error.empty()) {
+      problems_.add(place, path, value.error);
+    } else if (!scalar.set(value.text)) {
+      const bool hidden = key.secret || value.from_file;
+      problems_.add(place, path,
+                    "must be " + scalar.words + (hidden ? " (value not shown)" : ", not " + quoted(value.text)));
+    }
+  }
+
+  void element(const Key& key, const List& list, std::size_t index, const Node& node, const std::string& list_path) {
+    const std::string path = list_path + '[' + std::to_string(index) + ']';
+    problems_.found(path, node.place);
+    if (list.scalar) {
+      set(node, node.place, path, key, list.scalar(index));
+    } else if (node.kind != Node::Kind::map) {
+      problems_.add(node.place, path, "must be a section of keys, not " + name_of(node));
+    } else {
+      visit(&node, node.place, path, [&] { list.members(index); });
+    }
+  }
+
+  void visit(const Node* map, Place place, std::string path, const std::function<void()>& members) {
+    frames_.push_back({map, place, std::move(path), {}});
+    members();
+    leave();
+  }
+
+  /// Every member has been asked for: what is left over is unknown.
+  void leave() {
+    const Frame frame = std::move(frames_.back());
+    frames_.pop_back();
+    if (frame.map == nullptr) return;
+    std::set<std::string_view> seen;
+    for (const Node::Entry& entry : frame.map->entries) {
+      const std::string name = printable(entry.key);
+      const std::string path = frame.path.empty() ? name : frame.path + '.' + name;
+      if (!seen.insert(entry.key).second) {
+        problems_.add(entry.place, path, "is given twice");
+      } else if (std::find(frame.known.begin(), frame.known.end(), entry.key) == frame.known.end()) {
+        const std::string near = nearest(entry.key, frame.known);
+        problems_.add(entry.place, path, near.empty() ? "unknown key" : "unknown key; did you mean " + near + "?");
+      }
+    }
+  }
+
+  Problems& problems_;
+  std::vector<Frame> frames_;
+  std::size_t budget_ = kMaxSubstitutedBytes;
+};
+
+}  // namespace
+
+void Problems::add(Place place, std::string path, std::string message) {
+  errors_.push_back({file_, place, std::move(path), std::move(message)});
+}
+
+void Problems::require(bool holds, std::initializer_list<std::string_view> paths, std::string message) {
+  if (holds) return;
+  Error error{file_, {}, std::string(*paths.begin()), std::move(message)};
+  bool placed = false;
+  for (const std::string_view path : paths) {
+    for (const Error& other : errors_) {
+      if (is_within(other.path, path)) return;
+    }
+    const auto found = places_.find(path);
+    if (placed || found == places_.end()) continue;
+    error.place = found->second;
+    error.path = path;
+    placed = true;
+  }
+  errors_.push_back(std::move(error));
+}
+
+std::vector<Error> Problems::take() {
+  std::stable_sort(errors_.begin(), errors_.end(), [](const Error& a, const Error& b) { return a.place < b.place; });
+  return std::move(errors_);
+}
+
+std::vector<Error> read(const Source& source, const Describe& describe, const std::function<void(Problems&)>& check) {
+  Problems problems(source.file);
+  const Document document = parse_document(source.text);
+  if (!document.fault.empty()) {
+    problems.add(document.place, "", document.fault);
+    return problems.take();
+  }
+  Reader reader(document.root != nullptr && document.root->kind != Node::Kind::null ? document.root.get() : nullptr,
+                problems);
+  describe(reader);
+  reader.finish();
+  check(problems);
+  return problems.take();
+}
+
+std::vector<Error> read_file(const std::string& path, const Describe& describe,
+                             const std::function<void(Problems&)>& check) {
+  FileText file = read_bounded(path, kMaxFileBytes, false);
+  if (!file.error.empty()) return {{path, {}, "", "cannot be read: " + file.error}};
+  return read({path, std::move(file.text)}, describe, check);
+}
+
+}  // namespace config

@@ -1,0 +1,105 @@
+#include <algorithm>
+#include <array>
+
+#include "config/json.hpp"
+#include "config/substitute.hpp"
+#include "config/write.hpp"
+
+namespace config {
+namespace {
+
+constexpr std::string_view kHidden = "***";
+
+/// Whether a YAML reader takes the text, unquoted, for this very string.
+bool is_plain(std::string_view text) {
+  constexpr std::array<std::string_view, 9> kWords = {"null", "Null", "NULL", "true", "false", "yes", "no", "y", "n"};
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  const auto fits = [&](char c) {
+    return is_letter(c) || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '/' || c == '-' || c == ':';
+  };
+  if (text.empty() || text.back() == ':' || !std::all_of(text.begin(), text.end(), fits)) return false;
+  if (std::find(kWords.begin(), kWords.end(), text) != kWords.end()) return false;
+  const bool number_like = std::none_of(text.begin(), text.end(), is_letter) && text.find(':') == text.npos;
+  return !number_like &&
+         (is_letter(text.front()) || text.front() == '/' || (text.front() >= '0' && text.front() <= '9'));
+}
+
+std::string yaml_text(const std::string& value) {
+  const std::string escaped = escape_substitution(value);
+  return is_plain(escaped) ? escaped : json_quoted(escaped);
+}
+
+class YamlWriter final : public Fields {
+ public:
+  std::string take() { return std::move(text_); }
+
+  void scalar(const Key& key, Scalar scalar) override {
+    if (const auto value = print(key, scalar)) line(key.name, ' ' + *value);
+  }
+
+  void section(const Key& key, const std::function<void()>& members) override {
+    line(key.name, "");
+    const std::string outer = indent_;
+    if (!block(outer + "  ", outer + "  ", members)) text_.insert(text_.size() - 1, " {}");
+  }
+
+  void list(const Key& key, List list) override {
+    const std::size_t length = list.size();
+    if (list.scalar) {
+      line(key.name, ' ' + scalars(key, list, length));
+      return;
+    }
+    line(key.name, length == 0 ? " []" : "");
+    const std::string outer = indent_;
+    for (std::size_t i = 0; i < length; ++i) {
+      if (!block(outer + "  - ", outer + "    ", [&] { list.members(i); })) text_ += outer + "  - {}\n";
+    }
+  }
+
+ private:
+  static std::optional<std::string> print(const Key& key, const Scalar& scalar) {
+    const auto value = scalar.print();
+    if (!value) return {};
+    if (key.secret) return json_quoted(kHidden);
+    return scalar.literal ? *value : yaml_text(*value);
+  }
+
+  static std::string scalars(const Key& key, const List& list, std::size_t length) {
+    if (list.single && length == 1) return print(key, list.scalar(0)).value_or("");
+    std::string items;
+    for (std::size_t i = 0; i < length; ++i) {
+      items += (i > 0 ? ", " : "") + print(key, list.scalar(i)).value_or("");
+    }
+    return '[' + items + ']';
+  }
+
+  void line(std::string_view name, const std::string& value) {
+    text_.append(lead_).append(name).append(":").append(value).append("\n");
+    lead_ = indent_;
+  }
+
+  /// False if the members wrote nothing.
+  bool block(std::string first_lead, std::string indent, const std::function<void()>& members) {
+    const std::size_t before = text_.size();
+    const std::string outer = std::exchange(indent_, std::move(indent));
+    lead_ = std::move(first_lead);
+    members();
+    indent_ = outer;
+    lead_ = outer;
+    return text_.size() != before;
+  }
+
+  std::string text_;
+  std::string indent_;
+  std::string lead_;  ///< of the next line; differs from the indent in the first line of a list element
+};
+
+}  // namespace
+
+std::string to_yaml(const Describe& describe) {
+  YamlWriter writer;
+  describe(writer);
+  return writer.take();
+}
+
+}  // namespace config

@@ -1,0 +1,96 @@
+#include <algorithm>
+#include <numeric>
+
+#include "proxy/config/fields.hpp"
+
+namespace spillway {
+namespace {
+
+using config::Address;
+using config::Problems;
+
+void check_addresses(const ProxyConfig& c, Problems& problems) {
+  std::vector<Address> seen;
+  for (std::size_t i = 0; i < c.listen.size(); ++i) {
+    const Address& address = c.listen[i];
+    // Port 0 is a different free port each time.
+    const bool any_port = address.kind == Address::Kind::tcp && address.port == 0;
+    const bool repeated = !any_port && std::find(seen.begin(), seen.end(), address) != seen.end();
+    problems.require(!repeated, {"listen[" + std::to_string(i) + "]"}, "listens on " + to_text(address) + " twice");
+    problems.require(any_port || address != c.admin.listen, {"admin.listen", "listen"},
+                     "listens on " + to_text(address) + ", which is taken by `listen`");
+    seen.push_back(address);
+  }
+  const Address& upstream = c.upstream.address;
+  problems.require(upstream.kind != Address::Kind::descriptor, {"upstream.address"},
+                   "cannot be fd:N: that is for listening");
+  problems.require(upstream.kind != Address::Kind::tcp || upstream.port != 0, {"upstream.address"},
+                   "needs a port other than 0");
+  const bool itself =
+      upstream.kind != Address::Kind::descriptor &&
+      (upstream == c.admin.listen || std::find(c.listen.begin(), c.listen.end(), upstream) != c.listen.end());
+  problems.require(!itself, {"upstream.address"}, "is an address that the proxy itself listens on");
+}
+
+std::string match_path(std::size_t class_index, std::size_t rule_index) {
+  return "classes[" + std::to_string(class_index) + "].match[" + std::to_string(rule_index) + "]";
+}
+
+void check_classes(const ProxyConfig& c, Problems& problems) {
+  std::vector<std::string_view> names;
+  int reserved = 0;
+  for (std::size_t i = 0; i < c.classes.size(); ++i) {
+    const ClassConfig& each = c.classes[i];
+    const std::string name_path = "classes[" + std::to_string(i) + "].name";
+    problems.require(each.name != kDefaultClass, {name_path},
+                     "normal is the class of all that no rule matches; its threshold is admission.shed_at");
+    problems.require(std::find(names.begin(), names.end(), each.name) == names.end(), {name_path},
+                     "another class is named " + each.name);
+    names.push_back(each.name);
+    reserved += each.reserve;
+    for (std::size_t j = 0; j < each.match.size(); ++j) {
+      const MatchRule& rule = each.match[j];
+      const std::string path = match_path(i, j);
+      problems.require(rule.path || rule.path_prefix || rule.method || rule.header || rule.value, {path},
+                       "needs at least one of path, path_prefix, method, header");
+      problems.require(!rule.value || rule.header, {path + ".value"}, "needs header beside it");
+    }
+  }
+  problems.require(reserved <= c.admission.max_concurrent, {"classes", "admission.max_concurrent"},
+                   "the classes reserve " + std::to_string(reserved) + " slots; admission.max_concurrent is " +
+                       std::to_string(c.admission.max_concurrent));
+}
+
+}  // namespace
+
+void check(const ProxyConfig& c, Problems& problems) {
+  check_addresses(c, problems);
+  check_classes(c, problems);
+  problems.require(c.upstream.max_connections >= c.admission.max_concurrent,
+                   {"upstream.max_connections", "admission.max_concurrent"},
+                   "upstream.max_connections (" + std::to_string(c.upstream.max_connections) +
+                       ") must be at least admission.max_concurrent (" + std::to_string(c.admission.max_concurrent) +
+                       ")");
+  problems.require(c.upstream.max_idle <= c.upstream.max_connections, {"upstream.max_idle", "upstream.max_connections"},
+                   "upstream.max_idle (" + std::to_string(c.upstream.max_idle) +
+                       ") must not exceed upstream.max_connections (" + std::to_string(c.upstream.max_connections) +
+                       ")");
+  problems.require(
+      c.upstream.health.interval == Duration::zero() || c.upstream.health.timeout <= c.upstream.health.interval,
+      {"upstream.health.timeout", "upstream.health.interval"},
+      "upstream.health.timeout must not exceed upstream.health.interval: polls would overlap");
+  problems.require(c.timeouts.drain_delay <= c.timeouts.drain, {"timeouts.drain_delay", "timeouts.drain"},
+                   "timeouts.drain_delay is part of timeouts.drain and must not exceed it");
+  problems.require(c.limits.uri <= c.limits.head, {"limits.uri", "limits.head"},
+                   "limits.uri is part of limits.head and must not exceed it");
+  problems.require(c.admission.queue.target <= c.admission.queue.interval,
+                   {"admission.queue.target", "admission.queue.interval"},
+                   "admission.queue.target must not exceed admission.queue.interval");
+  problems.require(!c.admission.adaptive.enabled || c.admission.adaptive.min <= c.admission.max_concurrent,
+                   {"admission.adaptive.min", "admission.max_concurrent"},
+                   "admission.adaptive.min must not exceed admission.max_concurrent");
+  problems.require(c.breaker.open_for <= c.breaker.max_open, {"breaker.open_for", "breaker.max_open"},
+                   "breaker.open_for must not exceed breaker.max_open");
+}
+
+}  // namespace spillway
