@@ -36,7 +36,6 @@ apt() {
 }
 
 echo "make deps: installing ${missing[*]}"
-((EUID == 0)) || sudo -v || fail "sudo was refused; missing: ${missing[*]}"
 # The lists may be old or absent, and an install from the ones at hand may still do: its verdict is the one that counts.
 apt update || true
 apt install --no-install-recommends "${missing[@]}" ||

@@ -48,7 +48,7 @@ refuses() {
 @test "make run starts all of it; the lines it prints to try do work" {
   start_stack make -s -C "$root" run
   run -0 bash -c "$(grep -A 3 '^Try it' "$STACK_DIR/out" | tail -n +2)"
-  jq -e '.items | length > 0' <<<"${lines[0]}"
+  [[ $output == *'"items":[{'* ]]
   [[ $output == *database_pool_size* && $output == *load_shedding_rejections* && $output == *request_concurrency* ]]
   [[ $(stat -c %a "$SPILLWAY_RUN_DIR/auth-secret") == 600 ]]
   [[ $(sql 'SHOW max_connections') == 200 && $(sql 'SHOW listen_addresses') == '' ]]
