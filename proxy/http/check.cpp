@@ -77,8 +77,8 @@ Violation read_framing(const Control& control, int minor, int status, Framing& f
   if (control.codings > 0) {
     if (control.lengths > 0) return {status, "Content-Length with Transfer-Encoding"};
     if (minor == 0) return {status, "Transfer-Encoding in HTTP/1.0"};
-    if (control.codings > 1 || control.coding.empty()) return {status, "empty or repeated Transfer-Encoding"};
-    if (!equals_lower(control.coding, "chunked")) {
+    if (control.codings == 1 && control.coding.empty()) return {status, "empty Transfer-Encoding"};
+    if (control.codings > 1 || !equals_lower(control.coding, "chunked")) {
       return {status == 400 ? 501 : status, "transfer coding other than chunked"};
     }
     framing = Framing::chunked;
@@ -191,7 +191,8 @@ Violation check_request(const HeadLimits& limits, RequestHead& head) {
   head.keep_alive = stays_open(control, head.minor);
   // In HTTP/1.0 an expectation is to be ignored, and without a body there is nothing to wait for.
   if (head.minor >= 1 && expects_other) return {417, "expectation other than 100-continue"};
-  head.expect_continue = head.minor >= 1 && expects && head.framing != Framing::none;
+  const bool has_body = head.framing == Framing::chunked || head.content_length > 0;
+  head.expect_continue = head.minor >= 1 && expects && has_body;
   head.upgrade_websocket =
       head.minor >= 1 && head.method == "GET" && head.framing == Framing::none && control.to_websocket();
   if (hop_limits > 0 && head.method == "OPTIONS") {

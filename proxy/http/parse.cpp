@@ -94,7 +94,8 @@ Violation parse_request(std::string_view bytes, const HeadLimits& limits, Reques
   if (const llhttp_errno_t error = run(parser, HTTP_REQUEST, bytes, parsed); error != HPE_OK) {
     // The version is known to be sound here: what llhttp calls an invalid constant is a method of RTSP or ICE.
     if (error == HPE_INVALID_METHOD || error == HPE_INVALID_CONSTANT) return {501, "unknown method"};
-    return {400, llhttp_get_error_reason(&parser)};
+    const int status = error == HPE_INVALID_TRANSFER_ENCODING ? 501 : 400;
+    return {status, llhttp_get_error_reason(&parser)};
   }
   if (parsed.url != head.target) return {400, "request target that two parsers read differently"};
   return check_request(limits, head);

@@ -44,6 +44,10 @@ Framing delivery_framing(const ResponseHead& head, int client_minor);
 /// Longest chunk-size line that `write_chunk_size` appends, with its CRLF.
 inline constexpr std::size_t kChunkSizeMax = 18;
 void write_chunk_size(std::size_t size, std::string& out);
-inline constexpr std::string_view kLastChunk = "0\r\n\r\n";
+/// What follows a piece of payload of `size` bytes (0: no chunk was begun), at the end of the body or before it.
+inline std::string_view chunk_end(std::size_t size, bool last) {
+  if (last) return size ? "\r\n0\r\n\r\n" : "0\r\n\r\n";
+  return size ? "\r\n" : "";
+}
 
 }  // namespace spillway::http

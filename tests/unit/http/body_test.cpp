@@ -1,8 +1,8 @@
-#include <doctest/doctest.h>
+#include "proxy/http/body.hpp"
 
 #include <string>
 
-#include "proxy/http/body.hpp"
+#include <doctest/doctest.h>
 
 using namespace spillway::http;
 

@@ -21,7 +21,7 @@ struct Row {
   std::string rule;        ///< what the row shows, with the section that says so
   std::string bytes;       ///< the message's head, perhaps with surplus behind it
   int verdict = kSound;    ///< status of the violation, or one of the above
-  std::string has = {};    ///< stands in what is written anew
+  std::string has = {};    ///< stands in what is written anew, or in the facts behind it
   std::string lacks = {};  ///< does not, in any case of letters
   HeadLimits limits = {};
   bool to_head = false;  ///< responses: the request was a HEAD
@@ -45,6 +45,7 @@ template <class... Line>
 std::string ok(const Line&... line) {
   return lines("HTTP/1.1 200 OK", line...);
 }
+std::string lower(std::string text);
 /// `text`, `count` times.
 std::string times(std::size_t count, std::string_view text);
 
@@ -60,9 +61,10 @@ struct Outcome {
   std::string rule;
   std::size_t begin = 0;
   std::size_t end = 0;
-  std::string written;
+  std::string written;  ///< the head anew, and behind it the facts read from it: `path=/; query=; …`
   friend bool operator==(const Outcome&, const Outcome&) = default;
 };
+inline constexpr std::string_view kFacts = "facts: ";  ///< begin of the facts in `Outcome::written`
 Outcome request_outcome(std::string_view bytes, const Forwarding& forwarding = plain_forwarding());
 
 }  // namespace spillway::http::rows
