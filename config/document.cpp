@@ -1,6 +1,7 @@
 #include "config/document.hpp"
 
 #include <algorithm>
+#include <array>
 #include <sstream>
 #include <unordered_map>
 
@@ -139,6 +140,25 @@ class Builder final : public YAML::EventHandler {
   int documents_ = 0;
 };
 
+/// The parser's most frequent complaints, in terms of what to look for.
+std::string clearer(const std::string& complaint) {
+  struct Wording {
+    const char* theirs;
+    const char* ours;
+  };
+  constexpr std::array<Wording, 5> kWordings = {{
+      {YAML::ErrorMsg::END_OF_MAP, "neither a key nor the end of the section; check indentation and quotes"},
+      {YAML::ErrorMsg::MAP_VALUE, "a ':' where no key can be; check indentation, or quote the text"},
+      {YAML::ErrorMsg::EOF_IN_SCALAR, "a quote that is never closed"},
+      {YAML::ErrorMsg::END_OF_SEQ_FLOW, "a '[' without its ']'"},
+      {YAML::ErrorMsg::END_OF_MAP_FLOW, "a '{' without its '}'"},
+  }};
+  for (const Wording& wording : kWordings) {
+    if (complaint == wording.theirs) return wording.ours;
+  }
+  return complaint;
+}
+
 Place place_at(std::string_view text, std::size_t offset) {
   const std::string_view before = text.substr(0, offset);
   const auto lines = std::count(before.begin(), before.end(), '\n');
@@ -186,7 +206,9 @@ Document parse_document(std::string_view text) {
   if (const std::size_t unfit = find_unfit_byte(text); unfit != std::string_view::npos) {
     return {nullptr, place_at(text, unfit), "a control byte, or not UTF-8"};
   }
-  std::istringstream stream{std::string(text)};
+  // yaml-cpp takes a quote that is still open at the end for closed, if the last line is complete: end in an
+  // incomplete one.
+  std::istringstream stream{std::string(text) + "\n#"};
   Builder builder;
   try {
     YAML::Parser parser(stream);
@@ -195,7 +217,8 @@ Document parse_document(std::string_view text) {
   } catch (const Fault& fault) {
     return {nullptr, fault.place, fault.message};
   } catch (const YAML::Exception& error) {
-    return {nullptr, place_of(error.mark), "not YAML: " + error.msg};
+    const Place end = place_at(text, text.size());  // the parser saw more
+    return {nullptr, std::min(place_of(error.mark), end), "not YAML: " + clearer(error.msg)};
   }
   return {builder.root(), {}, {}};
 }

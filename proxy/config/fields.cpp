@@ -34,7 +34,7 @@ constexpr config::TextForm kMethod = {"a method in capital letters", "^[A-Z-]+$"
 constexpr config::TextForm kFieldName = {"the name of a header field", "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", is_token};
 
 void describe_upstream(Fields& f, UpstreamConfig& c) {
-  f.value({"address", "Where the API listens. A host name is looked up at each connect."}, c.address);
+  f.value({"address", "Where the API listens; not `fd:N`."}, c.address);
   f.integer({"max_connections",
              "Connections to the API at a time, all workers together. At least `admission.max_concurrent`."},
             c.max_connections, {1, 65'536});

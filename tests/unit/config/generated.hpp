@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <string_view>
+
+#include <doctest/doctest.h>
+
+/// Committed files that are generated from a description: each test run compares, and a run with
+/// SPILLWAY_UPDATE_GENERATED=1 writes them anew. SOURCE_FOLDER comes from part.cmake.
+namespace generated {
+
+inline std::string path_of(std::string_view name) {
+  return std::string(SOURCE_FOLDER "/config/").append(name);
+}
+
+inline std::string content_of(std::string_view name) {
+  std::ifstream file(path_of(name), std::ios::binary);
+  std::ostringstream content;
+  content << file.rdbuf();
+  return content.str();
+}
+
+inline bool updating() {
+  return std::getenv("SPILLWAY_UPDATE_GENERATED") != nullptr;
+}
+
+/// The file config/NAME is `text`.
+inline void check_file(std::string_view name, const std::string& text) {
+  if (updating()) std::ofstream(path_of(name), std::ios::binary) << text;
+  INFO("config/", std::string(name), " is out of date: run this test with SPILLWAY_UPDATE_GENERATED=1");
+  CHECK((content_of(name) == text));
+}
+
+/// The section of the Markdown file config/NAME that begins with the first line of `text` (a `## ` heading) is `text`.
+inline void check_section(std::string_view name, const std::string& text) {
+  std::string content = content_of(name);
+  const std::size_t heading = content.find(text.substr(0, text.find('\n') + 1));
+  const std::size_t begin = heading == std::string::npos ? content.size() : heading;
+  const std::size_t next = content.find("\n## ", begin);
+  const std::size_t end = next == std::string::npos ? content.size() : next;
+  if (updating()) {
+    if (heading == std::string::npos && !content.ends_with("\n\n")) content += '\n';
+    content.replace(heading == std::string::npos ? content.size() : begin, end - begin, text);
+    std::ofstream(path_of(name), std::ios::binary) << content;
+  }
+  INFO("config/", std::string(name), " is out of date: run this test with SPILLWAY_UPDATE_GENERATED=1");
+  CHECK((updating() || content.substr(begin, end - begin) == text));
+}
+
+}  // namespace generated

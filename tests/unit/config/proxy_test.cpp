@@ -1,0 +1,261 @@
+#include <set>
+
+#include <doctest/doctest.h>
+
+#include "config/write.hpp"
+#include "proxy/config/fields.hpp"
+#include "tests/unit/config/generated.hpp"
+
+namespace {
+
+using namespace spillway;
+
+config::Loaded<ProxyConfig> load(std::string_view yaml) {
+  return config::load_text({"proxy.yaml", std::string(yaml)}, kProxyDefinition);
+}
+
+/// Path and message of every error, a line each.
+std::string errors_of(std::string_view yaml) {
+  std::string lines;
+  for (const config::Error& error : load(yaml).errors) {
+    lines += (lines.empty() ? "" : "\n") + error.path + ": " + error.message;
+  }
+  return lines;
+}
+
+/// A YAML document with one field, given by its path, set to a value: `a.b[].c` -> {a: {b: [{c: value}]}}.
+std::string document_with(std::string_view path, const std::string& value) {
+  std::string open;
+  std::string close;
+  while (true) {
+    const std::size_t dot = path.find('.');
+    std::string_view name = path.substr(0, dot);
+    const bool element = name.ends_with("[]");
+    if (element) name.remove_suffix(2);
+    open.append("{").append(name).append(": ").append(element ? "[" : "");
+    close.insert(0, element ? "]}" : "}");
+    if (dot == std::string_view::npos) return open + value + close;
+    path.remove_prefix(dot + 1);
+  }
+}
+
+struct FieldRow {
+  std::string_view path;
+  std::string_view refused;
+  std::string_view words;
+};
+
+constexpr std::string_view kAddressWords = "an address: host:port, [v6]:port, unix:/path or fd:N (3 or more)";
+constexpr std::string_view kPathWords = "a path that begins with /, of visible ASCII characters without # and ?";
+
+// Every scalar of proxy.yaml with a value just out of its range and what the error says it must be.
+constexpr FieldRow kFields[] = {
+    {"listen", "'8080'", kAddressWords},
+    {"workers", "0", "an integer from 1 to 64"},
+    {"reload", "never", "one of auto, signal"},
+    {"admin.listen", "x", kAddressWords},
+    {"upstream.address", "x", kAddressWords},
+    {"upstream.max_connections", "0", "an integer from 1 to 65536"},
+    {"upstream.max_idle", "-1", "an integer from 0 to 65536"},
+    {"upstream.idle_timeout", "9ms", "a duration from 10ms to 24h"},
+    {"upstream.connect_timeout", "0", "a duration from 1ms to 5m"},
+    {"upstream.when_client_leaves", "stay", "one of finish, cancel"},
+    {"upstream.health.path", "health", kPathWords},
+    {"upstream.health.interval", "2h", "a duration from 0s to 1h"},
+    {"upstream.health.timeout", "0", "a duration from 1ms to 5m"},
+    {"timeouts.request_head", "0", "a duration from 10ms to 1h"},
+    {"timeouts.request_body", "0", "a duration from 10ms to 1h"},
+    {"timeouts.response", "0", "a duration from 10ms to 24h"},
+    {"timeouts.keep_alive", "25h", "a duration from 0s to 24h"},
+    {"timeouts.tunnel", "25h", "a duration from 0s to 24h"},
+    {"timeouts.drain", "2h", "a duration from 0s to 1h"},
+    {"timeouts.drain_delay", "2h", "a duration from 0s to 1h"},
+    {"limits.connections", "0", "an integer from 1 to 1000000"},
+    {"limits.head", "1023", "a size from 1KiB to 1MiB"},
+    {"limits.headers", "1001", "an integer from 1 to 1000"},
+    {"limits.uri", "63", "a size from 64 to 1MiB"},
+    {"limits.body", "1025GiB", "a size from 0 to 1024GiB"},
+    {"limits.allow_underscores", "maybe", "true or false"},
+    {"admission.mode", "on", "one of enforce, shadow, off"},
+    {"admission.max_concurrent", "0", "an integer from 1 to 65536"},
+    {"admission.shed_at", "80", "a number from 0 to 1"},
+    {"admission.retry_after", "0", "auto, or a duration from 1s to 1h"},
+    {"admission.queue.max_length", "-1", "an integer from 0 to 65536"},
+    {"admission.queue.max_wait", "6m", "a duration from 0s to 5m"},
+    {"admission.queue.target", "2m", "a duration from 0s to 1m"},
+    {"admission.queue.interval", "0", "a duration from 1ms to 1m"},
+    {"admission.adaptive.enabled", "1", "true or false"},
+    {"admission.adaptive.min", "0", "an integer from 1 to 65536"},
+    {"admission.pool_aware", "1", "true or false"},
+    {"admission.fairness.key", "header", "none, client_ip or header:NAME"},
+    {"admission.fairness.share", "0", "a number from 0.01 to 1"},
+    {"classes[].name", "A b", "a name of 1 to 32 lower-case letters, digits, - and _"},
+    {"classes[].shed_at", "1.1", "a number from 0 to 1"},
+    {"classes[].reserve", "-1", "an integer from 0 to 65536"},
+    {"classes[].match[].path", "x", kPathWords},
+    {"classes[].match[].path_prefix", "'/a?b'", kPathWords},
+    {"classes[].match[].method", "get", "a method in capital letters"},
+    {"classes[].match[].header", "'a:'", "the name of a header field"},
+    {"classes[].match[].value", "\"a\\x07\"", "a text of 0 to 4096 bytes without control characters"},
+    {"breaker.enabled", "1", "true or false"},
+    {"breaker.window", "0", "a duration from 1s to 1h"},
+    {"breaker.min_requests", "0", "an integer from 1 to 1000000"},
+    {"breaker.failure_ratio", "0", "a number from 0.01 to 1"},
+    {"breaker.slow_call", "2h", "a duration from 0s to 1h"},
+    {"breaker.slow_ratio", "50", "a number from 0.01 to 1"},
+    {"breaker.open_for", "0", "a duration from 100ms to 1h"},
+    {"breaker.max_open", "0", "a duration from 100ms to 24h"},
+    {"breaker.trial_requests", "0", "an integer from 1 to 1000"},
+    {"breaker.ramp", "11m", "a duration from 0s to 10m"},
+    {"retry.attempts", "2", "an integer from 0 to 1"},
+    {"retry.budget", "20", "a number from 0 to 1"},
+    {"maintenance.enabled", "1", "true or false"},
+    {"maintenance.retry_after", "0", "a duration from 1s to 24h"},
+    {"maintenance.message", "''", "a text of 1 to 500 bytes without control characters"},
+    {"trusted_proxies[]", "10.0.0.1/8",
+     "an address or a network such as 10.0.0.0/8, with no bit set beyond its prefix"},
+    {"forwarded_header", "1", "true or false"},
+    {"log.level", "verbose", "one of debug, info, warn, error"},
+    {"log.access", "some", "one of all, errors, off"},
+    {"log.format", "xml", "one of auto, json, text"},
+    {"log.query", "1", "true or false"},
+};
+
+/// The paths of all scalars, lists of them included.
+class Paths final : public config::Fields {
+ public:
+  std::set<std::string> found;
+
+  void scalar(const config::Key& key, config::Scalar /*scalar*/) override {
+    found.insert(prefix_ + std::string(key.name));
+    CHECK(key.doc.ends_with('.'));
+  }
+  void section(const config::Key& key, const std::function<void()>& members) override {
+    nested(std::string(key.name) + '.', members);
+  }
+  void list(const config::Key& key, config::List list) override {
+    if (list.scalar) {
+      found.insert(prefix_ + std::string(key.name) + (list.single ? "" : "[]"));
+      return;
+    }
+    list.resize(1);
+    nested(std::string(key.name) + "[].", [&] { list.members(0); });
+  }
+
+ private:
+  void nested(const std::string& step, const std::function<void()>& members) {
+    const std::string outer = prefix_;
+    prefix_ += step;
+    members();
+    prefix_ = outer;
+  }
+  std::string prefix_;
+};
+
+TEST_CASE("every field of the proxy refuses what is out of its range, and says what it takes") {
+  ProxyConfig defaults;
+  Paths paths;
+  describe(paths, defaults);
+  std::set<std::string> tested;
+  for (const FieldRow& row : kFields) {
+    CAPTURE(row.path);
+    tested.insert(std::string(row.path));
+    const std::string yaml = document_with(row.path, std::string(row.refused));
+    const std::string errors = errors_of(yaml);
+    const std::string message = ": must be " + std::string(row.words) + ", not '";
+    CHECK_MESSAGE(errors.find(message) != std::string::npos, errors);
+  }
+  CHECK(tested == paths.found);
+}
+
+TEST_CASE("combinations that make no sense are refused") {
+  struct Row {
+    std::string_view yaml;
+    std::string_view error;
+  };
+  const auto class_with = [](std::string_view rest) { return "classes: [{name: a, " + std::string(rest) + "}]"; };
+  const std::string no_part = class_with("match: [{}]");
+  const std::string wrong_part = class_with("match: [{pth: /}]");
+  const std::string no_header = class_with("match: [{path: /, value: x}]");
+  const std::string no_rule = class_with("match: []");
+  const std::string reserves = class_with("reserve: 101, match: [{path: /}]");
+  for (const Row& row : {
+           Row{"listen: [a:1, b:1, a:1]", "listen[2]: listens on a:1 twice"},
+           Row{"listen: [a:0, a:0]", ""},
+           Row{"listen: a:1\nadmin: {listen: a:1}", "admin.listen: listens on a:1, which is taken by `listen`"},
+           Row{"upstream: {address: fd:3}", "upstream.address: cannot be fd:N: that is for listening"},
+           Row{"upstream: {address: a:0}", "upstream.address: needs a port other than 0"},
+           Row{"upstream: {address: 0.0.0.0:8080}", "upstream.address: is an address that the proxy itself listens on"},
+           Row{"upstream: {max_connections: 99}",
+               "upstream.max_connections: upstream.max_connections (99) must be at "
+               "least admission.max_concurrent (100)"},
+           Row{"admission: {max_concurrent: 500}",
+               "admission.max_concurrent: upstream.max_connections (256) must be "
+               "at least admission.max_concurrent (500)"},
+           Row{"upstream: {max_idle: 257}",
+               "upstream.max_idle: upstream.max_idle (257) must not exceed upstream.max_connections (256)"},
+           Row{"upstream: {health: {timeout: 2s}}",
+               "upstream.health.timeout: upstream.health.timeout must not exceed "
+               "upstream.health.interval: polls would overlap"},
+           Row{"upstream: {health: {interval: 0}}", ""},
+           Row{"timeouts: {drain_delay: 26s}",
+               "timeouts.drain_delay: timeouts.drain_delay is part of timeouts.drain and must not exceed it"},
+           Row{"limits: {uri: 17KiB}", "limits.uri: limits.uri is part of limits.head and must not exceed it"},
+           Row{"admission: {queue: {target: 200ms}}",
+               "admission.queue.target: admission.queue.target must not exceed admission.queue.interval"},
+           Row{"admission: {max_concurrent: 3}", ""},
+           Row{"admission: {max_concurrent: 3, adaptive: {enabled: true}}",
+               "admission.max_concurrent: admission.adaptive.min must not exceed admission.max_concurrent"},
+           Row{"breaker: {open_for: 2m}", "breaker.open_for: breaker.open_for must not exceed breaker.max_open"},
+           Row{"classes: [{name: normal, match: [{path: /}]}]",
+               "classes[0].name: normal is the class of all that no rule matches; its threshold is admission.shed_at"},
+           Row{"classes: [{name: a, match: [{path: /}]}, {name: a, match: [{path: /}]}]",
+               "classes[1].name: another class is named a"},
+           Row{"classes: [{}]", "classes[0].name: is required\nclasses[0].match: is required"},
+           Row{no_part, "classes[0].match[0]: needs at least one of path, path_prefix, method, header"},
+           Row{wrong_part, "classes[0].match[0].pth: unknown key; did you mean path?"},
+           Row{no_header, "classes[0].match[0].value: needs header beside it"},
+           Row{no_rule, "classes[0].match: must have 1 to 100 elements, not 0"},
+           Row{reserves, "classes: the classes reserve 101 slots; admission.max_concurrent is 100"},
+           Row{"admission: {max_concurent: 50}", "admission.max_concurent: unknown key; did you mean max_concurrent?"},
+       }) {
+    CAPTURE(row.yaml);
+    CHECK(errors_of(row.yaml) == row.error);
+  }
+}
+
+TEST_CASE("the defaults are valid and read back as they are printed") {
+  const std::string printed = config::to_yaml(ProxyConfig{}, kProxyDefinition);
+  const auto loaded = load(printed);
+  CHECK(loaded.ok());
+  CHECK(config::to_yaml(loaded.config, kProxyDefinition) == printed);
+}
+
+TEST_CASE("the shipped proxy.yaml is valid and holds the defaults, but for its two classes") {
+  const auto shipped = config::load_file(generated::path_of("proxy.yaml"), kProxyDefinition);
+  for (const config::Error& error : shipped.errors) FAIL_CHECK(to_text(error));
+  REQUIRE(shipped.config.classes.size() == 2);
+  const ClassConfig& critical = shipped.config.classes[0];
+  CHECK(critical.name == "critical");
+  CHECK(critical.shed_at == 1.0);
+  REQUIRE(critical.match.size() == 2);
+  CHECK(critical.match[0].path == "/health");
+  CHECK(critical.match[1].path_prefix == "/api/v1/auth/");
+  const ClassConfig& background = shipped.config.classes[1];
+  CHECK(background.shed_at == 0.6);
+  CHECK(background.match[0].header == "X-Priority");
+  CHECK(background.match[0].value == "background");
+
+  ProxyConfig without_classes = shipped.config;
+  without_classes.classes.clear();
+  CHECK(config::to_yaml(without_classes, kProxyDefinition) == config::to_yaml(ProxyConfig{}, kProxyDefinition));
+  const std::string printed = config::to_yaml(shipped.config, kProxyDefinition);
+  CHECK(config::to_yaml(load(printed).config, kProxyDefinition) == printed);
+}
+
+TEST_CASE("schema and reference are in step with the description") {
+  generated::check_file("proxy.schema.json", config::to_schema(kProxyDefinition, "spillway configuration"));
+  generated::check_section("REFERENCE.md", config::to_reference(kProxyDefinition, "spillway configuration"));
+}
+
+}  // namespace

@@ -1,0 +1,194 @@
+#include <doctest/doctest.h>
+
+#include "tests/unit/config/sample.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using sample::errors_of;
+
+struct Row {
+  std::string_view yaml;
+  std::string_view error;
+};
+
+TEST_CASE("an empty file leaves every default") {
+  const auto loaded = sample::load("");
+  CHECK(loaded.ok());
+  CHECK(loaded.config.workers == 2);
+  CHECK(loaded.config.wait == 5s);
+}
+
+TEST_CASE("every kind of field is read") {
+  const auto loaded = sample::load(R"(
+listen: [127.0.0.1:1, unix:/run/x]
+peers: [10.0.0.1:5]
+workers: 7
+verbose: true
+ratio: 0.25
+wait: 250ms
+buffer: 64KiB
+mode: off
+title: "two words"
+password: sesame
+bounds: {low: 3, high: 4}
+routes:
+  - name: first
+    note: remembered
+  - name: second
+    weight: 10
+)");
+  REQUIRE(loaded.ok());
+  const sample::Config& c = loaded.config;
+  REQUIRE(c.listen.size() == 2);
+  CHECK(c.listen[1].path == "/run/x");
+  REQUIRE(c.peers.size() == 1);
+  CHECK(c.peers[0].host == "10.0.0.1");
+  CHECK(c.workers == 7);
+  CHECK(c.verbose);
+  CHECK(c.ratio == 0.25);
+  CHECK(c.wait == 250ms);
+  CHECK(c.buffer == 65536);
+  CHECK(c.mode == sample::Mode::off);
+  CHECK(c.title == "two words");
+  CHECK(c.password == "sesame");
+  CHECK(c.bounds.high == 4);
+  REQUIRE(c.routes.size() == 2);
+  CHECK(c.routes[0].note == "remembered");
+  CHECK(!c.routes[1].note);
+  CHECK(c.routes[1].weight == 10);
+}
+
+TEST_CASE("one element may stand without its list, and a list replaces the default") {
+  CHECK(sample::load("listen: '[::1]:8'").config.listen == std::vector{config::Address::tcp("::1", 8)});
+  CHECK(sample::load("listen: [a:1, b:2]").config.listen.size() == 2);
+}
+
+TEST_CASE("a section or list whose members are all commented out is fine") {
+  CHECK(errors_of("bounds:\n  # low: 1\nroutes:\n").empty());
+}
+
+TEST_CASE("an alias gives the same value again") {
+  const auto loaded = sample::load("bounds: {low: &n 3, high: *n}");
+  CHECK(loaded.ok());
+  CHECK(loaded.config.bounds.high == 3);
+}
+
+TEST_CASE("each error says where, which field, what was expected and what was found") {
+  for (const Row& row : {
+           Row{"[1]", "test.yaml:1:1: must be keys and values, not a list"},
+           Row{"hello", "test.yaml:1:1: must be keys and values, not 'hello'"},
+           Row{"workers: 0", "test.yaml:1:10: workers: must be an integer from 1 to 64, not '0'"},
+           Row{"workers:", "test.yaml:1:1: workers: must be an integer from 1 to 64, not empty"},
+           Row{"workers: ~", "test.yaml:1:1: workers: must be an integer from 1 to 64, not empty"},
+           Row{"workers: [1]", "test.yaml:1:10: workers: must be an integer from 1 to 64, not a list"},
+           Row{"workers: {a: 1}", "test.yaml:1:10: workers: must be an integer from 1 to 64, not a section"},
+           Row{"verbose: yes", "test.yaml:1:10: verbose: must be true or false, not 'yes'"},
+           Row{"ratio: 1.1", "test.yaml:1:8: ratio: must be a number from 0 to 1, not '1.1'"},
+           Row{"wait: 2h", "test.yaml:1:7: wait: must be a duration from 0s to 1h, not '2h'"},
+           Row{"buffer: 2MiB", "test.yaml:1:9: buffer: must be a size from 1KiB to 1MiB, not '2MiB'"},
+           Row{"mode: maybe", "test.yaml:1:7: mode: must be one of on, off, not 'maybe'"},
+           Row{"title: ''",
+               "test.yaml:1:8: title: must be a text of 1 to 100 bytes without control characters, not ''"},
+           Row{"title: \"a\\nb\"",
+               "test.yaml:1:8: title: must be a text of 1 to 100 bytes without control characters, not 'a?b'"},
+           Row{"password: ab",
+               "test.yaml:1:11: password: must be a text of 3 to 100 bytes without control characters (value not "
+               "shown)"},
+           Row{"listen: 80",
+               "test.yaml:1:9: listen: must be an address: host:port, [v6]:port, unix:/path or fd:N (3 "
+               "or more), not '80'"},
+           Row{"listen: [a:1, 80]",
+               "test.yaml:1:15: listen[1]: must be an address: host:port, [v6]:port, unix:/path "
+               "or fd:N (3 or more), not '80'"},
+           Row{"listen: []", "test.yaml:1:9: listen: must have 1 to 2 elements, not 0"},
+           Row{"listen:", "test.yaml:1:1: listen: must have 1 to 2 elements, not 0"},
+           Row{"listen: {a: 1}", "test.yaml:1:9: listen: must be a list, not a section"},
+           Row{"peers: a:1", "test.yaml:1:8: peers: must be a list, not 'a:1'"},
+           Row{"peers: [a:1, a:2, a:3]", "test.yaml:1:8: peers: must have 0 to 2 elements, not 3"},
+           Row{"bounds: 3", "test.yaml:1:9: bounds: must be a section of keys, not '3'"},
+           Row{"bounds: [3]", "test.yaml:1:9: bounds: must be a section of keys, not a list"},
+           Row{"routes: {name: a}", "test.yaml:1:9: routes: must be a list, not a section"},
+           Row{"routes: [a]", "test.yaml:1:10: routes[0]: must be a section of keys, not 'a'"},
+           Row{"routes: [~]", "test.yaml:1:10: routes[0]: must be a section of keys, not empty"},
+           Row{"routes:\n- weight: 2", "test.yaml:2:3: routes[0].name: is required"},
+           Row{"routes:\n- name: a\n- name: b\n  weight: 11",
+               "test.yaml:4:11: routes[1].weight: must be an integer from 1 to 10, not '11'"},
+           Row{"workers: 1\nworkers: 2", "test.yaml:2:1: workers: is given twice"},
+           Row{"bounds: {low: 1, low: 2}", "test.yaml:1:18: bounds.low: is given twice"},
+           Row{"bounds: {low: 5, high: 4}", "test.yaml:1:15: bounds.low: bounds.low must not exceed bounds.high"},
+           Row{"bounds: {high: 0}", "test.yaml:1:16: bounds.high: bounds.low must not exceed bounds.high"},
+           Row{"a: [", "test.yaml:1:5: not YAML: a '[' without its ']'"},
+       }) {
+    CAPTURE(row.yaml);
+    CHECK(errors_of(row.yaml) == row.error);
+  }
+}
+
+TEST_CASE("an unknown key comes with the nearest name of its section") {
+  for (const Row& row : {
+           Row{"wrokers: 1", "test.yaml:1:1: wrokers: unknown key; did you mean workers?"},
+           Row{"worker: 1", "test.yaml:1:1: worker: unknown key; did you mean workers?"},
+           Row{"Workers: 1", "test.yaml:1:1: Workers: unknown key; did you mean workers?"},
+           Row{"wiat: 1", "test.yaml:1:1: wiat: unknown key; did you mean wait?"},
+           Row{"wait:5", "test.yaml:1:1: must be keys and values, not 'wait:5'"},
+           Row{"workers: 1\nwait:5",
+               "test.yaml:2:1: not YAML: neither a key nor the end of the section; check indentation and quotes"},
+           Row{"something: 1", "test.yaml:1:1: something: unknown key"},
+           Row{"x: 1", "test.yaml:1:1: x: unknown key"},
+           Row{"bounds: {hihg: 1}", "test.yaml:1:10: bounds.hihg: unknown key; did you mean high?"},
+           Row{"bounds: {workers: 1}", "test.yaml:1:10: bounds.workers: unknown key"},
+           Row{"routes: [{name: a, wieght: 1}]", "test.yaml:1:20: routes[0].wieght: unknown key; did you mean weight?"},
+           Row{"<<: {workers: 1}", "test.yaml:1:1: <<: unknown key"},
+           Row{"\"a\\nb\": 1", "test.yaml:1:1: a?b: unknown key"},
+       }) {
+    CAPTURE(row.yaml);
+    CHECK(errors_of(row.yaml) == row.error);
+  }
+}
+
+TEST_CASE("all errors are reported at once, in the order of the file") {
+  CHECK(errors_of("wokers: 1\nbounds: {low: x}\nratio: 2\nrotes: []\nwait: 1d\n") ==
+        "test.yaml:1:1: wokers: unknown key; did you mean workers?\n"
+        "test.yaml:2:15: bounds.low: must be an integer from 0 to 100, not 'x'\n"
+        "test.yaml:3:8: ratio: must be a number from 0 to 1, not '2'\n"
+        "test.yaml:4:1: rotes: unknown key; did you mean routes?\n"
+        "test.yaml:5:7: wait: must be a duration from 0s to 1h, not '1d'");
+}
+
+TEST_CASE("a rule keeps silent about a field that was refused already") {
+  CHECK(errors_of("bounds: {low: 500, high: 0}") ==
+        "test.yaml:1:15: bounds.low: must be an integer from 0 to 100, not '500'");
+}
+
+TEST_CASE("a long value is shortened between characters") {
+  const std::string umlauts = "a" + [] {
+    std::string text;
+    for (int i = 0; i < 60; ++i) text += "\xc3\xbc";
+    return text;
+  }();
+  const std::string error = errors_of("mode: " + umlauts);
+  CHECK(error == "test.yaml:1:7: mode: must be one of on, off, not '" + umlauts.substr(0, 59) + "…'");
+}
+
+TEST_CASE("errors are written for tools as JSON") {
+  const auto errors = sample::load("workers: \"\\\"\"").errors;
+  CHECK(config::to_json(errors) ==
+        "{\"valid\": false, \"errors\": [\n"
+        "  {\"file\": \"test.yaml\", \"line\": 1, \"column\": 10, \"path\": \"workers\", "
+        "\"message\": \"must be an integer from 1 to 64, not '\\\"'\"}]}\n");
+  CHECK(config::to_json({}) == "{\"valid\": true, \"errors\": []}\n");
+}
+
+TEST_CASE("a file that cannot be read is one error") {
+  const auto error_of = [](const char* path) {
+    const auto loaded = config::load_file(path, sample::kDefinition);
+    REQUIRE(loaded.errors.size() == 1);
+    return to_text(loaded.errors[0]);
+  };
+  CHECK(error_of("/nonexistent/x.yaml") == "/nonexistent/x.yaml:1:1: cannot be read: No such file or directory");
+  CHECK(error_of("/") == "/:1:1: cannot be read: Is a directory");
+  CHECK(error_of("/dev/zero") == "/dev/zero:1:1: cannot be read: longer than 65536 bytes");
+}
+
+}  // namespace
