@@ -29,15 +29,15 @@ Request::State Controller::arrive(Request& request, Time now) {
   if (may_start(c)) return admit(request);  // overtakes nobody: were a slot free for a waiting one, it would have it
   if (policy_.mode == Mode::shadow) return admit_in_shadow(request, Reason::capacity);
   if (!may_wait(c)) return refuse(request, Reason::capacity);
-  return wait(request);
+  return wait(request, now);
 }
 
-void Controller::finish(Request& request, Completion /*completion*/, Time /*now*/) {
+void Controller::finish(Request& request, Completion /*completion*/, Time now) {
   assert(request.state == Request::State::admitted);
   request.state = Request::State::fresh;
   --in_flight_;
   if (request.shadow_refused) --in_flight_refused_in_shadow_;
-  serve_waiting();
+  serve_waiting(now);
 }
 
 void Controller::abandon(Request& request) {
@@ -48,9 +48,10 @@ void Controller::abandon(Request& request) {
 
 void Controller::tick(Time now) {
   for (const int id : room_.best_first()) {
+    room_.observe(id, now);
     for (Request* oldest = room_.oldest(id); oldest && now - oldest->arrived >= policy_.queue.max_wait;
          oldest = room_.oldest(id)) {
-      end_wait(*oldest, Request::State::refused, Reason::queue_timeout);
+      give_up(*oldest, Reason::queue_timeout, now);
     }
   }
 }
@@ -58,21 +59,26 @@ void Controller::tick(Time now) {
 void Controller::configure(Policy policy, Time now) {
   adopt(std::move(policy));
   for (const int id : room_.best_first()) {
-    while (!room_.empty(id) && policy_.mode != Mode::enforce) end_wait(*room_.oldest(id), Request::State::admitted);
+    while (!room_.empty(id) && policy_.mode != Mode::enforce) serve(*room_.oldest(id));
     while (!room_.empty(id) && !may_wait(classes_[static_cast<std::size_t>(id)])) {
-      end_wait(*room_.oldest(id), Request::State::refused, Reason::capacity);
+      give_up(*room_.oldest(id), Reason::capacity, now);
     }
   }
   while (room_.size() > policy_.queue.max_length) {
-    end_wait(*room_.last_in_line(), Request::State::refused, Reason::queue_full);
+    give_up(*room_.last_in_line(), Reason::queue_full, now);
   }
   tick(now);
-  serve_waiting();
+  serve_waiting(now);
 }
 
 void Controller::refuse_waiting(Reason reason) {
   for (const int id : room_.best_first()) {
-    while (!room_.empty(id)) end_wait(*room_.oldest(id), Request::State::refused, reason);
+    while (!room_.empty(id)) {
+      Request& request = *room_.oldest(id);
+      room_.leave(request);
+      refuse(request, reason);
+      decided_.push_back(request);
+    }
   }
 }
 
@@ -113,31 +119,34 @@ Request::State Controller::admit_in_shadow(Request& request, Reason reason) {
   return admit(request);
 }
 
-Request::State Controller::wait(Request& request) {
+Request::State Controller::wait(Request& request, Time now) {
   if (room_.size() >= policy_.queue.max_length) {
     Request* given_up = room_.given_up_for(request.class_id);
     if (!given_up) return refuse(request, Reason::queue_full);
-    end_wait(*given_up, Request::State::refused, Reason::queue_full);
+    give_up(*given_up, Reason::queue_full, now);
   }
-  room_.join(request);
+  room_.join(request, now);
   return request.state = Request::State::waiting;
 }
 
-void Controller::end_wait(Request& request, Request::State state, Reason reason) {
-  room_.leave(request);
-  if (state == Request::State::admitted) {
-    admit(request);
-  } else {
-    refuse(request, reason);
-  }
-  decided_.push_back(request);
+void Controller::serve(Request& waiting) {
+  room_.leave(waiting);
+  admit(waiting);
+  decided_.push_back(waiting);
 }
 
-void Controller::serve_waiting() {
+void Controller::give_up(Request& waiting, Reason reason, Time now) {
+  room_.lose(waiting, now);
+  refuse(waiting, reason);
+  decided_.push_back(waiting);
+}
+
+void Controller::serve_waiting(Time now) {
   if (room_.size() == 0) return;
   for (const int id : room_.best_first()) {
     while (!room_.empty(id) && may_start(classes_[static_cast<std::size_t>(id)])) {
-      end_wait(room_.next_served(id), Request::State::admitted);
+      room_.observe(id, now);
+      serve(room_.next(id));
     }
   }
 }
@@ -162,7 +171,7 @@ void Controller::adopt(Policy policy) {
   }
   const auto shed_at = [&](int id) { return classes_[static_cast<std::size_t>(id)].policy.shed_at; };
   std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return shed_at(a) > shed_at(b); });
-  room_.arrange(std::move(order));
+  room_.arrange(std::move(order), policy_.queue);
 }
 
 }  // namespace spillway::admission

@@ -16,6 +16,7 @@ namespace spillway::admission {
 ///
 /// Invariants, whatever the order of events:
 ///  - in `enforce`, requests in flight never exceed the limit, nor a class's share of it at admission;
+///  - a better class goes first, and within a class the oldest, or under standing overload the newest;
 ///  - no free slot stands beside a waiting request that may take it;
 ///  - every admitted request is finished exactly once.
 class Controller {
@@ -58,9 +59,10 @@ class Controller {
   Request::State admit(Request& request);
   Request::State refuse(Request& request, Reason reason);
   Request::State admit_in_shadow(Request& request, Reason reason);
-  Request::State wait(Request& request);
-  void end_wait(Request& request, Request::State state, Reason reason = Reason::capacity);
-  void serve_waiting();
+  Request::State wait(Request& request, Time now);
+  void serve(Request& waiting);
+  void give_up(Request& waiting, Reason reason, Time now);
+  void serve_waiting(Time now);
   void adopt(Policy policy);
 
   Policy policy_;

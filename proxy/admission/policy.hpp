@@ -20,8 +20,10 @@ struct ClassPolicy {
 };
 
 struct QueuePolicy {
-  int max_length = 100;                         ///< 0: nobody waits
-  Duration max_wait = std::chrono::seconds(1);  ///< 0: nobody waits
+  int max_length = 100;                                ///< 0: nobody waits
+  Duration max_wait = std::chrono::seconds(1);         ///< 0: nobody waits
+  Duration target = std::chrono::milliseconds(5);      ///< the wait that is no sign of overload
+  Duration interval = std::chrono::milliseconds(100);  ///< how long waits stay above target before they are one
 };
 
 /// What the operator wants: the part of the configuration that admission follows.

@@ -1,0 +1,71 @@
+#include "proxy/admission/delay_control.hpp"
+
+#include <doctest/doctest.h>
+
+namespace {
+
+using spillway::Duration;
+using spillway::Time;
+using spillway::admission::DelayControl;
+using namespace std::chrono_literals;
+
+/// Observes one wait every 10 ms, with the default target and interval.
+struct Line {
+  void waits(Duration each, Duration period) {
+    for (const Time end = now + period; now < end; now += 10ms) control.observe(each, now, 5ms, 100ms);
+  }
+  void loses_while_waiting(Duration each, Duration period) {
+    for (const Time end = now + period; now < end; now += 10ms) {
+      control.observe(each, now, 5ms, 100ms);
+      control.lost(now);
+    }
+  }
+  Time now{};
+  DelayControl control;
+};
+
+TEST_CASE("waits above target for less than an interval are a burst") {
+  Line line;
+  line.waits(0ms, 50ms);
+  line.waits(80ms, 90ms);
+  CHECK_FALSE(line.control.overloaded());
+  line.waits(5ms, 10ms);  // one that is within target, and the interval starts anew
+  line.waits(80ms, 90ms);
+  CHECK_FALSE(line.control.overloaded());
+}
+
+TEST_CASE("waits above target for a whole interval are a standing overload, until somebody hardly waits") {
+  Line line;
+  line.waits(0ms, 50ms);
+  line.waits(6ms, 110ms);
+  CHECK(line.control.overloaded());
+  line.waits(6ms, 200ms);
+  CHECK(line.control.overloaded());
+
+  line.waits(0ms, 10ms);
+  CHECK(line.control.overloaded());  // the verdict is given at the end of the interval
+  line.waits(80ms, 100ms);
+  CHECK_FALSE(line.control.overloaded());
+}
+
+TEST_CASE("newest first nobody served waits, but the overload stands as long as requests are lost") {
+  Line line;
+  line.waits(6ms, 210ms);
+  REQUIRE(line.control.overloaded());
+  line.loses_while_waiting(0ms, 2s);
+  CHECK(line.control.overloaded());
+  line.waits(0ms, 200ms);
+  CHECK_FALSE(line.control.overloaded());
+}
+
+TEST_CASE("a line that was idle starts well") {
+  Line line;
+  line.waits(6ms, 210ms);
+  line.loses_while_waiting(0ms, 100ms);
+  REQUIRE(line.control.overloaded());
+  line.now += 10s;
+  line.waits(0ms, 10ms);
+  CHECK_FALSE(line.control.overloaded());
+}
+
+}  // namespace

@@ -1,0 +1,197 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <limits>
+#include <queue>
+#include <random>
+#include <vector>
+
+#include "proxy/admission/controller.hpp"
+
+/// A discrete-event simulation of clients, the controller and a finite API: deterministic for a seed, no clock, no
+/// thread. Asserts on the pure controller what the overload lab measures on the real proxy.
+namespace spillway::admission::simulation {
+
+inline Duration seconds(double s) {
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(s));
+}
+inline double in_seconds(Duration d) {
+  return std::chrono::duration<double>(d).count();
+}
+
+/// An API that works on `slots` requests at a time and keeps the others in an unbounded queue of its own.
+struct Backend {
+  int slots = 10;
+  double service = 0.010;    ///< seconds of work per request
+  bool exponential = false;  ///< distribution of the service time; else constant but for 5 % jitter, without which
+                             ///< all slots would work in lockstep for ever
+  double slowdown = 0;       ///< relative growth of the service time per request in its queue
+  std::function<double(double)> slowness = nullptr;  ///< factor on the service time, by seconds since the start
+
+  double capacity() const { return slots / service; }
+};
+
+/// Poisson arrivals. Independent of the answers: an open loop.
+struct Source {
+  int class_index = 0;
+  std::function<double(double)> rate;  ///< requests per second, by seconds since the start
+  double max_rate = 0;                 ///< upper bound of `rate`
+};
+
+inline Source steady(int class_index, double rate) {
+  return {class_index, [rate](double) { return rate; }, rate};
+}
+
+/// What became of one request. Times in seconds since the start.
+struct Record {
+  int class_index = 0;
+  double arrived = 0;
+  double ended = std::numeric_limits<double>::infinity();
+  bool answered = false;  ///< by the API; else refused, or still waiting at the end
+  bool refused = false;
+  Reason reason{};
+  double latency() const { return ended - arrived; }
+};
+
+class Simulation {
+ public:
+  Simulation(Policy policy, Backend backend, std::uint64_t seed)
+      : controller(std::move(policy)), backend_(std::move(backend)), random_(seed) {}
+
+  void add(Source source) {
+    sources_.push_back(std::move(source));
+    schedule_arrival(static_cast<int>(sources_.size()) - 1);
+  }
+
+  void run_until(double end) {
+    if (now_ == 0) schedule({0, Event::tick, 0});
+    while (!events_.empty() && events_.top().at <= end) {
+      const Event event = events_.top();
+      events_.pop();
+      now_ = event.at;
+      switch (event.kind) {
+        case Event::arrival:
+          arrive(event.index);
+          break;
+        case Event::done:
+          done(event.index);
+          break;
+        case Event::tick:
+          controller.tick(time());
+          hand_out();
+          if (on_tick) on_tick(now_);
+          schedule({now_ + 0.010, Event::tick, 0});
+          break;
+      }
+      most_in_flight = std::max(most_in_flight, controller.in_flight());
+    }
+    now_ = end;
+  }
+
+  Controller controller;
+  std::deque<Record> records;
+  std::function<void(double)> on_tick;
+  int most_in_flight = 0;
+
+ private:
+  struct Tracked : Request {
+    int id = 0;
+  };
+  struct Event {
+    double at;
+    enum Kind { arrival, done, tick } kind;
+    int index;  // of the source or of the request
+    bool operator>(const Event& other) const { return at > other.at; }
+  };
+
+  Time time() const { return Time{} + seconds(now_); }
+  double uniform() { return (static_cast<double>(random_() >> 11) + 0.5) * 0x1p-53; }
+  double exponential(double mean) { return -mean * std::log(uniform()); }
+  void schedule(Event event) { events_.push(event); }
+
+  // Thinning: candidates at the highest rate, of which the due share is kept.
+  void schedule_arrival(int source) {
+    schedule({now_ + exponential(1 / sources_[static_cast<std::size_t>(source)].max_rate), Event::arrival, source});
+  }
+
+  void arrive(int index) {
+    const Source& source = sources_[static_cast<std::size_t>(index)];
+    schedule_arrival(index);
+    if (uniform() * source.max_rate > source.rate(now_)) return;
+    Record& record = records.emplace_back();
+    Tracked& request = requests_.emplace_back();
+    record.class_index = request.class_index = source.class_index;
+    record.arrived = now_;
+    const int id = request.id = static_cast<int>(requests_.size()) - 1;
+    controller.arrive(request, time());
+    decided(id);
+    hand_out();
+  }
+
+  void hand_out() {
+    while (Request* request = controller.next_decided()) decided(static_cast<Tracked*>(request)->id);
+  }
+
+  void decided(int id) {
+    const Request& request = requests_[static_cast<std::size_t>(id)];
+    Record& record = records[static_cast<std::size_t>(id)];
+    if (request.state == Request::State::refused) {
+      record.refused = true;
+      record.reason = request.reason;
+      record.ended = now_;
+    } else if (request.state == Request::State::admitted) {
+      backlog_.push_back(id);
+      work();
+    }
+  }
+
+  void work() {
+    while (busy_ < backend_.slots && !backlog_.empty()) {
+      ++busy_;
+      const int id = backlog_.front();
+      backlog_.pop_front();
+      double service = backend_.service * (1 + backend_.slowdown * static_cast<double>(backlog_.size()));
+      if (backend_.slowness) service *= backend_.slowness(now_);
+      const double drawn = backend_.exponential ? exponential(service) : service * (0.95 + 0.1 * uniform());
+      schedule({now_ + drawn, Event::done, id});
+    }
+  }
+
+  void done(int id) {
+    --busy_;
+    Record& record = records[static_cast<std::size_t>(id)];
+    record.answered = true;
+    record.ended = now_;
+    controller.finish(requests_[static_cast<std::size_t>(id)], Completion::success, time());
+    hand_out();
+    work();
+  }
+
+  Backend backend_;
+  std::mt19937_64 random_;
+  double now_ = 0;
+  std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
+  std::vector<Source> sources_;
+  std::deque<Tracked> requests_;
+  std::deque<int> backlog_;
+  int busy_ = 0;
+};
+
+/// The share `q` quantile of what `pick` keeps of the records, in seconds; `value` says of what.
+template <typename Pick>
+double latency_quantile(const std::deque<Record>& records, double q, Pick pick) {
+  std::vector<double> values;
+  for (const Record& record : records) {
+    if (pick(record)) values.push_back(record.latency());
+  }
+  if (values.empty()) return std::numeric_limits<double>::quiet_NaN();
+  const auto nth = values.begin() + static_cast<std::ptrdiff_t>(q * static_cast<double>(values.size() - 1));
+  std::nth_element(values.begin(), nth, values.end());
+  return *nth;
+}
+
+}  // namespace spillway::admission::simulation
