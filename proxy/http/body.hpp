@@ -14,7 +14,7 @@ namespace spillway::http {
 class BodyDecoder {
  public:
   static constexpr int kSizeDigitsMax = 16;              ///< 64 bits
-  static constexpr std::size_t kExtensionLineMax = 256;  ///< bytes of extensions behind one chunk size
+  static constexpr std::size_t kExtensionLineMax = 256;  ///< bytes behind the semicolon of one chunk size
   static constexpr std::size_t kExtensionsFree =
       4096;                                          ///< bytes of extensions in all, beside one for each payload byte
   static constexpr std::size_t kTrailersMax = 4096;  ///< bytes of all trailer lines
