@@ -14,6 +14,14 @@ int share_of(double shed_at, int limit) {
   return std::clamp(static_cast<int>(std::floor(shed_at * limit + kRounding)), 1, limit);
 }
 
+namespace {
+
+/// A class needs its reserve for as long after an arrival: long enough for a class with a few requests per second to
+/// keep it, short enough for one that went quiet to lend its slots soon.
+constexpr Duration kReserveKept = std::chrono::seconds(1);
+
+}  // namespace
+
 Controller::Controller(Policy policy) {
   adopt(std::move(policy));
 }
@@ -21,12 +29,14 @@ Controller::Controller(Policy policy) {
 Request::State Controller::arrive(Request& request, Time now) {
   assert(request.state == Request::State::fresh);
   request.arrived = now;
-  request.class_id = class_id(request.class_index);
+  request.class_id = class_id_of(request.class_index);
   request.shadow_refused = false;
-  const Class& c = class_of(request);
+  Class& c = class_of(request.class_id);
+  c.needed_until = now + kReserveKept;
 
+  serve_waiting(now);  // time alone may have freed a slot, and nobody is to be overtaken
   if (policy_.mode == Mode::off) return admit(request);
-  if (may_start(c)) return admit(request);  // overtakes nobody: were a slot free for a waiting one, it would have it
+  if (may_start(request.class_id, now)) return admit(request);
   if (policy_.mode == Mode::shadow) return admit_in_shadow(request, Reason::capacity);
   if (!may_wait(c)) return refuse(request, Reason::capacity);
   return wait(request, now);
@@ -36,7 +46,7 @@ void Controller::finish(Request& request, Completion /*completion*/, Time now) {
   assert(request.state == Request::State::admitted);
   request.state = Request::State::fresh;
   --in_flight_;
-  if (request.shadow_refused) --in_flight_refused_in_shadow_;
+  request.shadow_refused ? --in_flight_refused_in_shadow_ : --class_of(request.class_id).in_flight;
   serve_waiting(now);
 }
 
@@ -54,13 +64,14 @@ void Controller::tick(Time now) {
       give_up(*oldest, Reason::queue_timeout, now);
     }
   }
+  serve_waiting(now);  // a reserve that nobody needs any more is free for others
 }
 
 void Controller::configure(Policy policy, Time now) {
   adopt(std::move(policy));
   for (const int id : room_.best_first()) {
     while (!room_.empty(id) && policy_.mode != Mode::enforce) serve(*room_.oldest(id));
-    while (!room_.empty(id) && !may_wait(classes_[static_cast<std::size_t>(id)])) {
+    while (!room_.empty(id) && !may_wait(class_of(id))) {
       give_up(*room_.oldest(id), Reason::capacity, now);
     }
   }
@@ -68,7 +79,6 @@ void Controller::configure(Policy policy, Time now) {
     give_up(*room_.last_in_line(), Reason::queue_full, now);
   }
   tick(now);
-  serve_waiting(now);
 }
 
 void Controller::refuse_waiting(Reason reason) {
@@ -88,9 +98,27 @@ Request* Controller::next_decided() {
   return request;
 }
 
-int Controller::class_id(int class_index) const {
+int Controller::class_id_of(int class_index) const {
   const int last = static_cast<int>(class_ids_.size()) - 1;
   return class_ids_[static_cast<std::size_t>(std::clamp(class_index, 0, last))];
+}
+
+bool Controller::may_start(int class_id, Time now) const {
+  const Class& c = class_of(class_id);
+  const int occupied = this->occupied();
+  if (c.share == 0 || occupied >= limit()) return false;
+  return c.in_flight < c.reserve || (occupied < c.share && occupied + held_for_others(class_id, now) < limit());
+}
+
+/// Slots that only other classes may take. One is left in any case.
+int Controller::held_for_others(int class_id, Time now) const {
+  int held = 0;
+  for (const int other : room_.best_first()) {
+    const Class& c = class_of(other);
+    const bool needed = now < c.needed_until || !room_.empty(other);
+    if (other != class_id && needed) held += std::max(0, c.reserve - c.in_flight);
+  }
+  return std::min(held, limit() - 1);
 }
 
 bool Controller::may_wait(const Class& c) const {
@@ -104,6 +132,7 @@ int Controller::occupied() const {
 
 Request::State Controller::admit(Request& request) {
   ++in_flight_;
+  request.shadow_refused ? ++in_flight_refused_in_shadow_ : ++class_of(request.class_id).in_flight;
   return request.state = Request::State::admitted;
 }
 
@@ -115,7 +144,6 @@ Request::State Controller::refuse(Request& request, Reason reason) {
 Request::State Controller::admit_in_shadow(Request& request, Reason reason) {
   request.reason = reason;
   request.shadow_refused = true;
-  ++in_flight_refused_in_shadow_;
   return admit(request);
 }
 
@@ -144,7 +172,7 @@ void Controller::give_up(Request& waiting, Reason reason, Time now) {
 void Controller::serve_waiting(Time now) {
   if (room_.size() == 0) return;
   for (const int id : room_.best_first()) {
-    while (!room_.empty(id) && may_start(classes_[static_cast<std::size_t>(id)])) {
+    while (!room_.empty(id) && may_start(id, now)) {
       room_.observe(id, now);
       serve(room_.next(id));
     }
@@ -162,14 +190,17 @@ void Controller::adopt(Policy policy) {
     known->policy = wanted;
     class_ids_.push_back(static_cast<int>(known - classes_.begin()));
   }
-  for (Class& c : classes_) c.share = share_of(c.policy.shed_at, limit());
+  for (Class& c : classes_) {
+    c.share = share_of(c.policy.shed_at, limit());
+    c.reserve = c.policy.reserve;
+  }
 
   // Classes that the policy no longer has come behind the others of their rank, until their last request is gone.
   std::vector<int> order = class_ids_;
   for (int id = 0; id < static_cast<int>(classes_.size()); ++id) {
     if (std::find(class_ids_.begin(), class_ids_.end(), id) == class_ids_.end()) order.push_back(id);
   }
-  const auto shed_at = [&](int id) { return classes_[static_cast<std::size_t>(id)].policy.shed_at; };
+  const auto shed_at = [&](int id) { return class_of(id).policy.shed_at; };
   std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return shed_at(a) > shed_at(b); });
   room_.arrange(std::move(order), policy_.queue);
 }

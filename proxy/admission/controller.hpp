@@ -15,8 +15,10 @@ namespace spillway::admission {
 /// Owns no request. After an event allocates nothing.
 ///
 /// Invariants, whatever the order of events:
-///  - in `enforce`, requests in flight never exceed the limit, nor a class's share of it at admission;
-///  - a better class goes first, and within a class the oldest, or under standing overload the newest;
+///  - in `enforce`, requests in flight never exceed the limit, nor a class's share of it at admission, its own reserve
+///  apart;
+///  - a better class goes first, other classes' reserves apart, and within a class the oldest, or under standing
+///  overload the newest;
 ///  - no free slot stands beside a waiting request that may take it;
 ///  - every admitted request is finished exactly once.
 class Controller {
@@ -47,12 +49,17 @@ class Controller {
  private:
   struct Class {
     ClassPolicy policy;
-    int share = 0;  // requests in flight at which the class is refused
+    int share = 0;      // requests in flight at which the class is refused
+    int reserve = 0;    // slots held back for it while it needs them
+    int in_flight = 0;  // admitted, but for those refused in shadow
+    Time needed_until{};
   };
 
-  Class& class_of(const Request& request) { return classes_[static_cast<std::size_t>(request.class_id)]; }
-  int class_id(int class_index) const;
-  bool may_start(const Class& c) const { return occupied() < c.share; }
+  Class& class_of(int class_id) { return classes_[static_cast<std::size_t>(class_id)]; }
+  const Class& class_of(int class_id) const { return classes_[static_cast<std::size_t>(class_id)]; }
+  int class_id_of(int class_index) const;
+  bool may_start(int class_id, Time now) const;
+  int held_for_others(int class_id, Time now) const;
   bool may_wait(const Class& c) const;
   int occupied() const;
 

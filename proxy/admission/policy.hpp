@@ -17,6 +17,8 @@ enum class Mode : std::uint8_t {
 struct ClassPolicy {
   std::string name;       ///< a class is known by its name: it keeps its state across reloads
   double shed_at = 0.80;  ///< share of the limit at which the class is refused, 0 (always) to 1
+  int reserve = 0;        ///< slots of `max_concurrent` that only this class may take while it needs them, whatever its
+                          ///< share; all reserves together stay below `max_concurrent`
 };
 
 struct QueuePolicy {

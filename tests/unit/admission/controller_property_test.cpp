@@ -25,6 +25,7 @@ class World {
 
   void run(int events) {
     for (int i = 0; i < events; ++i) {
+      now_ += 100us * below(10);
       step();
       check();
     }
@@ -46,6 +47,7 @@ class World {
     policy.max_concurrent = 1 + below(8);
     for (int i = 0; i < kClasses; ++i)
       policy.classes.push_back({std::string(1, static_cast<char>('a' + i)), kShares[below(8)]});
+    if (below(3) == 0) policy.classes[static_cast<std::size_t>(below(kClasses))].reserve = below(policy.max_concurrent);
     policy.queue.max_length = below(7);
     policy.queue.max_wait = 10ms * below(6);
     policy.queue.interval = below(2) == 0 ? 100s : 5ms;  // never overloaded, and often so
@@ -74,7 +76,6 @@ class World {
       controller_.configure(policy_, now_);
       take_decided();
     }
-    now_ += 100us * below(10);
   }
 
   void arrive() {
@@ -83,6 +84,7 @@ class World {
     const bool others_wait = std::any_of(waiting_.begin(), waiting_.end(), [&](const Request* other) {
       return !ranks_before(request.class_index, other->class_index);
     });
+    needed_until_[request.class_index] = now_ + 1s;
     ++arrivals_;
     controller_.arrive(request, now_);
     switch (request.state) {
@@ -90,8 +92,9 @@ class World {
         waiting_.push_back(&request);
         break;
       case State::admitted:
-        if (policy_.mode == Mode::enforce)
+        if (policy_.mode == Mode::enforce && !within_reserve(request)) {
           CHECK_FALSE_MESSAGE(others_wait, "overtook one of its own or a better class");
+        }
         admit(request);
         break;
       case State::refused:
@@ -107,6 +110,7 @@ class World {
     const auto which = in_flight_.begin() + below(static_cast<int>(in_flight_.size()));
     Request& request = **which;
     in_flight_.erase(which);
+    if (!request.shadow_refused) --in_flight_of_[request.class_index];
     controller_.finish(request, static_cast<Completion>(below(3)), now_);
     take_decided();
   }
@@ -126,7 +130,8 @@ class World {
       if (request->state == State::admitted) {
         for (const Request* other : waiting_) {
           if (share(other->class_index) == 0) continue;  // on its way out after a reload
-          CHECK_MESSAGE(!ranks_before(other->class_index, request->class_index), "a worse class was served first");
+          CHECK_MESSAGE((within_reserve(*request) || !ranks_before(other->class_index, request->class_index)),
+                        "a worse class was served first");
           if (other->class_index == request->class_index && policy_.queue.interval > 1s && was_never_overloaded_) {
             CHECK_MESSAGE(request->arrived <= other->arrived, "a younger one was served first");
           }
@@ -140,10 +145,12 @@ class World {
   }
 
   void admit(Request& request) {
+    const bool reserved = within_reserve(request);
     in_flight_.push_back(&request);
+    if (!request.shadow_refused) ++in_flight_of_[request.class_index];
     ++admitted_;
     if (policy_.mode == Mode::enforce) {
-      CHECK(static_cast<int>(in_flight_.size()) <= share(request.class_index));
+      CHECK(static_cast<int>(in_flight_.size()) <= (reserved ? policy_.max_concurrent : share(request.class_index)));
       CHECK_FALSE(request.shadow_refused);
     }
   }
@@ -165,10 +172,27 @@ class World {
     CHECK(arrivals_ == admitted_ + refused_ + abandoned_ + static_cast<int>(waiting_.size()));
     for (const Request* request : waiting_) {
       CHECK(request->state == State::waiting);
-      CHECK_MESSAGE(in_flight >= share(request->class_index), "a slot is free beside a request that may take it");
+      CHECK_FALSE_MESSAGE(may_start(*request), "a slot is free beside a request that may take it");
     }
   }
 
+  bool within_reserve(const Request& request) const {
+    return in_flight_of_[request.class_index] < policy_.classes[static_cast<std::size_t>(request.class_index)].reserve;
+  }
+  bool may_start(const Request& request) const {
+    const int in_flight = static_cast<int>(in_flight_.size());
+    if (in_flight >= policy_.max_concurrent) return false;
+    int held = 0;
+    for (int other = 0; other < kClasses; ++other) {
+      const bool waits =
+          std::any_of(waiting_.begin(), waiting_.end(), [&](auto* r) { return r->class_index == other; });
+      const int unused = policy_.classes[static_cast<std::size_t>(other)].reserve - in_flight_of_[other];
+      if (other != request.class_index && unused > 0 && (waits || now_ < needed_until_[other])) held += unused;
+    }
+    held = std::min(held, policy_.max_concurrent - 1);
+    return within_reserve(request) ||
+           (in_flight < share(request.class_index) && in_flight + held < policy_.max_concurrent);
+  }
   int share(int class_index) const {
     return share_of(policy_.classes[static_cast<std::size_t>(class_index)].shed_at, policy_.max_concurrent);
   }
@@ -184,6 +208,8 @@ class World {
   Time now_{};
   std::vector<std::unique_ptr<Request>> requests_;
   std::vector<Request*> waiting_, in_flight_;
+  int in_flight_of_[kClasses] = {};
+  Time needed_until_[kClasses] = {};
   int arrivals_ = 0, admitted_ = 0, refused_ = 0, abandoned_ = 0;
   bool limit_may_be_exceeded_ = false;
   bool was_never_overloaded_ = policy_.queue.interval > 1s;
