@@ -7,6 +7,7 @@
 
 #include "tests/unit/http/rows.hpp"
 
+using namespace std::string_literals;
 using namespace spillway::http;
 using rows::times;
 
@@ -105,7 +106,7 @@ TEST_CASE("chunks give up their payload") {
       {"9112 7.1: CRLF in a chunk is payload", "4\r\n\r\n\r\n\r\n0\r\n\r\n", kDone, "\r\n\r\n"},
       {"9112 7.1: what looks like the last chunk is payload", "7\r\n\r\n0\r\n\r\n\r\n0\r\n\r\n", kDone,
        "\r\n0\r\n\r\n"},
-      {"9112 7.1: NUL in a chunk is payload", std::string("1\r\n\0\r\n0\r\n\r\n", 11), kDone, std::string(1, '\0')},
+      {"9112 7.1: NUL in a chunk is payload", "1\r\n\0\r\n0\r\n\r\n"s, kDone, std::string(1, '\0')},
       {"9112 7.1: nothing came", "", kMore},
       {"9112 7.1: half a size", "5", kMore},
       {"9112 7.1: a size", "5\r\n", kMore},
@@ -136,7 +137,7 @@ TEST_CASE("a chunk's size is hexadecimal digits and CRLF") {
       {"9112 7.1: tab behind", "5\t\r\nhello\r\n", 400},
       {"9112 7.1.1: space before an extension", "5 ;a\r\nhello\r\n", 400},
       {"9112 7.1: two numbers", "5 5\r\n", 400},
-      {"9112 7.1: NUL", std::string("5\0\r\n", 4), 400},
+      {"9112 7.1: NUL", "5\0\r\n"s, 400},
       {"9112 7.1: vertical tab", "5\v\r\n", 400},
       {"9112 7.1: byte beyond ASCII", "\xb5\r\n", 400},
       {"9112 7.1: 17 digits", "00000000000000005\r\nhello\r\n", 400},
@@ -181,7 +182,7 @@ TEST_CASE("chunk extensions are bounded and dropped") {
       {"9112 7.1.1: bare CR inside", "5;a\rb\r\nhello\r\n", 400},
       {"9112 7.1.1: CR CR LF", "5;a\r\r\nhello\r\n", 400},
       {"9112 7.1.1: quotes do not hide a LF", "5;a=\"\n\"\r\nhello\r\n", 400},
-      {"9112 7.1.1: NUL", std::string("5;\0\r\n", 5), 400},
+      {"9112 7.1.1: NUL", "5;\0\r\n"s, 400},
       {"9112 7.1.1: DEL", "5;\x7f\r\n", 400},
       {"9112 7.1.1: byte beyond ASCII", "5;\xe9\r\n", 400},
       {"9112 7.1.1: 256 bytes", "5" + budget + "\r\nhello\r\n0\r\n\r\n", kDone, "hello"},
@@ -216,7 +217,7 @@ TEST_CASE("trailers are checked and dropped") {
       {"9112 5.2: starts with a tab", "0\r\n\tX: y\r\n\r\n", 400},
       {"9110 5.6.2: byte beyond ASCII in a name", "0\r\nX\xe9: y\r\n\r\n", 400},
       {"9110 5.6.2: parenthesis in a name", "0\r\nX(: y\r\n\r\n", 400},
-      {"9110 5.5: NUL in a value", std::string("0\r\nX: \0\r\n\r\n", 11), 400},
+      {"9110 5.5: NUL in a value", "0\r\nX: \0\r\n\r\n"s, 400},
       {"9110 5.5: DEL in a value", "0\r\nX: \x7f\r\n\r\n", 400},
       {"9110 5.5: ESC in a value", "0\r\nX: \x1b\r\n\r\n", 400},
       {"9112 2.2: bare LF", "0\r\nX: y\n\r\n", 400},

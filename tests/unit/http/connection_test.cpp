@@ -2,6 +2,7 @@
 
 #include "tests/unit/http/rows.hpp"
 
+using namespace std::string_literals;
 using namespace spillway::http::rows;
 
 namespace {
@@ -51,7 +52,7 @@ TEST_CASE("a connection is kept or closed as version and Connection say") {
       {"9110 7.6.1: value", connection("timeout=5"), 400},
       {"9110 7.6.1: quotes", connection("\"close\""), 400},
       {"9110 7.6.1: byte beyond ASCII", connection("clos\xe9"), 400},
-      {"9110 7.6.1: NUL", connection(std::string("close\0", 6)), 400},
+      {"9110 7.6.1: NUL", connection("close\0"s), 400},
       {"9110 7.6.1: at most 32 options", connection(times(31, "x, ") + "close"), kSound, "reuse=no"},
       {"9110 7.6.1: 33 options", connection(times(33, "x, ")), 400},
       {"9110 7.6.1: 33 options in many fields", get(times(33, "Connection: x\r\n") + "X: y"), 400},

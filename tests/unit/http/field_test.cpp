@@ -2,6 +2,7 @@
 
 #include "tests/unit/http/rows.hpp"
 
+using namespace std::string_literals;
 using namespace spillway::http;
 using namespace spillway::http::rows;
 
@@ -53,7 +54,7 @@ TEST_CASE("a field line is a token, a colon and a value") {
       {"9110 5.6.2: quotes", get("Accept\": a"), 400},
       {"9110 5.6.2: byte beyond ASCII", get("Acc\xe9pt: a"), 400},
       {"9110 5.6.2: DEL", get("Accept\x7f: a"), 400},
-      {"9110 5.6.2: NUL", get(std::string("Acc\0ept: a", 10)), 400},
+      {"9110 5.6.2: NUL", get("Acc\0ept: a"s), 400},
       {"9110 5.6.2: first byte is none", get("(Accept: a"), 400},
   });
 }
@@ -89,7 +90,7 @@ TEST_CASE("lines end in CRLF, hold no control bytes and are not folded") {
       {"9112 2.2: CR CR LF", "GET / HTTP/1.1\r\nHost: a\r\r\n\r\n", 400},
       {"9112 2.2: CR for the empty line", "GET / HTTP/1.1\r\nHost: a\r\n\rGET", 400},
       {"9112 2.2: CR CR LF for the empty line", "GET / HTTP/1.1\r\nHost: a\r\n\r\r\n", 400},
-      {"9112 2.2: CR NUL LF", std::string("GET / HTTP/1.1\r\nHost: a\r\0\n\r\n", 28), 400},
+      {"9112 2.2: CR NUL LF", "GET / HTTP/1.1\r\nHost: a\r\0\n\r\n"s, 400},
       {"9112 5.2: fold with a space", get("X: a", " b"), 400},
       {"9112 5.2: fold with a tab", get("X: a", "\tb"), 400},
       {"9112 5.2: fold of many spaces", get("X: a", "      b"), 400},
@@ -99,8 +100,8 @@ TEST_CASE("lines end in CRLF, hold no control bytes and are not folded") {
       {"9112 5.2: line of a space at the end", get(" "), 400},
       {"9112 5.2: line of a tab at the end", get("\t"), 400},
       {"9112 5.2: line of a space for the empty line", "GET / HTTP/1.1\r\nHost: a\r\n \r\n", 400},
-      {"9110 5.5: NUL in a value", get(std::string("X: a\0b", 6)), 400},
-      {"9110 5.5: NUL first in a value", get(std::string("X: \0", 4)), 400},
+      {"9110 5.5: NUL in a value", get("X: a\0b"s), 400},
+      {"9110 5.5: NUL first in a value", get("X: \0"s), 400},
       {"9110 5.5: SOH", get("X: a\x01"), 400},
       {"9110 5.5: backspace", get("X: a\b"), 400},
       {"9110 5.5: vertical tab", get("X: a\vb"), 400},

@@ -2,6 +2,7 @@
 
 #include "tests/unit/http/rows.hpp"
 
+using namespace std::string_literals;
 using namespace spillway::http::rows;
 
 namespace {
@@ -54,7 +55,7 @@ TEST_CASE("Content-Length is one plain number") {
       {"9110 8.6: letter in front", length("a5"), 400},
       {"9110 8.6: quotes", length("\"5\""), 400},
       {"9110 8.6: semicolon", length("5;"), 400},
-      {"9110 8.6: NUL behind", length(std::string("5\0", 2)), 400},
+      {"9110 8.6: NUL behind", length("5\0"s), 400},
       {"9110 8.6: vertical tab behind", length("5\v"), 400},
       {"9110 8.6: digits of another script", length("\xd9\xa5"), 400},
       {"9110 8.6: byte beyond ASCII", length("5\xa0"), 400},
@@ -83,7 +84,7 @@ TEST_CASE("a second Content-Length is refused, even one that agrees") {
       {"9112 5.2: hidden in a fold", post("X: y", " Content-Length: 5"), 400},
       {"9112 2.2: hidden behind a bare CR", post("X: y\rContent-Length: 5"), 400},
       {"9112 2.2: hidden behind a bare LF", post("X: y\nContent-Length: 5"), 400},
-      {"9110 5.1: NUL in the name", post(std::string("Content\0-Length: 5", 18)), 400},
+      {"9110 5.1: NUL in the name", post("Content\0-Length: 5"s), 400},
       {"9110 5.1: underscore for the hyphen", post("Content_Length: 5"), 400},
       {"9110 5.1: another field that begins alike", post("Content-Length-X: 5"), kSound, "Content-Length-X: 5\r\n"},
       {"9110 5.1: another field that ends alike", post("X-Content-Length: 5"), kSound, "body=none"},
@@ -165,8 +166,8 @@ TEST_CASE("a Transfer-Encoding in disguise does not slip through") {
       {"9110 5.5: vertical tab before the value", coding("\vchunked"), 400},
       {"9110 5.5: form feed before the value", coding("\fchunked"), 400},
       {"9110 5.5: vertical tab behind the value", coding("chunked\v"), 400},
-      {"9110 5.5: NUL before the value", coding(std::string("\0chunked", 8)), 400},
-      {"9110 5.5: NUL behind the value", coding(std::string("chunked\0", 8)), 400},
+      {"9110 5.5: NUL before the value", coding("\0chunked"s), 400},
+      {"9110 5.5: NUL behind the value", coding("chunked\0"s), 400},
       {"9110 5.5: CR before the value", coding("\rchunked"), 400},
       {"9110 5.5: DEL in the value", coding("chunked\x7f"), 400},
       {"9110 5.5: no-break space behind the value", coding("chunked\xa0"), 501},
@@ -175,7 +176,7 @@ TEST_CASE("a Transfer-Encoding in disguise does not slip through") {
               "chunked"),
        501},
       {"9110 5.1: underscore", post("Transfer_Encoding: chunked"), 400},
-      {"9110 5.1: NUL in front of the name", post(std::string("\0Transfer-Encoding: chunked", 27)), 400},
+      {"9110 5.1: NUL in front of the name", post("\0Transfer-Encoding: chunked"s), 400},
       {"9110 5.1: byte order mark before the name", post("\xef\xbb\xbfTransfer-Encoding: chunked"), 400},
       {"9110 5.1: byte beyond ASCII in the name", post("Transfer-Encod\xcd\xaeg: chunked"), 400},
       {"9110 5.1: colon in front", post(":Transfer-Encoding: chunked"), 400},

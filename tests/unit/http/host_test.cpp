@@ -2,6 +2,7 @@
 
 #include "tests/unit/http/rows.hpp"
 
+using namespace std::string_literals;
 using namespace spillway::http::rows;
 
 namespace {
@@ -97,7 +98,7 @@ TEST_CASE("Host holds a name or an address, perhaps with a port, and nothing els
       {"9110 7.2: dollar", host("$host"), 400},
       {"9110 7.2: byte beyond ASCII", host("\xe9"), 400},
       {"9110 7.2: UTF-8", host("ex\xc3\xa4mple.org"), 400},
-      {"9110 7.2: NUL", host(std::string("a\0b", 3)), 400},
+      {"9110 7.2: NUL", host("a\0b"s), 400},
       {"1035 2.3.1: dot in front", host(".example.org"), 400},
       {"1035 2.3.1: only a dot", host("."), 400},
       {"1035 2.3.1: two dots", host("a..b"), 400},
@@ -119,6 +120,6 @@ TEST_CASE("Host holds a name or an address, perhaps with a port, and nothing els
       {"6874 2: zone", host("[fe80::1%25eth0]"), 400},
       {"3986 3.2.2: a later kind of address", host("[v7.a:b]"), 400},
       {"3986 3.2.2: v6 with an empty port", host("[::1]:"), 400},
-      {"3986 3.2.2: NUL in v6", host(std::string("[::1\0]", 6)), 400},
+      {"3986 3.2.2: NUL in v6", host("[::1\0]"s), 400},
   });
 }

@@ -2,6 +2,7 @@
 
 #include "tests/unit/http/rows.hpp"
 
+using namespace std::string_literals;
 using namespace spillway::http::rows;
 
 namespace {
@@ -40,7 +41,7 @@ TEST_CASE("a request line is three parts with one space between each and CRLF be
       {"9112 2.2: ended by CR alone", "GET / HTTP/1.1\rHost: a\r\n\r\n", 400},
       {"9112 2.2: ended by CR CR LF", "GET / HTTP/1.1\r\r\nHost: a\r\n\r\n", 400},
       {"9112 2.2: ended by LF CR", "GET / HTTP/1.1\n\rHost: a\r\n\r\n", 400},
-      {"9112 2.2: NUL in the line", std::string("GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n", 31), 400},
+      {"9112 2.2: NUL in the line", "GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n"s, 400},
       {"9112 3: a white-space line behind it", "GET / HTTP/1.1\r\n \r\nHost: a\r\n\r\n", 400},
       {"9112 3: not finished", "GET / HTTP/1.1\r\nHost: a\r\n", kUnfinished},
       {"9112 3: not even begun", "GET", kUnfinished},
@@ -97,10 +98,10 @@ TEST_CASE("a method is a token, told apart by case, and one of those that can be
       {"9110 9.1: colon", start("GET: / HTTP/1.1"), 400},
       {"9110 9.1: parenthesis", start("GET() / HTTP/1.1"), 400},
       {"9110 9.1: quotes", start("\"GET\" / HTTP/1.1"), 400},
-      {"9110 9.1: NUL", std::string("GE\0T / HTTP/1.1\r\nHost: a\r\n\r\n", 28), 400},
+      {"9110 9.1: NUL", "GE\0T / HTTP/1.1\r\nHost: a\r\n\r\n"s, 400},
       {"9110 9.1: byte order mark", start("\xef\xbb\xbfGET / HTTP/1.1"), 400},
       {"9110 9.1: byte beyond ASCII", start("G\xc9T / HTTP/1.1"), 400},
-      {"9112 3: a TLS greeting", std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11), 400},
+      {"9112 3: a TLS greeting", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"s, 400},
   });
 }
 
@@ -180,7 +181,7 @@ TEST_CASE("a target in origin-form passes as it came, when no two parsers can di
       {"3986 2: 0xff", target("/\xff"), 400},
       {"3986 2: 0x80", target("/\x80"), 400},
       {"3986 2: DEL", target("/\x7f"), 400},
-      {"3986 2: NUL", target(std::string("/\0", 2)), 400},
+      {"3986 2: NUL", target("/\0"s), 400},
       {"3986 2: ESC", target("/\x1b"), 400},
       {"3986 2: tab", target("/a\tb"), 400},
       {"9112 3.2: no slash", target("a/b"), 400},

@@ -2,6 +2,7 @@
 
 #include "tests/unit/http/rows.hpp"
 
+using namespace std::string_literals;
 using namespace spillway::http;
 using namespace spillway::http::rows;
 
@@ -66,7 +67,7 @@ TEST_CASE("a status line is a version, a status of three digits and a reason") {
       {"9112 2.2: ended by LF alone", "HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n", 502},
       {"9112 2.2: ended by CR alone", "HTTP/1.1 200 OK\rContent-Length: 0\r\n\r\n", 502},
       {"9112 2.2: CR in the reason", status("HTTP/1.1 200 O\rK"), 502},
-      {"9112 4: NUL in the reason", status(std::string("HTTP/1.1 200 O\0K", 16)), 502},
+      {"9112 4: NUL in the reason", status("HTTP/1.1 200 O\0K"s), 502},
       {"9112 4: DEL in the reason", status("HTTP/1.1 200 O\x7fK"), 502},
       {"9112 4: ESC in the reason", status("HTTP/1.1 200 \x1b[2J"), 502},
       {"9112 4: not finished", "HTTP/1.1 200 OK\r\nX: y\r\n", kUnfinished},
@@ -95,7 +96,7 @@ TEST_CASE("a response's fields are as strict as a request's") {
       {"9110 5.6.2: name that is no token", ok("X(: a"), 502},
       {"9110 5.6.2: space in a name", ok("X y: a"), 502},
       {"9110 5.6.2: byte beyond ASCII in a name", ok("X\xe9: a"), 502},
-      {"9110 5.5: NUL in a value", ok(std::string("X: a\0b", 6)), 502},
+      {"9110 5.5: NUL in a value", ok("X: a\0b"s), 502},
       {"9110 5.5: vertical tab in a value", ok("X: a\vb"), 502},
       {"9110 5.5: DEL in a value", ok("X: a\x7f"), 502},
       {"9112 2.2: bare LF", ok("X: a\nY: b"), 502},
