@@ -15,19 +15,21 @@ proxy/classify/            : proxy/classify/ proxy/config/config.hpp proxy/http/
 proxy/admission/           : proxy/admission/ proxy/clock.hpp :
 proxy/net/                 : proxy/net/ proxy/clock.hpp config/ : boost/ posix
 proxy/net/timer_wheel      : proxy/net/ proxy/clock.hpp : boost/intrusive/
-proxy/telemetry/           : proxy/telemetry/ proxy/admission/reason.hpp proxy/config/ proxy/clock.hpp : prometheus/ spdlog/ fmt/ unistd.h
+proxy/telemetry/           : proxy/telemetry/ proxy/admission/reason.hpp proxy/upstream/load_report.hpp proxy/config/ proxy/clock.hpp : prometheus/ spdlog/ fmt/ unistd.h
 proxy/upstream/            : proxy/upstream/ proxy/net/ proxy/http/ proxy/config/ proxy/telemetry/ proxy/clock.hpp config/ : boost/
 proxy/upstream/load_report : proxy/upstream/ :
 proxy/relay/               : proxy/ config/ : boost/
-proxy/admin/               : proxy/ config/ : boost/ prometheus/
-proxy/                     : proxy/ config/ : boost/ CLI/ posix
+proxy/admin/               : proxy/ config/ : boost/ prometheus/ fmt/
+proxy/                     : proxy/ config/ : boost/ CLI/ fmt/ posix
 
 api/db/                    : api/ : boost/ spdlog/ libpq-fe.h posix
-api/db/pool_policy         : api/db/pool_policy api/db/intrusive_list.hpp api/clock.hpp :
-api/auth/                  : api/ : boost/ sodium.h jwt.h
-api/                       : api/ config/ : boost/ spdlog/ CLI/ posix
+api/db/pool_policy         : api/db/pool_policy api/intrusive_list.hpp api/clock.hpp :
+api/auth/                  : api/ : boost/ sodium.h jwt.h posix
+api/schema/                : api/ : libpq-fe.h
+api/main.cpp               : api/ config/ : boost/ spdlog/ CLI/ sodium.h
+api/                       : api/ config/ : boost/ spdlog/ posix
 
-tests/unit/                : tests/unit/ proxy/ api/ config/ : doctest/ arpa/inet.h
+tests/unit/                : tests/unit/ proxy/ api/ config/ : doctest/ arpa/inet.h malloc.h unistd.h
 tests/integration/         : tests/ proxy/ api/ config/ : doctest/ boost/ libpq-fe.h posix
 tests/fuzz/                : tests/fuzz/ proxy/ api/ config/ : posix
 tests/bench/               : tests/bench/ : posix
