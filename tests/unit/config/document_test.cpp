@@ -19,11 +19,15 @@ void release(void* memory) noexcept {
 }
 }  // namespace
 
-void* operator new(std::size_t size) {
+void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
   void* memory = std::malloc(size);
-  if (memory == nullptr) throw std::bad_alloc();
   const std::size_t now = heap_now += ::malloc_usable_size(memory);
   if (now > heap_peak) heap_peak = now;
+  return memory;
+}
+void* operator new(std::size_t size) {
+  void* memory = ::operator new(size, std::nothrow);
+  if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
 void operator delete(void* memory) noexcept {

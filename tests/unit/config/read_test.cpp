@@ -64,6 +64,18 @@ TEST_CASE("one element may stand without its list, and a list replaces the defau
   CHECK(sample::load("listen: [a:1, b:2]").config.listen.size() == 2);
 }
 
+TEST_CASE("sections of a list start from their own defaults, not from those of the default list") {
+  sample::Config c;
+  c.routes = {{.name = "default", .note = "kept?", .weight = 9}};
+  const auto errors = config::read(
+      {"test.yaml", "routes: [{name: a}, {name: b}]"}, [&](config::Fields& f) { sample::describe(f, c); },
+      [](config::Problems&) {});
+  CHECK(errors.empty());
+  REQUIRE(c.routes.size() == 2);
+  CHECK(!c.routes[0].note);
+  CHECK(c.routes[0].weight == 1);
+}
+
 TEST_CASE("a section or list whose members are all commented out is fine") {
   CHECK(errors_of("bounds:\n  # low: 1\nroutes:\n").empty());
 }

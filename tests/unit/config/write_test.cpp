@@ -94,4 +94,14 @@ TEST_CASE("the schema states type, range, default and what is required, and lets
   }
 }
 
+TEST_CASE("writing leaves the lists as they were") {
+  sample::Config c;
+  const auto describe = [&](config::Fields& f) { sample::describe(f, c); };
+  config::to_schema(describe, "sample");
+  config::to_reference(describe, "sample");
+  CHECK(c.listen.size() == 1);
+  CHECK(c.peers.empty());
+  CHECK(c.routes.empty());
+}
+
 }  // namespace
