@@ -56,9 +56,10 @@ constexpr auto kFirst = [] {
 }  // namespace
 
 FieldName field_name(std::string_view name) {
-  if (name.size() > kLongest) return FieldName::other;
+  if (name.empty() || name.size() > kLongest) return FieldName::other;
+  const char first = to_lower(name.front());
   for (std::size_t i = kFirst[name.size()]; i < kFirst[name.size() + 1]; ++i) {
-    if (equals_lower(name, kKnown[i].name)) return kKnown[i].id;
+    if (first == kKnown[i].name.front() && equals_lower(name, kKnown[i].name)) return kKnown[i].id;
   }
   return FieldName::other;
 }

@@ -46,51 +46,52 @@ void HeadGate::reset() {
 
 HeadGate::Result HeadGate::scan(std::string_view bytes, const HeadLimits& limits) {
   const std::size_t end = std::min(bytes.size(), limits.head);
-  while (at_ < end) {
-    const char c = bytes[at_];
+  std::size_t at = at_;  // in a register; nothing is scanned after a violation, so that only the end stores it
+  while (at < end) {
+    const char c = bytes[at];
     switch (phase_) {
       case Phase::before:
         if (c == '\r' && kind_ == Kind::request) {
           if (++empty_lines_ > kLeadingEmptyLines) return refuse(400, "too many empty lines before the request line");
           phase_ = Phase::before_lf;
-          ++at_;
+          ++at;
           break;
         }
-        begin_ = at_;
-        part_ = at_;
+        begin_ = at;
+        part_ = at;
         phase_ = kind_ == Kind::request ? Phase::method : Phase::line;
         if (c == '\r') return refuse(400, "empty start line");
         break;
       case Phase::method:
-        while (at_ < end && is_octet(bytes[at_], kToken)) ++at_;
-        if (at_ == end) break;
-        if (bytes[at_] != ' ' || at_ == part_) return refuse(400, "method is not a token followed by a space");
-        part_ = ++at_;
+        while (at < end && is_octet(bytes[at], kToken)) ++at;
+        if (at == end) break;
+        if (bytes[at] != ' ' || at == part_) return refuse(400, "method is not a token followed by a space");
+        part_ = ++at;
         phase_ = Phase::target;
         break;
       case Phase::target: {
         // One byte more than allowed is looked at, so that the verdict does not depend on how bytes arrive.
         const std::size_t stop = std::min(end, part_ + std::min(limits.uri, limits.head) + 1);
-        while (at_ < stop && is_octet(bytes[at_], kTargetChar)) ++at_;
-        if (at_ - part_ > limits.uri) return refuse(414, "request target too long");
-        if (at_ == end) break;
-        if (bytes[at_] != ' ' || at_ == part_)
+        while (at < stop && is_octet(bytes[at], kTargetChar)) ++at;
+        if (at - part_ > limits.uri) return refuse(414, "request target too long");
+        if (at == end) break;
+        if (bytes[at] != ' ' || at == part_)
           return refuse(400, "request target empty or with a byte that none may hold");
-        part_ = ++at_;
+        part_ = ++at;
         phase_ = Phase::version;
         break;
       }
       case Phase::version:
-        while (at_ < end && is_octet(bytes[at_], kVisible)) ++at_;
-        if (at_ == end) break;
-        if (bytes[at_] != '\r' || at_ == part_) return refuse(400, "request line is not three parts and CRLF");
-        ++at_;
+        while (at < end && is_octet(bytes[at], kVisible)) ++at;
+        if (at == end) break;
+        if (bytes[at] != '\r' || at == part_) return refuse(400, "request line is not three parts and CRLF");
+        ++at;
         phase_ = Phase::line_lf;
         break;
       case Phase::line_start:
         if (c == ' ' || c == '\t') return refuse(400, "line starts with white space");
         if (c == '\r') {
-          ++at_;
+          ++at;
           phase_ = Phase::last_lf;
           break;
         }
@@ -98,26 +99,27 @@ HeadGate::Result HeadGate::scan(std::string_view bytes, const HeadLimits& limits
         phase_ = Phase::line;
         break;
       case Phase::line:
-        at_ = static_cast<std::size_t>(find_control(bytes.data() + at_, bytes.data() + end) - bytes.data());
-        if (at_ == end) break;
-        if (bytes[at_] == '\r') {
+        at = static_cast<std::size_t>(find_control(bytes.data() + at, bytes.data() + end) - bytes.data());
+        if (at == end) break;
+        if (bytes[at] == '\r') {
           phase_ = Phase::line_lf;
-        } else if (bytes[at_] != '\t') {
-          return refuse(400, bytes[at_] == '\n' ? "bare LF" : "control byte in a line");
+        } else if (bytes[at] != '\t') {
+          return refuse(400, bytes[at] == '\n' ? "bare LF" : "control byte in a line");
         }
-        ++at_;
+        ++at;
         break;
       case Phase::before_lf:
       case Phase::line_lf:
       case Phase::last_lf:
         if (c != '\n') return refuse(400, "bare CR");
-        ++at_;
-        if (phase_ == Phase::last_lf) return {.complete = true, .begin = begin_, .end = at_, .violation = {}};
+        ++at;
+        if (phase_ == Phase::last_lf) return {.complete = true, .begin = begin_, .end = at, .violation = {}};
         phase_ = phase_ == Phase::line_lf ? Phase::line_start : Phase::before;
         break;
     }
   }
-  if (at_ >= limits.head) {
+  at_ = at;
+  if (at >= limits.head) {
     if (phase_ == Phase::target) return refuse(414, "request target does not fit the head's limit");
     return refuse(431, "head too large");
   }

@@ -69,8 +69,16 @@ constexpr int hex_value(char c) {
   return -1;
 }
 
+inline bool is_blank(char c) {
+  return c == ' ' || c == '\t';
+}
+
 /// Without the optional white space (SP, HTAB) around it.
-std::string_view trim(std::string_view text);
+inline std::string_view trim(std::string_view text) {
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
+}
 
 /// 1*DIGIT of at most `max_digits` (19 or fewer, so that it always fits).
 std::optional<std::uint64_t> parse_decimal(std::string_view text, std::size_t max_digits);

@@ -4,10 +4,6 @@ namespace spillway::http {
 
 namespace {
 
-constexpr char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-}
-
 std::string_view first_of(const std::vector<Field>& fields, std::string_view lower_case_name) {
   for (const Field& field : fields) {
     if (equals_lower(field.name, lower_case_name)) return field.value;
@@ -17,18 +13,10 @@ std::string_view first_of(const std::vector<Field>& fields, std::string_view low
 
 }  // namespace
 
-bool equals_lower(std::string_view text, std::string_view in_lower_case) {
-  if (text.size() != in_lower_case.size()) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (lower(text[i]) != in_lower_case[i]) return false;
-  }
-  return true;
-}
-
 bool equals_ignoring_case(std::string_view left, std::string_view right) {
   if (left.size() != right.size()) return false;
   for (std::size_t i = 0; i < left.size(); ++i) {
-    if (lower(left[i]) != lower(right[i])) return false;
+    if (to_lower(left[i]) != to_lower(right[i])) return false;
   }
   return true;
 }

@@ -83,8 +83,19 @@ struct ResponseHead {
   std::string_view field(std::string_view lower_case_name) const;
 };
 
+/// `c`, in lower case if it is an ASCII letter.
+constexpr char to_lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+}
+
 /// ASCII case-insensitive equality; `lower` is already in lower case.
-bool equals_lower(std::string_view text, std::string_view lower);
+inline bool equals_lower(std::string_view text, std::string_view lower) {
+  if (text.size() != lower.size()) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (to_lower(text[i]) != lower[i]) return false;
+  }
+  return true;
+}
 bool equals_ignoring_case(std::string_view left, std::string_view right);
 
 }  // namespace spillway::http

@@ -4,7 +4,7 @@
 #include <array>
 #include <cassert>
 #include <charconv>
-#include <initializer_list>
+#include <cstring>
 
 #include "proxy/http/grammar.hpp"
 
@@ -12,7 +12,6 @@ namespace spillway::http {
 
 namespace {
 
-constexpr std::string_view kPseudonym = " spillway";
 /// More than all fixed texts and numbers that one head can get: names, punctuation, lengths, versions.
 constexpr std::size_t kFixedBytes = 512;
 /// A trace id stands here in a traceparent: 2 digits of version, a dash, 32 digits.
@@ -35,14 +34,24 @@ class Appender {
   }
 
   void put(std::string_view text) { at_ = std::copy(text.begin(), text.end(), at_); }
-  void put(std::initializer_list<std::string_view> texts) {
-    for (const std::string_view text : texts) put(text);
+  /// A literal, whose length the compiler knows.
+  template <std::size_t kSize>
+  void put(const char (&text)[kSize]) {
+    std::memcpy(at_, text, kSize - 1);
+    at_ += kSize - 1;
+  }
+  template <class... Part>
+  void put(const Part&... parts) requires(sizeof...(Part) > 1) {
+    (put(parts), ...);
   }
   void put_number(std::uint64_t value, int base = 10) { at_ = std::to_chars(at_, at_ + 20, value, base).ptr; }
-  void field(std::string_view name, std::string_view value) { put({name, ": ", value, "\r\n"}); }
-  void number_field(std::string_view name, std::uint64_t value) {
-    put(name);
-    put(": ");
+  template <class Name>
+  void field(const Name& name, std::string_view value) {
+    put(name, ": ", value, "\r\n");
+  }
+  template <class Name>
+  void number_field(const Name& name, std::uint64_t value) {
+    put(name, ": ");
     put_number(value);
     put("\r\n");
   }
@@ -58,23 +67,25 @@ std::size_t size_of(const std::vector<Field>& fields) {
   return total;
 }
 
-/// Writes `name: old, old, own` on one line, since many readers look at one line only.
-/// `old` values are those of the fields called `id`, when `known` has it and they are to be kept.
+/// Writes the values of the fields called `id`, each with a comma behind: what the caller writes next joins them on
+/// one line, since many readers look at one line only.
 template <class Head>
-void put_list(Appender& to, std::string_view name, const Head& head, FieldName id, bool keep_old,
-              std::initializer_list<std::string_view> own) {
-  to.put({name, ": "});
-  if (keep_old && head.has(id)) {
-    for (const Field& field : head.fields) {
-      if (field.id == id && !field.dropped && !field.value.empty()) to.put({field.value, ", "});
-    }
+void put_earlier(Appender& to, const Head& head, FieldName id) {
+  if (!head.has(id)) return;
+  for (const Field& field : head.fields) {
+    if (field.id == id && !field.dropped && !field.value.empty()) to.put(field.value, ", ");
   }
-  to.put(own);
-  to.put("\r\n");
 }
 
-std::string_view version_digits(int minor) {
-  return minor == 0 ? "1.0" : "1.1";
+template <class Head>
+void put_via(Appender& to, const Head& head) {
+  to.put("Via: ");
+  put_earlier(to, head, FieldName::via);
+  if (head.minor == 0) {
+    to.put("1.0 spillway\r\n");
+  } else {
+    to.put("1.1 spillway\r\n");
+  }
 }
 
 bool same_trace(std::string_view one, std::string_view other) {
@@ -110,18 +121,24 @@ void put_forwarding(Appender& to, const RequestHead& head, const Forwarding& for
   const std::string_view address = forwarding.client_address;
   const bool trusted = forwarding.trusted_peer;
   if (!address.empty()) {
-    put_list(to, "X-Forwarded-For", head, FieldName::x_forwarded_for, trusted, {address});
+    to.put("X-Forwarded-For: ");
+    if (trusted) put_earlier(to, head, FieldName::x_forwarded_for);
+    to.put(address, "\r\n");
   }
   if (!(trusted && head.has(FieldName::x_forwarded_proto))) to.field("X-Forwarded-Proto", forwarding.scheme);
   if (!(trusted && head.has(FieldName::x_forwarded_host)) && !head.authority.empty()) {
     to.field("X-Forwarded-Host", head.authority);
   }
   if (!forwarding.emit_forwarded) return;
-  const bool v6 = address.find(':') != std::string_view::npos;
-  put_list(to, "Forwarded", head, FieldName::forwarded, trusted,
-           {"for=", v6 ? "\"[" : "", address.empty() ? "unknown" : address, v6 ? "]\"" : "",
-            head.authority.empty() ? "" : ";host=\"", head.authority, head.authority.empty() ? "" : "\"",
-            ";proto=", forwarding.scheme});
+  to.put("Forwarded: ");
+  if (trusted) put_earlier(to, head, FieldName::forwarded);
+  if (address.find(':') != std::string_view::npos) {
+    to.put("for=\"[", address, "]\"");
+  } else {
+    to.put("for=", address.empty() ? "unknown" : address);
+  }
+  if (!head.authority.empty()) to.put(";host=\"", head.authority, "\"");
+  to.put(";proto=", forwarding.scheme, "\r\n");
 }
 
 }  // namespace
@@ -131,8 +148,9 @@ void write_request(const RequestHead& head, const Forwarding& forwarding, std::s
   Appender to(out, kFixedBytes + head.method.size() + head.target.size() + size_of(head.fields) + 3 * host.size() +
                        2 * (forwarding.client_address.size() + forwarding.scheme.size()) +
                        forwarding.request_id.size() + forwarding.traceparent.size());
-  const bool bare_query = head.target.front() == '?';
-  to.put({head.method, bare_query ? " /" : " ", head.target, " HTTP/1.1\r\nHost: ", host, "\r\n"});
+  to.put(head.method, " ");
+  if (head.target.front() == '?') to.put("/");
+  to.put(head.target, " HTTP/1.1\r\nHost: ", host, "\r\n");
   for (const Field& field : head.fields) {
     if (field.dropped) continue;
     if (field.id == FieldName::other || passes(field, head, forwarding)) to.field(field.name, field.value);
@@ -143,7 +161,7 @@ void write_request(const RequestHead& head, const Forwarding& forwarding, std::s
   if (head.max_forwards) {
     to.number_field("Max-Forwards", static_cast<std::uint64_t>(std::max(*head.max_forwards - 1, 0)));
   }
-  put_list(to, "Via", head, FieldName::via, true, {version_digits(head.minor), kPseudonym});
+  put_via(to, head);
   put_forwarding(to, head, forwarding);
   if (!forwarding.request_id.empty()) to.field("X-Request-ID", forwarding.request_id);
   if (!forwarding.traceparent.empty()) to.field("traceparent", forwarding.traceparent);
@@ -158,13 +176,13 @@ void write_response(const ResponseHead& head, const Delivery& delivery, std::str
   Appender to(out, kFixedBytes + head.reason.size() + size_of(head.fields) + delivery.request_id.size());
   to.put("HTTP/1.1 ");
   to.put_number(static_cast<std::uint64_t>(head.status));
-  to.put({" ", head.reason, "\r\n"});
+  to.put(" ", head.reason, "\r\n");
   for (const Field& field : head.fields) {
     if (field.dropped || field.id == FieldName::via) continue;
     if (field.id == FieldName::x_request_id && !delivery.request_id.empty()) continue;
     to.field(field.name, field.value);
   }
-  put_list(to, "Via", head, FieldName::via, true, {version_digits(head.minor), kPseudonym});
+  put_via(to, head);
   if (!delivery.request_id.empty()) to.field("X-Request-ID", delivery.request_id);
   if (head.upgrade_websocket) {
     to.put("Connection: Upgrade\r\nUpgrade: websocket\r\n");
