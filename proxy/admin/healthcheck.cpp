@@ -1,0 +1,40 @@
+#include "proxy/admin/healthcheck.hpp"
+
+#include <ostream>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+
+#include "config/command_line.hpp"
+#include "proxy/upstream/health.hpp"
+
+namespace spillway::admin {
+
+int healthcheck(const std::string& address, std::ostream& err) {
+  config::Address parsed;
+  if (!parse(address, parsed)) {
+    err << "--admin: " << address << " is no address (host:port, [v6]:port or unix:/path)\n";
+    return config::kExitUsage;
+  }
+  std::string error;
+  const upstream::Endpoint endpoint = upstream::resolve(parsed, error);
+  if (!error.empty()) {
+    err << error << '\n';
+    return config::kExitFailure;
+  }
+  HealthConfig config;
+  config.path = "/ready";
+  config.timeout = std::chrono::seconds(2);
+  upstream::HealthResult result;
+  net::asio::io_context loop;
+  upstream::HealthPoller poller(loop, endpoint, config, [&](const upstream::HealthResult& answer) {
+    result = answer;
+    loop.stop();
+  });
+  poller.start();
+  loop.run();
+  if (!result.healthy) err << "not ready: " << address << '\n';
+  return result.healthy ? config::kExitOk : config::kExitFailure;
+}
+
+}  // namespace spillway::admin

@@ -1,0 +1,91 @@
+#include "proxy/admin/pages.hpp"
+
+#include <numeric>
+
+#include <fmt/format.h>
+
+namespace spillway::admin {
+
+namespace {
+
+constexpr const char* kText = "text/plain; charset=utf-8";
+constexpr const char* kJson = "application/json";
+
+template <class Of>
+std::uint64_t sum(const telemetry::MetricSources& values, Of of) {
+  std::uint64_t total = 0;
+  for (const telemetry::WorkerCounters* worker : values.workers) total += of(*worker).value();
+  return total;
+}
+
+/// Readiness says whether a request would reach the API. Load never makes it false: taking a busy instance
+/// out of service moves its load to the others.
+Page ready(const telemetry::ProcessState& state) {
+  if (state.draining) return {503, kText, "draining\n"};
+  if (!state.upstream_healthy) return {503, kText, "the API is unreachable\n"};
+  return {200, kText, "ready\n"};
+}
+
+std::string stats(const telemetry::MetricSources& values) {
+  const telemetry::AdmissionState admission = values.admission();
+  const telemetry::ProcessState& state = *values.state;
+  using Counters = telemetry::WorkerCounters;
+  const double age = admission.load_at ? std::chrono::duration<double>(Clock::now() - *admission.load_at).count() : -1;
+  return fmt::format(
+      R"({{"version":"{}","draining":{},"maintenance":{},"upstream":{{"healthy":{},"breaker":{},"active":{},"idle":{}}},)"
+      R"("requests":{{"parsed":{},"answered_by_api":{},"answered_by_proxy":{},"aborted":{}}},)"
+      R"("admission":{{"in_flight":{},"queue_length":{},"limit":{},"capacity":{}}},)"
+      R"("pool":{{"size":{},"overflow":{},"checked_in":{},"capacity":{},"waiters":{},"report_age_seconds":{:.3f}}},)"
+      R"("client_connections":{}}})"
+      "\n",
+      values.version, state.draining.load(), state.maintenance.load(), state.upstream_healthy.load(),
+      state.breaker.load(),
+      sum(
+          values, [](const Counters& c) -> auto& { return c.upstream_active; }),
+      sum(
+          values, [](const Counters& c) -> auto& { return c.upstream_idle; }),
+      sum(
+          values, [](const Counters& c) -> auto& { return c.parsed; }),
+      sum(
+          values, [](const Counters& c) -> auto& { return c.answered_by_api; }),
+      sum(
+          values, [](const Counters& c) -> auto& { return c.answered_by_proxy; }),
+      sum(
+          values, [](const Counters& c) -> auto& { return c.aborted; }),
+      admission.in_flight, admission.queue_length, admission.limit, admission.capacity, admission.load.pool_size,
+      admission.load.pool_overflow, admission.load.pool_checked_in, admission.load.pool_capacity,
+      admission.load.pool_waiters, age,
+      sum(
+          values, [](const Counters& c) -> auto& { return c.client_connections; }));
+}
+
+constexpr std::string_view kIndex = R"(<!doctype html>
+<meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>spillway</title>
+<style>:root{color-scheme:light dark}body{font:16px/1.6 system-ui,sans-serif;margin:2rem auto;max-width:40rem;padding:0 1rem}</style>
+<h1>spillway</h1>
+<ul>
+<li><a href="/stats">/stats</a> state of admission, requests and pool, as JSON
+<li><a href="/metrics">/metrics</a> for Prometheus
+<li><a href="/ready">/ready</a> whether requests reach the API
+<li><a href="/health">/health</a> whether this process lives
+<li><a href="/config">/config</a> the configuration in force
+</ul>
+)";
+
+}  // namespace
+
+Server::Pages pages(PageSources sources) {
+  Server::Pages pages;
+  pages["/"] = [] { return Page{200, "text/html; charset=utf-8", std::string(kIndex)}; };
+  pages["/metrics"] = [metrics = sources.metrics] {
+    return Page{200, "text/plain; version=0.0.4; charset=utf-8", metrics->text()};
+  };
+  pages["/health"] = [] { return Page{200, kText, "alive\n"}; };
+  pages["/ready"] = [state = sources.values.state] { return ready(*state); };
+  pages["/config"] = [config = sources.effective_config] { return Page{200, "application/yaml", config()}; };
+  pages["/stats"] = [values = sources.values] { return Page{200, kJson, stats(values)}; };
+  return pages;
+}
+
+}  // namespace spillway::admin

@@ -1,0 +1,35 @@
+// spillway: a sidecar reverse proxy that keeps one API alive under overload.
+
+#include <iostream>
+
+#include <CLI/CLI.hpp>
+
+#include "config/command_line.hpp"
+#include "proxy/admin/healthcheck.hpp"
+#include "proxy/config/fields.hpp"
+#include "proxy/process.hpp"
+#include "proxy/telemetry/metrics.hpp"
+#include "proxy/version.hpp"
+
+int main(int argc, char** argv) {
+  using namespace spillway;
+  config::CommandLine line({"spillway", "Keeps one API alive under overload", kVersion, "config/proxy.yaml"}, std::cout,
+                           std::cerr);
+  bool print_metrics = false;
+  line.app().add_flag("--print-metrics", print_metrics, "Print every metric: name, type, labels, help");
+  CLI::App* healthcheck = line.app().add_subcommand("healthcheck", "Exit 0 when a running spillway is ready");
+  std::string admin = "127.0.0.1:9901";
+  healthcheck->add_option("--admin", admin, "Its admin address")->capture_default_str();
+
+  if (const auto status = line.parse(argc, argv)) return *status;
+  if (print_metrics) {
+    telemetry::print_declarations(std::cout);
+    return config::kExitOk;
+  }
+  if (*healthcheck) return admin::healthcheck(admin, std::cerr);
+
+  ProxyConfig configuration;
+  if (const auto status = line.load(kProxyDefinition, configuration)) return *status;
+  Process process(std::move(configuration), line.config_path());
+  return process.start() ? process.run() : config::kExitFailure;
+}

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace spillway::net {
+
+/// Bytes of a standard block: one read of a relayed body, and a common head with room to spare.
+inline constexpr std::size_t kBlockSize = 16 * 1024;
+
+/// Recycles blocks of `kBlockSize`, latest first (its cache lines are warm). One per worker; not thread-safe.
+class BlockPool {
+ public:
+  using Block = std::unique_ptr<char[]>;
+
+  Block take() {
+    if (free_.empty()) return std::make_unique_for_overwrite<char[]>(kBlockSize);
+    Block block = std::move(free_.back());
+    free_.pop_back();
+    return block;
+  }
+  void give(Block block) {
+    if (free_.size() < kKept) free_.push_back(std::move(block));
+  }
+
+ private:
+  static constexpr std::size_t kKept = 64;  ///< 1 MiB; more goes back to the system
+  std::vector<Block> free_;
+};
+
+/// A contiguous input buffer: unread bytes, and free space behind them. Holds no memory until `reserve`.
+class Buffer {
+ public:
+  explicit Buffer(BlockPool& pool) : pool_(&pool) {}
+  ~Buffer() { release(); }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+
+  char* data() { return block_.get() + begin_; }
+  std::size_t size() const { return end_ - begin_; }
+  bool empty() const { return begin_ == end_; }
+  std::string_view view() const { return {block_.get() + begin_, size()}; }
+
+  char* space() { return block_.get() + end_; }
+  std::size_t space_size() const { return capacity_ - end_; }
+  bool has_block() const { return capacity_ != 0; }
+
+  void produced(std::size_t n) { end_ += n; }
+  void consume(std::size_t n) { begin_ += n; }
+
+  /// Makes room for at least `space` more bytes; moves the unread bytes, so pointers into them end.
+  void reserve(std::size_t space) {
+    if (empty()) begin_ = end_ = 0;
+    if (space_size() >= space) return;
+    if (capacity_ == 0 && space <= kBlockSize) {
+      block_ = pool_->take();
+      capacity_ = kBlockSize;
+      return;
+    }
+    const std::size_t unread = size();
+    if (capacity_ - unread >= space) {
+      std::memmove(block_.get(), data(), unread);
+    } else {
+      std::size_t larger = capacity_ ? capacity_ : kBlockSize;
+      while (larger - unread < space) larger *= 2;
+      auto block = std::make_unique_for_overwrite<char[]>(larger);
+      if (unread) std::memcpy(block.get(), data(), unread);
+      release();
+      block_ = std::move(block);
+      capacity_ = larger;
+    }
+    begin_ = 0;
+    end_ = unread;
+  }
+
+  /// Gives the memory back. Unread bytes are lost.
+  void release() {
+    if (capacity_ == kBlockSize) pool_->give(std::move(block_));
+    block_.reset();
+    capacity_ = begin_ = end_ = 0;
+  }
+
+ private:
+  BlockPool* pool_;
+  BlockPool::Block block_;
+  std::size_t capacity_ = 0, begin_ = 0, end_ = 0;
+};
+
+}  // namespace spillway::net

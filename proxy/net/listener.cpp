@@ -1,0 +1,222 @@
+#include "proxy/net/listener.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace spillway::net {
+
+namespace {
+
+constexpr int kBacklog = 4096;  ///< the kernel bounds it by net.core.somaxconn
+
+int open_reserve() {
+  return ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+std::string because(const config::Address& address) {
+  return "cannot listen on " + to_text(address) + ": " + std::strerror(errno);
+}
+
+using AddressList = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
+
+AddressList resolve(const config::Address& address, std::string& error) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  addrinfo* found = nullptr;
+  const int status = ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
+  if (status != 0) error = "cannot listen on " + to_text(address) + ": " + ::gai_strerror(status);
+  return {found, &::freeaddrinfo};
+}
+
+/// Binds and listens; a socket without descriptor on failure, with errno set.
+ListenSocket listen_on(const sockaddr* address, socklen_t length, bool share_port) {
+  ListenSocket socket(::socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (socket.get() < 0) return socket;
+  const int on = 1;
+  if (address->sa_family != AF_UNIX) ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (share_port) ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+  if (::bind(socket.get(), address, length) == 0 && ::listen(socket.get(), kBacklog) == 0) return socket;
+  return ListenSocket(-1);
+}
+
+/// Copies of one descriptor: the workers share its queue.
+std::vector<ListenSocket> shared_by_all(ListenSocket first, int workers) {
+  std::vector<ListenSocket> sockets;
+  for (int i = 1; i < workers; ++i) sockets.emplace_back(::fcntl(first.get(), F_DUPFD_CLOEXEC, 3));
+  sockets.push_back(std::move(first));
+  return sockets;
+}
+
+std::vector<ListenSocket> listen_tcp(const config::Address& address, int workers, std::string& error) {
+  const AddressList found = resolve(address, error);
+  if (!found) return {};
+  if (workers > 1) {
+    // A socket that shares its port would bind beside another process's: bind once without to be told that it is busy.
+    const ListenSocket probe = listen_on(found->ai_addr, found->ai_addrlen, false);
+    if (probe.get() < 0) return error = because(address), std::vector<ListenSocket>{};
+  }
+  std::vector<ListenSocket> sockets;
+  sockaddr_storage bound{};
+  std::memcpy(&bound, found->ai_addr, found->ai_addrlen);
+  for (int i = 0; i < workers; ++i) {
+    sockets.push_back(listen_on(reinterpret_cast<const sockaddr*>(&bound), found->ai_addrlen, workers > 1));
+    if (sockets.back().get() < 0) return error = because(address), std::vector<ListenSocket>{};
+    socklen_t length = sizeof bound;  // for port 0: the others join the port that the first one got
+    ::getsockname(sockets.back().get(), reinterpret_cast<sockaddr*>(&bound), &length);
+  }
+  return sockets;
+}
+
+/// Whether a process still accepts at the path; if not, a socket file there is left over and may be removed.
+bool in_use(const sockaddr_un& name) {
+  const ListenSocket probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  return ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0;
+}
+
+std::vector<ListenSocket> listen_unix(const config::Address& address, int workers, std::string& error) {
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  address.path.copy(name.sun_path, sizeof name.sun_path - 1);
+  struct stat status {};
+  if (::lstat(name.sun_path, &status) == 0 && S_ISSOCK(status.st_mode) && !in_use(name)) ::unlink(name.sun_path);
+  ListenSocket socket = listen_on(reinterpret_cast<const sockaddr*>(&name), sizeof name, false);
+  if (socket.get() < 0) return error = because(address), std::vector<ListenSocket>{};
+  return shared_by_all(std::move(socket), workers);
+}
+
+std::vector<ListenSocket> adopt(const config::Address& address, int workers, std::string& error) {
+  int listening = 0;
+  socklen_t length = sizeof listening;
+  if (::getsockopt(address.descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) != 0) {
+    return error = because(address), std::vector<ListenSocket>{};
+  }
+  if (!listening) return error = to_text(address) + " is not a listening socket", std::vector<ListenSocket>{};
+  ::fcntl(address.descriptor, F_SETFL, ::fcntl(address.descriptor, F_GETFL) | O_NONBLOCK);
+  ::fcntl(address.descriptor, F_SETFD, FD_CLOEXEC);
+  return shared_by_all(ListenSocket(address.descriptor), workers);
+}
+
+std::string host_of(const sockaddr_storage& address) {
+  char text[INET6_ADDRSTRLEN] = "";
+  if (address.ss_family == AF_INET) {
+    ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(address).sin_addr, text, sizeof text);
+  } else if (address.ss_family == AF_INET6) {
+    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address).sin6_addr;
+    if (IN6_IS_ADDR_V4MAPPED(&v6)) {
+      ::inet_ntop(AF_INET, &v6.s6_addr[12], text, sizeof text);
+    } else {
+      ::inet_ntop(AF_INET6, &v6, text, sizeof text);
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+ListenSocket::~ListenSocket() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+std::vector<ListenSocket> open_listeners(const config::Address& address, int workers, std::string& error) {
+  switch (address.kind) {
+    case config::Address::Kind::tcp:
+      return listen_tcp(address, workers, error);
+    case config::Address::Kind::unix_socket:
+      return listen_unix(address, workers, error);
+    case config::Address::Kind::descriptor:
+      return adopt(address, workers, error);
+  }
+  return {};
+}
+
+std::string local_name(const ListenSocket& socket) {
+  sockaddr_storage address{};
+  socklen_t length = sizeof address;
+  if (::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0) return "?";
+  if (address.ss_family == AF_UNIX) return std::string("unix:") + reinterpret_cast<sockaddr_un&>(address).sun_path;
+  const bool v6 = address.ss_family == AF_INET6;
+  const auto port =
+      ntohs(v6 ? reinterpret_cast<sockaddr_in6&>(address).sin6_port : reinterpret_cast<sockaddr_in&>(address).sin_port);
+  return (v6 ? "[" + host_of(address) + "]" : host_of(address)) + ":" + std::to_string(port);
+}
+
+Listener::Listener(Executor executor, ListenSocket socket, Handler handler)
+    : descriptor_(executor, socket.release()),
+      pause_(executor),
+      handler_(std::move(handler)),
+      reserve_(open_reserve()) {}
+
+Listener::~Listener() {
+  if (reserve_ >= 0) ::close(reserve_);
+}
+
+void Listener::start() {
+  wait();
+}
+
+void Listener::stop() {
+  error_code ignored;
+  descriptor_.close(ignored);
+  pause_.cancel();
+}
+
+void Listener::wait() {
+  descriptor_.async_wait(asio::posix::descriptor_base::wait_read, [this](error_code error) {
+    if (!error) accept_batch();
+  });
+}
+
+void Listener::accept_batch() {
+  for (int i = 0; i < kBatch && descriptor_.is_open(); ++i) {
+    sockaddr_storage address{};
+    socklen_t length = sizeof address;
+    const int client = ::accept4(descriptor_.native_handle(), reinterpret_cast<sockaddr*>(&address), &length,
+                                 SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (client < 0) {
+      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) return shed_without_descriptors();
+      if (errno == EAGAIN || errno == EWOULDBLOCK) break;
+      continue;  // the client was gone before it was accepted
+    }
+    const int on = 1;
+    if (address.ss_family != AF_UNIX) ::setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    Socket socket(descriptor_.get_executor());
+    error_code error;
+    socket.assign(asio::generic::stream_protocol(address.ss_family, 0), client, error);
+    if (error) {
+      ::close(client);
+      continue;
+    }
+    socket.non_blocking(true, error);
+    handler_({std::move(socket), host_of(address)});
+  }
+  if (descriptor_.is_open()) wait();
+}
+
+void Listener::shed_without_descriptors() {
+  for (int i = 0; i < kBatch && reserve_ >= 0; ++i) {
+    ::close(reserve_);
+    const int client = ::accept(descriptor_.native_handle(), nullptr, nullptr);
+    if (client >= 0) ::close(client);
+    reserve_ = open_reserve();
+    if (client < 0) break;
+  }
+  pause_.expires_after(kPause);
+  pause_.async_wait([this](error_code error) {
+    if (error || !descriptor_.is_open()) return;
+    if (reserve_ < 0) reserve_ = open_reserve();
+    wait();
+  });
+}
+
+}  // namespace spillway::net

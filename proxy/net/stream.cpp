@@ -1,0 +1,89 @@
+#include "proxy/net/stream.hpp"
+
+#include <algorithm>
+
+#include <sys/socket.h>
+
+namespace spillway::net {
+
+void Gather::consume(std::size_t n) {
+  size_ -= n;
+  while (n > 0) {
+    const std::size_t part = std::min(n, pieces_[first_].size());
+    pieces_[first_] += part;
+    n -= part;
+    if (pieces_[first_].size() == 0) ++first_;
+  }
+}
+
+void Stream::start_read(std::size_t space) {
+  if (reading_) return;
+  in.reserve(space);
+  read_error_ = {};
+  reading_ = true;
+  socket_.async_read_some(asio::buffer(in.space(), in.space_size()),
+                          [this](error_code error, std::size_t size) { on_read(error, size); });
+}
+
+void Stream::on_read(error_code error, std::size_t size) {
+  reading_ = false;
+  read_error_ = error;
+  in.produced(size);
+  if (parking_.occupied()) {
+    parking_.resume();
+  } else if (observer_) {
+    observer_->on_unawaited_read(*this);
+  }
+}
+
+Task<error_code> Stream::readable() {
+  const auto [error] = co_await socket_.async_wait(Socket::wait_read, kAwait);
+  co_return error;
+}
+
+Task<error_code> Stream::writable() {
+  const auto [error] = co_await socket_.async_wait(Socket::wait_write, kAwait);
+  co_return error;
+}
+
+void Stream::cancel() {
+  error_code ignored;
+  socket_.cancel(ignored);
+}
+
+bool Stream::write_now(Gather& output, error_code& error) {
+  while (!output.empty()) {
+    const std::size_t size = socket_.write_some(output.pieces(), error);
+    if (error == asio::error::would_block) {
+      error = {};
+      return false;
+    }
+    if (error) return false;
+    output.consume(size);
+  }
+  return true;
+}
+
+bool Stream::stale() {
+  char byte;
+  const auto n = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+}
+
+void Stream::shutdown_send() {
+  error_code ignored;
+  socket_.shutdown(Socket::shutdown_send, ignored);
+}
+
+void Stream::close() {
+  error_code ignored;
+  socket_.close(ignored);
+}
+
+void Stream::reset() {
+  error_code ignored;
+  socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+  socket_.close(ignored);
+}
+
+}  // namespace spillway::net

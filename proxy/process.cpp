@@ -1,0 +1,195 @@
+#include "proxy/process.hpp"
+
+#include <csignal>
+#include <ctime>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "config/command_line.hpp"
+#include "config/write.hpp"
+#include "proxy/admin/pages.hpp"
+#include "proxy/config/fields.hpp"
+#include "proxy/version.hpp"
+
+namespace spillway {
+
+Process::Process(ProxyConfig config, std::string config_path)
+    : config_(std::move(config)),
+      config_path_(std::move(config_path)),
+      shared_(config_),
+      signals_(loop_.get_executor()),
+      drain_timer_(loop_.get_executor()) {
+  shared_.state.maintenance = config_.maintenance.enabled;
+  shared_.state.reload_time = std::time(nullptr);
+}
+
+Process::~Process() = default;
+
+bool Process::start() {
+  std::string error;
+  shared_.endpoint = upstream::resolve(config_.upstream.address, error);
+  if (!error.empty()) shared_.log.error(error);
+  const auto settings = std::make_shared<const relay::Settings>(config_);
+  for (int i = 0; i < config_.workers; ++i) {
+    // A copy for each: the count of who holds it is not fought over.
+    workers_.push_back(std::make_unique<relay::Worker>(shared_, std::make_shared<const relay::Settings>(*settings)));
+  }
+  return error.empty() && open_admin() && open_listeners();
+}
+
+bool Process::open_listeners() {
+  std::vector<std::string> names;
+  for (const config::Address& address : config_.listen) {
+    std::string error;
+    auto sockets = net::open_listeners(address, config_.workers, error);
+    if (sockets.empty()) {
+      shared_.log.error(error);
+      return false;
+    }
+    names.push_back(net::local_name(sockets.front()));
+    for (std::size_t i = 0; i < sockets.size(); ++i) workers_[i]->listen(std::move(sockets[i]));
+  }
+  announce(names);
+  return true;
+}
+
+bool Process::open_admin() {
+  std::string error;
+  auto sockets = net::open_listeners(config_.admin.listen, 1, error);
+  if (sockets.empty()) {
+    shared_.log.error("admin: " + error);
+    return false;
+  }
+  telemetry::MetricSources values;
+  for (const auto& worker : workers_) values.workers.push_back(&std::as_const(*worker).counters());
+  values.class_names = &shared_.class_names;
+  values.admission = [this] { return shared_.gate.state(); };
+  values.log_lines_dropped = [this] { return shared_.log.dropped(); };
+  values.state = &shared_.state;
+  values.version = kVersion;
+  metrics_ = std::make_unique<telemetry::Metrics>(values);
+  shared_.log.info("admin on " + net::local_name(sockets.front()));
+  admin_ = std::make_unique<admin::Server>(
+      loop_, std::move(sockets.front()),
+      admin::pages({metrics_.get(), values, [this] { return config::to_yaml(config_, kProxyDefinition); }}));
+  return true;
+}
+
+void Process::announce(const std::vector<std::string>& addresses) {
+  for (const std::string& address : addresses) {
+    shared_.log.info("listening on " + address + ", API at " + to_text(config_.upstream.address));
+  }
+  const int capacity = config_.admission.max_concurrent;
+  std::string line = fmt::format("admitting {}", capacity);
+  for (const admission::ClassPolicy& c : relay::admission_policy(config_).classes) {
+    line += fmt::format(", shedding {} at {}", c.name, admission::share_of(c.shed_at, capacity));
+  }
+  if (config_.admission.mode == AdmissionMode::shadow) line += "; mode shadow: nothing is refused";
+  if (config_.admission.mode == AdmissionMode::off) line += "; mode off: nothing is refused";
+  shared_.log.info(line);
+}
+
+int Process::run() {
+  ::signal(SIGPIPE, SIG_IGN);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
+  on_signal();
+  admin_->start();
+  health_ = std::make_unique<upstream::HealthPoller>(
+      loop_, shared_.endpoint, config_.upstream.health, [this](const upstream::HealthResult& result) {
+        if (result.report) shared_.gate.observe(*result.report, Clock::now());
+        if (shared_.state.upstream_healthy.exchange(result.healthy) == result.healthy) return;
+        if (result.healthy) {
+          shared_.log.info("the API is reachable");
+        } else {
+          shared_.log.warning("the API is unreachable");
+        }
+      });
+  health_->start();
+  for (const auto& worker : workers_) threads_.emplace_back([&w = *worker] { w.run(); });
+  // The control loop ends when the last worker has drained.
+  std::thread waiter([this] {
+    for (std::thread& thread : threads_) thread.join();
+    net::asio::post(loop_, [this] { loop_.stop(); });
+  });
+  loop_.run();
+  waiter.join();
+  shared_.log.info("drained, bye");
+  return config::kExitOk;
+}
+
+void Process::on_signal() {
+  signals_.async_wait([this](net::error_code error, int signal) {
+    if (error) return;
+    if (signal == SIGHUP) {
+      reload();
+    } else if (shared_.state.draining) {
+      ::_exit(config::kExitOk);  // told twice: at once
+    } else {
+      drain();
+    }
+    on_signal();
+  });
+}
+
+void Process::drain() {
+  shared_.state.draining = true;
+  shared_.log.info("draining");
+  drain_timer_.expires_after(config_.timeouts.drain_delay);
+  drain_timer_.async_wait([this](net::error_code) {
+    for (const auto& worker : workers_) worker->drain();
+    drain_timer_.expires_after(config_.timeouts.drain - config_.timeouts.drain_delay);
+    drain_timer_.async_wait([this](net::error_code error) {
+      if (!error) cut();
+    });
+  });
+}
+
+void Process::cut() {
+  shared_.log.warning("timeouts.drain is over: closing what is still open");
+  shared_.gate.refuse_waiting(admission::Reason::draining);
+  for (const auto& worker : workers_) worker->abort();
+}
+
+namespace {
+/// Puts back what cannot change while the process runs; returns the keys that did.
+std::vector<std::string> keep_until_restart(const ProxyConfig& running, ProxyConfig& next) {
+  std::vector<std::string> changed;
+  const auto keep = [&](const char* key, const auto& old_value, auto& new_value, bool same) {
+    if (same) return;
+    changed.emplace_back(key);
+    new_value = old_value;
+  };
+  keep("listen", running.listen, next.listen, running.listen == next.listen);
+  keep("workers", running.workers, next.workers, running.workers == next.workers);
+  keep("admin.listen", running.admin, next.admin, running.admin.listen == next.admin.listen);
+  keep("upstream.address", running.upstream.address, next.upstream.address,
+       running.upstream.address == next.upstream.address);
+  keep("classes (their names)", running.classes, next.classes,
+       classify::class_names(running.classes) == classify::class_names(next.classes));
+  return changed;
+}
+}  // namespace
+
+void Process::reload() {
+  auto loaded = config::load_file(config_path_, kProxyDefinition);
+  if (!loaded.ok()) {
+    for (const config::Error& error : loaded.errors) shared_.log.error(to_text(error));
+    shared_.log.error("configuration not reloaded: the one in force stays");
+    shared_.state.reload_successful = false;
+    return;
+  }
+  for (const std::string& key : keep_until_restart(config_, loaded.config)) {
+    shared_.log.warning(key + " has changed: takes effect at the next start");
+  }
+  config_ = std::move(loaded.config);
+  for (const auto& worker : workers_) worker->reconfigure(std::make_shared<const relay::Settings>(config_));
+  shared_.gate.configure(relay::admission_policy(config_), Clock::now());
+  shared_.log.configure(config_.log);
+  shared_.state.maintenance = config_.maintenance.enabled;
+  shared_.state.reload_successful = true;
+  shared_.state.reload_time = std::time(nullptr);
+  shared_.log.info("configuration reloaded");
+}
+
+}  // namespace spillway

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "proxy/admission/reason.hpp"
+#include "proxy/http/message.hpp"
+#include "proxy/telemetry/labels.hpp"
+
+namespace spillway::relay {
+
+/// Why a request did not get the API's whole answer: what happened, and so whose fault it is.
+struct Failure {
+  enum class Kind : std::uint8_t {
+    none,
+    refused,           ///< by admission; `reason` says why
+    bad_request,       ///< `violation` of the client, in head or body
+    client_gone,       ///< closed before the answer was complete
+    client_timeout,    ///< body did not come in time
+    connect_failed,    ///< nobody listens, or no route
+    connect_timeout,   ///< within upstream.connect_timeout
+    upstream_closed,   ///< before a byte of the response
+    response_timeout,  ///< no response head, or silence in the body, for timeouts.response
+    response_invalid,  ///< `violation` of the API
+    response_cut,      ///< ended within its head or body
+  };
+  Kind kind = Kind::none;
+  admission::Reason reason = admission::Reason::capacity;
+  http::Violation violation;
+  bool may_retry = false;  ///< nothing can happen twice if the request is sent again
+
+  explicit operator bool() const { return kind != Kind::none; }
+
+  Failure() = default;
+  Failure(Kind k) : kind(k) {}  // NOLINT: a kind is a failure
+  static Failure refused(admission::Reason reason);
+  static Failure bad_request(http::Violation violation);
+  static Failure response_invalid(http::Violation violation);
+};
+
+/// What a failure becomes: the answer, the log field and the metric label. Decided in one place, `describe`.
+struct Answer {
+  int status = 0;          ///< 0: nobody is left to answer
+  std::string_view title;  ///< reason phrase, and title of the problem
+  std::string_view detail;
+  std::string_view reason;        ///< the contract's `reason` of a refusal, else what failed
+  std::string_view proxy_status;  ///< error of RFC 9209, section 2.3
+  telemetry::Outcome outcome = telemetry::Outcome::upstream_error;
+};
+Answer describe(const Failure& failure);
+
+/// Seconds for `Retry-After`; none.
+inline constexpr int kNoRetryAfter = -1;
+
+struct ProblemContext {
+  std::string_view request_id;
+  std::string_view date;            ///< IMF-fixdate
+  std::string_view detail;          ///< in place of the answer's own, unless empty
+  int retry_after = kNoRetryAfter;  ///< seconds
+  bool keep_alive = true;
+  bool head_method = false;  ///< announce the body, do not send it
+};
+
+/// Appends a whole `application/problem+json` response (RFC 9457).
+void write_problem(const Answer& answer, const ProblemContext& context, std::string& out);
+
+}  // namespace spillway::relay

@@ -1,0 +1,273 @@
+#include "proxy/relay/session.hpp"
+
+#include "proxy/http/parse.hpp"
+#include "proxy/relay/worker.hpp"
+
+namespace spillway::relay {
+
+namespace {
+/// How long an answered connection keeps its buffer and request state: most next requests come sooner.
+constexpr Duration kWarm = std::chrono::seconds(1);
+
+telemetry::Outcome outcome_of(int status) {
+  if (status < 400) return telemetry::Outcome::ok;
+  return status < 500 ? telemetry::Outcome::client_error : telemetry::Outcome::upstream_error;
+}
+}  // namespace
+
+Session::Session(Worker& worker, net::Socket socket, std::string peer)
+    : worker_(worker), client_(std::move(socket), worker.blocks()), peer_(std::move(peer)) {
+  client_.observe(this);
+  worker_.session_opened(*this);
+}
+
+Session::~Session() {
+  if (x_) worker_.give_exchange(std::move(x_));
+  unlink_from_worker();
+  worker_.session_closed();
+}
+
+net::Task<> Session::serve(Worker& worker, net::Socket socket, std::string peer) {
+  Session session(worker, std::move(socket), std::move(peer));
+  for (After after = After::keep_alive; after == After::keep_alive;) {
+    const bool begun = co_await session.await_request();
+    if (!begun) break;
+    after = co_await session.exchange();
+    if (after == After::linger) co_await session.linger();
+    if (after == After::reset) session.client_.reset();
+  }
+  session.disarm();
+  session.client_.close();
+  if (session.client_.reading()) co_await session.client_.settle();
+}
+
+/// Waits for the first byte of the next request; false when there will be none.
+net::Task<bool> Session::await_request() {
+  worker_.session_idle(*this);
+  if (client_.in.empty() && client_.in.has_block()) {
+    arm(Clock::now(), kWarm);
+    client_.start_read();
+    co_await client_.settle();
+  }
+  if (client_.in.empty() && !ending_ && (timed_out_ || !client_.read_error())) {
+    // A new or a resting connection: wait without a buffer.
+    if (x_) worker_.give_exchange(std::move(x_));
+    client_.in.release();
+    arm(Clock::now(), worker_.settings()->config.timeouts.keep_alive);
+    const net::error_code error = co_await client_.readable();
+    if (!error && !ending_) {
+      client_.start_read();
+      co_await client_.settle();
+    }
+  }
+  if (client_.in.empty() && ending_ && client_.stale()) {
+    // A request that was on its way when the connection was to end is answered still.
+    client_.start_read();
+    co_await client_.settle();
+  }
+  if (client_.in.empty()) co_return false;
+  worker_.session_busy(*this);
+  if (!x_) x_ = worker_.take_exchange();
+  co_return true;
+}
+
+/// One request and its response: the whole path.
+net::Task<Session::After> Session::exchange() {
+  x_->reset(worker_.settings(), Clock::now());
+
+  // The head, byte by byte, up to its end: nothing is parsed before all of it is here.
+  Failure failure = co_await read_head();
+
+  // Strictly parsed and checked for meaning; then the request has an identity and a class.
+  if (!failure) failure = parse_head();
+
+  // A slot, now or after a bounded wait; else the refusal, before the body is read.
+  if (!failure) failure = co_await admit();
+
+  // To the API, written anew, and its answer's head back. Once more on a fresh connection if a kept one was stale.
+  if (!failure) failure = prepare_request();
+  if (!failure) failure = co_await forward(false);
+  if (failure.may_retry) {
+    ++x_->retries;
+    worker_.counters().upstream_retries.add();
+    failure = co_await forward(true);
+  }
+
+  // The answer, written anew, streamed to the client at the pace it reads.
+  if (!failure) failure = co_await relay_response();
+
+  if (failure) {
+    const After after = co_await answer(failure);
+    co_return after;
+  }
+  account(x_->response.status, outcome_of(x_->response.status), {});
+  return_upstream();
+  client_.in.consume(x_->held);
+  if (x_->client_stays) co_return After::keep_alive;
+  co_return x_->upload.done() ? After::close : After::linger;
+}
+
+net::Task<Failure> Session::read_head() {
+  Exchange& x = *x_;
+  arm(x.began, x.settings->config.timeouts.request_head);
+  for (;;) {
+    const http::HeadGate::Result head = x.request_gate.scan(client_.in.view(), x.settings->request_head);
+    if (head.violation) co_return Failure::bad_request(head.violation);
+    if (head.complete) {
+      client_.in.consume(head.begin);
+      x.head_size = head.end - head.begin;
+      disarm();
+      co_return Failure();
+    }
+    client_.start_read();
+    co_await client_.settle();
+    if (client_.read_error()) co_return timed_out_ ? Failure::Kind::client_timeout : Failure::Kind::client_gone;
+  }
+}
+
+Failure Session::parse_head() {
+  Exchange& x = *x_;
+  const std::string_view bytes = client_.in.view().substr(0, x.head_size);
+  if (const http::Violation violation = http::parse_request(bytes, x.settings->request_head, x.request)) {
+    return Failure::bad_request(violation);
+  }
+  x.parsed = true;
+  x.method = x.request.method;
+  x.target = x.request.target;
+  worker_.counters().parsed.add();
+  identify();
+  x.class_index = x.settings->classifier.classify(x.request);
+  const std::uint64_t limit = x.settings->config.limits.body;
+  if (limit != 0 && x.request.framing == http::Framing::length && x.request.content_length > limit) {
+    return Failure::bad_request({413, "Content-Length is beyond limits.body"});
+  }
+  return {};
+}
+
+/// The request's identifiers: the client's if its word is believed, else new ones.
+void Session::identify() {
+  Exchange& x = *x_;
+  x.trusted_peer = x.settings->trusts(peer_);
+  const std::string_view id = x.trusted_peer ? x.request.field("x-request-id") : std::string_view();
+  const std::string_view parent = x.trusted_peer ? x.request.field("traceparent") : std::string_view();
+  const telemetry::RequestId generated = worker_.ids().request_id();
+  x.request_id = telemetry::sane_request_id(id) ? id : telemetry::text(generated);
+  x.traceparent = telemetry::valid_traceparent(parent) ? worker_.ids().continue_trace(parent)
+                                                       : worker_.ids().start_trace(generated);
+}
+
+net::Task<Failure> Session::admit() {
+  using State = admission::Request::State;
+  Exchange& x = *x_;
+  if (x.settings->config.maintenance.enabled && !x.settings->critical[static_cast<std::size_t>(x.class_index)]) {
+    co_return Failure::refused(admission::Reason::maintenance);
+  }
+  const Time arrived = Clock::now();
+  x.ticket.class_index = x.class_index;
+  State state = worker_.shared().gate.arrive(x.ticket, arrived);
+  if (state == State::waiting) {
+    // The client is watched meanwhile: one that goes away leaves the queue at once.
+    client_.start_read();
+    worker_.gate_wait_begins();
+    co_await x.ticket.parking.wait();
+    worker_.gate_wait_ends();
+    state = x.ticket.state;
+    x.queue_wait = Clock::now() - arrived;
+  }
+  if (state == State::refused) co_return Failure::refused(x.ticket.reason);
+  if (state != State::admitted) co_return Failure::Kind::client_gone;
+  x.permit.emplace(worker_.shared().gate, x.ticket);
+  x.admitted = arrived + x.queue_wait;
+  telemetry::WorkerCounters& counters = worker_.counters();
+  counters.concurrency.observe(x.ticket.in_flight);
+  counters.classes[static_cast<std::size_t>(x.class_index)].queue_wait.observe(
+      telemetry::to_milliseconds(x.queue_wait));
+  co_return Failure();
+}
+
+/// The one place where a finished exchange is counted and logged.
+void Session::account(int status, telemetry::Outcome outcome, std::string_view reason) {
+  Exchange& x = *x_;
+  disarm();
+  const Time now = Clock::now();
+  telemetry::WorkerCounters& counters = worker_.counters();
+  if (!x.parsed) {
+    if (status != 0) counters.bad_requests[telemetry::bad_request_index(status)].add();
+  } else {
+    telemetry::Counter& end = outcome == telemetry::Outcome::aborted ? counters.aborted
+                              : x.response_started                   ? counters.answered_by_api
+                                                                     : counters.answered_by_proxy;
+    end.add();
+    telemetry::ClassCounters& of_class = counters.classes[static_cast<std::size_t>(x.class_index)];
+    of_class.requests[static_cast<std::size_t>(outcome)][telemetry::code_index(status)].add();
+    of_class.duration.observe(telemetry::to_milliseconds(now - x.began));
+    if (x.answered != Time{}) of_class.upstream_duration.observe(telemetry::to_milliseconds(x.answered - x.sent));
+    if (outcome == telemetry::Outcome::shed) of_class.rejections[static_cast<std::size_t>(x.refused_for)].add();
+    if (x.ticket.shadow_refused) of_class.shadow_rejections[static_cast<std::size_t>(x.ticket.reason)].add();
+  }
+  if (worker_.shared().log.wants(outcome)) log(status, outcome, reason, now);
+}
+
+void Session::log(int status, telemetry::Outcome outcome, std::string_view reason, Time now) {
+  const Exchange& x = *x_;
+  telemetry::AccessEntry entry;
+  entry.request_id = x.request_id;
+  entry.client = peer_;
+  if (x.parsed) {
+    entry.trace_id = telemetry::trace_id(telemetry::text(x.traceparent));
+    entry.method = x.method;
+    entry.target = x.target;
+    entry.class_name = worker_.shared().class_names[static_cast<std::size_t>(x.class_index)];
+  }
+  entry.status = status;
+  entry.outcome = outcome;
+  entry.reason = reason;
+  entry.queue = x.queue_wait;
+  if (x.answered != Time{}) entry.upstream = x.answered - x.sent;
+  entry.total = now - x.began;
+  entry.bytes_in = x.bytes_in;
+  entry.bytes_out = x.bytes_out;
+  entry.retries = x.retries;
+  worker_.shared().log.access(entry);
+}
+
+void Session::end_idle() {
+  ending_ = true;
+  client_.cancel();
+}
+
+void Session::abort() {
+  ending_ = true;
+  timed_out_ = true;
+  client_.reset();
+  if (upstream_) upstream_->stream.cancel();
+}
+
+void Session::arm(Time from, Duration timeout) {
+  timed_out_ = false;
+  worker_.timers().arm(*this, from + timeout);
+}
+
+void Session::on_deadline() {
+  timed_out_ = true;
+  client_.cancel();
+  if (upstream_) upstream_->stream.cancel();
+}
+
+void Session::on_unawaited_read(net::Stream& stream) {
+  if (&stream == &client_) {
+    // The client went away (bytes of a pipelined request just stay in the buffer).
+    if (!client_.read_error() || client_.read_error() == net::asio::error::operation_aborted) return;
+    if (x_ && x_->ticket.state == admission::Request::State::waiting) {
+      if (worker_.shared().gate.abandon(x_->ticket)) x_->ticket.parking.resume();
+    } else if (upstream_ && x_->settings->config.upstream.when_client_leaves == WhenClientLeaves::cancel) {
+      upstream_->stream.cancel();
+    }
+  } else {
+    // The API answers, or leaves, while the request is still being sent: whatever waits for the rest of it wakes up.
+    client_.cancel();
+    stream.cancel();
+  }
+}
+
+}  // namespace spillway::relay

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <boost/intrusive/list.hpp>
+
+#include "proxy/net/stream.hpp"
+#include "proxy/net/timer_wheel.hpp"
+#include "proxy/relay/exchange.hpp"
+
+namespace spillway::relay {
+
+class Worker;
+
+/// Places a session in one of its worker's lists.
+using SessionHook = boost::intrusive::list_base_hook<boost::intrusive::tag<class SessionList>,
+                                                     boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+
+/// One client connection. Its life is the coroutine `run`: wait for a request, carry it out (`exchange`), and again.
+/// While idle it holds neither buffer nor request state. A diagram of a request's life is in proxy/README.md.
+class Session final : public net::Deadline, public net::Stream::Observer, public SessionHook {
+ public:
+  using WorkerHook = SessionHook;
+  Session(Worker& worker, net::Socket socket, std::string peer);
+  ~Session();
+  Session(const Session&) = delete;
+
+  /// Serves one connection until either side ends it.
+  static net::Task<> serve(Worker& worker, net::Socket socket, std::string peer);
+
+  void unlink_from_worker() { SessionHook::unlink(); }
+  /// Ends an idle connection: the worker drains, or another connection needs its place.
+  void end_idle();
+  /// Cuts the connection, whatever it does.
+  void abort();
+
+ private:
+  /// What becomes of the connection after an exchange.
+  enum class After : std::uint8_t {
+    keep_alive,
+    close,
+    linger,  ///< close, but read on for a moment: closing over unread input resets what is on its way to the client
+    reset,   ///< so that a cut body does not pass for a whole one
+  };
+
+  net::Task<bool> await_request();
+  net::Task<After> exchange();
+
+  // The stages of an exchange, in order; each says how it failed.
+  net::Task<Failure> read_head();
+  Failure parse_head();
+  net::Task<Failure> admit();
+  net::Task<Failure> forward(bool fresh);
+  net::Task<Failure> connect(bool fresh);
+  net::Task<Failure> send_head();
+  net::Task<Failure> upload();
+  net::Task<Failure> read_response_head();
+  net::Task<Failure> relay_response();
+  net::Task<After> answer(Failure failure);
+
+  // Parts of stages.
+  void identify();
+  Failure prepare_request();
+  Failure decode_upload();
+  void gather_upload();
+  net::Task<Failure> pass_on_informational();
+  net::Task<> flush_upstream();
+  net::Task<Failure> flush_client();
+  Failure read_failure() const;
+  bool answered_early() const;
+  void return_upstream();
+  void drop_upstream();
+  bool request_body_is_small();
+  net::Task<bool> drain_request_body();
+  net::Task<> linger();
+  void account(int status, telemetry::Outcome outcome, std::string_view reason);
+  void log(int status, telemetry::Outcome outcome, std::string_view reason, Time now);
+
+  void arm(Time from, Duration timeout);
+  void on_deadline() override;
+  void on_unawaited_read(net::Stream& stream) override;
+
+  Worker& worker_;
+  net::Stream client_;
+  std::string peer_;
+  std::unique_ptr<Exchange> x_;  ///< while a request is at hand, and for a moment after
+  upstream::Pool::Lease upstream_;
+  bool timed_out_ = false;
+  bool ending_ = false;  ///< told to end while idle
+};
+
+}  // namespace spillway::relay

@@ -1,0 +1,193 @@
+// The stages of an exchange that go towards the API.
+
+#include "proxy/http/write.hpp"
+#include "proxy/relay/session.hpp"
+#include "proxy/relay/worker.hpp"
+
+namespace spillway::relay {
+
+namespace {
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+/// Room for one read of an upload.
+constexpr std::size_t kUploadSpace = net::kBlockSize / 2;
+}  // namespace
+
+/// Writes the request anew and takes the framing off what has come of its body. The client's head ends here.
+Failure Session::prepare_request() {
+  Exchange& x = *x_;
+  x.request.upgrade_websocket = false;
+  http::Forwarding forwarding;
+  forwarding.client_address = peer_;
+  forwarding.trusted_peer = x.trusted_peer;
+  forwarding.emit_forwarded = x.settings->config.forwarded_header;
+  forwarding.request_id = x.request_id;
+  forwarding.traceparent = telemetry::text(x.traceparent);
+  http::write_request(x.request, forwarding, x.to_upstream);
+  x.method = std::string_view(x.to_upstream).substr(0, x.method.size());
+  x.target = std::string_view(x.to_upstream).substr(x.method.size() + 1, x.target.size());
+
+  client_.in.consume(x.head_size);
+  x.head_size = 0;
+  x.upload = http::BodyDecoder(x.request.framing, x.request.content_length, x.settings->config.limits.body);
+  return decode_upload();
+}
+
+/// Takes the framing off the input, in place: payload at its front, `held` bytes in all.
+Failure Session::decode_upload() {
+  Exchange& x = *x_;
+  const http::BodyDecoder::Step step = x.upload.decode(client_.in.data(), client_.in.size());
+  if (step.violation) return Failure::bad_request(step.violation);
+  x.upload_payload = step.payload;
+  x.held = step.consumed;
+  x.bytes_in += step.payload;
+  return {};
+}
+
+/// Head and body to the API, and the response's head back.
+net::Task<Failure> Session::forward(bool fresh) {
+  Failure failure = co_await connect(fresh);
+  if (!failure) failure = co_await send_head();
+  while (!failure) {
+    if (!x_->upload.done() || !x_->output.empty()) failure = co_await upload();
+    if (!failure) failure = co_await read_response_head();
+    if (failure || !x_->response.informational()) break;
+    failure = co_await pass_on_informational();
+  }
+  if (!failure) co_return failure;
+
+  // Sent again only where nothing can happen twice: a kept connection closed before a byte of an answer, and
+  // either nothing was written or the method may be repeated and its body is still at hand.
+  const bool stale = failure.kind == Failure::Kind::upstream_closed && upstream_->reused;
+  failure.may_retry = stale && !fresh && (!x_->request_written || (x_->request.idempotent && x_->upload.done()));
+  drop_upstream();
+  co_return failure;
+}
+
+net::Task<Failure> Session::connect(bool fresh) {
+  upstream::Pool& pool = worker_.upstream();
+  telemetry::WorkerCounters& counters = worker_.counters();
+  x_->request_written = x_->upload_cut = false;
+  if (!fresh) upstream_ = pool.take_idle();
+  // What cannot be sent again is not sent into a connection that is closed already.
+  if (upstream_ && !x_->request.idempotent && upstream_->stream.stale()) drop_upstream();
+  if (!upstream_) {
+    net::error_code error;
+    const upstream::Endpoint& endpoint = worker_.shared().endpoint;
+    upstream_ = pool.open(endpoint, worker_.executor(), error);
+    if (!upstream_) co_return Failure::refused(admission::Reason::capacity);
+    counters.upstream_connects.add();
+    if (!error) {
+      arm(Clock::now(), x_->settings->config.upstream.connect_timeout);
+      const auto [connect_error] = co_await upstream_->stream.socket().async_connect(endpoint, net::kAwait);
+      error = connect_error;
+    }
+    if (error) {
+      counters.upstream_connect_failures.add();
+      const bool late = timed_out_;
+      drop_upstream();
+      co_return late ? Failure::Kind::connect_timeout : Failure::Kind::connect_failed;
+    }
+    upstream_->stream.start_read(net::kBlockSize);
+  }
+  upstream_->stream.observe(this);
+  co_return Failure();
+}
+
+/// The head, with the part of the body that came with it.
+net::Task<Failure> Session::send_head() {
+  Exchange& x = *x_;
+  x.sent = Clock::now();
+  arm(x.sent, x.settings->config.timeouts.response);
+  x.output = {};
+  x.output.add(x.to_upstream);
+  gather_upload();
+  co_await flush_upstream();
+
+  // Admitted, and the API is there: now the client may send the body it asked about.
+  if (x.request.expect_continue && x.request.minor == 1 && !x.upload.done() && x.held == 0 && !answered_early()) {
+    x.output = {};
+    x.output.add(kContinue);
+    const Failure failure = co_await flush_client();
+    co_return failure;
+  }
+  co_return Failure();
+}
+
+/// The rest of the body as it comes, until the API answers: an answer before the end of the body is final.
+net::Task<Failure> Session::upload() {
+  Exchange& x = *x_;
+  const auto& timeouts = x.settings->config.timeouts;
+  co_await flush_upstream();
+  while (!x.upload.done() && !answered_early()) {
+    client_.in.consume(x.held);
+    x.held = x.upload_payload = 0;
+    arm(Clock::now(), timeouts.request_body);
+    client_.start_read(kUploadSpace);
+    co_await client_.settle();
+    if (client_.read_error()) {
+      if (answered_early()) break;
+      co_return timed_out_ ? Failure::Kind::client_timeout : Failure::Kind::client_gone;
+    }
+    const Failure failure = decode_upload();
+    if (failure) co_return failure;
+    x.output = {};
+    gather_upload();
+    arm(Clock::now(), timeouts.response);
+    co_await flush_upstream();
+  }
+  co_return Failure();
+}
+
+/// The payload at hand, framed for the API.
+void Session::gather_upload() {
+  Exchange& x = *x_;
+  const std::string_view payload(client_.in.data(), x.upload_payload);
+  if (x.request.framing != http::Framing::chunked) return x.output.add(payload);
+  x.chunk.clear();
+  if (!payload.empty()) {
+    http::write_chunk_size(payload.size(), x.chunk);
+    x.output.add(x.chunk);
+    x.output.add(payload);
+  }
+  x.output.add(http::chunk_end(payload.size(), x.upload.done()));
+}
+
+/// A write that fails is no failure yet: the API may have answered before it stopped reading. Returns early, with
+/// output left, when the API speaks meanwhile.
+net::Task<> Session::flush_upstream() {
+  Exchange& x = *x_;
+  net::Stream& up = upstream_->stream;
+  while (!x.upload_cut && !x.output.empty()) {
+    net::error_code error;
+    const std::size_t before = x.output.size();
+    const bool done = up.write_now(x.output, error);
+    x.request_written |= x.output.size() != before;
+    if (done) co_return;
+    if (!error) {
+      if (answered_early()) co_return;
+      error = co_await up.writable();
+      if (error == net::asio::error::operation_aborted && !timed_out_) co_return;
+    }
+    if (error) x.upload_cut = true;
+  }
+}
+
+/// Whether the API has said something, or will not read on.
+bool Session::answered_early() const {
+  return x_->upload_cut || !upstream_->stream.reading();
+}
+
+void Session::return_upstream() {
+  const bool reusable = x_->response.keep_alive && x_->response.framing != http::Framing::until_close &&
+                        x_->upload.done() && !x_->upload_cut && upstream_->stream.in.empty() &&
+                        !upstream_->stream.reading();
+  if (!reusable) return drop_upstream();
+  worker_.upstream().give(std::move(upstream_), x_->answered);
+}
+
+void Session::drop_upstream() {
+  upstream_->stream.observe(nullptr);
+  worker_.upstream().discard(std::move(upstream_));
+}
+
+}  // namespace spillway::relay

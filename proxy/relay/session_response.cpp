@@ -1,0 +1,216 @@
+// The stages of an exchange that go towards the client.
+
+#include "proxy/http/parse.hpp"
+#include "proxy/http/write.hpp"
+#include "proxy/relay/session.hpp"
+#include "proxy/relay/worker.hpp"
+
+namespace spillway::relay {
+
+namespace {
+/// A body of at most this size is read to its end after a refusal, so that the connection can go on.
+constexpr std::uint64_t kDrainMax = 64 * 1024;
+/// How long a closed connection is read on, so that the client gets to see the answer instead of a reset.
+constexpr Duration kLinger = std::chrono::seconds(2);
+}  // namespace
+
+/// The next head of the API, which may be an informational one. Nothing of it is passed on yet.
+net::Task<Failure> Session::read_response_head() {
+  Exchange& x = *x_;
+  net::Stream& up = upstream_->stream;
+  for (;;) {
+    const http::HeadGate::Result head = x.response_gate.scan(up.in.view(), x.settings->response_head);
+    if (head.violation) co_return Failure::response_invalid(head.violation);
+    if (head.complete) {
+      const std::string_view bytes = up.in.view().substr(head.begin, head.end - head.begin);
+      const http::Violation violation =
+          http::parse_response(bytes, x.settings->response_head, x.request.head_method, x.response);
+      if (violation) co_return Failure::response_invalid(violation);
+      x.head_size = head.end;
+      co_return Failure();
+    }
+    if (!up.reading()) {
+      if (up.read_error()) co_return read_failure();
+      up.start_read();
+    }
+    co_await up.settle();
+  }
+}
+
+/// Why no more of a response comes.
+Failure Session::read_failure() const {
+  if (timed_out_) return Failure::Kind::response_timeout;
+  const net::Stream& up = upstream_->stream;
+  if (up.read_error() == net::asio::error::operation_aborted) return Failure::Kind::client_gone;
+  return up.in.empty() && !x_->response_started ? Failure::Kind::upstream_closed : Failure::Kind::response_cut;
+}
+
+/// 1xx go on to clients of 1.1, but 100, which the proxy has said itself.
+net::Task<Failure> Session::pass_on_informational() {
+  Exchange& x = *x_;
+  if (x.response.status == 101)
+    co_return Failure::response_invalid({502, "101 to a request that asked for no upgrade"});
+  Failure failure;
+  if (x.response.status != 100 && x.request.minor == 1) {
+    const net::Gather upload_left = x.output;
+    x.to_client.clear();
+    http::write_response(x.response, {x.request.minor, true, http::Framing::none, x.request_id}, x.to_client);
+    x.output = {};
+    x.output.add(x.to_client);
+    failure = co_await flush_client();
+    x.output = upload_left;
+  }
+  net::Stream& up = upstream_->stream;
+  up.in.consume(x.head_size);
+  x.response_gate.reset();
+  x.to_client.clear();
+  if (up.in.empty()) up.start_read();
+  co_return failure;
+}
+
+/// The response's head, written anew, and its body as it comes.
+net::Task<Failure> Session::relay_response() {
+  Exchange& x = *x_;
+  net::Stream& up = upstream_->stream;
+  x.download = http::BodyDecoder(x.response.framing, x.response.content_length, 0);
+  x.delivered = http::delivery_framing(x.response, x.request.minor);
+  x.client_stays = x.request.keep_alive && x.upload.done() && !worker_.draining() && !ending_ &&
+                   x.delivered != http::Framing::until_close;
+  if (const auto report = upstream::parse_load_report(x.response.load_report)) x.permit->report(*report);
+  http::write_response(x.response, {x.request.minor, x.client_stays, x.delivered, x.request_id}, x.to_client);
+  up.in.consume(x.head_size);
+
+  for (;;) {
+    const http::BodyDecoder::Step step = x.download.decode(up.in.data(), up.in.size());
+    if (step.violation) co_return Failure::response_invalid(step.violation);
+    const bool ended = !up.reading() && up.read_error();
+    const bool done = x.download.done() || (ended && x.download.complete_at_eof());
+    if (ended && !done) co_return read_failure();
+
+    x.output = {};
+    x.output.add(x.to_client);
+    const std::string_view payload(up.in.data(), step.payload);
+    x.bytes_out += step.payload;
+    if (x.delivered == http::Framing::chunked) {
+      x.chunk.clear();
+      if (!payload.empty()) http::write_chunk_size(payload.size(), x.chunk);
+      x.output.add(x.chunk);
+      x.output.add(payload);
+      x.output.add(http::chunk_end(payload.size(), done));
+    } else {
+      x.output.add(payload);
+    }
+    if (done) {
+      // The API has done its part: its slot is free, however slowly the client reads.
+      x.answered = Clock::now();
+      x.permit->complete(x.response.status < 500 ? admission::Completion::success : admission::Completion::dropped);
+      x.permit->release(x.answered);
+    }
+    x.response_started = true;
+    const Failure failure = co_await flush_client();
+    if (failure) co_return failure;
+    up.in.consume(step.consumed);
+    x.to_client.clear();
+    if (done) co_return Failure();
+
+    arm(Clock::now(), x.settings->config.timeouts.response);
+    up.start_read(net::kBlockSize);
+    co_await up.settle();
+  }
+}
+
+net::Task<Failure> Session::flush_client() {
+  for (;;) {
+    net::error_code error;
+    const bool done = client_.write_now(x_->output, error);
+    if (done) co_return Failure();
+    if (!error) {
+      arm(Clock::now(), x_->settings->config.timeouts.response);
+      error = co_await client_.writable();
+    }
+    if (error) co_return Failure::Kind::client_gone;
+  }
+}
+
+/// Ends an exchange that failed: tells the client, if it still can be told.
+net::Task<Session::After> Session::answer(Failure failure) {
+  Exchange& x = *x_;
+  if (upstream_) drop_upstream();
+  if (x.permit && failure.kind == Failure::Kind::client_gone) x.permit->complete(admission::Completion::ignore);
+  x.permit.reset();
+  Answer answer = describe(failure);
+  if (x.response_started || answer.status == 0) {
+    account(x.response_started ? x.response.status : 0, answer.outcome, answer.reason);
+    co_return x.response_started ? After::reset : After::close;
+  }
+
+  const bool stays = x.parsed && failure.kind != Failure::Kind::bad_request && x.request.keep_alive &&
+                     !worker_.draining() && !ending_ && request_body_is_small();
+  if (!x.parsed && x.request_id.empty()) x.request_id = telemetry::text(worker_.ids().request_id());
+  ProblemContext context;
+  context.request_id = x.request_id;
+  context.date = worker_.http_date();
+  context.keep_alive = stays;
+  context.head_method = x.parsed && x.request.head_method;
+  if (failure.kind == Failure::Kind::refused) {
+    x.refused_for = failure.reason;
+    context.retry_after = x.settings->retry_after_seconds;
+    if (failure.reason == admission::Reason::maintenance) {
+      context.retry_after = x.settings->maintenance_retry_after_seconds;
+      context.detail = x.settings->config.maintenance.message;
+    }
+  }
+  x.to_client.clear();
+  write_problem(answer, context, x.to_client);
+  x.output = {};
+  x.output.add(x.to_client);
+  const Failure gone = co_await flush_client();
+  if (gone) answer = describe(gone);
+  account(answer.status, answer.outcome, answer.reason);
+  if (gone) co_return After::close;
+  if (!stays) co_return After::linger;
+  const bool drained = co_await drain_request_body();
+  co_return drained ? After::keep_alive : After::close;
+}
+
+/// Takes what has come of an unread body out of the input; whether the rest is worth reading to its end.
+/// Who waits for a 100 may never send the rest, so where the next request begins cannot be told.
+bool Session::request_body_is_small() {
+  Exchange& x = *x_;
+  if (x.head_size != 0 && x.to_upstream.empty()) {
+    client_.in.consume(x.head_size);
+    x.upload = http::BodyDecoder(x.request.framing, x.request.content_length, x.settings->config.limits.body);
+    const Failure failure = decode_upload();
+    if (failure) return false;
+  }
+  client_.in.consume(std::exchange(x.held, 0));
+  if (x.upload.done()) return true;
+  return x.request.framing == http::Framing::length && !x.request.expect_continue && x.upload.remaining() <= kDrainMax;
+}
+
+net::Task<bool> Session::drain_request_body() {
+  Exchange& x = *x_;
+  arm(Clock::now(), x.settings->config.timeouts.request_body);
+  while (!x.upload.done()) {
+    client_.start_read();
+    co_await client_.settle();
+    if (client_.read_error()) co_return false;
+    const Failure failure = decode_upload();
+    if (failure) co_return false;
+    client_.in.consume(std::exchange(x.held, 0));
+  }
+  co_return true;
+}
+
+net::Task<> Session::linger() {
+  client_.shutdown_send();
+  arm(Clock::now(), kLinger);
+  while (!ending_) {
+    if (!client_.reading()) client_.in.consume(client_.in.size());
+    client_.start_read();
+    co_await client_.settle();
+    if (client_.read_error()) break;
+  }
+}
+
+}  // namespace spillway::relay

@@ -1,0 +1,169 @@
+#include "proxy/relay/worker.hpp"
+
+#include <ctime>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+
+namespace spillway::relay {
+
+namespace {
+/// Spare request states: as many as are commonly in flight.
+constexpr std::size_t kSpareExchanges = 64;
+constexpr Duration kGateTick = std::chrono::milliseconds(10);
+/// Input and output of an event loop stay on its thread, so the reactor needs no locks; posting does.
+constexpr int kOneThread = BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO;
+}  // namespace
+
+Worker::Worker(Shared& shared, std::shared_ptr<const Settings> settings)
+    : shared_(shared),
+      settings_(std::move(settings)),
+      loop_(kOneThread),
+      work_(loop_.get_executor()),
+      timers_(loop_),
+      counters_(shared.class_names.size()),
+      upstream_(timers_, blocks_, counters_, shared.upstream_connections) {
+  upstream_.configure(settings_->pool);
+}
+
+Worker::~Worker() = default;
+
+void Worker::listen(net::ListenSocket socket) {
+  listeners_.push_back(std::make_unique<net::Listener>(executor(), std::move(socket),
+                                                       [this](net::Accepted a) { accepted(std::move(a)); }));
+}
+
+void Worker::run() {
+  for (auto& listener : listeners_) listener->start();
+  loop_.run();
+}
+
+void Worker::reconfigure(std::shared_ptr<const Settings> settings) {
+  net::asio::post(loop_, [this, next = std::move(settings)]() mutable {
+    settings_ = std::move(next);
+    upstream_.configure(settings_->pool);
+  });
+}
+
+void Worker::stop_accepting() {
+  net::asio::post(loop_, [this] {
+    for (auto& listener : listeners_) listener->stop();
+  });
+}
+
+void Worker::drain() {
+  net::asio::post(loop_, [this] {
+    draining_ = true;
+    for (auto& listener : listeners_) listener->stop();
+    // Ending one may take it off the list, but only later, from its own coroutine.
+    for (Session& session : idle_) session.end_idle();
+    finish_if_drained();
+  });
+}
+
+void Worker::abort() {
+  net::asio::post(loop_, [this] {
+    for (Session& session : idle_) session.end_idle();
+    for (Session& session : busy_) session.abort();
+  });
+}
+
+void Worker::accepted(net::Accepted connection) {
+  const int limit = settings_->config.limits.connections;
+  if (shared_.client_connections.fetch_add(1, std::memory_order_relaxed) >= limit) {
+    // Make room: the connection that has been idle longest goes first.
+    if (idle_.empty()) return refuse_connection(std::move(connection.socket));
+    Session& oldest = idle_.front();
+    session_busy(oldest);
+    oldest.end_idle();
+  }
+  net::asio::co_spawn(loop_, Session::serve(*this, std::move(connection.socket), std::move(connection.peer)),
+                      net::asio::detached);
+}
+
+/// One write into an empty socket buffer does not block; whoever does not read it has lost only the explanation.
+void Worker::refuse_connection(net::Socket socket) {
+  shared_.client_connections.fetch_sub(1, std::memory_order_relaxed);
+  std::string out;
+  const telemetry::RequestId id = ids_.request_id();
+  ProblemContext context;
+  context.request_id = telemetry::text(id);
+  context.date = http_date();
+  context.retry_after = settings_->retry_after_seconds;
+  context.keep_alive = false;
+  const Answer answer = describe(Failure::refused(admission::Reason::connections));
+  write_problem(answer, context, out);
+  net::error_code ignored;
+  socket.write_some(net::asio::buffer(out), ignored);
+  socket.shutdown(net::Socket::shutdown_send, ignored);
+  counters_.classes[classify::kDefaultClassIndex]
+      .rejections[static_cast<std::size_t>(admission::Reason::connections)]
+      .add();
+}
+
+std::unique_ptr<Exchange> Worker::take_exchange() {
+  if (exchanges_.empty()) return std::make_unique<Exchange>(executor());
+  std::unique_ptr<Exchange> exchange = std::move(exchanges_.back());
+  exchanges_.pop_back();
+  return exchange;
+}
+
+void Worker::give_exchange(std::unique_ptr<Exchange> exchange) {
+  if (exchanges_.size() < kSpareExchanges) exchanges_.push_back(std::move(exchange));
+}
+
+void Worker::gate_wait_begins() {
+  if (waiting_at_gate_++ == 0) timers_.arm(gate_tick_, Clock::now() + kGateTick);
+}
+
+void Worker::GateTick::on_deadline() {
+  const Time now = Clock::now();
+  worker.shared_.gate.tick(now);
+  if (worker.waiting_at_gate_ > 0) worker.timers_.arm(*this, now + kGateTick);
+}
+
+void Worker::session_opened(Session& session) {
+  ++sessions_;
+  counters_.client_connections.add();
+  idle_.push_back(session);
+}
+
+void Worker::session_idle(Session& session) {
+  session.unlink_from_worker();
+  idle_.push_back(session);
+}
+
+void Worker::session_busy(Session& session) {
+  session.unlink_from_worker();
+  busy_.push_back(session);
+}
+
+void Worker::session_closed() {
+  --sessions_;
+  counters_.client_connections.subtract();
+  shared_.client_connections.fetch_sub(1, std::memory_order_relaxed);
+  finish_if_drained();
+}
+
+void Worker::finish_if_drained() {
+  if (!draining_ || sessions_ > 0) return;
+  upstream_.close();
+  timers_.stop();
+  work_.reset();
+}
+
+/// IMF-fixdate (RFC 9110, section 5.6.7), made once a second.
+std::string_view Worker::http_date() {
+  const std::time_t now = std::time(nullptr);
+  if (now != date_second_) {
+    date_second_ = now;
+    std::tm parts{};
+    ::gmtime_r(&now, &parts);
+    char text[32];
+    date_.assign(text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts));
+  }
+  return date_;
+}
+
+}  // namespace spillway::relay

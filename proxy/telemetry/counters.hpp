@@ -1,0 +1,94 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+
+#include "proxy/admission/reason.hpp"
+#include "proxy/clock.hpp"
+#include "proxy/telemetry/labels.hpp"
+
+namespace spillway::telemetry {
+
+/// A count with one writing thread and any number of readers. Adding is a plain load and store: no lock, no bus lock.
+class Counter {
+ public:
+  void add(std::uint64_t n = 1) { value_.store(value() + n, std::memory_order_relaxed); }
+  void subtract(std::uint64_t n = 1) { value_.store(value() - n, std::memory_order_relaxed); }
+  std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+/// Upper bounds of the latency buckets, in milliseconds. 120 and 200 are bounds because the service objectives
+/// (p95 and p99) stand there.
+inline constexpr std::array kLatencyBoundsMs{1.0,   2.5,   5.0,   10.0,  25.0,   50.0,   75.0,   100.0,   120.0,
+                                             150.0, 200.0, 300.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0, 30000.0};
+/// Upper bounds for requests in flight at an admission.
+inline constexpr std::array kConcurrencyBounds{1.0,  2.0,  5.0,  10.0,  20.0,  30.0,  40.0,  50.0,   60.0,
+                                               70.0, 80.0, 90.0, 100.0, 150.0, 200.0, 500.0, 1000.0, 5000.0};
+
+/// A histogram with one writing thread. `bounds` ascend; the last bucket is +Inf.
+template <const auto& bounds>
+class Histogram {
+ public:
+  static constexpr std::size_t kBuckets = bounds.size() + 1;
+
+  void observe(double value) {
+    std::size_t bucket = 0;
+    while (bucket < bounds.size() && value > bounds[bucket]) ++bucket;
+    buckets_[bucket].add();
+    sum_.store(sum() + value, std::memory_order_relaxed);
+  }
+  std::uint64_t bucket(std::size_t i) const { return buckets_[i].value(); }
+  double sum() const { return sum_.load(std::memory_order_relaxed); }
+
+ private:
+  std::array<Counter, kBuckets> buckets_;
+  std::atomic<double> sum_{0};
+};
+
+using LatencyHistogram = Histogram<kLatencyBoundsMs>;  ///< observed in milliseconds
+using ConcurrencyHistogram = Histogram<kConcurrencyBounds>;
+
+/// What one worker counts for one class.
+struct ClassCounters {
+  std::array<std::array<Counter, kCodes>, kOutcomes> requests;
+  std::array<Counter, admission::kReasons> rejections;
+  std::array<Counter, admission::kReasons> shadow_rejections;
+  LatencyHistogram duration;
+  LatencyHistogram upstream_duration;
+  LatencyHistogram queue_wait;
+};
+
+/// Everything one worker counts. Written by its thread only, read by scrapes. Grows only in `classes`,
+/// before the worker runs. Aligned so that two workers share no cache line.
+struct alignas(64) WorkerCounters {
+  explicit WorkerCounters(std::size_t class_count) : classes(class_count) {}
+
+  // Conservation: at every quiet moment parsed = answered_by_api + answered_by_proxy + aborted.
+  Counter parsed;
+  Counter answered_by_api;
+  Counter answered_by_proxy;
+  Counter aborted;
+
+  std::deque<ClassCounters> classes;  ///< by class index
+  std::array<Counter, kBadRequestCodes.size()> bad_requests;
+  ConcurrencyHistogram concurrency;
+
+  Counter client_connections;  ///< open now
+  Counter upstream_active;     ///< open now
+  Counter upstream_idle;       ///< open now
+  Counter upstream_connects;
+  Counter upstream_connect_failures;
+  Counter upstream_retries;
+};
+
+inline double to_milliseconds(Duration duration) {
+  return std::chrono::duration<double, std::milli>(duration).count();
+}
+
+}  // namespace spillway::telemetry

@@ -1,0 +1,18 @@
+#include "proxy/telemetry/labels.hpp"
+
+#include <algorithm>
+
+namespace spillway::telemetry {
+
+std::string_view name(Outcome outcome) {
+  constexpr std::array<std::string_view, kOutcomes> kNames{"ok",   "client_error", "upstream_error",
+                                                           "shed", "timeout",      "aborted"};
+  return kNames[static_cast<std::size_t>(outcome)];
+}
+
+std::size_t bad_request_index(int status) {
+  const auto* found = std::find(kBadRequestCodes.begin(), kBadRequestCodes.end(), status);
+  return found == kBadRequestCodes.end() ? 0 : static_cast<std::size_t>(found - kBadRequestCodes.begin());
+}
+
+}  // namespace spillway::telemetry

@@ -1,0 +1,92 @@
+#include "proxy/upstream/health.hpp"
+
+#include <string>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+
+namespace spillway::upstream {
+
+namespace {
+
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+
+using PollStream = beast::basic_stream<net::asio::generic::stream_protocol, net::Executor>;
+
+/// A health answer is small; whatever is longer is not read.
+constexpr std::size_t kAnswerMax = 64 * 1024;
+
+}  // namespace
+
+HealthPoller::HealthPoller(net::asio::io_context& loop, Endpoint endpoint, HealthConfig config,
+                           std::function<void(const HealthResult&)> on_result)
+    : loop_(loop),
+      endpoint_(std::move(endpoint)),
+      config_(std::move(config)),
+      on_result_(std::move(on_result)),
+      timer_(loop.get_executor()) {}
+
+void HealthPoller::start() {
+  net::asio::co_spawn(loop_, run(), net::asio::detached);
+}
+
+void HealthPoller::stop() {
+  stopped_ = true;
+  timer_.cancel();
+}
+
+net::Task<> HealthPoller::run() {
+  while (!stopped_) {
+    const Time began = Clock::now();
+    const HealthResult result = co_await poll();
+    if (stopped_) break;
+    on_result_(result);
+    timer_.expires_at(began + config_.interval);
+    co_await timer_.async_wait(net::kAwait);
+  }
+}
+
+net::Task<HealthResult> HealthPoller::poll() {
+  PollStream stream(loop_.get_executor());
+  stream.expires_after(config_.timeout);
+  const auto [connect_error] = co_await stream.async_connect(endpoint_, net::kAwait);
+  if (connect_error) co_return HealthResult{};
+
+  http::request<http::empty_body> request(http::verb::get, config_.path, 11);
+  request.set(http::field::host, "spillway-health");
+  request.set(http::field::user_agent, "spillway");
+  request.set(http::field::connection, "close");
+  const auto [write_error, written] = co_await http::async_write(stream, request, net::kAwait);
+  if (write_error) co_return HealthResult{};
+
+  beast::flat_buffer buffer;
+  http::response_parser<http::string_body> parser;
+  parser.body_limit(kAnswerMax);
+  const auto [read_error, read] = co_await http::async_read(stream, buffer, parser, net::kAwait);
+  if (read_error) co_return HealthResult{};
+  const auto field = parser.get()["Endpoint-Load-Metrics"];
+  HealthResult result;
+  result.healthy = parser.get().result_int() < 500;
+  result.report = parse_load_report({field.data(), field.size()});
+  co_return result;
+}
+
+Endpoint resolve(const config::Address& address, std::string& error) {
+  using Tcp = net::asio::ip::tcp;
+  if (address.kind == config::Address::Kind::unix_socket) {
+    return net::asio::local::stream_protocol::endpoint(address.path);
+  }
+  net::asio::io_context loop;
+  net::error_code failure;
+  const auto found = Tcp::resolver(loop).resolve(address.host, std::to_string(address.port), failure);
+  if (!failure && !found.empty()) return Tcp::endpoint(*found.begin());
+  error = "upstream.address: cannot resolve " + address.host + ": " + failure.message();
+  return {};
+}
+
+}  // namespace spillway::upstream

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "proxy/config/config.hpp"
+#include "proxy/net/io.hpp"
+#include "proxy/upstream/load_report.hpp"
+#include "proxy/upstream/pool.hpp"
+
+namespace spillway::upstream {
+
+struct HealthResult {
+  bool healthy = false;              ///< answered in time with a status below 500
+  std::optional<LoadReport> report;  ///< if the API reports one
+};
+
+/// Asks the API for its health, once an interval, each time on a new connection: a listener that accepts nobody is
+/// not healthy. Runs on the control loop. `on_result` is called after each poll.
+class HealthPoller {
+ public:
+  HealthPoller(net::asio::io_context& loop, Endpoint endpoint, HealthConfig config,
+               std::function<void(const HealthResult&)> on_result);
+  void start();
+  void stop();
+
+ private:
+  net::Task<> run();
+  net::Task<HealthResult> poll();
+
+  net::asio::io_context& loop_;
+  Endpoint endpoint_;
+  HealthConfig config_;
+  std::function<void(const HealthResult&)> on_result_;
+  net::asio::basic_waitable_timer<Clock, net::asio::wait_traits<Clock>, net::Executor> timer_;
+  bool stopped_ = false;
+};
+
+/// The API's address as an endpoint; a host name is looked up. On failure `error` is one clear line.
+Endpoint resolve(const config::Address& address, std::string& error);
+
+}  // namespace spillway::upstream
