@@ -1,0 +1,88 @@
+// The body decoder: the same payload and verdict however the bytes come, and what it gives, chunked anew, decodes
+// to itself. Input: a byte of options, a byte that says where the body is split, the body.
+
+#include "proxy/http/body.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "proxy/http/write.hpp"
+#include "tests/fuzz/require.hpp"
+
+using namespace spillway::http;
+
+namespace {
+
+/// Byte by byte costs a buffer for each; what is longer is split in two only.
+constexpr std::size_t kSplitEverywhereMax = 4096;
+
+struct Decoded {
+  std::string payload;
+  std::size_t consumed = 0;
+  bool done = false;
+  int status = 0;
+  std::string rule;
+  friend bool operator==(const Decoded&, const Decoded&) = default;
+};
+
+/// Each piece has a buffer of just its size, so that the sanitizer sees a step beyond it.
+Decoded decode(BodyDecoder decoder, const std::string& bytes, const std::vector<std::size_t>& ends) {
+  Decoded result;
+  std::size_t begin = 0;
+  for (const std::size_t end : ends) {
+    if (decoder.done()) break;
+    std::vector<char> piece(bytes.begin() + static_cast<std::ptrdiff_t>(begin),
+                            bytes.begin() + static_cast<std::ptrdiff_t>(end));
+    const auto step = decoder.decode(piece.data(), piece.size());
+    FUZZ_REQUIRE(step.payload <= step.consumed && step.consumed <= piece.size());
+    result.payload.append(piece.data(), step.payload);
+    result.consumed += step.consumed;
+    if (step.violation) {
+      result.status = step.violation.status;
+      result.rule = step.violation.rule;
+      return result;
+    }
+    FUZZ_REQUIRE(decoder.done() || step.consumed == piece.size());
+    begin = end;
+  }
+  result.done = decoder.done();
+  return result;
+}
+
+void check_chunked_anew(const std::string& payload, std::size_t chunk) {
+  std::string bytes;
+  for (std::size_t at = 0; at < payload.size(); at += chunk) {
+    const std::string_view part = std::string_view(payload).substr(at, chunk);
+    write_chunk_size(part.size(), bytes);
+    bytes.append(part).append(chunk_end(part.size(), false));
+  }
+  bytes += chunk_end(0, true);
+  const Decoded again = decode(BodyDecoder(Framing::chunked, 0, 0), bytes, {bytes.size()});
+  FUZZ_REQUIRE(again.done && again.payload == payload && again.consumed == bytes.size());
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size < 2) return 0;
+  const std::string bytes(reinterpret_cast<const char*>(data) + 2, size - 2);
+  const std::uint64_t limit = (data[0] & 8u) != 0 ? 20 : 0;
+  // Mostly chunks: there is little to find in the other framings.
+  Framing framing = Framing::chunked;
+  if ((data[0] & 7u) == 6) framing = Framing::length;
+  if ((data[0] & 7u) == 7) framing = Framing::until_close;
+  const BodyDecoder decoder(framing, data[0] >> 4, limit);
+
+  const Decoded whole = decode(decoder, bytes, {bytes.size()});
+  if (limit != 0) FUZZ_REQUIRE(whole.payload.size() <= limit);
+  if (!bytes.empty()) FUZZ_REQUIRE(whole == decode(decoder, bytes, {data[1] % bytes.size(), bytes.size()}));
+  if (bytes.size() <= kSplitEverywhereMax && !bytes.empty()) {
+    std::vector<std::size_t> every;
+    for (std::size_t end = 1; end <= bytes.size(); ++end) every.push_back(end);
+    FUZZ_REQUIRE(whole == decode(decoder, bytes, every));
+  }
+  if (whole.done) check_chunked_anew(whole.payload, std::max<std::size_t>(data[1], 1));
+  return 0;
+}

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "proxy/http/gate.hpp"
+
+/// What the fuzz targets of both kinds of heads have in common.
+namespace spillway::http::fuzz {
+
+/// The gate's verdict on bytes that come in the pieces that end at `ends`.
+inline HeadGate::Result gate(HeadGate::Kind kind, std::string_view bytes, const HeadLimits& limits,
+                             const std::vector<std::size_t>& ends) {
+  HeadGate gate(kind);
+  HeadGate::Result result;
+  for (const std::size_t end : ends) {
+    result = gate.scan(bytes.substr(0, end), limits);
+    if (result.complete || result.violation) break;
+  }
+  return result;
+}
+
+/// The verdict on the whole, after making sure that neither `split` nor a split at every byte changes it.
+HeadGate::Result gate_in_all_ways(HeadGate::Kind kind, std::string_view bytes, const HeadLimits& limits,
+                                  std::size_t split);
+
+/// Name and value of each line of a written head, read in the plainest way: a second parser to compare with.
+/// Aborts when a line is not `name: value`.
+std::vector<std::pair<std::string, std::string>> plain_fields(std::string_view head);
+
+}  // namespace spillway::http::fuzz
