@@ -1,0 +1,71 @@
+#include "api/auth/tokens.hpp"
+
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <new>
+
+#include <jwt.h>
+#include <sodium.h>
+
+namespace api::auth {
+
+namespace {
+
+/// A longer one cannot be ours and is not worth parsing.
+constexpr std::size_t kMaxTokenBytes = 1024;
+
+struct Free {
+  void operator()(jwt_t* token) const { jwt_free(token); }
+  void operator()(char* text) const { std::free(text); }
+};
+
+bool equal(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && sodium_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+}  // namespace
+
+std::string Tokens::issue(const std::string& subject, UnixTime now) const {
+  jwt_t* raw = nullptr;
+  if (jwt_new(&raw) != 0) throw std::bad_alloc();
+  std::unique_ptr<jwt_t, Free> token(raw);
+  const bool good = jwt_add_grant(raw, "sub", subject.c_str()) == 0 &&
+                    jwt_add_grant_int(raw, "iat", static_cast<long>(now)) == 0 &&
+                    jwt_add_grant_int(raw, "exp", static_cast<long>(now + lifetime_)) == 0 &&
+                    jwt_set_alg(raw, JWT_ALG_HS256, reinterpret_cast<const unsigned char*>(secret_.data()),
+                                static_cast<int>(secret_.size())) == 0;
+  std::unique_ptr<char, Free> text(good ? jwt_encode_str(raw) : nullptr);
+  if (!text) throw std::bad_alloc();
+  return text.get();
+}
+
+bool Tokens::verify(const std::string& token, UnixTime now, Claims& claims) const {
+  if (token.size() > kMaxTokenBytes) return false;
+  jwt_t* raw = nullptr;
+  if (jwt_decode(&raw, token.c_str(), reinterpret_cast<const unsigned char*>(secret_.data()),
+                 static_cast<int>(secret_.size())) != 0) {
+    return false;
+  }
+  std::unique_ptr<jwt_t, Free> decoded(raw);
+  // libjwt takes the algorithm from the token; here it is not the bearer's choice.
+  if (jwt_get_alg(raw) != JWT_ALG_HS256) return false;
+  const char* subject = jwt_get_grant(raw, "sub");
+  const UnixTime expires = jwt_get_grant_int(raw, "exp");
+  if (!subject || expires <= now) return false;
+  claims.subject = subject;
+  claims.expires = expires;
+  return true;
+}
+
+bool TokenCache::verify(std::string_view token, UnixTime now) {
+  Place& place = places_[std::hash<std::string_view>()(token) % kPlaces];
+  if (place.expires > now && equal(place.token, token)) return true;
+  Claims claims;
+  std::string candidate(token);
+  if (!tokens_.verify(candidate, now, claims)) return false;
+  place = {std::move(candidate), claims.expires};
+  return true;
+}
+
+}  // namespace api::auth

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "config/address.hpp"
+#include "config/cidr.hpp"
+#include "config/load.hpp"
+
+namespace api {
+
+using namespace std::chrono_literals;
+
+/// The API's configuration. The member initialisers are the defaults; units, ranges and the meaning of zero stand
+/// with each field's description in config.cpp.
+
+struct DatabaseConfig {
+  std::string url;
+  int pool_size = 20;
+  int max_overflow = 30;
+  std::chrono::nanoseconds pool_timeout = 10s;
+  std::chrono::nanoseconds pool_recycle = 30min;
+  bool pool_pre_ping = true;
+  bool echo_pool = false;
+  std::chrono::nanoseconds connect_timeout = 5s;
+  std::chrono::nanoseconds statement_timeout = 5s;
+  bool prepared_statements = true;
+};
+
+struct AuthConfig {
+  std::string secret;
+  std::chrono::nanoseconds token_ttl = 1h;
+  int hash_threads = 1;
+  int hash_queue = 32;
+  int max_failures = 10;
+  std::chrono::nanoseconds failure_window = 1min;
+};
+
+struct LimitsConfig {
+  int connections = 1000;
+  int in_flight = 500;
+  std::uint64_t head = 16 * 1024;
+  std::uint64_t body = 64 * 1024;
+};
+
+struct TimeoutsConfig {
+  std::chrono::nanoseconds request = 10s;
+  std::chrono::nanoseconds keep_alive = 75s;
+  std::chrono::nanoseconds drain = 20s;
+};
+
+enum class LogLevel : std::uint8_t { debug, info, warn, error };
+enum class AccessLog : std::uint8_t { all, errors, off };
+
+struct LogConfig {
+  LogLevel level = LogLevel::info;
+  AccessLog access = AccessLog::errors;
+};
+
+struct ApiConfig {
+  config::Address listen = config::Address::tcp("127.0.0.1", 8081);
+  int workers = 1;
+  DatabaseConfig database;
+  AuthConfig auth;
+  LimitsConfig limits;
+  TimeoutsConfig timeouts;
+  std::vector<config::Cidr> trusted_proxies;
+  LogConfig log;
+
+  ApiConfig();
+};
+
+void describe(config::Fields& f, ApiConfig& c);
+void check(const ApiConfig& c, config::Problems& problems);
+
+inline constexpr config::Definition<ApiConfig> kApiDefinition{describe, check};
+
+}  // namespace api

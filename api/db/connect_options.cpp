@@ -1,0 +1,80 @@
+#include "api/db/connect_options.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <string_view>
+
+#include <libpq-fe.h>
+
+namespace api::db {
+
+namespace {
+
+struct FreeOptions {
+  void operator()(PQconninfoOption* options) const { PQconninfoFree(options); }
+};
+
+std::string* find(ConnectOptions& options, std::string_view keyword) {
+  auto it = std::find(options.keywords.begin(), options.keywords.end(), keyword);
+  return it == options.keywords.end() ? nullptr
+                                      : &options.values[static_cast<std::size_t>(it - options.keywords.begin())];
+}
+
+void set_unless_given(ConnectOptions& options, std::string_view keyword, std::string value) {
+  if (find(options, keyword)) return;
+  options.keywords.emplace_back(keyword);
+  options.values.push_back(std::move(value));
+}
+
+std::string describe(ConnectOptions& options) {
+  std::string text;
+  for (std::string_view keyword : {"host", "hostaddr", "port", "dbname", "user"}) {
+    if (const std::string* value = find(options, keyword)) {
+      if (!text.empty()) text += ' ';
+      text.append(keyword).append("=").append(*value);
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+bool parse_connect_options(const std::string& url, const ConnectPolicy& policy, ConnectOptions& options,
+                           std::string& error) {
+  char* message = nullptr;
+  std::unique_ptr<PQconninfoOption, FreeOptions> parsed(PQconninfoParse(url.c_str(), &message));
+  if (!parsed) {
+    // libpq's message may quote the string, and with it the password. Its first words tell enough.
+    std::string_view words = message ? message : "out of memory";
+    words = words.substr(0, words.find_first_of("\"\n"));
+    error = "not a PostgreSQL connection string: " + std::string(words);
+    PQfreemem(message);
+    return false;
+  }
+  options = {};
+  options.timeout = policy.timeout;
+  options.prepared_statements = policy.prepared_statements;
+  for (const PQconninfoOption* option = parsed.get(); option->keyword; ++option) {
+    if (!option->val) continue;
+    options.keywords.emplace_back(option->keyword);
+    options.values.emplace_back(option->val);
+  }
+  options.description = describe(options);
+
+  set_unless_given(options, "client_encoding", "UTF8");
+  set_unless_given(options, "application_name", "scholarship-api");
+  // Without it, libpq looks for Kerberos credentials at every connect, which costs time and megabytes.
+  set_unless_given(options, "gssencmode", "disable");
+  // A peer that vanished without a word is noticed within a minute.
+  set_unless_given(options, "keepalives_idle", "20");
+  set_unless_given(options, "keepalives_interval", "10");
+  set_unless_given(options, "keepalives_count", "4");
+  if (policy.prepared_statements && policy.statement_timeout > Duration::zero()) {
+    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(policy.statement_timeout).count();
+    set_unless_given(options, "options", "");
+    *find(options, "options") += " -c statement_timeout=" + std::to_string(ms);
+  }
+  return true;
+}
+
+}  // namespace api::db

@@ -1,0 +1,280 @@
+#include "api/db/pool.hpp"
+
+#include <algorithm>
+
+#include <poll.h>
+#include <spdlog/spdlog.h>
+
+namespace api::db {
+
+namespace {
+
+/// Idle connections that the server has closed are noticed within this time. One poll() for all of them.
+constexpr Duration kWatchInterval = std::chrono::seconds(1);
+
+}  // namespace
+
+struct Lease::Entry : Slot {
+  Entry(Executor executor, asio::thread_pool& background) : connection(executor, background) {}
+  Connection connection;
+};
+
+/// Lives in the frame of `acquire`, which ends only after the timer was cancelled: by whoever decides, once.
+struct Pool::Waiting : Waiter {
+  Waiting(Pool& the_pool, Executor executor) : pool(the_pool), wake(executor, Time::max()) {}
+  Pool& pool;
+  Timer wake;
+};
+
+Connection* Lease::operator->() const {
+  return &entry_->connection;
+}
+
+Lease& Lease::operator=(Lease&& other) noexcept {
+  if (this == &other) return *this;
+  reset();
+  pool_ = std::exchange(other.pool_, nullptr);
+  entry_ = other.entry_;
+  verify = other.verify;
+  reused = other.reused;
+  return *this;
+}
+
+void Lease::reset() {
+  if (pool_) std::exchange(pool_, nullptr)->give_back(*entry_);
+}
+
+Pool::Pool(std::vector<Executor> homes, ConnectOptions options, PoolSettings settings, bool echo)
+    : homes_(std::move(homes)),
+      options_(std::move(options)),
+      policy_(settings),
+      random_(std::random_device{}()),
+      timer_(homes_.front()),
+      watch_timer_(homes_.front()),
+      echo_(echo) {
+  publish();
+}
+
+Pool::~Pool() {
+  background_.join();
+}
+
+void Pool::start() {
+  asio::co_spawn(homes_.front(), watch_idle(), asio::detached);
+  Lock lock(mutex_);
+  policy_.probe(Clock::now());
+  act(std::move(lock), 0);
+}
+
+Awaitable<Checkout> Pool::acquire(int home, Interrupt& interrupt) {
+  Waiting waiter(*this, homes_[static_cast<std::size_t>(home)]);
+  waiter.home = home;
+  Lock lock(mutex_);
+  auto state = policy_.acquire(waiter, Clock::now());
+  act(std::move(lock), home);
+  if (state == Waiter::State::waiting) {
+    Interrupt::Scope scope(
+        interrupt,
+        [](void* target) {
+          auto* waiting = static_cast<Waiting*>(target);
+          waiting->pool.abandon(*waiting);
+        },
+        &waiter);
+    co_await waiter.wake.async_wait(kAsTuple);
+    state = waiter.state;
+  }
+  Checkout checkout;
+  if (state == Waiter::State::granted) {
+    auto& entry = static_cast<Lease::Entry&>(*waiter.slot);
+    entry.home = home;
+    entry.connection.move_to(homes_[static_cast<std::size_t>(home)]);
+    checkout.lease = Lease(*this, entry);
+    checkout.lease.verify = waiter.verify;
+    checkout.lease.reused = waiter.reused;
+    echo("checkout", entry.connection);
+  } else if (state == Waiter::State::fresh) {
+    checkout.failure = CheckoutFailure::interrupted;
+  } else {
+    checkout.failure = waiter.failure == PoolFailure::timeout       ? CheckoutFailure::timeout
+                       : waiter.failure == PoolFailure::unreachable ? CheckoutFailure::unreachable
+                                                                    : CheckoutFailure::closing;
+  }
+  co_return checkout;
+}
+
+void Pool::configure(PoolSettings settings, bool echo) {
+  echo_ = echo;
+  Lock lock(mutex_);
+  policy_.configure(settings, Clock::now());
+  act(std::move(lock), 0);
+}
+
+void Pool::close() {
+  Lock lock(mutex_);
+  closed_ = true;
+  policy_.close();
+  asio::post(homes_.front(), [this] {
+    timer_.cancel();
+    watch_timer_.cancel();
+  });
+  act(std::move(lock), 0);
+}
+
+PoolGauges Pool::gauges() const {
+  const std::uint64_t shape = shape_.load(std::memory_order_relaxed);
+  auto part = [shape](int index) { return static_cast<int>((shape >> (16 * index)) & 0xFFFF); };
+  PoolGauges gauges;
+  gauges.size = part(0);
+  gauges.overflow = part(1);
+  gauges.checked_in = part(2);
+  gauges.waiters = part(3);
+  gauges.capacity = capacity_.load(std::memory_order_relaxed);
+  gauges.connection_errors = errors_.load(std::memory_order_relaxed);
+  gauges.reachable = reachable_.load(std::memory_order_relaxed);
+  return gauges;
+}
+
+std::string Pool::last_error() const {
+  Lock lock(mutex_);
+  return last_error_;
+}
+
+void Pool::give_back(Lease::Entry& entry) {
+  const Returned how = entry.connection.broken()     ? Returned::broken
+                       : entry.connection.reusable() ? Returned::clean
+                                                     : Returned::discard;
+  echo(how == Returned::clean    ? "return"
+       : how == Returned::broken ? "return broken"
+                                 : "return to discard",
+       entry.connection);
+  const int home = entry.home;
+  Lock lock(mutex_);
+  policy_.give_back(entry, how, Clock::now());
+  act(std::move(lock), home);
+}
+
+/// On the waiter's own thread. If the decision was faster, its wake-up is under way and nothing is to be done.
+void Pool::abandon(Waiting& waiter) {
+  Lock lock(mutex_);
+  if (!policy_.abandon(waiter, Clock::now())) return;
+  act(std::move(lock), waiter.home);
+  waiter.wake.cancel();
+}
+
+Awaitable<> Pool::open_one(int home) {
+  auto entry = std::make_unique<Lease::Entry>(homes_[static_cast<std::size_t>(home)], background_);
+  entry->home = home;
+  const bool open = co_await entry->connection.connect(options_);
+  std::string error = open ? std::string() : entry->connection.error_message();
+  if (open) echo("open", entry->connection);
+
+  Lock lock(mutex_);
+  if (error != last_error_) {
+    if (open) {
+      spdlog::info("database reached again: {}", options_.description);
+    } else {
+      spdlog::warn("cannot connect to the database ({}): {}", options_.description, error);
+    }
+    last_error_ = error;
+  }
+  if (open) {
+    Slot& slot = *entry;
+    entries_.push_back(std::move(entry));
+    policy_.opened(slot, Clock::now());
+  } else {
+    const double jitter = std::uniform_real_distribution<>()(random_);
+    policy_.open_failed(Clock::now(), jitter);
+  }
+  act(std::move(lock), home);
+}
+
+/// Notices connections that the server has closed while nobody used them.
+Awaitable<> Pool::watch_idle() {
+  std::vector<pollfd> sockets;
+  std::vector<Slot*> slots;
+  for (;;) {
+    watch_timer_.expires_after(kWatchInterval);
+    co_await watch_timer_.async_wait(kAsTuple);
+    Lock lock(mutex_);
+    if (closed_) co_return;
+    sockets.clear();
+    slots.clear();
+    for (Slot* slot = policy_.first_idle(); slot; slot = slot->next()) {
+      slots.push_back(slot);
+      sockets.push_back({static_cast<Lease::Entry*>(slot)->connection.socket(), POLLRDHUP, 0});
+    }
+    if (slots.empty() || ::poll(sockets.data(), sockets.size(), 0) <= 0) continue;
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+      if (sockets[i].revents != 0) policy_.lost(*slots[i], Clock::now());
+    }
+    act(std::move(lock), 0);
+  }
+}
+
+/// Fetches what the policy has decided, then carries it out without the lock. Runs on the thread of `home` (or of
+/// nobody's, where nothing can be decided for it).
+void Pool::act(Lock lock, int home) {
+  std::vector<std::unique_ptr<Lease::Entry>> closing;
+  std::vector<Waiting*> decided;
+  while (Slot* slot = policy_.next_to_close()) {
+    auto it = std::find_if(entries_.begin(), entries_.end(), [slot](const auto& entry) { return entry.get() == slot; });
+    closing.push_back(std::move(*it));
+    *it = std::move(entries_.back());
+    entries_.pop_back();
+  }
+  while (Waiter* waiter = policy_.next_decided()) decided.push_back(static_cast<Waiting*>(waiter));
+  const int opens = policy_.take_opens();
+  publish();
+  arm();
+  lock.unlock();
+
+  for (auto& entry : closing) echo("close", entry->connection);
+  closing.clear();
+  for (Waiting* waiter : decided) asio::dispatch(waiter->wake.get_executor(), [waiter] { waiter->wake.cancel(); });
+  for (int i = 0; i < opens; ++i) {
+    asio::co_spawn(homes_[static_cast<std::size_t>(home)], open_one(home), asio::detached);
+  }
+}
+
+void Pool::publish() {
+  const PoolGauges gauges = policy_.gauges();
+  const auto part = [](int value, int index) {
+    return static_cast<std::uint64_t>(std::min(value, 0xFFFF)) << (16 * index);
+  };
+  shape_.store(part(gauges.size, 0) | part(gauges.overflow, 1) | part(gauges.checked_in, 2) | part(gauges.waiters, 3),
+               std::memory_order_relaxed);
+  capacity_.store(gauges.capacity, std::memory_order_relaxed);
+  errors_.store(gauges.connection_errors, std::memory_order_relaxed);
+  reachable_.store(gauges.reachable, std::memory_order_relaxed);
+}
+
+/// A timer that is set already is only moved forward: it looks for itself what is next when it fires.
+void Pool::arm() {
+  const std::optional<Time> due = closed_ ? std::nullopt : policy_.next_deadline();
+  if (!due || (armed_for_ && *armed_for_ <= *due)) return;
+  armed_for_ = due;
+  asio::post(homes_.front(), [this] {
+    Lock lock(mutex_);
+    if (!armed_for_ || closed_) return;
+    timer_.expires_at(*armed_for_);
+    timer_.async_wait([this](boost::system::error_code error) {
+      if (!error) on_timer();
+    });
+  });
+}
+
+void Pool::on_timer() {
+  Lock lock(mutex_);
+  armed_for_.reset();
+  policy_.tick(Clock::now());
+  act(std::move(lock), 0);
+}
+
+void Pool::echo(const char* event, const Connection& connection) const {
+  if (!echo_.load(std::memory_order_relaxed)) return;
+  const PoolGauges state = gauges();
+  spdlog::info("pool {} pid={} size={} overflow={} checked_in={} waiters={}", event, connection.backend_pid(),
+               state.size, state.overflow, state.checked_in, state.waiters);
+}
+
+}  // namespace api::db

@@ -1,0 +1,120 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "api/db/connection.hpp"
+#include "api/db/pool_policy.hpp"
+#include "api/executor.hpp"
+#include "api/interrupt.hpp"
+
+namespace api::db {
+
+class Pool;
+
+/// The right to use one connection, until destruction. A connection that is not fit for somebody else by then
+/// (an unfinished query, an open transaction) is closed.
+class Lease {
+ public:
+  Lease() = default;
+  Lease(Lease&& other) noexcept : pool_(std::exchange(other.pool_, nullptr)), entry_(other.entry_) {
+    verify = other.verify;
+    reused = other.reused;
+  }
+  Lease& operator=(Lease&& other) noexcept;
+  ~Lease() { reset(); }
+
+  explicit operator bool() const { return pool_ != nullptr; }
+  Connection* operator->() const;
+  void reset();
+
+  bool verify = false;  ///< ping before trusting it
+  bool reused = false;  ///< has served before; its being dead says nothing about the database
+
+ private:
+  friend class Pool;
+  struct Entry;
+  Lease(Pool& pool, Entry& entry) : pool_(&pool), entry_(&entry) {}
+
+  Pool* pool_ = nullptr;
+  Entry* entry_ = nullptr;
+};
+
+enum class CheckoutFailure : std::uint8_t { timeout, unreachable, closing, interrupted };
+
+struct Checkout {
+  Lease lease;
+  CheckoutFailure failure{};  ///< when there is no lease
+};
+
+/// Carries out what PoolPolicy decides: one pool for all workers, its limits exact across them. A mutex serialises the
+/// decisions; it is never held across I/O, and with one worker it is never contended. A connection follows its lease
+/// to another worker's event loop, those that already are there are taken first.
+class Pool {
+ public:
+  /// `homes`: the workers' executors; a `home` below is an index into it. The first also runs the pool's timers.
+  Pool(std::vector<Executor> homes, ConnectOptions options, PoolSettings settings, bool echo);
+  ~Pool();
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  /// Starts to look after idle connections and opens a first one. Once, before the workers run.
+  void start();
+  /// On the thread of that home.
+  Awaitable<Checkout> acquire(int home, Interrupt& interrupt);
+  /// From any thread.
+  void configure(PoolSettings settings, bool echo);
+  /// From any thread. Fails whoever waits; connections are closed as they come back. Ends the timers.
+  void close();
+
+  /// From any thread, without a lock; consistent in itself but for `connection_errors` and `reachable`.
+  PoolGauges gauges() const;
+  /// Why the last attempt to open a connection failed; empty when it did not.
+  std::string last_error() const;
+  const ConnectOptions& options() const { return options_; }
+
+ private:
+  friend class Lease;
+  struct Waiting;
+  using Lock = std::unique_lock<std::mutex>;
+
+  void give_back(Lease::Entry& entry);
+  void abandon(Waiting& waiter);
+  Awaitable<> open_one(int home);
+  Awaitable<> watch_idle();
+  void act(Lock lock, int home);
+  void publish();
+  void arm();
+  void on_timer();
+  void echo(const char* event, const Connection& connection) const;
+
+  const std::vector<Executor> homes_;
+  const ConnectOptions options_;
+  asio::thread_pool background_{1};  ///< sends cancel requests
+
+  mutable std::mutex mutex_;
+  PoolPolicy policy_;                                   // guarded by mutex_
+  std::vector<std::unique_ptr<Lease::Entry>> entries_;  // guarded by mutex_
+  std::minstd_rand random_;                             // guarded by mutex_
+  std::string last_error_;                              // guarded by mutex_
+  std::optional<Time> armed_for_;                       // guarded by mutex_
+  bool closed_ = false;                                 // guarded by mutex_
+  Timer timer_;                                         // on the thread of homes_[0]
+  Timer watch_timer_;                                   // on the thread of homes_[0]
+  std::atomic<bool> echo_;
+
+  // What `gauges` reads, written under the mutex.
+  std::atomic<std::uint64_t> shape_{0};  ///< size, overflow, checked_in, waiters: 16 bits each
+  std::atomic<int> capacity_{0};
+  std::atomic<std::int64_t> errors_{0};
+  std::atomic<bool> reachable_{false};
+};
+
+}  // namespace api::db

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include <libpq-fe.h>
+
+namespace api::db {
+
+// Type numbers of PostgreSQL (pg_type.dat), which clients may rely on.
+inline constexpr Oid kInt8 = 20;
+inline constexpr Oid kInt4 = 23;
+inline constexpr Oid kText = 25;
+inline constexpr Oid kDate = 1082;
+
+/// A statement with its text, fixed at compile time: no query is ever built from input.
+struct Statement {
+  unsigned id;       ///< below 64; says whether a connection has prepared it
+  const char* name;  ///< of the prepared statement
+  const char* sql;
+  std::span<const Oid> types;  ///< of the parameters
+};
+
+inline constexpr std::size_t kMaxParameters = 8;
+
+/// Parameters in binary format, in the order of the statement. Text is not copied.
+class Parameters {
+ public:
+  Parameters& text(std::string_view value);
+  Parameters& int8(std::int64_t value);
+  Parameters& int4(std::int32_t value);
+  /// Days since 1970-01-01.
+  Parameters& date(std::int32_t days);
+  Parameters& null();
+
+  Parameters& text(const std::optional<std::string_view>& value) { return value ? text(*value) : null(); }
+
+  struct Arrays {
+    std::array<const char*, kMaxParameters> values;
+    std::array<int, kMaxParameters> lengths;
+    std::array<int, kMaxParameters> formats;
+  };
+  /// Pointers as libpq wants them, into this object.
+  Arrays arrays() const;
+  int count() const { return static_cast<int>(count_); }
+
+ private:
+  struct Parameter {
+    const char* external = nullptr;
+    std::array<char, 8> number{};
+    int length = 0;
+    enum class Kind : std::uint8_t { null, external, number } kind = Kind::null;
+  };
+  Parameter& add();
+  Parameters& number(std::uint64_t value, int bytes);
+
+  std::array<Parameter, kMaxParameters> parameters_;
+  std::size_t count_ = 0;
+};
+
+}  // namespace api::db

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+
+#include "api/auth/login_limit.hpp"
+#include "api/auth/passwords.hpp"
+#include "api/auth/tokens.hpp"
+#include "api/config.hpp"
+#include "api/http.hpp"
+#include "api/repository.hpp"
+#include "api/routes.hpp"
+
+namespace api {
+
+/// What all workers share. Thread-safe.
+struct Services {
+  Services(const ApiConfig& config, db::Pool& the_pool);
+
+  db::Pool& pool;
+  Repository repository;
+  auth::Tokens tokens;
+  auth::PasswordVerifier passwords;
+  std::mutex login_limit_mutex;
+  auth::LoginLimit login_limit;  // guarded by login_limit_mutex
+};
+
+/// One worker's handlers: every endpoint, from request to response.
+class Handlers {
+ public:
+  Handlers(Services& services, Executor executor)
+      : services_(services), executor_(executor), tokens_(services.tokens) {}
+
+  /// Both live in the caller until the end.
+  Awaitable<> handle(Request& request, Response& response);
+
+ private:
+  Awaitable<> login(Request& request, Response& response);
+  Awaitable<> scholarships(Request& request, Response& response);
+  Awaitable<> scholarship(Request& request, Response& response, std::string_view id);
+  Awaitable<> search(Request& request, Response& response);
+  Awaitable<> eligibility(Request& request, Response& response);
+  void ready(Request& request, Response& response);
+  bool authenticated(const Request& request);
+
+  Services& services_;
+  Executor executor_;
+  auth::TokenCache tokens_;
+};
+
+}  // namespace api

@@ -1,0 +1,111 @@
+#include "api/problem.hpp"
+
+#include "api/json_writer.hpp"
+
+namespace api {
+
+namespace {
+
+/// Seconds. The database's backoff is at most half a second, so a second is neither too eager nor a waste.
+constexpr int kRetryAfter = 1;
+
+void begin(JsonWriter& json, const Request& request, Response& response, int status, std::string_view detail) {
+  response.status = status;
+  response.content_type = "application/problem+json";
+  response.no_store = true;
+  response.body.clear();
+  json.begin_object().member("type", "about:blank").member("title", status_text(status)).member("status", status);
+  json.member("detail", detail).member("request_id", request.request_id);
+}
+
+}  // namespace
+
+std::string_view status_text(int status) {
+  switch (status) {
+    case 200:
+      return "OK";
+    case 400:
+      return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 408:
+      return "Request Timeout";
+    case 413:
+      return "Content Too Large";
+    case 415:
+      return "Unsupported Media Type";
+    case 422:
+      return "Unprocessable Content";
+    case 429:
+      return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
+    case 503:
+      return "Service Unavailable";
+    default:
+      return "Unknown";
+  }
+}
+
+void answer_problem(const Request& request, Response& response, int status, std::string_view detail) {
+  JsonWriter json(response.body);
+  begin(json, request, response, status, detail);
+  json.end_object();
+}
+
+void answer_faults(const Request& request, Response& response, int status, const std::vector<FieldError>& errors) {
+  const FieldError& first = errors.front();
+  JsonWriter json(response.body);
+  begin(json, request, response, status, first.field.empty() ? first.message : first.field + " " + first.message);
+  json.key("errors").begin_array();
+  for (const FieldError& error : errors) {
+    json.begin_object().member("field", std::string_view(error.field));
+    json.member("message", std::string_view(error.message)).end_object();
+  }
+  json.end_array().end_object();
+}
+
+void answer_unavailable(const Request& request, Response& response, std::string_view detail) {
+  answer_problem(request, response, 503, detail);
+  response.retry_after = kRetryAfter;
+}
+
+void answer_trouble(const Request& request, Response& response, Trouble trouble) {
+  switch (trouble) {
+    case Trouble::none:
+      return;
+    case Trouble::pool_timeout:
+      response.reason = "pool_timeout";
+      return answer_unavailable(request, response, "No database connection became free in time, please retry");
+    case Trouble::unreachable:
+      response.reason = "database_unreachable";
+      return answer_unavailable(request, response, "The database cannot be reached, please retry");
+    case Trouble::lost:
+      response.reason = "database_lost";
+      return answer_unavailable(request, response, "The connection to the database was lost, please retry");
+    case Trouble::statement_timeout:
+      response.reason = "statement_timeout";
+      return answer_unavailable(request, response, "The database took too long to answer, please retry");
+    case Trouble::closing:
+      response.reason = "closing";
+      return answer_unavailable(request, response, "The service is shutting down, please retry");
+    case Trouble::no_schema:
+      response.reason = "no_schema";
+      return answer_unavailable(request, response, "The database has not been set up: run scholarship-api migrate");
+    case Trouble::interrupted:
+      response.reason = "client_gone";
+      response.unanswered = true;
+      return;
+    case Trouble::refused:
+      response.reason = "database_error";
+      return answer_problem(request, response, 500, "The database refused the query");
+  }
+}
+
+}  // namespace api

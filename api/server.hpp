@@ -1,0 +1,48 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/config.hpp"
+#include "api/db/pool.hpp"
+#include "api/handlers.hpp"
+#include "api/listener.hpp"
+#include "api/session.hpp"
+#include "api/worker.hpp"
+
+namespace api {
+
+/// The whole program but for its command line: wires the parts, runs the workers, reloads and drains on signals.
+class Server {
+ public:
+  /// `config_path` is read again on SIGHUP.
+  Server(ApiConfig config, db::ConnectOptions options, Listener listener, std::string config_path);
+  ~Server();
+
+  /// Until SIGTERM or SIGINT and the drain that follows.
+  void run();
+
+ private:
+  void await_signal();
+  void drain();
+  void reload();
+  Awaitable<> check_server();
+
+  const ApiConfig config_;
+  const std::string config_path_;
+  Listener listener_;
+  Shared shared_;
+  // In this order, so that the event loops go last.
+  std::vector<std::unique_ptr<asio::io_context>> contexts_;
+  std::unique_ptr<db::Pool> pool_;
+  std::unique_ptr<Services> services_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  asio::signal_set signals_;
+  Timer drain_timer_;
+  std::atomic<int> working_{0};
+};
+
+db::PoolSettings pool_settings(const DatabaseConfig& config);
+
+}  // namespace api

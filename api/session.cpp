@@ -1,0 +1,365 @@
+#include "api/session.hpp"
+
+#include <array>
+#include <charconv>
+#include <ctime>
+#include <random>
+
+#include <poll.h>
+#include <spdlog/spdlog.h>
+
+#include "api/json_writer.hpp"
+#include "api/listener.hpp"
+#include "api/load_report.hpp"
+#include "api/log.hpp"
+#include "api/problem.hpp"
+#include "config/cidr.hpp"
+
+namespace api {
+
+namespace {
+
+namespace http = boost::beast::http;
+using boost::system::error_code;
+
+/// Holds the request of most clients in one read.
+constexpr std::size_t kReadBytes = 4096;
+/// After a refusal with bytes still under way: closing at once could make the client lose the answer.
+constexpr Duration kLinger = std::chrono::seconds(1);
+/// Whether the client is still there is not asked for requests that are answered faster.
+constexpr Duration kGoneCheckAfter = std::chrono::milliseconds(100);
+/// A query that ignores its cancellation for this long loses its connection.
+constexpr Duration kInterruptAgain = std::chrono::seconds(2);
+/// Over and above the limits of pool and server, after which a request is interrupted.
+constexpr Duration kGrace = std::chrono::seconds(1);
+/// Response bodies are at most some 50 KB; a larger capacity is given back.
+constexpr std::size_t kKeptCapacity = 64 * 1024;
+constexpr std::size_t kMaxRequestId = 128;
+
+std::string make_request_id() {
+  thread_local std::mt19937_64 random(std::random_device{}());
+  char digits[20];
+  auto end = std::to_chars(digits, digits + sizeof(digits), random(), 16).ptr;
+  return std::string(digits, end);
+}
+
+bool is_request_id(std::string_view text) {
+  if (text.empty() || text.size() > kMaxRequestId) return false;
+  for (char c : text) {
+    if (c <= ' ' || c == '"' || c == '\\' || c > '~') return false;
+  }
+  return true;
+}
+
+/// The last element: what the nearest proxy has written.
+std::string_view last_forwarded(std::string_view list) {
+  std::string_view last = list.substr(list.rfind(',') + 1);
+  while (last.starts_with(' ')) last.remove_prefix(1);
+  while (last.ends_with(' ')) last.remove_suffix(1);
+  return last;
+}
+
+bool is_trusted(std::string_view peer, const std::vector<config::Cidr>& trusted) {
+  if (peer == "unix") return true;
+  config::IpBytes address;
+  if (!config::parse(peer, address)) return false;
+  for (const config::Cidr& block : trusted) {
+    if (block.contains(address)) return true;
+  }
+  return false;
+}
+
+/// The Date field of this second (RFC 9110, 6.6.1).
+std::string_view date_field() {
+  thread_local std::time_t written = 0;
+  thread_local char text[48];
+  thread_local std::size_t length = 0;
+  const std::time_t now = std::time(nullptr);
+  if (now != written) {
+    std::tm parts;
+    gmtime_r(&now, &parts);
+    length = std::strftime(text, sizeof(text), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &parts);
+    written = now;
+  }
+  return {text, length};
+}
+
+void append_number(std::string& out, std::string_view before, std::size_t number) {
+  char digits[24];
+  out.append(before);
+  out.append(digits, std::to_chars(digits, digits + sizeof(digits), number).ptr);
+  out += "\r\n";
+}
+
+int status_of(error_code error) {
+  if (error == http::error::header_limit || error == http::error::buffer_overflow) return 431;
+  if (error == http::error::body_limit) return 413;
+  return 400;
+}
+
+std::string_view detail_of(int status) {
+  switch (status) {
+    case 413:
+      return "The body exceeds the limit";
+    case 431:
+      return "The header fields exceed the limit";
+    default:
+      return "The request is not valid HTTP/1.1";
+  }
+}
+
+Method method_of(http::verb verb) {
+  switch (verb) {
+    case http::verb::get:
+      return Method::get;
+    case http::verb::head:
+      return Method::head;
+    case http::verb::post:
+      return Method::post;
+    default:
+      return Method::other;
+  }
+}
+
+}  // namespace
+
+Session::Session(Context context, Socket socket)
+    : context_(context),
+      socket_(std::move(socket)),
+      peer_(peer_address(socket_.native_handle())),
+      trusted_(is_trusted(peer_, context.config.trusted_proxies)),
+      since_(Clock::now()),
+      buffer_(context.config.limits.head + kReadBytes) {}
+
+Awaitable<> Session::run() {
+  bool more = true;
+  while (more) {
+    Parser parser;
+    parser.header_limit(static_cast<std::uint32_t>(context_.config.limits.head));
+    parser.body_limit(context_.config.limits.body);
+    parser.eager(true);
+    const int status = co_await read_request(parser);
+    if (status == 0) break;
+    if (status != 200) {
+      co_await reject(status);
+      break;
+    }
+    more = co_await serve(parser);
+  }
+  close();
+}
+
+/// 200: a request is there; 0: the connection has ended; else: what is wrong with it.
+Awaitable<int> Session::read_request(Parser& parser) {
+  enter(buffer_.size() > 0 ? Phase::receiving : Phase::idle);
+  continue_sent_ = false;
+  for (;;) {
+    if (buffer_.size() > 0) {
+      error_code error;
+      buffer_.consume(parser.put(buffer_.data(), error));
+      if (error && error != http::error::need_more) co_return status_of(error);
+      if (parser.is_done()) co_return 200;
+      if (parser.is_header_done()) {
+        const bool alive = co_await continue_body(parser);
+        if (!alive) co_return 0;
+      }
+    }
+    if (phase_ == Phase::idle && context_.shared.draining) co_return 0;
+    auto [error, bytes] = co_await socket_.async_read_some(buffer_.prepare(kReadBytes), kAsTuple);
+    if (error) co_return 0;
+    buffer_.commit(bytes);
+    if (phase_ == Phase::idle) enter(Phase::receiving);
+  }
+}
+
+/// Some clients hold back a body until they are asked for it.
+Awaitable<bool> Session::continue_body(Parser& parser) {
+  if (continue_sent_) co_return true;
+  continue_sent_ = true;
+  if (!boost::beast::iequals(parser.get()[http::field::expect], "100-continue")) co_return true;
+  constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+  auto [error, bytes] = co_await asio::async_write(socket_, asio::buffer(kContinue), kAsTuple);
+  co_return !error;
+}
+
+/// One request, from its head to its response. False: the connection is not to be used any more.
+Awaitable<bool> Session::serve(Parser& parser) {
+  const Parser::value_type& message = parser.get();
+  enter(Phase::handling);
+  interrupt_.reset();
+  client_gone_ = false;
+  response_.clear();
+  Request request = make_request(message);
+  const bool sound = message.version() >= 10 && (message.version() == 10 || message.count(http::field::host) == 1) &&
+                     request.path.starts_with('/') && message.target().find('#') == std::string_view::npos;
+  if (sound) {
+    co_await handle(request);
+  } else {
+    answer_problem(request, response_, 400, detail_of(400));
+  }
+  if (response_.unanswered && !client_gone_) {
+    response_.unanswered = false;
+    answer_trouble(request, response_, Trouble::statement_timeout);
+  }
+  const bool keep_alive = sound && parser.keep_alive() && !context_.shared.draining;
+  bool reusable = false;
+  if (!response_.unanswered) reusable = co_await write(keep_alive, request.method != Method::head);
+  log(message, request);
+  if (!keep_alive) reusable = false;
+  co_return reusable;
+}
+
+Request Session::make_request(const Parser::value_type& message) {
+  const std::string_view target = message.target();
+  const std::size_t mark = target.find('?');
+  std::string_view id = message["X-Request-ID"];
+  if (!is_request_id(id)) {
+    made_up_id_ = make_request_id();
+    id = made_up_id_;
+  }
+  std::string_view client = peer_;
+  if (trusted_) {
+    const std::string_view forwarded = last_forwarded(message["X-Forwarded-For"]);
+    config::IpBytes address;
+    if (config::parse(forwarded, address)) client = forwarded;
+  }
+  return {
+      .method = method_of(message.method()),
+      .path = target.substr(0, mark),
+      .query = mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1),
+      .authorization = message[http::field::authorization],
+      .content_type = message[http::field::content_type],
+      .body = message.body(),
+      .client = client,
+      .request_id = id,
+      .caller = {context_.home, interrupt_},
+  };
+}
+
+Awaitable<> Session::handle(Request& request) {
+  // Whoever watches must get an answer above all under load.
+  const bool watcher = request.path == "/health" || request.path == "/ready";
+  const int before = context_.shared.in_flight.fetch_add(1, std::memory_order_relaxed);
+  if (before >= context_.config.limits.in_flight && !watcher) {
+    answer_unavailable(request, response_, "Too many requests in progress, please retry");
+    response_.reason = "in_flight";
+  } else {
+    try {
+      co_await context_.handlers.handle(request, response_);
+    } catch (const std::exception& error) {
+      spdlog::error("request {}: {}", request.request_id, error.what());
+      answer_problem(request, response_, 500, "An unexpected error occurred");
+    }
+  }
+  context_.shared.in_flight.fetch_sub(1, std::memory_order_relaxed);
+}
+
+/// Writes `response_`.
+Awaitable<bool> Session::write(bool keep_alive, bool with_body) {
+  enter(Phase::writing);
+  write_head(keep_alive);
+  const std::array buffers{asio::buffer(head_), with_body ? asio::buffer(response_.body) : asio::mutable_buffer()};
+  auto [error, bytes] = co_await asio::async_write(socket_, buffers, kAsTuple);
+  if (response_.body.capacity() > kKeptCapacity) response_.body = std::string();
+  co_return !error;
+}
+
+void Session::write_head(bool keep_alive) {
+  char digits[8];
+  head_ = "HTTP/1.1 ";
+  head_.append(digits, std::to_chars(digits, digits + sizeof(digits), response_.status).ptr);
+  head_.append(" ").append(status_text(response_.status)).append("\r\n");
+  head_.append(date_field());
+  head_.append("Content-Type: ").append(response_.content_type).append("\r\n");
+  append_number(head_, "Content-Length: ", response_.body.size());
+  if (response_.retry_after > 0) append_number(head_, "Retry-After: ", static_cast<std::size_t>(response_.retry_after));
+  if (response_.authenticate) head_ += "WWW-Authenticate: Bearer\r\n";
+  if (!response_.allow.empty()) head_.append("Allow: ").append(response_.allow).append("\r\n");
+  if (response_.no_store) head_ += "Cache-Control: no-store\r\n";
+  if (!keep_alive) head_ += "Connection: close\r\n";
+  append_load_report(head_, context_.services.pool.gauges());
+  head_ += "\r\n";
+}
+
+/// Answers what could not be read to its end, and reads a little of the rest so that the answer arrives.
+Awaitable<> Session::reject(int status) {
+  response_.clear();
+  made_up_id_ = make_request_id();
+  Request request{.caller = {context_.home, interrupt_}};
+  request.client = peer_;
+  request.request_id = made_up_id_;
+  answer_problem(request, response_, status, detail_of(status));
+  const bool written = co_await write(false, true);
+  if (!written) co_return;
+  enter(Phase::lingering);
+  error_code ignored;
+  socket_.shutdown(Socket::shutdown_send, ignored);
+  std::array<char, kReadBytes> rest;
+  for (;;) {
+    auto [error, bytes] = co_await socket_.async_read_some(asio::buffer(rest), kAsTuple);
+    if (error) break;
+  }
+}
+
+void Session::log(const Parser::value_type& message, const Request& request) const {
+  const AccessLog mode = context_.shared.access.load(std::memory_order_relaxed);
+  const bool failed = response_.status >= 500 || response_.unanswered;
+  if (mode == AccessLog::off || (mode == AccessLog::errors && !failed)) return;
+  const std::string_view trace = message["traceparent"];
+  std::string line = "{";
+  JsonWriter json(line);
+  json.member("message", "request").member("request_id", request.request_id);
+  if (is_request_id(trace)) json.member("traceparent", trace);
+  json.member("client", request.client).member("method", std::string_view(message.method_string()));
+  json.member("path", request.path).member("status", response_.unanswered ? 499 : response_.status);
+  if (!response_.reason.empty()) json.member("reason", response_.reason);
+  json.key("ms").value(std::chrono::duration<double, std::milli>(Clock::now() - since_).count(), 3);
+  log_request(std::string_view(line).substr(1));
+}
+
+void Session::sweep(Time now) {
+  const ApiConfig& config = context_.config;
+  const Duration spent = now - since_;
+  switch (phase_) {
+    case Phase::idle:
+      if (spent > config.timeouts.keep_alive) close();
+      break;
+    case Phase::receiving:
+    case Phase::writing:
+      if (spent > config.timeouts.request) close();
+      break;
+    case Phase::lingering:
+      if (spent > kLinger) close();
+      break;
+    case Phase::handling: {
+      if (spent < kGoneCheckAfter) break;
+      pollfd client{socket_.native_handle(), POLLRDHUP, 0};
+      client_gone_ = client_gone_ || ::poll(&client, 1, 0) > 0;
+      // The server's own limit comes first, unless a pooler is in between or the server is gone without a word.
+      const auto& database = config.database;
+      const bool overdue = database.statement_timeout > Duration::zero() &&
+                           spent > database.pool_timeout + database.statement_timeout + kGrace;
+      if (!client_gone_ && !overdue) break;
+      if (interrupt_.raised() && now - interrupted_at_ < kInterruptAgain) break;
+      interrupted_at_ = now;
+      interrupt_.raise();
+      break;
+    }
+  }
+}
+
+void Session::drain() {
+  if (phase_ == Phase::idle) close();
+}
+
+void Session::enter(Phase phase) {
+  phase_ = phase;
+  since_ = Clock::now();
+}
+
+void Session::close() {
+  error_code ignored;
+  socket_.close(ignored);
+}
+
+}  // namespace api

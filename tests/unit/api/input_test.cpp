@@ -1,0 +1,205 @@
+#include "api/input.hpp"
+
+#include <string>
+
+#include <doctest/doctest.h>
+
+namespace api {
+namespace {
+
+using namespace std::string_literals;
+
+/// The first fault as a client reads it.
+template <class T>
+std::string fault(const Input<T>& input) {
+  if (input.ok()) return "";
+  const FieldError& first = input.errors.front();
+  return first.field.empty() ? first.message : first.field + " " + first.message;
+}
+
+TEST_CASE("A search has words and a limit") {
+  auto input = parse_search("q=civil+engineering%20%C3%A9&limit=5&unknown=1");
+  CHECK(input.ok());
+  CHECK(input.value.words == "civil engineering \u00e9");
+  CHECK(input.value.limit == 5);
+  CHECK(parse_search("q=x").value.limit == kDefaultLimit);
+}
+
+TEST_CASE("What is wrong with a query string is said by field") {
+  struct {
+    std::string query;
+    std::string expected;
+  } const cases[] = {
+      {"", "q is required"},
+      {"limit=5", "q is required"},
+      {"q=", "q must not be empty"},
+      {"q=%00", "q must not hold control characters"},
+      {"q=a%0Ab", "q must not hold control characters"},
+      {"q=%FF", "q must be valid UTF-8"},
+      {"q=%C0%AF", "q must be valid UTF-8"},
+      {"q=%ED%A0%80", "q must be valid UTF-8"},
+      {"q=" + std::string(201, 'a'), "q must not exceed 200 bytes"},
+      {"q=a&q=b", "q must not be given more than once"},
+      {"q=a&limit=0", "limit must be an integer from 1 to 100"},
+      {"q=a&limit=101", "limit must be an integer from 1 to 100"},
+      {"q=a&limit=ten", "limit must be an integer from 1 to 100"},
+      {"q=a&limit=5x", "limit must be an integer from 1 to 100"},
+      {"q=a&limit=", "limit must be an integer from 1 to 100"},
+      {"q=a&limit=99999999999999999999", "limit must be an integer from 1 to 100"},
+      {"q=%", "query must be percent-encoded, with at most 32 parameters"},
+      {"q=%zz", "query must be percent-encoded, with at most 32 parameters"},
+      {"q=a\0b"s, "query must be percent-encoded, with at most 32 parameters"},
+      {"q=\xC3\xA9", "query must be percent-encoded, with at most 32 parameters"},
+  };
+  for (const auto& [query, expected] : cases) {
+    CAPTURE(query);
+    CHECK(fault(parse_search(query)) == expected);
+  }
+  std::string many = "q=a";
+  for (int i = 0; i < 40; ++i) many += "&p" + std::to_string(i) + "=1";
+  CHECK(fault(parse_search(many)) == "query must be percent-encoded, with at most 32 parameters");
+}
+
+TEST_CASE("A view that is followed by other text is read to its own end") {
+  const std::string longer = "q=engineering&limit=25";
+  auto input = parse_search(std::string_view(longer).substr(0, longer.size() - 1));
+  CHECK(input.value.limit == 2);
+}
+
+TEST_CASE("SQL is text like any other") {
+  CHECK(parse_search("q=%27%3B+DROP+TABLE+users%3B--").value.words == "'; DROP TABLE users;--");
+}
+
+TEST_CASE("A list takes every filter") {
+  auto input = parse_list("limit=2&cursor=17&major=History&min_amount=4000&deadline_after=2030-02-28");
+  CHECK(input.ok());
+  CHECK(input.value.limit == 2);
+  CHECK(input.value.after == 17);
+  CHECK(input.value.major == "History");
+  CHECK(input.value.min_amount == 4000);
+  CHECK(input.value.deadline_after == parse_date("2030-02-28"));
+
+  auto plain = parse_list("");
+  CHECK(plain.ok());
+  CHECK_FALSE(plain.value.major);
+  CHECK_FALSE(plain.value.deadline_after);
+  CHECK(plain.value.after == 0);
+}
+
+TEST_CASE("All faults of a list are named at once") {
+  auto input = parse_list("limit=x&cursor=y&min_amount=-1&deadline_after=2030-02-30&major=");
+  std::vector<std::string> fields;
+  for (const FieldError& error : input.errors) fields.push_back(error.field);
+  CHECK(fields == std::vector<std::string>{"limit", "min_amount", "major", "cursor", "deadline_after"});
+}
+
+TEST_CASE("An id is a positive integer and nothing else") {
+  CHECK(parse_id("1").value == 1);
+  CHECK(parse_id("9223372036854775807").ok());
+  for (auto text : {"0", "-1", "1.0", "abc", "9223372036854775808", "1 ", "%31"}) {
+    CAPTURE(text);
+    CHECK(fault(parse_id(text)) == "id must be an integer from 1 to 9223372036854775807");
+  }
+}
+
+TEST_CASE("Credentials come as a form or as JSON") {
+  for (auto [type, body] :
+       {std::pair{"application/x-www-form-urlencoded", "username=admin&password=a%26b+c"},
+        std::pair{"", "username=admin&password=a%26b+c"},
+        std::pair{"application/json", R"({"username":"admin","password":"a&b c"})"},
+        std::pair{"application/json; charset=utf-8", R"({"password":"a&b c","username":"admin"})"}}) {
+    CAPTURE(type);
+    auto input = parse_credentials(type, body);
+    CHECK(input.ok());
+    CHECK(input.value.username == "admin");
+    CHECK(input.value.password == "a&b c");
+  }
+  struct {
+    const char* type;
+    std::string body;
+    std::string expected;
+    bool malformed;
+  } const cases[] = {
+      {"", "", "username is required", false},
+      {"", "username=a", "password is required", false},
+      {"", "username=a&password=", "password must not be empty", false},
+      {"", "username=a%00&password=b", "username must not hold control characters", false},
+      {"", "username=a&password=" + std::string(1025, 'x'), "password is too long", false},
+      {"", "username=%", "must be percent-encoded, with at most 32 parameters", true},
+      {"application/json", R"({"username":7,"password":"b"})", "username must be a string", false},
+      {"application/json", R"({"username":null,"password":"b"})", "username must be a string", false},
+      {"application/json", R"({"password":"b"})", "username is required", false},
+      {"application/json", "[]", "the body must be a JSON object", false},
+  };
+  for (const auto& [type, body, expected, malformed] : cases) {
+    CAPTURE(body);
+    auto input = parse_credentials(type, body);
+    CHECK(fault(input) == expected);
+    CHECK(input.malformed == malformed);
+  }
+}
+
+TEST_CASE("An eligibility check is read from JSON") {
+  auto input = parse_eligibility(
+      R"({"user_profile":{"gpa":3.5,"major":"History","residency":"Ohio","education_level":null,"hobby":"chess"},)"
+      R"("scholarship_id":12})");
+  CHECK(input.ok());
+  CHECK(input.value.scholarship_id == 12);
+  CHECK(input.value.profile.gpa == 3.5);
+  CHECK(input.value.profile.major == "History");
+  CHECK(input.value.profile.residency == "Ohio");
+  CHECK_FALSE(input.value.profile.education_level);
+  CHECK(parse_eligibility(R"({"user_profile":{"gpa":4,"major":"x"},"scholarship_id":1})").value.profile.gpa == 4.0);
+}
+
+TEST_CASE("What is wrong with an eligibility check is said by field") {
+  auto profile = [](const std::string& members) { return R"({"scholarship_id":1,"user_profile":{)" + members + "}}"; };
+  struct {
+    std::string body;
+    std::string expected;
+  } const cases[] = {
+      {R"({"user_profile":{"gpa":3,"major":"x"}})", "scholarship_id is required"},
+      {R"({"scholarship_id":"1","user_profile":{"gpa":3,"major":"x"}})",
+       "scholarship_id must be an integer from 1 to 9223372036854775807"},
+      {R"({"scholarship_id":1.5,"user_profile":{"gpa":3,"major":"x"}})",
+       "scholarship_id must be an integer from 1 to 9223372036854775807"},
+      {R"({"scholarship_id":0,"user_profile":{"gpa":3,"major":"x"}})",
+       "scholarship_id must be an integer from 1 to 9223372036854775807"},
+      {R"({"scholarship_id":18446744073709551615,"user_profile":{"gpa":3,"major":"x"}})",
+       "scholarship_id must be an integer from 1 to 9223372036854775807"},
+      {R"({"scholarship_id":1})", "user_profile is required"},
+      {R"({"scholarship_id":1,"user_profile":[]})", "user_profile must be an object"},
+      {R"({"scholarship_id":1,"user_profile":null})", "user_profile must be an object"},
+      {profile(R"("major":"x")"), "user_profile.gpa is required"},
+      {profile(R"("gpa":"3","major":"x")"), "user_profile.gpa must be a number from 0 to 4"},
+      {profile(R"("gpa":-0.1,"major":"x")"), "user_profile.gpa must be a number from 0 to 4"},
+      {profile(R"("gpa":4.01,"major":"x")"), "user_profile.gpa must be a number from 0 to 4"},
+      {profile(R"("gpa":1e999,"major":"x")"), "user_profile.gpa must be a number from 0 to 4"},
+      {profile(R"("gpa":3)"), "user_profile.major is required"},
+      {profile(R"("gpa":3,"major":5)"), "user_profile.major must be a string"},
+      {profile(R"("gpa":3,"major":"")"), "user_profile.major must not be empty"},
+      {profile(R"("gpa":3,"major":"a\u0000b")"), "user_profile.major must not hold control characters"},
+      {profile(R"("gpa":3,"major":"x","residency":[])"), "user_profile.residency must be a string"},
+      {profile(R"("gpa":3,"major":"x","education_level":")" + std::string(201, 'a') + "\""),
+       "user_profile.education_level must not exceed 200 bytes"},
+  };
+  for (const auto& [body, expected] : cases) {
+    CAPTURE(body);
+    auto input = parse_eligibility(body);
+    CHECK(fault(input) == expected);
+    CHECK_FALSE(input.malformed);
+  }
+}
+
+TEST_CASE("What is no JSON at all is malformed") {
+  for (const std::string& body : {""s, "{"s, "{'a':1}"s, "{\"a\":\"\xFF\"}"s, "{\"a\":\"\xC0\xAF\"}"s, "{\"a\":1}x"s,
+                                  "{\"a\":NaN}"s, std::string(100, '['), "\0{}"s, "{\"a\":\"\\ud800\"}"s}) {
+    CAPTURE(body);
+    auto input = parse_eligibility(body);
+    CHECK(input.malformed);
+    CHECK(fault(input).starts_with("the body must be valid JSON in UTF-8"));
+  }
+}
+
+}  // namespace
+}  // namespace api

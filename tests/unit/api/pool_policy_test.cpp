@@ -1,0 +1,544 @@
+#include "api/db/pool_policy.hpp"
+
+#include <deque>
+#include <random>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+namespace api::db {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Plays the driver: opens and closes at once or when told to, and keeps the books that the policy must agree with.
+struct Scene {
+  explicit Scene(PoolSettings settings) : policy(settings) {}
+
+  PoolPolicy policy;
+  Time now{1h};
+  std::deque<Slot> slots;
+  int pending_opens = 0;  ///< asked for, not answered
+  int closed = 0;
+  std::vector<Waiter*> decided;
+
+  void settle() {
+    while (Slot* slot = policy.next_to_close()) {
+      (void)slot;
+      ++closed;
+    }
+    while (Waiter* waiter = policy.next_decided()) decided.push_back(waiter);
+    pending_opens += policy.take_opens();
+  }
+  Waiter::State acquire(Waiter& waiter) {
+    auto state = policy.acquire(waiter, now);
+    settle();
+    return state;
+  }
+  Slot& open_one() {
+    REQUIRE(pending_opens > 0);
+    --pending_opens;
+    Slot& slot = slots.emplace_back();
+    policy.opened(slot, now);
+    settle();
+    return slot;
+  }
+  void fail_one(double jitter = 1.0) {
+    REQUIRE(pending_opens > 0);
+    --pending_opens;
+    policy.open_failed(now, jitter);
+    settle();
+  }
+  void give_back(Waiter& waiter, Returned how = Returned::clean) {
+    REQUIRE(waiter.state == Waiter::State::granted);
+    policy.give_back(*waiter.slot, how, now);
+    waiter.state = Waiter::State::fresh;
+    settle();
+  }
+  void pass(Duration time) {
+    now += time;
+    policy.tick(now);
+    settle();
+  }
+  /// Acquires and, where that is needed, opens.
+  void take(Waiter& waiter) {
+    if (acquire(waiter) == Waiter::State::granted) return;
+    if (pending_opens == 0) pass(kOverflowPatience);
+    open_one();
+    REQUIRE(waiter.state == Waiter::State::granted);
+  }
+};
+
+PoolSettings small(int size, int overflow) {
+  PoolSettings settings;
+  settings.size = size;
+  settings.max_overflow = overflow;
+  return settings;
+}
+
+TEST_CASE("A fresh pool opens nothing and is 0 % used") {
+  Scene scene(small(20, 30));
+  auto gauges = scene.policy.gauges();
+  CHECK(gauges.size == 20);
+  CHECK(gauges.overflow == 0);
+  CHECK(gauges.checked_in == 20);
+  CHECK(gauges.capacity == 50);
+  CHECK(gauges.waiters == 0);
+  CHECK_FALSE(gauges.reachable);
+  CHECK(scene.pending_opens == 0);
+}
+
+TEST_CASE("A connection is opened for the first who asks, kept, and used again") {
+  Scene scene(small(2, 0));
+  Waiter first;
+  CHECK(scene.acquire(first) == Waiter::State::waiting);
+  CHECK(scene.pending_opens == 1);
+  CHECK(scene.policy.gauges().in_use() == 1);
+  CHECK(scene.policy.gauges().waiters == 0);
+
+  Slot& slot = scene.open_one();
+  CHECK(first.state == Waiter::State::granted);
+  CHECK(first.slot == &slot);
+  CHECK_FALSE(first.reused);
+  CHECK_FALSE(first.verify);
+  CHECK(scene.policy.gauges().reachable);
+
+  scene.give_back(first);
+  CHECK(scene.policy.gauges().in_use() == 0);
+  Waiter second;
+  CHECK(scene.acquire(second) == Waiter::State::granted);
+  CHECK(second.slot == &slot);
+  CHECK(second.reused);
+  CHECK(scene.closed == 0);
+}
+
+TEST_CASE("The connection used last is taken first, one of the same home before others") {
+  Scene scene(small(3, 0));
+  Waiter a, b, c;
+  for (Waiter* waiter : {&a, &b, &c}) scene.take(*waiter);
+  a.slot->home = 7;
+  Slot* of_a = a.slot;
+  Slot* of_c = c.slot;
+  for (Waiter* waiter : {&a, &b, &c}) scene.give_back(*waiter);
+
+  Waiter any, homely;
+  scene.acquire(any);
+  CHECK(any.slot == of_c);
+  homely.home = 7;
+  scene.acquire(homely);
+  CHECK(homely.slot == of_a);
+}
+
+TEST_CASE("Waiters are served in the order in which they came, whatever becomes free first") {
+  Scene scene(small(1, 1));
+  Waiter holder, first, second, third;
+  scene.take(holder);
+  scene.acquire(first);
+  scene.acquire(second);
+  scene.acquire(third);
+  CHECK(scene.policy.gauges().waiters == 3);
+  scene.pass(kOverflowPatience);
+  CHECK(scene.pending_opens == 1);
+
+  scene.give_back(holder);
+  CHECK(first.state == Waiter::State::granted);
+  scene.open_one();
+  CHECK(second.state == Waiter::State::granted);
+  CHECK(third.state == Waiter::State::waiting);
+  scene.give_back(second);
+  CHECK(third.state == Waiter::State::granted);
+  CHECK(scene.decided == std::vector<Waiter*>{&holder, &first, &second, &third});
+}
+
+TEST_CASE("Overflow: opened for who has waited a little, closed on return unless someone waits") {
+  Scene scene(small(1, 2));
+  Waiter base, extra, next;
+  scene.take(base);
+
+  SUBCASE("a queue that drains at once opens nothing") {
+    scene.acquire(extra);
+    CHECK(scene.pending_opens == 0);
+    CHECK(scene.policy.next_deadline() == scene.now + kOverflowPatience);
+    scene.give_back(base);
+    CHECK(extra.state == Waiter::State::granted);
+    scene.pass(kOverflowPatience);
+    CHECK(scene.pending_opens == 0);
+  }
+  SUBCASE("one that does not opens one per patient waiter, up to the capacity") {
+    Waiter more[3];
+    for (Waiter& waiter : more) scene.acquire(waiter);
+    scene.pass(kOverflowPatience);
+    CHECK(scene.pending_opens == 2);
+    scene.open_one();
+    scene.open_one();
+    CHECK(scene.policy.gauges().overflow == 2);
+    CHECK(scene.policy.gauges().total() == 3);
+    CHECK(scene.policy.gauges().checked_in == 0);
+    CHECK(scene.policy.gauges().waiters == 1);
+    // Someone waits: handed on, not closed.
+    scene.give_back(more[0]);
+    CHECK(more[2].state == Waiter::State::granted);
+    CHECK(scene.closed == 0);
+    // Nobody waits: closed.
+    scene.give_back(more[1]);
+    scene.give_back(more[2]);
+    CHECK(scene.closed == 2);
+    CHECK(scene.policy.gauges().overflow == 0);
+  }
+  SUBCASE("an opening that nobody waits for any more is closed, too") {
+    scene.acquire(extra);
+    scene.pass(kOverflowPatience);
+    CHECK(scene.pending_opens == 1);
+    scene.give_back(base);
+    scene.open_one();
+    CHECK(scene.closed == 1);
+    CHECK(scene.policy.gauges().overflow == 0);
+  }
+}
+
+TEST_CASE("Who waits longer than the timeout fails, and only who does") {
+  PoolSettings settings = small(1, 0);
+  settings.timeout = 10s;
+  Scene scene(settings);
+  Waiter holder, early, late;
+  scene.take(holder);
+  scene.acquire(early);
+  CHECK(scene.policy.next_deadline() == scene.now + 10s);
+  scene.pass(4s);
+  scene.acquire(late);
+  scene.pass(6s);
+  CHECK(early.state == Waiter::State::failed);
+  CHECK(early.failure == PoolFailure::timeout);
+  CHECK(late.state == Waiter::State::waiting);
+  scene.give_back(holder);
+  CHECK(late.state == Waiter::State::granted);
+}
+
+TEST_CASE("A waiter that goes away takes nothing") {
+  Scene scene(small(1, 0));
+  Waiter holder, gone, next;
+  scene.take(holder);
+  scene.acquire(gone);
+  scene.acquire(next);
+  CHECK(scene.policy.abandon(gone, scene.now));
+  scene.give_back(holder);
+  CHECK(next.state == Waiter::State::granted);
+  CHECK(gone.state == Waiter::State::fresh);
+
+  SUBCASE("but not once it is decided") {
+    CHECK_FALSE(scene.policy.abandon(next, scene.now));
+  }
+  SUBCASE("and a connection opened because of it is kept for others") {
+    Scene cold(small(1, 0));
+    Waiter lonely;
+    cold.acquire(lonely);
+    CHECK(cold.policy.abandon(lonely, cold.now));
+    CHECK(cold.policy.gauges().in_use() == 0);
+    cold.open_one();
+    CHECK(cold.closed == 0);
+    Waiter other;
+    CHECK(cold.acquire(other) == Waiter::State::granted);
+  }
+}
+
+TEST_CASE("Recycling: a connection past its age is replaced at checkout") {
+  PoolSettings settings = small(1, 0);
+  settings.recycle = 30min;
+  Scene scene(settings);
+  Waiter user, waiting;
+  scene.take(user);
+  scene.give_back(user);
+  scene.pass(30min - 1s);
+  CHECK(scene.acquire(user) == Waiter::State::granted);
+
+  SUBCASE("from the idle ones") {
+    scene.give_back(user);
+    scene.pass(1s);
+    CHECK(scene.acquire(waiting) == Waiter::State::waiting);
+  }
+  SUBCASE("when handed on to a waiter") {
+    CHECK(scene.acquire(waiting) == Waiter::State::waiting);
+    scene.pass(1s);
+    scene.give_back(user);
+    CHECK(waiting.state == Waiter::State::waiting);
+  }
+  CHECK(scene.closed == 1);
+  CHECK(scene.pending_opens == 1);
+  scene.open_one();
+  CHECK(waiting.state == Waiter::State::granted);
+  CHECK_FALSE(waiting.reused);
+}
+
+TEST_CASE("Recycling can be switched off") {
+  PoolSettings settings = small(1, 0);
+  settings.recycle = 0s;
+  Scene scene(settings);
+  Waiter user;
+  scene.take(user);
+  scene.give_back(user);
+  scene.pass(10000h);
+  CHECK(scene.acquire(user) == Waiter::State::granted);
+}
+
+TEST_CASE("Pre-ping: wanted after a second of rest, and for all after one has broken") {
+  PoolSettings settings = small(2, 0);
+  settings.recycle = 0s;
+  Scene scene(settings);
+  Waiter a, b;
+  scene.take(a);
+  scene.take(b);
+  scene.pass(1ms);
+  scene.give_back(a);
+
+  struct {
+    Duration rest;
+    bool verify;
+  } const rests[] = {{0s, false}, {999ms, false}, {1s, true}, {1h, true}};
+  for (auto [rest, verify] : rests) {
+    scene.pass(rest);
+    scene.acquire(a);
+    CHECK(a.verify == verify);
+    scene.give_back(a);
+  }
+
+  scene.pass(1ms);
+  scene.give_back(b, Returned::broken);
+  scene.pass(1ms);
+  scene.acquire(a);
+  CHECK(a.verify);
+  scene.pass(1ms);
+  scene.give_back(a);
+  scene.acquire(a);
+  CHECK_FALSE(a.verify);
+
+  SUBCASE("never when switched off") {
+    scene.give_back(a);
+    settings.pre_ping = false;
+    scene.policy.configure(settings, scene.now);
+    scene.pass(1h);
+    REQUIRE(scene.acquire(b) == Waiter::State::granted);
+    CHECK_FALSE(b.verify);
+  }
+}
+
+TEST_CASE("A dirty connection is never handed on") {
+  Scene scene(small(1, 0));
+  Waiter user, waiting;
+  scene.take(user);
+  scene.acquire(waiting);
+  Slot* dirty = user.slot;
+  scene.give_back(user, Returned::discard);
+  CHECK(scene.closed == 1);
+  CHECK(waiting.state == Waiter::State::waiting);
+  CHECK(scene.policy.gauges().connection_errors == 0);
+  scene.open_one();
+  CHECK(waiting.state == Waiter::State::granted);
+  CHECK(waiting.slot != dirty);
+}
+
+TEST_CASE("A database that refuses fails all who wait, and is asked again ever more slowly, one attempt at a time") {
+  Scene scene(small(3, 0));
+  Waiter a, b;
+  scene.acquire(a);
+  scene.acquire(b);
+  CHECK(scene.pending_opens == 2);
+  scene.fail_one();
+  CHECK(a.state == Waiter::State::waiting);
+  scene.fail_one();
+  CHECK(a.state == Waiter::State::failed);
+  CHECK(b.state == Waiter::State::failed);
+  CHECK(a.failure == PoolFailure::unreachable);
+  CHECK_FALSE(scene.policy.gauges().reachable);
+  CHECK(scene.policy.gauges().connection_errors == 2);
+
+  // Nobody waits, still it is asked: that is how its return is noticed.
+  Duration expected[] = {100ms, 200ms, 400ms, 500ms, 500ms};
+  for (Duration pause : expected) {
+    REQUIRE(scene.policy.next_deadline() == scene.now + pause);
+    scene.pass(pause - 1ms);
+    CHECK(scene.pending_opens == 0);
+    Waiter meanwhile;
+    CHECK(scene.acquire(meanwhile) == Waiter::State::waiting);
+    CHECK(scene.pending_opens == 0);
+    scene.pass(1ms);
+    CHECK(scene.pending_opens == 1);
+    scene.fail_one();
+    CHECK(meanwhile.state == Waiter::State::failed);
+  }
+
+  Waiter last[2];
+  scene.acquire(last[0]);
+  scene.acquire(last[1]);
+  scene.pass(500ms);
+  CHECK(scene.pending_opens == 1);
+  scene.open_one();
+  CHECK(last[0].state == Waiter::State::granted);
+  CHECK(scene.pending_opens == 1);
+  scene.open_one();
+  CHECK(last[1].state == Waiter::State::granted);
+  CHECK(scene.policy.gauges().reachable);
+}
+
+TEST_CASE("Jitter shortens the pause by up to a half") {
+  for (auto [jitter, pause] : {std::pair{0.0, 25ms}, std::pair{0.5, 37ms}, std::pair{1.0, 50ms}}) {
+    Scene scene(small(1, 0));
+    scene.policy.probe(scene.now);
+    scene.settle();
+    scene.fail_one(jitter);
+    CHECK(std::chrono::floor<std::chrono::milliseconds>(*scene.policy.next_deadline() - scene.now) == pause);
+  }
+}
+
+TEST_CASE("While one connection works, a refused overflow makes nobody fail early") {
+  Scene scene(small(1, 1));
+  Waiter holder, waiting;
+  scene.take(holder);
+  scene.acquire(waiting);
+  scene.pass(kOverflowPatience);
+  scene.fail_one();
+  CHECK(waiting.state == Waiter::State::waiting);
+  scene.give_back(holder);
+  CHECK(waiting.state == Waiter::State::granted);
+}
+
+TEST_CASE("An idle connection that the server has closed is replaced without anybody asking") {
+  Scene scene(small(2, 0));
+  Waiter a;
+  scene.take(a);
+  scene.give_back(a);
+  scene.policy.lost(*scene.policy.first_idle(), scene.now);
+  scene.settle();
+  CHECK(scene.closed == 1);
+  CHECK(scene.pending_opens == 1);
+  CHECK(scene.policy.gauges().connection_errors == 1);
+  scene.fail_one();
+  CHECK_FALSE(scene.policy.gauges().reachable);
+}
+
+TEST_CASE("New sizes take effect at once") {
+  Scene scene(small(3, 2));
+  Waiter users[5];
+  for (Waiter& user : users) scene.take(user);
+  CHECK(scene.policy.gauges().overflow == 2);
+
+  SUBCASE("smaller: idle ones are closed now, the others when they return") {
+    scene.policy.configure(small(1, 0), scene.now);
+    scene.settle();
+    CHECK(scene.closed == 0);
+    CHECK(scene.policy.gauges().capacity == 1);
+    CHECK(scene.policy.gauges().overflow == 4);
+    Waiter waiting;
+    scene.acquire(waiting);
+    for (int i = 0; i < 4; ++i) scene.give_back(users[i]);
+    CHECK(scene.closed == 4);
+    CHECK(waiting.state == Waiter::State::waiting);
+    scene.give_back(users[4]);
+    CHECK(waiting.state == Waiter::State::granted);
+  }
+  SUBCASE("smaller while idle") {
+    for (Waiter& user : users) scene.give_back(user);
+    scene.policy.configure(small(1, 0), scene.now);
+    scene.settle();
+    CHECK(scene.closed == 4);
+    CHECK(scene.policy.gauges().total() == 1);
+  }
+  SUBCASE("larger: whoever waits is served") {
+    Waiter waiting;
+    scene.acquire(waiting);
+    scene.policy.configure(small(6, 0), scene.now);
+    scene.settle();
+    CHECK(scene.pending_opens == 1);
+    scene.open_one();
+    CHECK(waiting.state == Waiter::State::granted);
+  }
+}
+
+TEST_CASE("Closing fails who waits, refuses who comes, and is over when all is back") {
+  Scene scene(small(2, 0));
+  Waiter user, idle, waiting;
+  scene.take(idle);
+  scene.take(user);
+  scene.give_back(idle);
+  Waiter second;
+  scene.take(second);
+  scene.acquire(waiting);
+  scene.policy.close();
+  scene.settle();
+  CHECK(waiting.state == Waiter::State::failed);
+  CHECK(waiting.failure == PoolFailure::closing);
+  CHECK_FALSE(scene.policy.empty());
+  scene.give_back(user);
+  scene.give_back(second);
+  CHECK(scene.policy.empty());
+  Waiter late;
+  CHECK(scene.acquire(late) == Waiter::State::failed);
+  CHECK_FALSE(scene.policy.next_deadline());
+}
+
+TEST_CASE("A hundred thousand random events break no invariant and leak nothing") {
+  for (unsigned seed = 0; seed < 10; ++seed) {
+    std::mt19937 random(seed);
+    auto chance = [&](int percent) { return static_cast<int>(random() % 100) < percent; };
+    Scene scene(small(3, 4));
+    scene.policy.configure(
+        [] {
+          auto settings = small(3, 4);
+          settings.timeout = 200ms;
+          settings.recycle = 2s;
+          return settings;
+        }(),
+        scene.now);
+    std::deque<Waiter> waiters(20);
+
+    auto check = [&] {
+      auto gauges = scene.policy.gauges();
+      REQUIRE(gauges.total() <= gauges.capacity);
+      REQUIRE(gauges.checked_in >= 0);
+      int waiting = 0, granted = 0;
+      for (Waiter& waiter : waiters) {
+        waiting += waiter.state == Waiter::State::waiting;
+        granted += waiter.state == Waiter::State::granted;
+      }
+      if (waiting > 0) REQUIRE(scene.policy.first_idle() == nullptr);
+      REQUIRE(granted + std::min(scene.pending_opens, waiting) == gauges.in_use());
+      REQUIRE(granted + scene.pending_opens <= gauges.capacity);
+    };
+    for (int step = 0; step < 10'000; ++step) {
+      Waiter& waiter = waiters[random() % waiters.size()];
+      switch (waiter.state) {
+        case Waiter::State::fresh:
+        case Waiter::State::failed:
+          scene.acquire(waiter);
+          break;
+        case Waiter::State::waiting:
+          if (chance(20)) {
+            scene.policy.abandon(waiter, scene.now);
+            scene.settle();
+          }
+          break;
+        case Waiter::State::granted:
+          scene.give_back(waiter, chance(90) ? Returned::clean : chance(50) ? Returned::discard : Returned::broken);
+          break;
+      }
+      if (scene.pending_opens > 0 && chance(60)) chance(70) ? (void)scene.open_one() : scene.fail_one(0.5);
+      if (Slot* idle = scene.policy.first_idle(); idle && chance(2)) {
+        scene.policy.lost(*idle, scene.now);
+        scene.settle();
+      }
+      scene.pass(std::chrono::milliseconds(random() % 30));
+      check();
+    }
+    // Quiet: all comes back, nothing is left.
+    scene.policy.close();
+    scene.settle();
+    for (Waiter& waiter : waiters) {
+      if (waiter.state == Waiter::State::granted) scene.give_back(waiter);
+    }
+    while (scene.pending_opens > 0) chance(50) ? (void)scene.open_one() : scene.fail_one();
+    CHECK(scene.policy.empty());
+    CHECK(scene.closed == static_cast<int>(scene.slots.size()));
+  }
+}
+
+}  // namespace
+}  // namespace api::db

@@ -1,0 +1,182 @@
+// The small pure parts: dates, JSON, UTF-8, eligibility, routes, load report, statement parameters.
+
+#include <cstring>
+#include <string>
+
+#include <doctest/doctest.h>
+
+#include "api/date.hpp"
+#include "api/db/statement.hpp"
+#include "api/eligibility.hpp"
+#include "api/json_writer.hpp"
+#include "api/load_report.hpp"
+#include "api/routes.hpp"
+#include "api/utf8.hpp"
+
+namespace api {
+namespace {
+
+TEST_CASE("Dates: only real days in one form") {
+  CHECK(parse_date("1970-01-01") == 0);
+  CHECK(parse_date("2024-02-29") == 19782);
+  CHECK(to_text(19782) == "2024-02-29");
+  CHECK(to_text(*parse_date("9999-12-31")) == "9999-12-31");
+  CHECK(to_text(*parse_date("0001-01-01")) == "0001-01-01");
+  for (auto text : {"2023-02-29", "2023-13-01", "2023-00-10", "2023-1-01", "2023-01-1", "20230101", "2023/01/01",
+                    "2023-01-01 ", "+023-01-01", "", "0000-01-01", "2023-01--1"}) {
+    CAPTURE(text);
+    CHECK_FALSE(parse_date(text));
+  }
+}
+
+TEST_CASE("JSON: structure, numbers, escapes") {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object().member("a", 1).key("b").begin_array().value("x").value(true).begin_object().end_object();
+  json.end_array().key("c").null().key("d").value(2.5, 2).member("e", std::int64_t{-9'000'000'000}).end_object();
+  CHECK(out == R"({"a":1,"b":["x",true,{}],"c":null,"d":2.50,"e":-9000000000})");
+
+  std::string text;
+  append_escaped(text, std::string_view("a\"b\\c\nd\te\x01\x1f\0\u00e9/", 15));
+  CHECK(text == "a\\\"b\\\\c\\nd\\te\\u0001\\u001f\\u0000\u00e9/");
+}
+
+TEST_CASE("UTF-8: shortest forms of real characters") {
+  for (std::string_view good : {"", "abc", "\u00e9", "\u20ac", "\U0001F600", "\uFFFD", "\U0010FFFF", "\x7f"}) {
+    CHECK(valid_utf8(good));
+  }
+  for (std::string_view bad :
+       {"\x80", "\xC3", "\xC0\xAF", "\xC1\xBF", "\xE0\x80\x80", "\xED\xA0\x80", "\xF0\x80\x80\x80", "\xF4\x90\x80\x80",
+        "\xF5\x80\x80\x80", "\xFF", "\xE2\x82", "a\xE2\x82x", "\xC3(", "\xF0\x9F\x98"}) {
+    CHECK_FALSE(valid_utf8(bad));
+  }
+}
+
+TEST_CASE("Eligibility: every unmet requirement is a reason") {
+  Requirements none;
+  none.deadline = 100;
+  Profile profile{3.49, "history", std::nullopt, std::nullopt};
+  CHECK(unmet_requirements(none, profile, 100).empty());
+  CHECK(unmet_requirements(none, profile, 101) == std::vector<std::string>{"the deadline was 1970-04-11"});
+
+  Requirements all;
+  all.min_gpa_hundredths = 350;
+  all.majors = {"Law", "Physics", "Music"};
+  all.residencies = {"Ohio"};
+  all.education_levels = {"graduate", "doctoral"};
+  all.deadline = 0;
+  profile.education_level = "undergraduate";
+  CHECK(unmet_requirements(all, profile, 1) ==
+        std::vector<std::string>{
+            "gpa 3.49 is below the minimum of 3.50", "major must be Law, Physics or Music, not history",
+            "residency must be Ohio, but is not given",
+            "education_level must be graduate or doctoral, not undergraduate", "the deadline was 1970-01-01"});
+
+  profile = {3.5, "LAW", "ohio", "Doctoral"};
+  CHECK(unmet_requirements(all, profile, 0).empty());
+}
+
+TEST_CASE("Eligibility: a grade is cut off to hundredths, and binary fractions do no harm") {
+  for (int hundredths = 0; hundredths <= 400; ++hundredths) {
+    Requirements requirements;
+    requirements.min_gpa_hundredths = hundredths;
+    Profile profile;
+    profile.gpa = std::stod(std::to_string(hundredths / 100) + "." + (hundredths % 100 < 10 ? "0" : "") +
+                            std::to_string(hundredths % 100));
+    CAPTURE(hundredths);
+    CHECK(unmet_requirements(requirements, profile, 0).empty());
+    profile.gpa -= 0.001;
+    CHECK(unmet_requirements(requirements, profile, 0).size() == 1);
+  }
+}
+
+TEST_CASE("Routes") {
+  using Outcome = Route::Outcome;
+  struct {
+    Method method;
+    std::string_view path;
+    Outcome outcome;
+    Endpoint endpoint;
+  } const cases[] = {
+      {Method::get, "/api/v1/search", Outcome::found, Endpoint::search},
+      {Method::head, "/api/v1/search", Outcome::found, Endpoint::search},
+      {Method::post, "/api/v1/search", Outcome::no_such_method, Endpoint::search},
+      {Method::get, "/api/v1/scholarships", Outcome::found, Endpoint::scholarships},
+      {Method::get, "/api/v1/scholarships/7", Outcome::found, Endpoint::scholarship},
+      {Method::get, "/api/v1/scholarships/", Outcome::no_such_path, {}},
+      {Method::get, "/api/v1/scholarships/7/", Outcome::no_such_path, {}},
+      {Method::get, "/api/v1/scholarships/7/8", Outcome::no_such_path, {}},
+      {Method::post, "/api/v1/auth/login", Outcome::found, Endpoint::login},
+      {Method::get, "/api/v1/auth/login", Outcome::no_such_method, Endpoint::login},
+      {Method::other, "/health", Outcome::no_such_method, Endpoint::health},
+      {Method::get, "/", Outcome::no_such_path, {}},
+      {Method::get, "/healthy", Outcome::no_such_path, {}},
+      {Method::get, "/api/v1/../v1/search", Outcome::no_such_path, {}},
+  };
+  for (const auto& [method, path, outcome, endpoint] : cases) {
+    CAPTURE(path);
+    const Route route = find_route(method, path);
+    CHECK(route.outcome == outcome);
+    if (outcome != Outcome::no_such_path) CHECK(route.endpoint == endpoint);
+  }
+  CHECK(find_route(Method::get, "/api/v1/scholarships/7").id == "7");
+  CHECK(find_route(Method::other, "/api/v1/search").allow == "GET, HEAD");
+  CHECK(find_route(Method::get, "/health").open);
+  CHECK_FALSE(find_route(Method::get, "/api/v1/search").open);
+}
+
+db::PoolGauges gauges(int size, int overflow, int checked_in, bool reachable = true) {
+  db::PoolGauges gauges;
+  gauges.size = size;
+  gauges.overflow = overflow;
+  gauges.checked_in = checked_in;
+  gauges.capacity = 50;
+  gauges.waiters = 3;
+  gauges.connection_errors = 7;
+  gauges.reachable = reachable;
+  return gauges;
+}
+
+TEST_CASE("The load report has the words and the order of the contract") {
+  std::string head;
+  append_load_report(head, gauges(20, 5, 4));
+  CHECK(head ==
+        "Endpoint-Load-Metrics: TEXT application_utilization=0.42,named_metrics.db_pool_size=20,"
+        "named_metrics.db_pool_overflow=5,named_metrics.db_pool_checkedin=4,named_metrics.db_pool_capacity=50,"
+        "named_metrics.db_pool_waiters=3,named_metrics.db_connection_errors=7\r\n");
+}
+
+TEST_CASE("Health: degraded from 80 % of the open connections on, and without a database") {
+  std::string body;
+  append_health(body, gauges(20, 0, 20));
+  CHECK(body ==
+        R"({"status":"healthy","pool":{"size":20,"checked_in":20,"overflow":0,"total":20,"capacity":50,"waiters":3,)"
+        R"("connection_errors":7},"utilization_pct":0.0,"capacity_pct":0.0})");
+  auto status = [](const db::PoolGauges& state) {
+    std::string text;
+    append_health(text, state);
+    return text.substr(11, text.find('"', 11) - 11);
+  };
+  CHECK(status(gauges(20, 0, 5)) == "healthy");   // 75 %
+  CHECK(status(gauges(20, 0, 4)) == "degraded");  // 80 %
+  CHECK(status(gauges(20, 5, 6)) == "healthy");   // 76 %
+  CHECK(status(gauges(20, 0, 20, false)) == "degraded");
+}
+
+TEST_CASE("Parameters are in PostgreSQL's binary format") {
+  db::Parameters parameters;
+  parameters.int8(258).int4(-2).text(std::string_view()).text(std::optional<std::string_view>()).date(10957).text(std::string_view("abc"));
+  const auto arrays = parameters.arrays();
+  CHECK(parameters.count() == 6);
+  CHECK(std::memcmp(arrays.values[0], "\0\0\0\0\0\0\1\2", 8) == 0);
+  CHECK(std::memcmp(arrays.values[1], "\xff\xff\xff\xfe", 4) == 0);
+  CHECK(arrays.values[2] != nullptr);
+  CHECK(arrays.lengths[2] == 0);
+  CHECK(arrays.values[3] == nullptr);
+  CHECK(std::memcmp(arrays.values[4], "\0\0\0\0", 4) == 0);
+  CHECK(std::string_view(arrays.values[5], 3) == "abc");
+  for (int i = 0; i < 6; ++i) CHECK(arrays.formats[static_cast<std::size_t>(i)] == 1);
+}
+
+}  // namespace
+}  // namespace api
