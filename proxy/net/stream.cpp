@@ -53,7 +53,9 @@ void Stream::cancel() {
 
 bool Stream::write_now(Gather& output, error_code& error) {
   while (!output.empty()) {
-    const std::size_t size = socket_.write_some(output.pieces(), error);
+    const auto pieces = output.pieces();  // one piece: a plain send, cheaper than a gathered one
+    const std::size_t size =
+        pieces.size() == 1 ? socket_.write_some(pieces.front(), error) : socket_.write_some(pieces, error);
     if (error == asio::error::would_block) {
       error = {};
       return false;

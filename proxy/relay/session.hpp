@@ -64,6 +64,7 @@ class Session final : public net::Deadline, public net::Stream::Observer, public
   Failure prepare_request();
   Failure decode_upload();
   void gather_upload();
+  void gather_download(std::string_view payload, bool last);
   net::Task<Failure> pass_on_informational();
   net::Task<> flush_upstream();
   net::Task<Failure> flush_client();

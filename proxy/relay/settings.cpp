@@ -31,6 +31,7 @@ Settings::Settings(const ProxyConfig& c)
 }
 
 bool Settings::trusts(const std::string& peer) const {
+  if (config.trusted_proxies.empty()) return peer.empty();
   config::IpBytes address;
   if (!config::parse(peer, address)) return peer.empty();
   return std::any_of(config.trusted_proxies.begin(), config.trusted_proxies.end(),

@@ -1,14 +1,21 @@
 #include "proxy/telemetry/trace_ids.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace spillway::telemetry {
 
 namespace {
 
+/// 16 hex digits, two at a time.
 void write_hex(std::uint64_t value, char* out) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  for (int i = 15; i >= 0; --i, value >>= 4) out[i] = kDigits[value & 15];
+  static constexpr auto kPairs = [] {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    std::array<std::array<char, 2>, 256> pairs{};
+    for (std::size_t i = 0; i < pairs.size(); ++i) pairs[i] = {kDigits[i >> 4], kDigits[i & 15]};
+    return pairs;
+  }();
+  for (int i = 14; i >= 0; i -= 2, value >>= 8) std::memcpy(out + i, kPairs[value & 255].data(), 2);
 }
 
 bool is_lower_hex(std::string_view text) {
