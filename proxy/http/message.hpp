@@ -21,6 +21,8 @@ struct Violation {
 /// How the end of a body is found (RFC 9112, section 6.3).
 enum class Framing : std::uint8_t { none, length, chunked, until_close };
 
+static_assert(static_cast<unsigned>(FieldName::x_request_timeout) < 32, "`known` below has a bit for each name");
+
 struct Field {
   std::string_view name;
   std::string_view value;           ///< without the white space around it

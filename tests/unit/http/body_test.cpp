@@ -156,6 +156,8 @@ TEST_CASE("a chunk is exactly as long as its size says") {
   run_bodies({
       {"9112 7.1: longer", "5\r\nhello!\r\n0\r\n\r\n", 400, "hello"},
       {"9112 7.1: shorter", "5\r\nhell\r\n0\r\n\r\n", 400, "hell\r"},
+      {"9112 7.1: a byte in place of CR", "5\r\nhello!\n0\r\n\r\n", 400, "hello"},
+      {"9112 7.1: a byte in place of LF", "5\r\nhello\r!0\r\n\r\n", 400, "hello"},
       {"9112 7.1: no CRLF behind", "5\r\nhello0\r\n\r\n", 400, "hello"},
       {"9112 7.1: LF behind", "5\r\nhello\n0\r\n\r\n", 400, "hello"},
       {"9112 7.1: CR behind", "5\r\nhello\r0\r\n\r\n", 400, "hello"},
@@ -222,6 +224,8 @@ TEST_CASE("trailers are checked and dropped") {
       {"9110 5.5: ESC in a value", "0\r\nX: \x1b\r\n\r\n", 400},
       {"9112 2.2: bare LF", "0\r\nX: y\n\r\n", 400},
       {"9112 2.2: bare CR", "0\r\nX: y\rZ: a\r\n\r\n", 400},
+      {"9112 2.2: a byte in place of LF", "0\r\nX: y\r!Z: a\r\n\r\n", 400},
+      {"9112 2.2: a byte in place of the last LF", "0\r\n\r!", 400},
       {"9112 2.2: CR CR LF", "0\r\nX: y\r\r\n\r\n", 400},
       {"9112 2.2: bare LF for the empty line", "0\r\n\n", 400},
       {"9112 2.2: CR CR for the empty line", "0\r\n\r\r\n", 400},
