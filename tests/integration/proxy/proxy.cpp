@@ -1,0 +1,185 @@
+#include "tests/integration/proxy/proxy.hpp"
+
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <limits>
+#include <sstream>
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/integration/proxy/client.hpp"
+
+namespace spillway::test {
+
+namespace {
+
+/// Limits are those of users; what waits without need is cut short, and the breaker, which would answer in the place of
+/// failing upstreams, is off unless asked for.
+std::string yaml(const std::string& upstream, const Settings& s) {
+  std::ostringstream out;
+  out << "listen: 127.0.0.1:0\nadmin: {listen: '127.0.0.1:0'}\nworkers: " << s.workers << "\nupstream: {address: '"
+      << upstream << "', health: {path: " << Upstream::kPollPath << ", interval: 200ms, timeout: 200ms}";
+  if (!s.upstream.empty()) out << ", " << s.upstream;
+  out << "}\n";
+  if (!s.timeouts.empty()) out << "timeouts: {" << s.timeouts << "}\n";
+  if (!s.limits.empty()) out << "limits: {" << s.limits << "}\n";
+  if (!s.admission.empty()) out << "admission: {" << s.admission << "}\n";
+  if (s.more.find("log:") == std::string::npos) out << "log: {format: json}\n";
+  if (s.more.find("breaker:") == std::string::npos) out << "breaker: {enabled: false}\n";
+  out << s.more << '\n';
+  return out.str();
+}
+
+}  // namespace
+
+std::string admit(int count) {
+  return "max_concurrent: " + std::to_string(count) + ", shed_at: 1";
+}
+
+Proxy::Proxy(const Upstream& upstream, const Settings& settings) : upstream_(upstream.address()) {
+  configure(settings);
+  start();
+  const bool listening = await_log("admitting ");
+  INFO(log());
+  REQUIRE(listening);
+  admin_port_ = port_in_log("admin on ");
+  port_ = port_in_log("listening on ");
+}
+
+Proxy::~Proxy() {
+  if (pid_ > 0) {
+    const int status = stop();
+    INFO(log());
+    CHECK(status == 0);
+  }
+  if (pid_ > 0) {
+    signal(SIGKILL);
+    wait();
+  }
+  log_reader_.join();
+}
+
+void Proxy::start() {
+  int output[2];
+  REQUIRE(::pipe2(output, O_CLOEXEC) == 0);
+  const std::string config = folder_.path("proxy.yaml");
+  const char* const arguments[] = {SPILLWAY_BINARY, "--config", config.c_str(), nullptr};
+  // Both halves of a sanitizer stop the program at the first finding, so that the exit status tells.
+  ::setenv("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1", 1);
+  pid_ = ::fork();
+  REQUIRE(pid_ >= 0);
+  if (pid_ == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::dup2(output[1], STDOUT_FILENO);
+    ::execv(SPILLWAY_BINARY, const_cast<char* const*>(arguments));
+    ::_exit(127);
+  }
+  ::close(output[1]);
+  log_reader_ = std::thread([this, descriptor = output[0]] { read_log(descriptor); });
+}
+
+void Proxy::read_log(int descriptor) {
+  char piece[64 * 1024];
+  ssize_t got;
+  while ((got = ::read(descriptor, piece, sizeof piece)) > 0) {
+    const std::lock_guard lock(mutex_);
+    log_.append(piece, static_cast<std::size_t>(got));
+  }
+  ::close(descriptor);
+}
+
+int Proxy::port_in_log(const std::string& before) const {
+  const std::string text = log();
+  const std::size_t address = text.find(before) + before.size();
+  return std::stoi(text.substr(text.find(':', address) + 1));
+}
+
+int Proxy::stop() {
+  signal(SIGTERM);
+  return wait();
+}
+
+int Proxy::wait() {
+  int status = 0;
+  if (!eventually([&] { return ::waitpid(pid_, &status, WNOHANG) == pid_; })) return -1;
+  pid_ = -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+void Proxy::signal(int number) const {
+  ::kill(pid_, number);
+}
+
+void Proxy::configure(const Settings& settings) {
+  configure_badly(yaml(upstream_, settings));
+}
+
+void Proxy::configure_badly(const std::string& text) {
+  std::ofstream(folder_.path("proxy.yaml")) << text;
+}
+
+std::string Proxy::log() const {
+  const std::lock_guard lock(mutex_);
+  return log_;
+}
+
+bool Proxy::await_log(const std::string& text) const {
+  return eventually([&] { return log().find(text) != std::string::npos; });
+}
+
+std::pair<int, std::string> Proxy::page(const std::string& path) const {
+  Client client(admin_port_);
+  client.send("GET " + path + " HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n");
+  Reply reply = client.receive();
+  return {reply.status, reply.body};
+}
+
+double Proxy::metric(const std::string& name, Labels labels) const {
+  double sum = std::numeric_limits<double>::quiet_NaN();
+  std::istringstream lines(page("/metrics").second);
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t end = line.find_first_of("{ ");
+    if (line.substr(0, end) != name) continue;
+    bool wanted = true;
+    for (const auto& [label, value] : labels) {
+      wanted = wanted && line.find(label + "=\"" + value + "\"") != std::string::npos;
+    }
+    if (!wanted) continue;
+    const double value = std::stod(line.substr(line.rfind(' ')));
+    sum = sum == sum ? sum + value : value;
+  }
+  return sum;
+}
+
+bool Proxy::await_metric(const std::string& name, double value, Labels labels) const {
+  return eventually([&] { return metric(name, labels) == value; });
+}
+
+double Proxy::stat(const std::string& name) const {
+  const std::string json = page("/stats").second;
+  const std::string key = "\"" + name + "\":";
+  const std::size_t at = json.find(key);
+  return at == std::string::npos ? std::numeric_limits<double>::quiet_NaN() : std::stod(json.substr(at + key.size()));
+}
+
+bool Proxy::accounts_balance() const {
+  return eventually([&] {
+    const double parsed = stat("parsed");
+    return parsed == stat("answered_by_api") + stat("answered_by_proxy") + stat("aborted") &&
+           parsed == metric("spillway_requests_total") && stat("in_flight") == 0 && stat("queue_length") == 0;
+  });
+}
+
+std::size_t Proxy::memory() const {
+  std::ifstream file("/proc/" + std::to_string(pid_) + "/statm");
+  std::size_t size = 0, resident = 0;
+  file >> size >> resident;
+  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+}  // namespace spillway::test

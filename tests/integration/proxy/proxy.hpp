@@ -1,0 +1,78 @@
+#pragma once
+
+#include <initializer_list>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <sys/types.h>
+
+#include "tests/integration/proxy/upstream.hpp"
+#include "tests/integration/proxy/wire.hpp"
+
+namespace spillway::test {
+
+/// A configuration: each text is the inside of a flow mapping, such as `max_concurrent: 8, shed_at: 1`.
+struct Settings {
+  int workers = 1;
+  std::string upstream = {}, timeouts = {}, limits = {}, admission = {};
+  std::string more = {};  ///< further keys, in block style
+};
+
+/// Thresholds out of the way: `count` requests in flight, of any class.
+std::string admit(int count);
+
+/// A running spillway in front of an upstream. At its end it is told to stop and has to exit with status 0, which it
+/// does not when a sanitizer has found something.
+class Proxy {
+ public:
+  using Labels = std::initializer_list<std::pair<std::string, std::string>>;
+
+  explicit Proxy(const Upstream& upstream, const Settings& settings = {});
+  ~Proxy();
+  Proxy(const Proxy&) = delete;
+
+  int port() const { return port_; }
+  pid_t pid() const { return pid_; }
+
+  /// SIGTERM, and the exit status; 128 + N when signal N ended it, -1 when it still runs after `kPatience`.
+  int stop();
+  int wait();
+  void signal(int number) const;
+  /// Rewrites the configuration; a SIGHUP puts it into force.
+  void configure(const Settings& settings);
+  void configure_badly(const std::string& text);
+
+  /// Everything written to standard output so far.
+  std::string log() const;
+  bool await_log(const std::string& text) const;
+
+  /// Status and body of an admin page.
+  std::pair<int, std::string> page(const std::string& path) const;
+  /// Sum of the series of this name that have these labels; NaN when there is none.
+  double metric(const std::string& name, Labels labels = {}) const;
+  bool await_metric(const std::string& name, double value, Labels labels = {}) const;
+  /// A number of /stats.
+  double stat(const std::string& name) const;
+  /// In the end each request parsed has been answered or given up once, and counted once.
+  bool accounts_balance() const;
+  /// Resident memory, in bytes.
+  std::size_t memory() const;
+
+ private:
+  void start();
+  void read_log(int descriptor);
+  int port_in_log(const std::string& before) const;
+
+  Folder folder_;
+  std::string upstream_;
+  pid_t pid_ = -1;
+  int port_ = 0, admin_port_ = 0;
+  std::thread log_reader_;
+  mutable std::mutex mutex_;
+  std::string log_;
+};
+
+}  // namespace spillway::test
