@@ -14,14 +14,14 @@ deps: ## install the Debian packages that are missing
 	@deploy/dev/deps.sh deploy/dev/packages.txt
 
 build: deps ## build both programs: build/release/proxy/spillway, build/release/api/scholarship-api
-	@cmake --preset $(PRESET) --log-level=WARNING
+	@cmake --preset $(PRESET) >/dev/null
 	@cmake --build --preset $(PRESET) --target spillway scholarship-api
 
 run: build ## PostgreSQL, API and proxy in the foreground; Ctrl-C stops all
 	@exec deploy/dev/run.sh
 
 test: deps ## build and run every test; PRESET=asan or tsan for those that a sanitizer can help
-	@cmake --preset $(PRESET) --log-level=WARNING
+	@cmake --preset $(PRESET) >/dev/null
 	@cmake --build --preset $(PRESET)
 	@SPILLWAY_BIN_DIR="$(CURDIR)/build/$(PRESET)" tests/with_postgres.sh \
 	  ctest --test-dir build/$(PRESET) --output-on-failure $(if $(filter-out release,$(PRESET)),-LE once)

@@ -15,7 +15,7 @@ setup() {
 
 teardown() {
   # A failed test must not leave its stack to the next one.
-  [[ ! -e $STACK_DIR/pid ]] || kill -TERM "$(<"$STACK_DIR/pid")" 2>/dev/null || return 0
+  [[ ! -e $STACK_DIR/pid ]] || kill -TERM -- "-$(<"$STACK_DIR/pid")" 2>/dev/null || return 0
   await_end
 }
 

@@ -33,15 +33,17 @@ prepare_stack() {
 # Runs a command that starts the stack in a process group of its own, as a terminal would, and waits until it says that
 # the stack runs. Its id is in $STACK_DIR/pid, its output in $STACK_DIR/out.
 start_stack() {
+  rm -f "$STACK_DIR/out" # or the line of the run before would be found
   set -m
   env -u MAKEFLAGS -u MAKELEVEL "$@" >"$STACK_DIR/out" 2>&1 </dev/null 3>&- &
   set +m
   echo $! >"$STACK_DIR/pid"
   for ((i = 0; i < kStartSeconds * 10; i++)); do
-    ! grep -q '^Spillway runs' "$STACK_DIR/out" || return 0
+    ! grep -qs '^Spillway runs' "$STACK_DIR/out" || return 0
     kill -0 "$(<"$STACK_DIR/pid")" 2>/dev/null || break
     sleep 0.1
   done
+  echo "not up after $kStartSeconds s:" >&2
   cat "$STACK_DIR/out" >&2
   return 1
 }
