@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <boost/asio/post.hpp>
 #include <sys/socket.h>
 
 namespace spillway::net {
@@ -21,6 +22,14 @@ void Stream::start_read(std::size_t space) {
   in.reserve(space);
   read_error_ = {};
   reading_ = true;
+  cancelled_ = false;
+  // Asio looks at the socket before it waits. Behind all that is ready now, that look often finds the bytes
+  // already there; at once it would nearly always be a wasted system call.
+  asio::post(socket_.get_executor(), [this] { begin_read(); });
+}
+
+void Stream::begin_read() {
+  if (cancelled_) return on_read(asio::error::operation_aborted, 0);
   socket_.async_read_some(asio::buffer(in.space(), in.space_size()),
                           [this](error_code error, std::size_t size) { on_read(error, size); });
 }
@@ -36,17 +45,13 @@ void Stream::on_read(error_code error, std::size_t size) {
   }
 }
 
-Task<error_code> Stream::readable() {
-  const auto [error] = co_await socket_.async_wait(Socket::wait_read, kAwait);
-  co_return error;
-}
-
 Task<error_code> Stream::writable() {
   const auto [error] = co_await socket_.async_wait(Socket::wait_write, kAwait);
   co_return error;
 }
 
 void Stream::cancel() {
+  cancelled_ = true;
   error_code ignored;
   socket_.cancel(ignored);
 }

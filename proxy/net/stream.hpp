@@ -62,8 +62,6 @@ class Stream {
   /// Why no more bytes come: end of file, a failure, or `operation_aborted` after `cancel`. Cleared by `start_read`.
   error_code read_error() const { return read_error_; }
 
-  /// Waits until there is something to read, without holding a buffer.
-  Task<error_code> readable();
   /// Ends all waiting on this socket.
   void cancel();
 
@@ -81,6 +79,7 @@ class Stream {
   void reset();
 
  private:
+  void begin_read();
   void on_read(error_code error, std::size_t size);
 
   Socket socket_;
@@ -88,6 +87,7 @@ class Stream {
   Parking parking_;
   error_code read_error_;
   bool reading_ = false;
+  bool cancelled_ = false;  ///< before the read began
 };
 
 }  // namespace spillway::net

@@ -1,5 +1,7 @@
 #include "proxy/relay/session.hpp"
 
+#include <algorithm>
+
 #include "proxy/http/parse.hpp"
 #include "proxy/relay/worker.hpp"
 
@@ -15,60 +17,54 @@ telemetry::Outcome outcome_of(int status) {
 }
 }  // namespace
 
-Session::Session(Worker& worker, net::Socket socket, std::string peer)
-    : worker_(worker), client_(std::move(socket), worker.blocks()), peer_(std::move(peer)) {
+Session::Session(Worker& worker, Client client)
+    : worker_(worker),
+      client_(std::move(client.socket), worker.blocks()),
+      peer_(std::move(client.peer)),
+      counted_(std::move(client.counted)) {
   client_.observe(this);
-  worker_.session_opened(*this);
 }
 
 Session::~Session() {
   if (x_) worker_.give_exchange(std::move(x_));
-  unlink_from_worker();
-  worker_.session_closed();
 }
 
-net::Task<> Session::serve(Worker& worker, net::Socket socket, std::string peer) {
-  Session session(worker, std::move(socket), std::move(peer));
-  for (After after = After::keep_alive; after == After::keep_alive;) {
-    const bool begun = co_await session.await_request();
-    if (!begun) break;
-    after = co_await session.exchange();
+net::Task<> Session::serve(Worker& worker, Client client) {
+  After after = After::keep_alive;
+  {
+    Session session(worker, std::move(client));
+    worker.session_opened();
+    while (after == After::keep_alive) {
+      after = co_await session.await_request();
+      if (after == After::keep_alive) after = co_await session.exchange();
+    }
     if (after == After::linger) co_await session.linger();
     if (after == After::reset) session.client_.reset();
-  }
-  session.disarm();
-  session.client_.close();
-  if (session.client_.reading()) co_await session.client_.settle();
-}
-
-/// Waits for the first byte of the next request; false when there will be none.
-net::Task<bool> Session::await_request() {
-  worker_.session_idle(*this);
-  if (client_.in.empty() && client_.in.has_block()) {
-    arm(Clock::now(), kWarm);
-    client_.start_read();
-    co_await client_.settle();
-  }
-  if (client_.in.empty() && !ending_ && (timed_out_ || !client_.read_error())) {
-    // A new or a resting connection: wait without a buffer.
-    if (x_) worker_.give_exchange(std::move(x_));
-    client_.in.release();
-    arm(Clock::now(), worker_.settings()->config.timeouts.keep_alive);
-    const net::error_code error = co_await client_.readable();
-    if (!error && !ending_) {
-      client_.start_read();
-      co_await client_.settle();
+    session.disarm();
+    if (after == After::rest) {
+      worker.rest({std::move(session.client_.socket()), std::move(session.peer_), std::move(session.counted_)},
+                  session.ending_);
+    } else {
+      session.client_.close();
+      if (session.client_.reading()) co_await session.client_.settle();
     }
   }
-  if (client_.in.empty() && ending_ && client_.stale()) {
-    // A request that was on its way when the connection was to end is answered still.
+  worker.session_closed();
+}
+
+/// Waits for the first byte of the next request. A connection that was just used keeps its buffer for a moment.
+net::Task<Session::After> Session::await_request() {
+  if (client_.in.empty()) {
+    worker_.session_warm(*this);
+    arm(Clock::now(), std::min(kWarm, worker_.settings()->config.timeouts.keep_alive));
     client_.start_read();
     co_await client_.settle();
+    worker_.session_not_warm();
+    if (client_.in.empty()) co_return timed_out_ || ending_ ? After::rest : After::close;
   }
-  if (client_.in.empty()) co_return false;
   worker_.session_busy(*this);
   if (!x_) x_ = worker_.take_exchange();
-  co_return true;
+  co_return After::keep_alive;
 }
 
 /// One request and its response: the whole path.
@@ -229,6 +225,11 @@ void Session::log(int status, telemetry::Outcome outcome, std::string_view reaso
   entry.bytes_out = x.bytes_out;
   entry.retries = x.retries;
   worker_.shared().log.access(entry);
+}
+
+void Session::cool() {
+  timed_out_ = true;
+  client_.cancel();
 }
 
 void Session::end_idle() {

@@ -8,6 +8,7 @@
 #include "proxy/net/stream.hpp"
 #include "proxy/net/timer_wheel.hpp"
 #include "proxy/relay/exchange.hpp"
+#include "proxy/relay/idle_connection.hpp"
 
 namespace spillway::relay {
 
@@ -18,18 +19,20 @@ using SessionHook = boost::intrusive::list_base_hook<boost::intrusive::tag<class
                                                      boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
 /// One client connection. Its life is the coroutine `run`: wait for a request, carry it out (`exchange`), and again.
-/// While idle it holds neither buffer nor request state. A diagram of a request's life is in proxy/README.md.
+/// A diagram of a request's life is in proxy/README.md.
 class Session final : public net::Deadline, public net::Stream::Observer, public SessionHook {
  public:
   using WorkerHook = SessionHook;
-  Session(Worker& worker, net::Socket socket, std::string peer);
+  Session(Worker& worker, Client client);
   ~Session();
   Session(const Session&) = delete;
 
-  /// Serves one connection until either side ends it.
-  static net::Task<> serve(Worker& worker, net::Socket socket, std::string peer);
+  /// Serves one connection until either side ends it, or it rests.
+  static net::Task<> serve(Worker& worker, Client client);
 
   void unlink_from_worker() { SessionHook::unlink(); }
+  /// Gives a warm connection's buffer back early.
+  void cool();
   /// Ends an idle connection: the worker drains, or another connection needs its place.
   void end_idle();
   /// Cuts the connection, whatever it does.
@@ -39,12 +42,13 @@ class Session final : public net::Deadline, public net::Stream::Observer, public
   /// What becomes of the connection after an exchange.
   enum class After : std::uint8_t {
     keep_alive,
+    rest,  ///< no request for a moment: goes on as an IdleConnection
     close,
     linger,  ///< close, but read on for a moment: closing over unread input resets what is on its way to the client
     reset,   ///< so that a cut body does not pass for a whole one
   };
 
-  net::Task<bool> await_request();
+  net::Task<After> await_request();
   net::Task<After> exchange();
 
   // The stages of an exchange, in order; each says how it failed.
@@ -85,10 +89,11 @@ class Session final : public net::Deadline, public net::Stream::Observer, public
   Worker& worker_;
   net::Stream client_;
   std::string peer_;
+  ConnectionCount counted_;
   std::unique_ptr<Exchange> x_;  ///< while a request is at hand, and for a moment after
   upstream::Pool::Lease upstream_;
   bool timed_out_ = false;
-  bool ending_ = false;  ///< told to end while idle
+  bool ending_ = false;  ///< told to end
 };
 
 }  // namespace spillway::relay

@@ -11,6 +11,8 @@ namespace spillway::relay {
 namespace {
 /// Spare request states: as many as are commonly in flight.
 constexpr std::size_t kSpareExchanges = 64;
+/// Idle connections that keep their buffer for a moment: 4 MiB of buffers.
+constexpr int kWarmMax = 256;
 constexpr Duration kGateTick = std::chrono::milliseconds(10);
 /// Input and output of an event loop stay on its thread, so the reactor needs no locks; posting does.
 constexpr int kOneThread = BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO;
@@ -57,34 +59,62 @@ void Worker::drain() {
     draining_ = true;
     for (auto& listener : listeners_) listener->stop();
     // Ending one may take it off the list, but only later, from its own coroutine.
-    for (Session& session : idle_) session.end_idle();
+    for (IdleConnection& idle : idle_) idle.end();
+    for (Session& session : warm_) session.end_idle();
     finish_if_drained();
   });
 }
 
 void Worker::abort() {
   net::asio::post(loop_, [this] {
-    for (Session& session : idle_) session.end_idle();
+    for (IdleConnection& idle : idle_) idle.end();
+    for (Session& session : warm_) session.end_idle();
     for (Session& session : busy_) session.abort();
   });
 }
 
-void Worker::accepted(net::Accepted connection) {
-  const int limit = settings_->config.limits.connections;
-  if (shared_.client_connections.fetch_add(1, std::memory_order_relaxed) >= limit) {
+void Worker::accepted(net::Accepted accepted) {
+  Client client{std::move(accepted.socket), std::move(accepted.peer),
+                ConnectionCount(counters_.client_connections, shared_.client_connections)};
+  if (shared_.client_connections.load(std::memory_order_relaxed) > settings_->config.limits.connections) {
     // Make room: the connection that has been idle longest goes first.
-    if (idle_.empty()) return refuse_connection(std::move(connection.socket));
-    Session& oldest = idle_.front();
-    session_busy(oldest);
-    oldest.end_idle();
+    if (!idle_.empty()) {
+      IdleConnection& oldest = idle_.front();
+      oldest.IdleConnection::Hook::unlink();
+      oldest.end();
+    } else if (!warm_.empty()) {
+      Session& oldest = warm_.front();
+      session_busy(oldest);
+      oldest.end_idle();
+    } else {
+      return refuse_connection(std::move(client.socket));
+    }
   }
-  net::asio::co_spawn(loop_, Session::serve(*this, std::move(connection.socket), std::move(connection.peer)),
-                      net::asio::detached);
+  rest(std::move(client));
+}
+
+void Worker::rest(Client client, bool ending) {
+  auto* idle = new IdleConnection(*this, std::move(client));  // owned by its wait
+  ++idle_count_;
+  idle_.push_back(*idle);
+  timers_.arm(*idle, Clock::now() + settings_->config.timeouts.keep_alive);
+  idle->wait();
+  if (ending || draining_) idle->end();
+}
+
+void Worker::idle_ended(Client client, bool request_comes) {
+  --idle_count_;
+  if (request_comes) {
+    net::asio::co_spawn(loop_, Session::serve(*this, std::move(client)), net::asio::detached);
+  } else {
+    net::error_code ignored;
+    client.socket.close(ignored);
+    finish_if_drained();
+  }
 }
 
 /// One write into an empty socket buffer does not block; whoever does not read it has lost only the explanation.
 void Worker::refuse_connection(net::Socket socket) {
-  shared_.client_connections.fetch_sub(1, std::memory_order_relaxed);
   std::string out;
   const telemetry::RequestId id = ids_.request_id();
   ProblemContext context;
@@ -123,15 +153,14 @@ void Worker::GateTick::on_deadline() {
   if (worker.waiting_at_gate_ > 0) worker.timers_.arm(*this, now + kGateTick);
 }
 
-void Worker::session_opened(Session& session) {
-  ++sessions_;
-  counters_.client_connections.add();
-  idle_.push_back(session);
-}
-
-void Worker::session_idle(Session& session) {
+void Worker::session_warm(Session& session) {
   session.unlink_from_worker();
-  idle_.push_back(session);
+  warm_.push_back(session);
+  if (++warm_count_ > kWarmMax) {
+    Session& oldest = warm_.front();
+    session_busy(oldest);
+    oldest.cool();
+  }
 }
 
 void Worker::session_busy(Session& session) {
@@ -141,13 +170,11 @@ void Worker::session_busy(Session& session) {
 
 void Worker::session_closed() {
   --sessions_;
-  counters_.client_connections.subtract();
-  shared_.client_connections.fetch_sub(1, std::memory_order_relaxed);
   finish_if_drained();
 }
 
 void Worker::finish_if_drained() {
-  if (!draining_ || sessions_ > 0) return;
+  if (!draining_ || sessions_ + idle_count_ > 0) return;
   upstream_.close();
   timers_.stop();
   work_.reset();

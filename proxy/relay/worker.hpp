@@ -75,14 +75,20 @@ class Worker {
   void gate_wait_begins();
   void gate_wait_ends() { --waiting_at_gate_; }
 
-  void session_opened(Session& session);
-  void session_idle(Session& session);
+  void session_opened() { ++sessions_; }
+  void session_warm(Session& session);
+  void session_not_warm() { --warm_count_; }
   void session_busy(Session& session);
   void session_closed();
+  void rest(Client client, bool ending = false);
+  /// For idle connections: a request comes, or it ends here.
+  void idle_ended(Client client, bool request_comes);
 
  private:
   using Sessions = boost::intrusive::list<Session, boost::intrusive::base_hook<Session::WorkerHook>,
                                           boost::intrusive::constant_time_size<false>>;
+  using IdleConnections = boost::intrusive::list<IdleConnection, boost::intrusive::base_hook<IdleConnection::Hook>,
+                                                 boost::intrusive::constant_time_size<false>>;
 
   struct GateTick final : net::Deadline {
     explicit GateTick(Worker& w) : worker(w) {}
@@ -105,7 +111,10 @@ class Worker {
   telemetry::IdGenerator ids_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   Sessions busy_;
-  Sessions idle_;  ///< longest idle first
+  Sessions warm_;         ///< waiting for the next request with their buffer; longest first
+  IdleConnections idle_;  ///< longest first
+  std::size_t idle_count_ = 0;
+  int warm_count_ = 0;
   std::size_t sessions_ = 0;
   std::vector<std::unique_ptr<Exchange>> exchanges_;  ///< spare
   GateTick gate_tick_{*this};

@@ -1,0 +1,152 @@
+#include "proxy/admission/limit.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace spillway::admission {
+namespace {
+
+constexpr double kInitial = 20;       // below most APIs' capacity, and doubled within a few windows where it is not
+constexpr double kGrowthSeen = 1.4;   // less throughput from twice the limit: the API is at capacity (it gave 2 before)
+constexpr int kSamples = 50;          // a window's least, for a p90 worth its name
+constexpr double kWindow = 0.1;       // seconds; shorter windows are noise at any rate
+constexpr double kLongWindow = 1;     // seconds after which fewer samples have to do,
+constexpr int kFewSamples = 10;       // but not fewer than these
+constexpr double kLatencyGain = 0.3;  // smoothing of the median p90
+constexpr double kFaster = 0.3;       // the baseline follows a faster API quickly,
+constexpr double kIdleDrift = 0.05;   // anything else slowly and only without pressure,
+constexpr double kSlower = 0.2;       // a slower API on the guard's evidence
+constexpr double kAtFloor = 0.1;      // or at the floor
+constexpr double kSaturated =
+    0.75;  // share of requests kept waiting from which throughput is the API's, not the clients'
+constexpr double kTogether = 0.7;  // correlation from which limit and throughput count as moving together
+constexpr double kFarAbove = 0.4;  // of what q is above beta is taken at once: far away, small steps take too long
+
+double step_of(double limit) {
+  return std::max(1.0, std::log10(limit));
+}
+
+void approach(double& value, double target, double gain) {
+  value += gain * (target - value);
+}
+
+}  // namespace
+
+Limit::Limit(const LimitPolicy& policy) : policy_(policy), limit_(policy.max) {
+  if (policy_.adaptive) set(kInitial);
+}
+
+void Limit::configure(const LimitPolicy& policy) {
+  if (policy.adaptive != policy_.adaptive) {
+    *this = Limit(policy);
+  } else {
+    policy_ = policy;
+    set(policy_.adaptive ? limit_ : policy_.max);
+  }
+}
+
+void Limit::learn(Duration latency, Time now) {
+  if (!policy_.adaptive) return;
+  if (window_.samples == 0) window_.begin = now;
+  if (window_.samples < kLatencies) {
+    window_.latencies[static_cast<std::size_t>(window_.samples)] = std::chrono::duration<double>(latency).count();
+  }
+  ++window_.samples;
+  const double elapsed = std::chrono::duration<double>(now - window_.begin).count();
+  if (complete(elapsed)) close(elapsed);
+}
+
+bool Limit::complete(double elapsed) const {
+  if (elapsed <= 0) return false;
+  if (elapsed >= kLongWindow) return window_.samples >= kFewSamples;
+  if (starting_) return window_.samples >= std::max<double>(kSamples, 2 * limit_);  // each slot used about twice
+  return elapsed >= kWindow && window_.samples >= kSamples;
+}
+
+void Limit::close(double elapsed) {
+  const auto first = window_.latencies.begin();
+  const int kept = std::min(window_.samples, kLatencies);
+  const auto p90 = first + kept * 9 / 10;
+  std::nth_element(first, p90, first + kept);
+  const double throughput = (window_.samples - 1) / elapsed;
+  const bool pressed = window_.kept_waiting > 0;
+  const bool saturated = window_.kept_waiting >= kSaturated * window_.samples;
+  window_.samples = window_.kept_waiting = 0;
+
+  observe_latency(*p90, pressed);
+  if (!pressed) {
+    points_seen_ = 0;
+  } else if (starting_) {
+    find_start(throughput);
+  } else {
+    move(throughput, saturated);
+  }
+}
+
+void Limit::observe_latency(double p90, bool pressed) {
+  p90s_[static_cast<std::size_t>(p90s_seen_++ % kMedianOf)] = p90;
+  const int seen = std::min(p90s_seen_, kMedianOf);
+  auto sorted = p90s_;
+  std::nth_element(sorted.begin(), sorted.begin() + seen / 2, sorted.begin() + seen);
+  const double median = sorted[static_cast<std::size_t>(seen / 2)];
+
+  if (baseline_ == 0) baseline_ = latency_ = median;
+  approach(latency_, median, kLatencyGain);
+  if (latency_ < baseline_) {
+    approach(baseline_, latency_, kFaster);
+  } else if (!pressed) {
+    approach(baseline_, latency_, kIdleDrift);
+  }
+}
+
+/// Doubles the limit as long as that brings throughput; then begins with what the throughput was worth.
+void Limit::find_start(double throughput) {
+  const double growth = start_throughput_ > 0 ? throughput / start_throughput_ : 2;
+  start_throughput_ = throughput;
+  if (growth >= kGrowthSeen && limit_ < policy_.max) return set(2 * limit_);
+  starting_ = false;
+  set(limit_ / 2 * std::max(1.0, growth));
+}
+
+void Limit::move(double throughput, bool saturated) {
+  const double queued = std::ceil(limit_ * (1 - baseline_ / latency_));
+  const double alpha = 3 * std::log10(limit_), beta = 2 * alpha, step = step_of(limit_);
+  const double together = guard(throughput);
+  if (saturated && together < 0) {
+    set(limit_ - step);
+  } else if (together > kTogether) {
+    if (queued > alpha) approach(baseline_, latency_, kSlower);
+    set(limit_ + step);
+  } else if (queued > beta) {
+    set(limit_ - std::max(step, kFarAbove * (queued - beta)));
+  } else if (queued < alpha) {
+    set(limit_ + step);
+  } else if (saturated && together == 0) {
+    set(limit_ - step);  // at rest between alpha and beta the guard sees nothing: let it see whether less will do
+  }
+  if (value() <= policy_.min) approach(baseline_, latency_, kAtFloor);
+}
+
+/// Correlation of limit and throughput over the last windows; 0 while it cannot be told.
+double Limit::guard(double throughput) {
+  points_[static_cast<std::size_t>(points_seen_++ % kGuardWindows)] = {limit_, throughput};
+  if (points_seen_ < kGuardWindows) return 0;
+  Point mean{};
+  for (const Point& p : points_) {
+    mean.limit += p.limit / kGuardWindows;
+    mean.throughput += p.throughput / kGuardWindows;
+  }
+  double covariance = 0, limits = 0, throughputs = 0;
+  for (const Point& p : points_) {
+    covariance += (p.limit - mean.limit) * (p.throughput - mean.throughput);
+    limits += (p.limit - mean.limit) * (p.limit - mean.limit);
+    throughputs += (p.throughput - mean.throughput) * (p.throughput - mean.throughput);
+  }
+  return limits > 0 && throughputs > 0 ? covariance / std::sqrt(limits * throughputs) : 0;
+}
+
+void Limit::set(double limit) {
+  limit_ = std::clamp<double>(limit, std::min(policy_.min, policy_.max), policy_.max);
+}
+
+}  // namespace spillway::admission

@@ -1,0 +1,28 @@
+#pragma once
+
+#include "proxy/clock.hpp"
+
+namespace spillway::admission {
+
+/// The typical time the API takes for a request of a class: an exponentially weighted average, as TCP keeps of its
+/// round trips (Jacobson 1988, gain 1/8). Halved for every second without a sample, so that an estimate which makes
+/// every request with a deadline refused, and thus gets no samples, does not last.
+class ServiceTime {
+ public:
+  void learn(Duration taken, Time now) {
+    average_ = average_ == Duration::zero() ? taken : average_ + (taken - average_) / 8;
+    learned_ = now;
+  }
+
+  /// 0 while nothing is known.
+  Duration typical(Time now) const {
+    const auto seconds = (now - learned_) / std::chrono::seconds(1);
+    return seconds < 32 ? average_ / (std::int64_t{1} << seconds) : Duration::zero();
+  }
+
+ private:
+  Duration average_{};
+  Time learned_{};
+};
+
+}  // namespace spillway::admission

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <string>
+
+#include <boost/intrusive/list.hpp>
+
+#include "proxy/net/io.hpp"
+#include "proxy/net/timer_wheel.hpp"
+#include "proxy/telemetry/counters.hpp"
+
+namespace spillway::relay {
+
+class Worker;
+
+/// One client connection in the counts, from accept to close.
+class ConnectionCount {
+ public:
+  ConnectionCount(telemetry::Counter& open_here, std::atomic<int>& open_in_all);
+  ConnectionCount(ConnectionCount&& other) noexcept;
+  ConnectionCount& operator=(ConnectionCount&&) = delete;
+  ~ConnectionCount();
+
+ private:
+  telemetry::Counter* open_here_;
+  std::atomic<int>* open_in_all_;
+};
+
+/// A connected client: what outlives a request.
+struct Client {
+  net::Socket socket;
+  std::string peer;  ///< address without port; empty for a unix socket
+  ConnectionCount counted;
+};
+
+/// A connection without a request: a socket and a deadline, neither buffer nor coroutine. Becomes a session when
+/// bytes come. Destroys itself when its wait ends.
+class IdleConnection final
+    : public net::Deadline,
+      public boost::intrusive::list_base_hook<boost::intrusive::tag<class IdleList>,
+                                              boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+ public:
+  using Hook = boost::intrusive::list_base_hook<boost::intrusive::tag<IdleList>,
+                                                boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+
+  IdleConnection(Worker& worker, Client client) : worker_(worker), client_(std::move(client)) {}
+  void wait();
+  /// Closes the connection, unless a request is on its way already: that one is answered still.
+  void end();
+
+ private:
+  void on_deadline() override { end(); }
+  void wait_ended(net::error_code error);
+
+  Worker& worker_;
+  Client client_;
+};
+
+}  // namespace spillway::relay
