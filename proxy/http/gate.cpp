@@ -60,7 +60,6 @@ HeadGate::Result HeadGate::scan(std::string_view bytes, const HeadLimits& limits
         begin_ = at;
         part_ = at;
         phase_ = kind_ == Kind::request ? Phase::method : Phase::line;
-        if (c == '\r') return refuse(400, "empty start line");
         break;
       case Phase::method:
         while (at < end && is_octet(bytes[at], kToken)) ++at;

@@ -40,9 +40,8 @@ std::optional<std::uint64_t> parse_decimal(std::string_view text, std::size_t ma
 }
 
 bool is_authority(std::string_view text) {
-  if (text.empty()) return false;
   std::size_t host_size = 0;
-  if (text.front() == '[') {
+  if (text.starts_with('[')) {
     const std::size_t bracket = text.find(']');
     if (bracket == std::string_view::npos || !is_ipv6(text.substr(1, bracket - 1))) return false;
     host_size = bracket + 1;

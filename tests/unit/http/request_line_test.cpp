@@ -48,6 +48,25 @@ TEST_CASE("a request line is three parts with one space between each and CRLF be
   });
 }
 
+TEST_CASE("a fault is seen with the byte that makes it, not at the end of the head") {
+  run_requests({
+      {"9112 3: a method's first byte", "(", 400},
+      {"9112 3: behind a method", "GET(", 400},
+      {"9112 3: a target's first byte", "GET  ", 400},
+      {"9112 3: in a target", "GET /\x80", 400},
+      {"9112 3: a version's first byte", "GET /  ", 400},
+      {"9112 3: behind a version", "GET / HTTP/1.1 ", 400},
+      {"9112 2.2: LF behind a version", "GET / HTTP/1.1\n", 400},
+      {"9112 2.2: CR behind a version", "GET / HTTP/1.1\rx", 400},
+      {"9112 2.2: CR first", "\rx", 400},
+      {"9112 5.2: white space at the begin of a line", "GET / HTTP/1.1\r\n ", 400},
+      {"9110 5.5: control byte in a field", "GET / HTTP/1.1\r\nX: \x01", 400},
+      {"9112 2.2: LF in a field", "GET / HTTP/1.1\r\nX\n", 400},
+      {"9112 2.2: CR in a field", "GET / HTTP/1.1\r\nX: \rx", 400},
+      {"9112 2.2: CR at the end", "GET / HTTP/1.1\r\n\rx", 400},
+  });
+}
+
 TEST_CASE("a few empty lines before a request line are passed over") {
   run_requests({
       {"9112 2.2: one", "\r\n" + get(), kSound, "GET / HTTP/1.1\r\n"},
