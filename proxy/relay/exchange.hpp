@@ -54,7 +54,7 @@ struct Exchange {
   http::BodyDecoder upload;
   std::string to_upstream;          ///< the head as it goes to the API
   std::string_view method, target;  ///< in the input buffer, later in `to_upstream`
-  std::size_t head_size = 0;        ///< bytes of the head at the front of the input buffer
+  std::size_t head_size = 0;        ///< bytes of the head at the front of the input buffer, until it is consumed
   std::size_t held = 0;             ///< bytes of input kept for sending again: the whole body
   std::size_t upload_payload = 0;   ///< decoded bytes at the front of the input buffer
   bool request_written = false;     ///< at least a byte of it
@@ -63,6 +63,7 @@ struct Exchange {
   // API to client.
   http::HeadGate response_gate{http::HeadGate::Kind::response};
   http::ResponseHead response;
+  std::size_t response_head_size = 0;  ///< bytes of the head at the front of the connection's input buffer
   http::BodyDecoder download;
   std::string to_client;                          ///< the head as it goes to the client
   http::Framing delivered = http::Framing::none;  ///< how the body goes to the client

@@ -100,7 +100,7 @@ net::Task<Session::After> Session::exchange() {
   return_upstream();
   client_.in.consume(x_->held);
   if (x_->client_stays) co_return After::keep_alive;
-  co_return x_->upload.done() ? After::close : After::linger;
+  co_return x_->upload.done() && client_.in.empty() ? After::close : After::linger;
 }
 
 net::Task<Failure> Session::read_head() {
@@ -163,7 +163,7 @@ net::Task<Failure> Session::admit() {
   State state = worker_.shared().gate.arrive(x.ticket, arrived);
   if (state == State::waiting) {
     // The client is watched meanwhile: one that goes away leaves the queue at once.
-    client_.start_read();
+    if (client_.in.space_size() > 0) client_.start_read(1);  // not moving the head, which is still needed
     worker_.gate_wait_begins();
     co_await x.ticket.parking.wait();
     worker_.gate_wait_ends();
@@ -201,7 +201,8 @@ void Session::account(int status, telemetry::Outcome outcome, std::string_view r
     if (outcome == telemetry::Outcome::shed) of_class.rejections[static_cast<std::size_t>(x.refused_for)].add();
     if (x.ticket.shadow_refused) of_class.shadow_rejections[static_cast<std::size_t>(x.ticket.reason)].add();
   }
-  if (worker_.shared().log.wants(outcome)) log(status, outcome, reason, now);
+  const bool nothing_happened = !x.parsed && status == 0;
+  if (!nothing_happened && worker_.shared().log.wants(outcome)) log(status, outcome, reason, now);
 }
 
 void Session::log(int status, telemetry::Outcome outcome, std::string_view reason, Time now) {
@@ -259,7 +260,7 @@ void Session::on_unawaited_read(net::Stream& stream) {
   if (&stream == &client_) {
     // The client went away (bytes of a pipelined request just stay in the buffer).
     if (!client_.read_error() || client_.read_error() == net::asio::error::operation_aborted) return;
-    if (x_ && x_->ticket.state == admission::Request::State::waiting) {
+    if (x_ && x_->ticket.parking.occupied()) {
       if (worker_.shared().gate.abandon(x_->ticket)) x_->ticket.parking.resume();
     } else if (upstream_ && x_->settings->config.upstream.when_client_leaves == WhenClientLeaves::cancel) {
       upstream_->stream.cancel();

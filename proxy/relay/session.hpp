@@ -72,7 +72,7 @@ class Session final : public net::Deadline, public net::Stream::Observer, public
   net::Task<Failure> pass_on_informational();
   net::Task<> flush_upstream();
   net::Task<Failure> flush_client();
-  Failure read_failure() const;
+  Failure read_failure(bool nothing_came) const;
   bool answered_early() const;
   void return_upstream();
   void drop_upstream();

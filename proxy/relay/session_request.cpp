@@ -59,7 +59,7 @@ net::Task<Failure> Session::forward(bool fresh) {
   // either nothing was written or the method may be repeated and its body is still at hand.
   const bool stale = failure.kind == Failure::Kind::upstream_closed && upstream_->reused;
   failure.may_retry = stale && !fresh && (!x_->request_written || (x_->request.idempotent && x_->upload.done()));
-  drop_upstream();
+  if (upstream_) drop_upstream();
   co_return failure;
 }
 

@@ -28,23 +28,25 @@ net::Task<Failure> Session::read_response_head() {
       const http::Violation violation =
           http::parse_response(bytes, x.settings->response_head, x.request.head_method, x.response);
       if (violation) co_return Failure::response_invalid(violation);
-      x.head_size = head.end;
+      x.response_head_size = head.end;
       co_return Failure();
     }
     if (!up.reading()) {
-      if (up.read_error()) co_return read_failure();
+      if (up.read_error()) co_return read_failure(up.in.empty());
       up.start_read();
     }
+    // Who goes away is noticed while the answer is awaited, if that is to end the request.
+    const bool watched = x.settings->config.upstream.when_client_leaves == WhenClientLeaves::cancel;
+    if (watched && x.upload.done() && x.output.empty() && client_.in.size() == x.held) client_.start_read();
     co_await up.settle();
   }
 }
 
 /// Why no more of a response comes.
-Failure Session::read_failure() const {
+Failure Session::read_failure(bool nothing_came) const {
   if (timed_out_) return Failure::Kind::response_timeout;
-  const net::Stream& up = upstream_->stream;
-  if (up.read_error() == net::asio::error::operation_aborted) return Failure::Kind::client_gone;
-  return up.in.empty() && !x_->response_started ? Failure::Kind::upstream_closed : Failure::Kind::response_cut;
+  if (upstream_->stream.read_error() == net::asio::error::operation_aborted) return Failure::Kind::client_gone;
+  return nothing_came ? Failure::Kind::upstream_closed : Failure::Kind::response_cut;
 }
 
 /// 1xx go on to clients of 1.1, but 100, which the proxy has said itself.
@@ -63,7 +65,7 @@ net::Task<Failure> Session::pass_on_informational() {
     x.output = upload_left;
   }
   net::Stream& up = upstream_->stream;
-  up.in.consume(x.head_size);
+  up.in.consume(x.response_head_size);
   x.response_gate.reset();
   x.to_client.clear();
   if (up.in.empty()) up.start_read();
@@ -80,14 +82,14 @@ net::Task<Failure> Session::relay_response() {
                    x.delivered != http::Framing::until_close;
   if (const auto report = upstream::parse_load_report(x.response.load_report)) x.permit->report(*report);
   http::write_response(x.response, {x.request.minor, x.client_stays, x.delivered, x.request_id}, x.to_client);
-  up.in.consume(x.head_size);
+  up.in.consume(x.response_head_size);
 
   for (;;) {
     const http::BodyDecoder::Step step = x.download.decode(up.in.data(), up.in.size());
     if (step.violation) co_return Failure::response_invalid(step.violation);
     const bool ended = !up.reading() && up.read_error();
     const bool done = x.download.done() || (ended && x.download.complete_at_eof());
-    if (ended && !done) co_return read_failure();
+    if (ended && !done) co_return read_failure(false);
 
     x.bytes_out += step.payload;
     gather_download({up.in.data(), step.payload}, done);
@@ -186,7 +188,7 @@ net::Task<Session::After> Session::answer(Failure failure) {
 /// Who waits for a 100 may never send the rest, so where the next request begins cannot be told.
 bool Session::request_body_is_small() {
   Exchange& x = *x_;
-  if (x.head_size != 0 && x.to_upstream.empty()) {
+  if (x.head_size != 0) {
     client_.in.consume(x.head_size);
     x.upload = http::BodyDecoder(x.request.framing, x.request.content_length, x.settings->config.limits.body);
     const Failure failure = decode_upload();

@@ -53,8 +53,9 @@ admission::Policy admission_policy(const ProxyConfig& config) {
   }
   policy.max_concurrent = config.admission.max_concurrent;
   policy.classes.push_back({std::string(kDefaultClass), config.admission.shed_at});
-  for (const ClassConfig& c : config.classes) policy.classes.push_back({c.name, c.shed_at});
-  policy.queue = {config.admission.queue.max_length, config.admission.queue.max_wait};
+  for (const ClassConfig& c : config.classes) policy.classes.push_back({c.name, c.shed_at, c.reserve});
+  const QueueConfig& queue = config.admission.queue;
+  policy.queue = {queue.max_length, queue.max_wait, queue.target, queue.interval};
   return policy;
 }
 
