@@ -155,8 +155,10 @@ net::Task<Session::After> Session::answer(Failure failure) {
     co_return x.response_started ? After::reset : After::close;
   }
 
-  const bool stays = x.parsed && failure.kind != Failure::Kind::bad_request && x.request.keep_alive &&
-                     !worker_.draining() && !ending_ && request_body_is_small();
+  // Of whoever sent something wrong, or nothing, no more is expected.
+  const bool faulty = failure.kind == Failure::Kind::bad_request || failure.kind == Failure::Kind::client_timeout;
+  const bool stays =
+      x.parsed && !faulty && x.request.keep_alive && !worker_.draining() && !ending_ && request_body_is_small();
   if (!x.parsed && x.request_id.empty()) x.request_id = telemetry::text(worker_.ids().request_id());
   ProblemContext context;
   context.request_id = x.request_id;
