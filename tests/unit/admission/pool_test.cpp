@@ -1,0 +1,73 @@
+#include "proxy/admission/pool.hpp"
+
+#include <vector>
+
+#include <doctest/doctest.h>
+
+namespace {
+
+using spillway::Time;
+using namespace spillway::admission;
+using namespace std::chrono_literals;
+
+constexpr auto kTarget = 5ms;
+const Time kNow = Time{} + 1h;
+
+TEST_CASE("a class is refused when the pool's use reaches its share, exactly") {
+  struct Row {
+    int in_use;
+    double shed_at;
+    bool exhausted;
+  };
+  for (const Row& row : std::vector<Row>{{39, 0.80, false},
+                                         {40, 0.80, true},
+                                         {49, 1.0, false},
+                                         {50, 1.0, true},
+                                         {30, 0.60, true},
+                                         {0, 0.60, false}}) {
+    CAPTURE(row.in_use);
+    CAPTURE(row.shed_at);
+    PoolGauge pool;
+    pool.report({.capacity = 50, .in_use = row.in_use}, 60, kNow);
+    CHECK(pool.exhausted(row.shed_at, 60, kTarget, kNow) == row.exhausted);
+  }
+}
+
+TEST_CASE("an API that reports no pool, or nothing for more than two seconds, is fronted without") {
+  PoolGauge pool;
+  CHECK_FALSE(pool.exhausted(0.1, 100, kTarget, kNow));
+  pool.report({.capacity = 0, .in_use = 0}, 0, kNow);
+  CHECK_FALSE(pool.exhausted(0.1, 100, kTarget, kNow));
+  pool.report({.capacity = 50, .in_use = 50}, 50, kNow);
+  CHECK(pool.exhausted(1.0, 50, kTarget, kNow + 2s));
+  CHECK_FALSE(pool.exhausted(1.0, 50, kTarget, kNow + 2001ms));
+  CHECK(pool.capacity_pct(50, kNow + 2s) == doctest::Approx(100));
+  CHECK(pool.capacity_pct(50, kNow + 2001ms) == 0);
+}
+
+TEST_CASE("waiters for longer than the target exhaust the pool whatever its use; a report without any ends that") {
+  PoolGauge pool;
+  const PoolReport waiting{.capacity = 50, .in_use = 10, .waiters = 1}, fine{.capacity = 50, .in_use = 10};
+  pool.report(waiting, 20, kNow);
+  CHECK_FALSE(pool.exhausted(1.0, 20, kTarget, kNow + 5ms));
+  pool.report(waiting, 20, kNow + 4ms);  // still, not anew
+  CHECK(pool.exhausted(1.0, 20, kTarget, kNow + 6ms));
+  pool.report(fine, 20, kNow + 7ms);
+  CHECK_FALSE(pool.exhausted(1.0, 20, kTarget, kNow + 20ms));
+  pool.report(waiting, 20, kNow + 30ms);
+  CHECK_FALSE(pool.exhausted(1.0, 20, kTarget, kNow + 35ms));
+}
+
+TEST_CASE("what was let in since the report is expected to use the pool as the others did") {
+  PoolGauge pool;
+  pool.report({.capacity = 50, .in_use = 20}, 25, kNow);
+  CHECK_FALSE(pool.exhausted(0.80, 49, kTarget, kNow));
+  CHECK(pool.exhausted(0.80, 50, kTarget, kNow));
+  CHECK(pool.capacity_pct(50, kNow) == doctest::Approx(80));
+  CHECK(pool.capacity_pct(5, kNow) == doctest::Approx(40));  // fewer than then: the report stands
+
+  pool.report({.capacity = 50, .in_use = 0}, 1, kNow);  // requests that use no database
+  CHECK_FALSE(pool.exhausted(0.80, 100, kTarget, kNow));
+}
+
+}  // namespace
