@@ -51,7 +51,7 @@ class RetryAfter {
 
   void fall_while_quiet(Time now) {
     const double quiet = seconds_of(now - last_refused_);
-    if (quiet < level_) return;
+    if (quiet < 2 * level_) return;  // those told last would be back by now
     level_ = std::max(kLeast, level_ * std::pow(kFastest, -quiet / level_));
     begin_period(now);
   }

@@ -1,0 +1,115 @@
+#include "proxy/admission/retry_after.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <numeric>
+#include <queue>
+#include <random>
+#include <set>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+namespace {
+
+using spillway::Duration;
+using spillway::Time;
+using spillway::admission::RetryAfter;
+using namespace std::chrono_literals;
+
+TEST_CASE("a fixed time is told as it is, in whole seconds, at least one") {
+  struct Row {
+    Duration fixed;
+    int told;
+  };
+  for (const Row& row : std::vector<Row>{{5s, 5}, {1500ms, 2}, {0s, 1}, {100ms, 1}, {2min, 120}}) {
+    RetryAfter retry_after(row.fixed);
+    CHECK(retry_after.seconds(0xffffffff) == row.told);
+  }
+}
+
+TEST_CASE("rises from 1 s while most are refused, stays within 32 s, and falls when refusals stop") {
+  RetryAfter retry_after;
+  std::minstd_rand random(1);
+  Time now = Time{} + 1h;
+  double before = retry_after.level();
+  CHECK(before == 1);
+  for (int second = 0; second < 200; ++second, now += 1s) {
+    for (int i = 0; i < 10; ++i) {
+      retry_after.admitted();
+      for (int j = 0; j < 9; ++j) {
+        retry_after.refused(now);
+        const int told = retry_after.seconds(static_cast<std::uint32_t>(random()));
+        REQUIRE(told >= 1);
+        REQUIRE(told <= 32);
+      }
+    }
+    CHECK(retry_after.level() >= before);
+    before = retry_after.level();
+  }
+  CHECK(retry_after.level() == 32);
+  now += 70s;
+  retry_after.refused(now);
+  CHECK(retry_after.level() < 16);
+  now += 1h;
+  retry_after.refused(now);
+  CHECK(retry_after.level() == 1);
+}
+
+TEST_CASE("clients refused together are told different times, half to the whole of the level") {
+  RetryAfter retry_after;
+  Time now = Time{} + 1h;
+  for (; retry_after.level() < 32; now += 1s) {
+    for (int i = 0; i < 100; ++i) retry_after.refused(now);
+  }
+  std::mt19937 random(1);
+  std::set<int> told;
+  for (int i = 0; i < 1000; ++i) told.insert(retry_after.seconds(static_cast<std::uint32_t>(random())));
+  CHECK(*told.begin() == 16);
+  CHECK(*told.rbegin() == 32);
+  CHECK(told.size() == 17);
+}
+
+/// Clients that obey: each asks, thinks for a second when answered, and comes back when it was told to.
+/// The API answers so many per second; returns the requests that came in each second.
+std::vector<int> arrivals_of_obedient(int clients, int capacity, int seconds, unsigned seed) {
+  RetryAfter retry_after;
+  std::mt19937 random(seed);
+  const auto uniform = [&] { return (static_cast<double>(random()) + 0.5) * 0x1p-32; };
+  std::priority_queue<double, std::vector<double>, std::greater<>> due;
+  for (int i = 0; i < clients; ++i) due.push(uniform());
+  std::vector<int> arrivals(static_cast<std::size_t>(seconds));
+  double tokens = 0, last = 0;
+  while (due.top() < seconds) {
+    const double now = due.top();
+    due.pop();
+    ++arrivals[static_cast<std::size_t>(now)];
+    tokens = std::min(tokens + (now - last) * capacity, 0.05 * capacity);  // a queue of 50 ms
+    last = now;
+    if (tokens >= 1) {
+      --tokens;
+      retry_after.admitted();
+      due.push(now - std::log(uniform()));
+    } else {
+      retry_after.refused(Time{} + 1h + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(now)));
+      due.push(now + retry_after.seconds(static_cast<std::uint32_t>(random())));
+    }
+  }
+  return arrivals;
+}
+
+TEST_CASE("obedient clients do not come back in a wave, nor do they leave the API idle") {
+  for (const int overload : {2, 5, 10}) {
+    CAPTURE(overload);
+    constexpr int kCapacity = 1000;
+    const std::vector<int> arrivals = arrivals_of_obedient(overload * kCapacity, kCapacity, 120, 7);
+    const double mean = std::accumulate(arrivals.begin() + 60, arrivals.end(), 0) / 60.0;
+    const int peak = *std::max_element(arrivals.begin() + 60, arrivals.end());
+    CHECK(peak <= 1.2 * mean);
+    CHECK(mean >= 0.97 * kCapacity);
+    CHECK(mean <= 1.5 * kCapacity);
+  }
+}
+
+}  // namespace
