@@ -143,7 +143,17 @@ Awaitable<> Handlers::login(Request& request, Response& response) {
     std::lock_guard lock(services_.login_limit_mutex);
     services_.login_limit.forgive(username, request.client);
   };
+  auto answer_busy = [&] {
+    forgive();
+    answer_unavailable(request, response, "Too many logins at the moment, please retry");
+    response.reason = "login_queue";
+  };
 
+  // Before the database is asked: a storm of logins must not take connections from others.
+  if (services_.passwords.busy()) {
+    answer_busy();
+    co_return;
+  }
   Answer answer = co_await services_.repository.user(request.caller, username);
   if (answer.trouble != Trouble::none) {
     forgive();
@@ -160,9 +170,7 @@ Awaitable<> Handlers::login(Request& request, Response& response) {
       response.authenticate = true;
       co_return;
     case auth::Verdict::busy:
-      forgive();
-      answer_unavailable(request, response, "Too many logins at the moment, please retry");
-      response.reason = "login_queue";
+      answer_busy();
       co_return;
     case auth::Verdict::interrupted:
       answer_trouble(request, response, Trouble::interrupted);
@@ -271,6 +279,10 @@ Awaitable<> Handlers::eligibility(Request& request, Response& response) {
 void Handlers::ready(Request& request, Response& response) {
   if (!services_.pool.gauges().reachable) {
     answer_unavailable(request, response, "The database cannot be reached");
+    return;
+  }
+  if (!services_.checked) {
+    answer_unavailable(request, response, "The database has not been found fit yet: see the log");
     return;
   }
   response.no_store = true;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <memory>
+#include <atomic>
 #include <mutex>
 
 #include "api/auth/login_limit.hpp"
@@ -22,7 +22,8 @@ struct Services {
   auth::Tokens tokens;
   auth::PasswordVerifier passwords;
   std::mutex login_limit_mutex;
-  auth::LoginLimit login_limit;  // guarded by login_limit_mutex
+  auth::LoginLimit login_limit;      // guarded by login_limit_mutex
+  std::atomic<bool> checked{false};  ///< the database was found to be fit
 };
 
 /// One worker's handlers: every endpoint, from request to response.

@@ -21,7 +21,7 @@ struct Request {
   std::string_view body = {};
   std::string_view client = {};      ///< address: the peer's, or what a trusted proxy says
   std::string_view request_id = {};  ///< of the client, or made up
-  Caller caller;                ///< for the database
+  Caller caller;                     ///< for the database
 };
 
 /// Filled by a handler. Reused from request to request, so that its strings keep their capacity.

@@ -61,8 +61,12 @@ Listener::Listener(Listener&& other) noexcept
     : descriptor_(std::exchange(other.descriptor_, -1)), path_(std::exchange(other.path_, {})) {}
 
 Listener::~Listener() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-  if (!path_.empty()) ::unlink(path_.c_str());
+  close();
+}
+
+void Listener::close() {
+  if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
+  if (!path_.empty()) ::unlink(std::exchange(path_, {}).c_str());
 }
 
 bool Listener::open(const config::Address& address, std::string& error) {

@@ -17,6 +17,9 @@ class Listener {
   /// False: `error` says why. With systemd's LISTEN_FDS for this process, its first socket is taken instead.
   bool open(const config::Address& address, std::string& error);
 
+  /// Copies of the descriptor listen on.
+  void close();
+
   int descriptor() const { return descriptor_; }
   /// Where it listens in fact, as in `127.0.0.1:41234` when port 0 was asked for.
   std::string where() const;

@@ -59,10 +59,11 @@ int main(int argc, char** argv) {
   if (!listener.open(config.listen, error)) return fail(error);
   std::signal(SIGPIPE, SIG_IGN);
   api::start_log(config.log.level);
+  bool good = false;
   {
     api::Server server(std::move(config), std::move(options), std::move(listener), line.config_path());
-    server.run();
+    good = server.run();
   }
   api::stop_log();
-  return config::kExitOk;
+  return good ? config::kExitOk : config::kExitFailure;
 }

@@ -46,11 +46,12 @@ constexpr Statement kSearch{2, "search",
 constexpr std::array kUserTypes{db::kText};
 constexpr Statement kUser{3, "user", "SELECT id, password_hash FROM users WHERE username = $1", kUserTypes};
 
-constexpr Statement kServerLimits{4,
-                                  "server_limits",
-                                  "SELECT current_setting('max_connections')::int4,"
-                                  " current_setting('superuser_reserved_connections')::int4",
-                                  {}};
+constexpr Statement kServerState{4,
+                                 "server_state",
+                                 "SELECT current_setting('max_connections')::int4,"
+                                 " current_setting('superuser_reserved_connections')::int4,"
+                                 " (SELECT coalesce(max(version), 0) FROM schema_migrations)",
+                                 {}};
 
 Trouble trouble_of(db::CheckoutFailure failure) {
   switch (failure) {
@@ -105,8 +106,8 @@ Awaitable<Answer> Repository::user(Caller caller, std::string_view name) {
   return run(caller, kUser, Parameters().text(name));
 }
 
-Awaitable<Answer> Repository::server_limits(Caller caller) {
-  return run(caller, kServerLimits, Parameters());
+Awaitable<Answer> Repository::server_state(Caller caller) {
+  return run(caller, kServerState, Parameters());
 }
 
 Summary Repository::summary(const Answer& answer, int row) {
@@ -139,8 +140,8 @@ User Repository::user(const Answer& answer, int row) {
   return {answer.rows.int8(row, 0), answer.rows.text(row, 1)};
 }
 
-ServerLimits Repository::server_limits(const Answer& answer) {
-  return {answer.rows.int4(0, 0), answer.rows.int4(0, 1)};
+ServerState Repository::server_state(const Answer& answer) {
+  return {answer.rows.int4(0, 0), answer.rows.int4(0, 1), answer.rows.int4(0, 2)};
 }
 
 Awaitable<Answer> Repository::run(Caller caller, const Statement& statement, Parameters parameters) {
@@ -158,7 +159,7 @@ Awaitable<Answer> Repository::run(Caller caller, const Statement& statement, Par
     if (dead && lease.reused && !caller.interrupt.raised()) continue;
 
     answer.trouble = caller.interrupt.raised() && dead ? Trouble::interrupted : trouble_of(result);
-    if (answer.trouble == Trouble::refused || answer.trouble == Trouble::no_schema) {
+    if (answer.trouble == Trouble::refused) {
       spdlog::error("statement {}: {} {}", statement.name, result.sqlstate, result.message);
     }
     answer.rows = std::move(result.rows);

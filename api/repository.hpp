@@ -63,9 +63,10 @@ struct User {
   std::string_view password_hash;
 };
 
-struct ServerLimits {
+struct ServerState {
   int max_connections = 0;
-  int reserved = 0;  ///< of them, for superusers
+  int reserved = 0;        ///< of them, for superusers
+  int schema_version = 0;  ///< last migration
 };
 
 /// Every question that is put to the database, and the only place with SQL. Each is one round trip on one connection;
@@ -79,13 +80,13 @@ class Repository {
   Awaitable<Answer> scholarships(Caller caller, const ListFilter& filter);     // summaries by id
   Awaitable<Answer> search(Caller caller, std::string_view words, int limit);  // summaries by rank, with total
   Awaitable<Answer> user(Caller caller, std::string_view name);                // user, 0 or 1
-  Awaitable<Answer> server_limits(Caller caller);                              // server limits, 1
+  Awaitable<Answer> server_state(Caller caller);                               // server state, 1
 
   static Summary summary(const Answer& answer, int row);
   static Details details(const Answer& answer, int row);
   static std::int64_t search_total(const Answer& answer);
   static User user(const Answer& answer, int row);
-  static ServerLimits server_limits(const Answer& answer);
+  static ServerState server_state(const Answer& answer);
 
  private:
   Awaitable<Answer> run(Caller caller, const db::Statement& statement, db::Parameters parameters);

@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include "api/log.hpp"
+#include "api/schema/schema.hpp"
 #include "config/load.hpp"
 
 namespace api {
@@ -15,6 +16,8 @@ namespace {
 
 /// Told to asio: one thread runs each loop.
 constexpr int kOneThread = 1;
+/// While the tables are missing or the database is away.
+constexpr Duration kCheckInterval = std::chrono::milliseconds(250);
 
 std::vector<std::unique_ptr<asio::io_context>> make_contexts(int count) {
   std::vector<std::unique_ptr<asio::io_context>> contexts;
@@ -59,16 +62,17 @@ Server::Server(ApiConfig config, db::ConnectOptions options, Listener listener, 
 
 Server::~Server() = default;
 
-void Server::run() {
+bool Server::run() {
   await_signal();
   pool_->start();
-  asio::co_spawn(contexts_.front()->get_executor(), check_server(), asio::detached);
+  asio::co_spawn(contexts_.front()->get_executor(), check_database(), asio::detached);
   for (auto& worker : workers_) worker->start();
   spdlog::info("listening on {}", listener_.where());
 
   std::vector<std::jthread> threads;
   for (std::size_t i = 1; i < contexts_.size(); ++i) threads.emplace_back([this, i] { contexts_[i]->run(); });
   contexts_.front()->run();
+  return !failed_;
 }
 
 void Server::await_signal() {
@@ -88,8 +92,10 @@ void Server::await_signal() {
 }
 
 void Server::drain() {
+  if (shared_.draining) return;
   spdlog::info("draining");
   shared_.draining = true;
+  listener_.close();
   working_ = config_.workers;
   for (auto& worker : workers_) {
     worker->drain([this] {
@@ -123,21 +129,47 @@ void Server::reload() {
                std::chrono::duration_cast<std::chrono::milliseconds>(fresh.database.pool_timeout).count());
 }
 
-/// A pool larger than what the server admits fails only under load; say so before.
-Awaitable<> Server::check_server() {
+/// Asks the database whether this program can work with it, until it can; /ready says no until then.
+Awaitable<> Server::check_database() {
   Interrupt never;
-  Answer answer;
-  do {
-    answer = co_await services_->repository.server_limits({0, never});
-  } while (answer.trouble == Trouble::unreachable || answer.trouble == Trouble::lost);
-  if (answer.trouble != Trouble::none) co_return;
-  const ServerLimits limits = Repository::server_limits(answer);
-  const int usable = limits.max_connections - limits.reserved;
-  const int capacity = pool_settings(config_.database).capacity();
-  if (capacity > usable) {
-    spdlog::warn("the pool may open {} connections, but the server admits {} ({} of max_connections = {} are reserved)",
-                 capacity, usable, limits.reserved, limits.max_connections);
+  Timer pause(contexts_.front()->get_executor());
+  int reported = -1;
+  for (bool first = true;; first = false) {
+    const Answer answer = co_await services_->repository.server_state({0, never});
+    if (answer.trouble == Trouble::closing) co_return;
+    // A server that says no will say so again; one that is not there may come.
+    if (first && pool_->refused()) {
+      spdlog::error("the database refuses: {}", pool_->last_error());
+      failed_ = true;
+      drain();
+      co_return;
+    }
+    // A database that is being set up has no table of migrations yet, or too few of them.
+    const ServerState state = answer.trouble == Trouble::none ? Repository::server_state(answer) : ServerState();
+    const bool answered = answer.trouble == Trouble::none || answer.trouble == Trouble::no_schema;
+    const int needed = schema::migrations().back().version;
+    if (answered && state.schema_version >= needed) {
+      warn_if_too_small(state);
+      break;
+    }
+    if (answered && state.schema_version != reported) {
+      reported = state.schema_version;
+      spdlog::warn("the tables are at version {}, this program needs {}: run scholarship-api migrate", reported,
+                   needed);
+    }
+    pause.expires_after(kCheckInterval);
+    co_await pause.async_wait(kAsTuple);
   }
+  services_->checked = true;
+}
+
+/// A pool larger than what the server admits fails only under load; say so before.
+void Server::warn_if_too_small(const ServerState& state) const {
+  const int admitted = state.max_connections - state.reserved;
+  const int capacity = pool_settings(config_.database).capacity();
+  if (capacity <= admitted) return;
+  spdlog::warn("the pool may open {} connections, but the server admits {} ({} of max_connections = {} are reserved)",
+               capacity, admitted, state.reserved, state.max_connections);
 }
 
 }  // namespace api

@@ -20,14 +20,15 @@ class Server {
   Server(ApiConfig config, db::ConnectOptions options, Listener listener, std::string config_path);
   ~Server();
 
-  /// Until SIGTERM or SIGINT and the drain that follows.
-  void run();
+  /// Until SIGTERM or SIGINT and the drain that follows. False: the database has refused at the start, for good.
+  bool run();
 
  private:
   void await_signal();
   void drain();
   void reload();
-  Awaitable<> check_server();
+  Awaitable<> check_database();
+  void warn_if_too_small(const ServerState& state) const;
 
   const ApiConfig config_;
   const std::string config_path_;
@@ -41,6 +42,7 @@ class Server {
   asio::signal_set signals_;
   Timer drain_timer_;
   std::atomic<int> working_{0};
+  bool failed_ = false;
 };
 
 db::PoolSettings pool_settings(const DatabaseConfig& config);

@@ -28,6 +28,9 @@ class PasswordVerifier {
   PasswordVerifier(int threads, int queue);
   ~PasswordVerifier();
 
+  /// A check would be refused now.
+  bool busy() const { return pending_.load(std::memory_order_relaxed) >= limit_; }
+
   /// An empty hash (no such user) takes as long as any other and is a mismatch.
   Awaitable<Verdict> verify(Executor executor, std::string hash, std::string password, Interrupt& interrupt);
 

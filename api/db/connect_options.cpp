@@ -37,6 +37,25 @@ std::string describe(ConnectOptions& options) {
   return text;
 }
 
+/// What is wrong with the value of an option (an unknown sslmode, a port that is no number), or empty. libpq checks
+/// them when it connects: so let it, but to a socket that is not there, which needs no network and no time.
+std::string fault_of_values(const ConnectOptions& options) {
+  std::vector<const char*> keywords, values;
+  for (std::size_t i = 0; i < options.keywords.size(); ++i) {
+    if (options.keywords[i] == "host" || options.keywords[i] == "hostaddr") continue;
+    keywords.push_back(options.keywords[i].c_str());
+    values.push_back(options.values[i].c_str());
+  }
+  keywords.insert(keywords.end(), {"host", nullptr});
+  values.insert(values.end(), {"/nonexistent", nullptr});
+  PGconn* connection = PQconnectdbParams(keywords.data(), values.data(), 0);
+  const std::string_view message = PQerrorMessage(connection);
+  std::string fault;
+  if (!message.starts_with("connection to server")) fault = message.substr(0, message.find('\n'));
+  PQfinish(connection);
+  return fault;
+}
+
 }  // namespace
 
 bool parse_connect_options(const std::string& url, const ConnectPolicy& policy, ConnectOptions& options,
@@ -60,6 +79,10 @@ bool parse_connect_options(const std::string& url, const ConnectPolicy& policy, 
     options.values.emplace_back(option->val);
   }
   options.description = describe(options);
+  if (std::string fault = fault_of_values(options); !fault.empty()) {
+    error = "not a PostgreSQL connection string: " + fault;
+    return false;
+  }
 
   set_unless_given(options, "client_encoding", "UTF8");
   set_unless_given(options, "application_name", "scholarship-api");

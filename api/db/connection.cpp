@@ -47,6 +47,7 @@ Awaitable<bool> Connection::connect(const ConnectOptions& options) {
   connection_.reset(PQconnectStartParams(keywords.data(), values.data(), 0));
   if (!connection_ || PQstatus(connection_.get()) == CONNECTION_BAD) co_return false;
   PQsetNoticeReceiver(connection_.get(), ignore_notice, nullptr);
+  PQsetErrorVerbosity(connection_.get(), PQERRORS_VERBOSE);
 
   // The timer's handler may run after the end of this coroutine; then `waiting` is gone.
   auto waiting = std::make_shared<Descriptor*>(nullptr);
@@ -76,9 +77,16 @@ Awaitable<bool> Connection::connect(const ConnectOptions& options) {
   co_return true;
 }
 
-std::string Connection::error_message() const {
-  std::string message = first_line(PQerrorMessage(connection_.get()));
-  return message.empty() ? "no answer in time" : message;
+ConnectError Connection::connect_error() const {
+  ConnectError error{first_line(PQerrorMessage(connection_.get()))};
+  if (error.message.empty()) error.message = "no answer in time";
+  // libpq has the code only in the text: `… FATAL:  28P01: password authentication failed …`.
+  constexpr std::string_view kFatal = "FATAL:  ";
+  if (const std::size_t at = error.message.find(kFatal); at != std::string::npos) {
+    const std::string_view code = std::string_view(error.message).substr(at + kFatal.size(), 5);
+    error.permanent = code.starts_with("28") || code == "3D000";  // invalid authorization, unknown database
+  }
+  return error;
 }
 
 Awaitable<QueryResult> Connection::query(const Statement& statement, const Parameters& parameters, bool verify,

@@ -31,6 +31,11 @@ struct QueryResult {
   std::string sqlstate;  ///< of the server
 };
 
+struct ConnectError {
+  std::string message;     ///< one line
+  bool permanent = false;  ///< the server was reached and does not know this user, password or database
+};
+
 /// One connection to PostgreSQL: libpq in non-blocking mode, waiting through Asio. One operation at a time; used by
 /// one thread at a time, which may change between operations (`move_to`).
 class Connection {
@@ -41,9 +46,9 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  /// At most once. False: see `error_message`. `options` must outlive the connection.
+  /// At most once. False: see `connect_error`. `options` must outlive the connection.
   Awaitable<bool> connect(const ConnectOptions& options);
-  std::string error_message() const;
+  ConnectError connect_error() const;
 
   /// One statement in one round trip, whatever has to go before it (`verify`: a ping; a first time: its preparation).
   /// The statement and parameters must live until the end.
@@ -78,7 +83,7 @@ class Connection {
   const ConnectOptions* options_ = nullptr;
   std::unique_ptr<PGconn, Finish> connection_;
   std::optional<Descriptor> descriptor_;
-  std::uint64_t prepared_ = 0;  ///< bit 1 << Statement::id
+  std::uint64_t prepared_ = 0;   ///< bit 1 << Statement::id
   std::uint64_t preparing_ = 0;  ///< the bit of the statement whose preparation is under way
   bool pipeline_ = false;
   bool broken_ = false;

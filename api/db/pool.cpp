@@ -139,6 +139,11 @@ std::string Pool::last_error() const {
   return last_error_;
 }
 
+bool Pool::refused() const {
+  Lock lock(mutex_);
+  return refused_;
+}
+
 void Pool::give_back(Lease::Entry& entry) {
   const Returned how = entry.connection.broken()     ? Returned::broken
                        : entry.connection.reusable() ? Returned::clean
@@ -165,7 +170,8 @@ Awaitable<> Pool::open_one(int home) {
   auto entry = std::make_unique<Lease::Entry>(homes_[static_cast<std::size_t>(home)], background_);
   entry->home = home;
   const bool open = co_await entry->connection.connect(options_);
-  std::string error = open ? std::string() : entry->connection.error_message();
+  const ConnectError failure = open ? ConnectError() : entry->connection.connect_error();
+  const std::string& error = failure.message;
   if (open) echo("open", entry->connection);
 
   Lock lock(mutex_);
@@ -177,6 +183,7 @@ Awaitable<> Pool::open_one(int home) {
     }
     last_error_ = error;
   }
+  refused_ = failure.permanent;
   if (open) {
     Slot& slot = *entry;
     entries_.push_back(std::move(entry));

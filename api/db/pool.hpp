@@ -78,6 +78,8 @@ class Pool {
   PoolGauges gauges() const;
   /// Why the last attempt to open a connection failed; empty when it did not.
   std::string last_error() const;
+  /// The last attempt reached a server which said that these credentials or this database will not do.
+  bool refused() const;
   const ConnectOptions& options() const { return options_; }
 
  private:
@@ -104,6 +106,7 @@ class Pool {
   std::vector<std::unique_ptr<Lease::Entry>> entries_;  // guarded by mutex_
   std::minstd_rand random_;                             // guarded by mutex_
   std::string last_error_;                              // guarded by mutex_
+  bool refused_ = false;                                // guarded by mutex_
   std::optional<Time> armed_for_;                       // guarded by mutex_
   bool closed_ = false;                                 // guarded by mutex_
   Timer timer_;                                         // on the thread of homes_[0]

@@ -25,7 +25,7 @@ inline constexpr Duration kOverflowPatience = std::chrono::milliseconds(5);
 /// Pause after the first failed attempt to open a connection. Doubles up to the maximum, which is short because a
 /// database that is back shall be noticed within a second.
 inline constexpr Duration kFirstBackoff = std::chrono::milliseconds(50);
-inline constexpr Duration kMaxBackoff = std::chrono::milliseconds(500);
+inline constexpr Duration kMaxBackoff = std::chrono::milliseconds(250);
 
 /// A connection as the policy sees it. The driver owns it, from `opened` until `next_to_close` hands it back.
 struct Slot : Linked<Slot> {

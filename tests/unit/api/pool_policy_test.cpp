@@ -352,7 +352,7 @@ TEST_CASE("A database that refuses fails all who wait, and is asked again ever m
   CHECK(scene.policy.gauges().connection_errors == 2);
 
   // Nobody waits, still it is asked: that is how its return is noticed.
-  Duration expected[] = {100ms, 200ms, 400ms, 500ms, 500ms};
+  Duration expected[] = {100ms, 200ms, 250ms, 250ms};
   for (Duration pause : expected) {
     REQUIRE(scene.policy.next_deadline() == scene.now + pause);
     scene.pass(pause - 1ms);
@@ -369,7 +369,7 @@ TEST_CASE("A database that refuses fails all who wait, and is asked again ever m
   Waiter last[2];
   scene.acquire(last[0]);
   scene.acquire(last[1]);
-  scene.pass(500ms);
+  scene.pass(250ms);
   CHECK(scene.pending_opens == 1);
   scene.open_one();
   CHECK(last[0].state == Waiter::State::granted);

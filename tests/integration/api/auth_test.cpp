@@ -1,0 +1,121 @@
+// Logins that fail, repeat, pile up.
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "tests/integration/api/client.hpp"
+#include "tests/integration/api/database.hpp"
+#include "tests/integration/api/program.hpp"
+
+namespace api::test {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+std::string config(const std::string& auth) {
+  return "database: {url: \"" + Database::shared().url() +
+         "\"}\nauth: {secret: for-tests-only-for-tests-only-0123456789, " + auth + "}\n";
+}
+
+Reply login(Client& client, const std::string& user, const std::string& password, const std::string& headers = {}) {
+  return client.request("POST", "/api/v1/auth/login", "username=" + user + "&password=" + password, headers);
+}
+
+TEST_CASE("Wrong password and unknown user look the same and take as long") {
+  Program api(config("max_failures: 0"));
+  api.await_ready();
+  Client client(api.port());
+  login(client, "admin", "admin123");
+  auto time_of = [&](const std::string& user) {
+    auto fastest = Clock::duration::max();
+    for (int i = 0; i < 8; ++i) {
+      const auto start = Clock::now();
+      const Reply reply = login(client, user, "wrong");
+      fastest = std::min(fastest, Clock::now() - start);
+      CHECK(reply.status == 401);
+      CHECK(reply.detail() == "Wrong username or password");
+    }
+    return fastest;
+  };
+  const auto known = time_of("admin");
+  const auto unknown = time_of("nobody");
+  CHECK(unknown > known / 2);
+  CHECK(unknown < known * 2);
+}
+
+TEST_CASE("After too many failures a user waits, at this address only, and a token's user does not") {
+  Program api(config("max_failures: 3, failure_window: 1h"));
+  Client client(api.port());
+  client.login();
+  const std::string from_here = "X-Forwarded-For: 203.0.113.7\r\n";
+  for (int i = 0; i < 3; ++i) CHECK(login(client, "admin", "wrong", from_here).status == 401);
+  const Reply refused = login(client, "admin", "admin123", from_here);
+  CHECK(refused.status == 429);
+  CHECK(std::stoi(refused.headers.at("retry-after")) > 3000);
+  // What the client adds in front of it is not believed, only what the last proxy has written.
+  CHECK(login(client, "admin", "admin123", "X-Forwarded-For: 198.51.100.1, 203.0.113.7\r\n").status == 429);
+  CHECK(login(client, "admin", "admin123", "X-Forwarded-For: 203.0.113.7, 198.51.100.1\r\n").status == 200);
+  CHECK(client.request("GET", "/api/v1/scholarships/1").status == 200);
+}
+
+TEST_CASE("Successes are not counted") {
+  Program api(config("max_failures: 2, failure_window: 1h"));
+  Client client(api.port());
+  for (int i = 0; i < 6; ++i) CHECK(login(client, "admin", "admin123").status == 200);
+}
+
+TEST_CASE("A storm of logins is cut off, and searches go on beside it") {
+  Program api(config("max_failures: 0, hash_queue: 4"));
+  api.await_ready();
+  Client client(api.port());
+  client.login();
+  std::atomic<bool> stop{false};
+  std::atomic<int> accepted{0}, refused{0}, wrong{0};
+  std::mutex mutex;
+  std::vector<Clock::duration> logins, lookups;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 16; ++i) {
+    threads.emplace_back([&] {
+      Client own(api.port());
+      while (!stop) {
+        const auto start = Clock::now();
+        const Reply reply = login(own, "admin", "admin123");
+        ++(reply.status == 200 ? accepted : reply.status == 503 ? refused : wrong);
+        std::lock_guard lock(mutex);
+        if (reply.status == 200) logins.push_back(Clock::now() - start);
+      }
+    });
+  }
+  CHECK(eventually([&] { return accepted > 10 && refused > 100; }));
+  for (int i = 0; i < 100; ++i) {
+    const auto start = Clock::now();
+    CHECK(client.request("GET", "/api/v1/scholarships/1").status == 200);
+    lookups.push_back(Clock::now() - start);
+  }
+  stop = true;
+  for (auto& thread : threads) thread.join();
+  CHECK(wrong == 0);
+  auto median = [](std::vector<Clock::duration>& times) {
+    std::sort(times.begin(), times.end());
+    return times[times.size() / 2];
+  };
+  // A lookup that had to wait for password checks would take as long as a login.
+  CHECK(median(lookups) < median(logins) / 2);
+}
+
+TEST_CASE("A token ends") {
+  Program api(config("token_ttl: 2s"));
+  Client client(api.port());
+  client.login();
+  CHECK(client.request("GET", "/api/v1/scholarships/1").status == 200);
+  CHECK(eventually([&] { return client.request("GET", "/api/v1/scholarships/1").status == 401; }));
+}
+
+}  // namespace
+}  // namespace api::test

@@ -1,0 +1,187 @@
+// What a broken or hostile client sees: a 4xx that says what is wrong, and a server that goes on.
+
+#include <doctest/doctest.h>
+
+#include "tests/integration/api/client.hpp"
+#include "tests/integration/api/database.hpp"
+#include "tests/integration/api/program.hpp"
+
+namespace api::test {
+namespace {
+
+using namespace std::string_literals;
+
+std::string database() {
+  return "database: {url: \"" + Database::shared().url() + "\"}\n";
+}
+
+TEST_CASE("Malformed HTTP is refused and the connection closed") {
+  Program api(database());
+  struct {
+    std::string request;
+    int status;
+  } const cases[] = {
+      {"nonsense\r\n\r\n", 400},
+      {"GET / HTTP/1.1\r\n\r\n", 400},                           // no Host
+      {"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400},     // two
+      {"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", 400},             // space in the target
+      {"GET /health#x HTTP/1.1\r\nHost: a\r\n\r\n", 400},        // fragment
+      {"GET http://a/health HTTP/1.1\r\nHost: a\r\n\r\n", 400},  // absolute form
+      {"GET / HTTP/3.0\r\nHost: a\r\n\r\n", 400},                // version
+      {"GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400},               // space before the colon
+      {"GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n"s, 400},    // NUL
+      {"POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", 400},
+      {"POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400},
+      {"POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
+      {"POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400},
+      {"GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(20'000, 'x') + "\r\n\r\n", 431},
+      {"GET /" + std::string(20'000, 'x') + " HTTP/1.1\r\nHost: a\r\n\r\n", 431},
+      {"POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n", 413},
+      {"POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n", 400},
+      {"POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n20000\r\n" +
+           std::string(70'000, 'x'),
+       413},
+  };
+  for (const auto& [request, status] : cases) {
+    CAPTURE(request.substr(0, 100));
+    Client client(api.port());
+    client.send(request);
+    client.shut_down_sending();
+    const Reply reply = client.receive();
+    CHECK(reply.status == status);
+    CHECK(reply.header("content-type") == "application/problem+json");
+    CHECK(reply.header("connection") == "close");
+    CHECK(reply.json().at("status") == status);
+    CHECK(client.receive_all().empty());
+  }
+  CHECK(Client(api.port()).request("GET", "/health").status == 200);
+  CHECK(api.stop() == 0);
+}
+
+TEST_CASE("The answer to an upload that is too large arrives although the upload goes on") {
+  Program api(database());
+  Client client(api.port());
+  client.send("POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n");
+  client.send(std::string(300'000, 'x'));
+  CHECK(client.receive().status == 413);
+}
+
+TEST_CASE("Bad values are a 4xx that names the field, on a connection that stays usable") {
+  Program api(database());
+  Client client(api.port());
+  client.login();
+  struct {
+    const char* method;
+    std::string target;
+    std::string body;
+    int status;
+    std::string begins;
+  } const cases[] = {
+      {"GET", "/api/v1/search", "", 400, "q "},
+      {"GET", "/api/v1/search?q=%00", "", 400, "q "},
+      {"GET", "/api/v1/search?q=%FF%FE", "", 400, "q "},
+      {"GET", "/api/v1/search?q=a&limit=1%3BDROP", "", 400, "limit "},
+      {"GET", "/api/v1/search?q=%G1", "", 400, "query "},
+      {"GET", "/api/v1/scholarships?limit=1e3", "", 400, "limit "},
+      {"GET", "/api/v1/scholarships?cursor=%27OR%271", "", 400, "cursor "},
+      {"GET", "/api/v1/scholarships?major=%C3", "", 400, "major "},
+      {"GET", "/api/v1/scholarships?min_amount=9999999999", "", 400, "min_amount "},
+      {"GET", "/api/v1/scholarships?deadline_after=tomorrow", "", 400, "deadline_after "},
+      {"GET", "/api/v1/scholarships/abc", "", 400, "id "},
+      {"GET", "/api/v1/scholarships/1%20OR%201=1", "", 400, "id "},
+      {"GET", "/api/v1/scholarships/9223372036854775807", "", 404, "There is no scholarship"},
+      {"POST", "/api/v1/eligibility/check", "", 400, "the body must be valid JSON"},
+      {"POST", "/api/v1/eligibility/check", "{", 400, "the body must be valid JSON"},
+      {"POST", "/api/v1/eligibility/check", std::string(5000, '['), 400, "the body must be valid JSON"},
+      {"POST", "/api/v1/eligibility/check", "{\"a\":\"\xFF\"}", 400, "the body must be valid JSON"},
+      {"POST", "/api/v1/eligibility/check", "\"text\"", 422, "the body must be a JSON object"},
+      {"POST", "/api/v1/eligibility/check", "{}", 422, "scholarship_id "},
+      {"POST", "/api/v1/eligibility/check", R"({"scholarship_id":true,"user_profile":{}})", 422, "scholarship_id "},
+      {"POST", "/api/v1/eligibility/check", R"({"scholarship_id":1,"user_profile":{"gpa":"x","major":"y"}})", 422,
+       "user_profile.gpa "},
+      {"POST", "/api/v1/eligibility/check", R"({"scholarship_id":1,"user_profile":{"gpa":3,"major":"\u0000"}})", 422,
+       "user_profile.major "},
+      {"POST", "/api/v1/auth/login", "username=admin", 422, "password "},
+      {"POST", "/api/v1/auth/login", "username=%00&password=x", 422, "username "},
+  };
+  for (const auto& [method, target, body, status, begins] : cases) {
+    CAPTURE(target);
+    CAPTURE(body.substr(0, 100));
+    const Reply reply = client.request(method, target, body);
+    CHECK(reply.status == status);
+    CHECK(reply.header("content-type") == "application/problem+json");
+    CAPTURE(reply.detail());
+    CHECK(reply.detail().starts_with(begins));
+  }
+  const std::string injection = R"('; DROP TABLE users; --)";
+  CHECK(client
+            .request("POST", "/api/v1/auth/login",
+                     R"({"username":")" + injection + R"(","password":")" + injection + R"("})",
+                     "Content-Type: application/json\r\n")
+            .status == 401);
+  CHECK(client.request("GET", "/api/v1/search?q=engineering").status == 200);
+}
+
+TEST_CASE("A request id of the client is kept if it is one") {
+  Program api(database());
+  Client client(api.port());
+  auto id = [&](const std::string& header) {
+    return std::string(client.request("GET", "/nothing", {}, header).json().at("request_id").as_string());
+  };
+  CHECK(id("X-Request-ID: abc-123\r\n") == "abc-123");
+  const std::string first = id("");
+  CHECK(first.size() >= 8);
+  CHECK(first != id(""));
+  CHECK(id("X-Request-ID: a\"b\r\n") != "a\"b");
+  CHECK(id("X-Request-ID: " + std::string(200, 'x') + "\r\n").size() < 20);
+}
+
+TEST_CASE("Slow and silent clients lose their connection, in time and without harm to others") {
+  Program api(database() + "timeouts: {request: 300ms, keep_alive: 500ms}\n");
+  Client silent(api.port());
+  Client slow(api.port());
+  slow.send("GET /health HT");
+  Client idle(api.port());
+  CHECK(idle.request("GET", "/health").status == 200);
+  CHECK(slow.receive_all().empty());
+  CHECK(silent.receive_all().empty());
+  CHECK(idle.receive_all().empty());
+  CHECK(Client(api.port()).request("GET", "/health").status == 200);
+}
+
+TEST_CASE("Connections and requests are bounded") {
+  SUBCASE("connections") {
+    Program api(database() + "limits: {connections: 3}\n");
+    std::vector<Client> clients;
+    for (int i = 0; i < 3; ++i) {
+      clients.emplace_back(api.port());
+      CHECK(clients.back().request("GET", "/health").status == 200);
+    }
+    Client extra(api.port());
+    const Reply refused = extra.receive();
+    CHECK(refused.status == 503);
+    CHECK(refused.headers.at("retry-after") == "1");
+    clients.pop_back();
+    CHECK(eventually([&] { return Client(api.port()).request("GET", "/health").status == 200; }));
+  }
+  SUBCASE("requests in flight, but whoever watches is let through") {
+    Program api(database() + "limits: {in_flight: 2}\n");
+    Client client(api.port());
+    client.login();
+    {
+      TableLock lock;
+      std::vector<Client> held;
+      for (int i = 0; i < 2; ++i) {
+        held.emplace_back(api.port());
+        held.back().use_token(client.token());
+        held.back().start("GET", "/api/v1/scholarships/1");
+      }
+      CHECK(eventually([&] { return client.request("GET", "/api/v1/scholarships/1x").status == 503; }));
+      CHECK(client.request("GET", "/health").status == 200);
+    }
+    CHECK(eventually([&] { return client.request("GET", "/api/v1/scholarships/1").status == 200; }));
+  }
+}
+
+}  // namespace
+}  // namespace api::test

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <boost/json.hpp>
+
+namespace api::test {
+
+struct Reply {
+  int status = 0;                              ///< 0: the connection ended without a whole response
+  std::map<std::string, std::string> headers;  ///< names in lower case
+  std::string body;
+
+  boost::json::value json() const;  ///< null when the body is none
+  std::string detail() const;       ///< of a problem
+  std::string header(const std::string& name) const {
+    auto it = headers.find(name);
+    return it == headers.end() ? "" : it->second;
+  }
+};
+
+/// A blocking HTTP client that can also misbehave. Gives up after kPatience.
+class Client {
+ public:
+  explicit Client(int port);
+  explicit Client(const std::string& unix_path);
+  Client(Client&& other) noexcept;
+  Client& operator=(Client&& other) noexcept;
+  ~Client();
+
+  void send(std::string_view raw);
+  void shut_down_sending();
+  Reply receive(bool head_only = false);
+  /// Bytes until the other side closes.
+  std::string receive_all();
+  Reply request(std::string_view method, std::string_view target, std::string_view body = {},
+                std::string_view headers = {});
+  /// Writes the request and does not wait for the answer.
+  void start(std::string_view method, std::string_view target, std::string_view body = {},
+             std::string_view headers = {});
+  /// As admin: later requests carry the token.
+  void login();
+  const std::string& token() const { return token_; }
+  void use_token(std::string token) { token_ = std::move(token); }
+  void close();
+
+ private:
+  int socket_ = -1;
+  std::string received_;
+  std::string token_;
+};
+
+}  // namespace api::test

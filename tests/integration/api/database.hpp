@@ -1,0 +1,56 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <libpq-fe.h>
+
+namespace api::test {
+
+/// The database all tests share: made for this run, with the tables and a few thousand demo scholarships.
+class Database {
+ public:
+  static const Database& shared();
+  ~Database();
+
+  const std::string& url() const { return url_; }
+  /// The same database through another socket folder.
+  std::string url_through(const std::string& host) const;
+  /// Of the server: the folder of its socket.
+  const std::string& host() const { return host_; }
+  const std::string& port() const { return port_; }
+
+  static constexpr int kScholarships = 3000;
+
+ private:
+  Database();
+  std::string name_, base_, url_, host_, port_, user_;
+};
+
+/// A blocking connection of the test's own.
+class Session {
+ public:
+  explicit Session(const std::string& url = Database::shared().url());
+  void run(const std::string& sql);
+  std::string value(const std::string& sql);
+
+ private:
+  struct Finish {
+    void operator()(PGconn* connection) const { PQfinish(connection); }
+  };
+  std::unique_ptr<PGconn, Finish> connection_;
+};
+
+/// Makes every query on scholarships wait, until destruction.
+class TableLock {
+ public:
+  TableLock() {
+    session_.run("BEGIN");
+    session_.run("LOCK TABLE scholarships");
+  }
+
+ private:
+  Session session_;
+};
+
+}  // namespace api::test

@@ -1,0 +1,214 @@
+// The database goes away, in every way a database can.
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "tests/integration/api/client.hpp"
+#include "tests/integration/api/database.hpp"
+#include "tests/integration/api/program.hpp"
+#include "tests/integration/api/relay.hpp"
+
+namespace api::test {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+namespace json = boost::json;
+
+std::string config(const Relay& relay, const std::string& more = "pool_size: 4, max_overflow: 2") {
+  return "database: {url: \"" + relay.url() + "\", " + more + "}\n";
+}
+
+bool at_rest(Client& client) {
+  const json::value health = client.request("GET", "/health").json();
+  return health.at("status") == "healthy" && health.at("pool").at("checked_in") == health.at("pool").at("total") &&
+         health.at("pool").at("overflow") == 0 && health.at("pool").at("waiters") == 0;
+}
+
+TEST_CASE("Without a database at start: 503, degraded, not ready; then it comes and all is well within a second") {
+  Relay relay;
+  relay.refuse();
+  Program api(config(relay));
+  Client client(api.port());
+  const auto start = Clock::now();
+  const Reply login = client.request("POST", "/api/v1/auth/login", "username=admin&password=admin123");
+  CHECK(login.status == 503);
+  CHECK(login.headers.at("retry-after") == "1");
+  CHECK(login.detail() == "The database cannot be reached, please retry");
+  CHECK(Clock::now() - start < 5s);
+  CHECK(client.request("GET", "/ready").status == 503);
+  CHECK(client.request("GET", "/health").json().at("status") == "degraded");
+
+  relay.restore();
+  const auto back = Clock::now();
+  CHECK(eventually([&] { return client.request("GET", "/ready").status == 200; }));
+  CHECK(Clock::now() - back < 1s);
+  client.login();
+  CHECK(at_rest(client));
+}
+
+TEST_CASE("Connections that died while idle cost nobody a request") {
+  Relay relay;
+  Program api(config(relay));
+  api.await_ready();
+  Client client(api.port());
+  client.login();
+  for (int i = 0; i < 50; ++i) {
+    CHECK(client.request("GET", "/api/v1/scholarships/1").status == 200);
+    relay.cut();
+  }
+  CHECK(client.request("GET", "/api/v1/scholarships/1").status == 200);
+}
+
+TEST_CASE("A quiet API notices by itself that its database has gone, and that it is back") {
+  Relay relay;
+  Program api(config(relay));
+  api.await_ready();
+  relay.refuse();
+  relay.cut();
+  Client client(api.port());
+  CHECK(eventually([&] { return client.request("GET", "/ready").status == 503; }));
+  CHECK(client.request("GET", "/health").json().at("pool").at("connection_errors").as_int64() > 0);
+  relay.restore();
+  CHECK(eventually([&] { return client.request("GET", "/ready").status == 200; }));
+  CHECK(eventually([&] { return at_rest(client); }));
+}
+
+TEST_CASE("A database that takes connections and says nothing: 503 in time, and no slot is lost") {
+  Relay relay;
+  Program api(config(relay, "pool_size: 2, max_overflow: 0, connect_timeout: 300ms, pool_timeout: 500ms"));
+  api.await_ready();
+  Client client(api.port());
+  client.login();
+  relay.cut();
+  relay.hang();
+  const Reply reply = client.request("GET", "/api/v1/scholarships/1");
+  CHECK(reply.status == 503);
+  relay.restore();
+  CHECK(eventually([&] { return client.request("GET", "/api/v1/scholarships/1").status == 200; }));
+  CHECK(eventually([&] { return at_rest(client); }));
+}
+
+TEST_CASE("A query that never comes back is given up") {
+  Relay relay;
+  Program api(config(relay, "pool_size: 1, max_overflow: 0, statement_timeout: 100ms, pool_timeout: 100ms"));
+  api.await_ready();
+  Client client(api.port());
+  client.login();
+  relay.hang();
+  const Reply reply = client.request("GET", "/api/v1/scholarships/1");
+  CHECK(reply.status == 503);
+  relay.restore();
+  CHECK(eventually([&] { return client.request("GET", "/api/v1/scholarships/1").status == 200; }));
+  CHECK(eventually([&] { return at_rest(client); }));
+}
+
+TEST_CASE(
+    "Fifty outages under load: no slot leaks, nothing is answered wrongly, each time it is back within a second") {
+  Relay relay;
+  Program api(config(relay));
+  api.await_ready();
+  Client client(api.port());
+  client.login();
+  std::atomic<bool> stop{false};
+  std::atomic<int> good{0}, refused{0}, wrong{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&, i] {
+      Client own(api.port());
+      own.use_token(client.token());
+      const std::string id = std::to_string(1 + i);
+      while (!stop) {
+        const Reply reply = own.request("GET", "/api/v1/scholarships/" + id);
+        if (reply.status == 200 && reply.json().at("id") == 1 + i) {
+          ++good;
+        } else if (reply.status == 503) {
+          ++refused;
+        } else {
+          ++wrong;
+        }
+      }
+    });
+  }
+  auto progress = [&] {
+    const int before = good;
+    return eventually([&] { return good > before + 8; });
+  };
+  std::chrono::nanoseconds slowest{0};
+  for (int i = 0; i < 50; ++i) {
+    REQUIRE(progress());
+    if (i % 2 == 0) {
+      relay.refuse();
+      relay.cut();
+      const int before = refused;
+      CHECK(eventually([&] { return refused > before; }));
+      relay.restore();
+      const auto back = Clock::now();
+      const int successes = good;
+      CHECK(eventually([&] { return good > successes; }));
+      slowest = std::max(slowest, Clock::now() - back);
+    } else {
+      relay.cut();
+    }
+  }
+  stop = true;
+  for (auto& thread : threads) thread.join();
+  CHECK(wrong == 0);
+  CHECK(slowest < 1s);
+  CHECK(eventually([&] { return at_rest(client); }));
+  MESSAGE("good ", good.load(), ", refused ", refused.load(), ", slowest recovery ",
+          std::chrono::duration_cast<std::chrono::milliseconds>(slowest).count(), " ms");
+  CHECK(eventually([&] { return relay.open() <= 4; }));
+  CHECK(api.stop() == 0);
+}
+
+TEST_CASE("A backend that the administrator ends costs nobody a request") {
+  Program api("database: {url: \"" + Database::shared().url() + "\", pool_size: 2}\n");
+  Client client(api.port());
+  client.login();
+  Session session;
+  for (int i = 0; i < 20; ++i) {
+    session.run(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'scholarship-api'"
+        " AND datname = current_database()");
+    CHECK(client.request("GET", "/api/v1/scholarships/1").status == 200);
+  }
+}
+
+TEST_CASE("A table that changes shape under a prepared statement costs nobody a request") {
+  Program api("database: {url: \"" + Database::shared().url() + "\", pool_size: 2}\n");
+  Client client(api.port());
+  client.login();
+  Session session;
+  for (int i = 0; i < 3; ++i) {
+    session.run("ALTER TABLE users ALTER COLUMN password_hash TYPE varchar");
+    CHECK(client.request("POST", "/api/v1/auth/login", "username=admin&password=admin123").status == 200);
+    session.run("ALTER TABLE users ALTER COLUMN password_hash TYPE text");
+    CHECK(client.request("POST", "/api/v1/auth/login", "username=admin&password=admin123").status == 200);
+  }
+}
+
+TEST_CASE("Without prepared statements everything works the same") {
+  Program api("database: {url: \"" + Database::shared().url() + "\", prepared_statements: false}\n");
+  Client client(api.port());
+  client.login();
+  CHECK(client.request("GET", "/api/v1/search?q=engineering").status == 200);
+  CHECK(client.request("GET", "/api/v1/scholarships?major=Law&deadline_after=2026-01-01").status == 200);
+  CHECK(client.request("GET", "/api/v1/scholarships/1").status == 200);
+}
+
+TEST_CASE("Without tables: 503 that says what to do") {
+  Session().run("CREATE SCHEMA IF NOT EXISTS nothing");
+  Program api("database: {url: \"" + Database::shared().url() + " options='-c search_path=nothing'\"}\n");
+  Client client(api.port());
+  const Reply reply = client.request("POST", "/api/v1/auth/login", "username=admin&password=admin123");
+  CHECK(reply.status == 503);
+  CHECK(reply.detail().find("migrate") != std::string::npos);
+  CHECK(client.request("GET", "/ready").status == 503);
+}
+
+}  // namespace
+}  // namespace api::test

@@ -1,0 +1,224 @@
+// Starting, stopping, listening, and the command line.
+
+#include <csignal>
+#include <filesystem>
+
+#include <doctest/doctest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/integration/api/client.hpp"
+#include "tests/integration/api/database.hpp"
+#include "tests/integration/api/program.hpp"
+
+namespace api::test {
+namespace {
+
+std::string database() {
+  return "database: {url: \"" + Database::shared().url() + "\"}\n";
+}
+
+int listening_socket(int& port) {
+  const int descriptor = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  REQUIRE(::bind(descriptor, reinterpret_cast<sockaddr*>(&address), size) == 0);
+  REQUIRE(::listen(descriptor, 10) == 0);
+  ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size);
+  port = ntohs(address.sin_port);
+  return descriptor;
+}
+
+TEST_CASE("SIGTERM: requests in progress are finished, idle connections closed, new ones refused, exit 0") {
+  for (int signal : {SIGTERM, SIGINT}) {
+    Program api(database());
+    Client idle(api.port());
+    idle.login();
+    Client busy(api.port());
+    busy.use_token(idle.token());
+    {
+      TableLock lock;
+      busy.start("GET", "/api/v1/scholarships/1");
+      Client watcher(api.port());
+      CHECK(eventually([&] { return watcher.request("GET", "/health").json().at("pool").at("checked_in") == 19; }));
+      api.signal(signal);
+      CHECK(idle.receive_all().empty());
+      CHECK(Client(api.port()).request("GET", "/health").status == 0);
+    }
+    const Reply reply = busy.receive();
+    CHECK(reply.status == 200);
+    CHECK(reply.headers.at("connection") == "close");
+    CHECK(api.wait() == 0);
+  }
+}
+
+TEST_CASE("The drain ends in time although a request does not") {
+  Program api(database() + "timeouts: {drain: 200ms}\n");
+  Client client(api.port());
+  client.login();
+  TableLock lock;
+  client.start("GET", "/api/v1/scholarships/1");
+  Client watcher(api.port());
+  CHECK(eventually([&] { return watcher.request("GET", "/health").json().at("pool").at("checked_in") == 19; }));
+  CHECK(api.stop() == 0);
+  CHECK(api.log().find("drain time is over, 1 requests are dropped") != std::string::npos);
+}
+
+TEST_CASE("A second signal ends at once") {
+  Program api(database());
+  Client client(api.port());
+  client.login();
+  TableLock lock;
+  client.start("GET", "/api/v1/scholarships/1");
+  Client watcher(api.port());
+  CHECK(eventually([&] { return watcher.request("GET", "/health").json().at("pool").at("checked_in") == 19; }));
+  api.signal(SIGTERM);
+  CHECK(api.await_log("draining"));
+  api.signal(SIGTERM);
+  CHECK(api.wait() == 1);
+}
+
+TEST_CASE("It listens on a unix socket, and removes it at the end") {
+  Folder folder;
+  const std::string path = folder.path("api.sock");
+  Program api(database() + "listen: unix:" + path + "\n");
+  CHECK(Client(path).request("GET", "/health").status == 200);
+
+  SUBCASE("an orderly end") {
+    CHECK(api.stop() == 0);
+    CHECK_FALSE(std::filesystem::exists(path));
+  }
+  SUBCASE("another one does not take it over while it is in use") {
+    Program second(Start{database() + "listen: unix:" + path + "\n", {}, {}, {}});
+    CHECK(second.wait() == 1);
+    CHECK(second.log().find("another process listens there") != std::string::npos);
+    CHECK(Client(path).request("GET", "/health").status == 200);
+  }
+  SUBCASE("but takes over what a killed one has left") {
+    api.signal(SIGKILL);
+    api.wait();
+    CHECK(std::filesystem::exists(path));
+    Program second(database() + "listen: unix:" + path + "\n");
+    CHECK(Client(path).request("GET", "/health").status == 200);
+  }
+}
+
+TEST_CASE("It takes an inherited socket, by number or from systemd") {
+  int port = 0;
+  const int descriptor = listening_socket(port);
+  Start start{database(), {}, {}, {}};
+  SUBCASE("fd:N") {
+    start.config += "listen: fd:" + std::to_string(descriptor) + "\n";
+  }
+  SUBCASE("LISTEN_FDS") {
+    start.in_child = [descriptor] {
+      ::dup2(descriptor, 3);
+      ::setenv("LISTEN_PID", std::to_string(::getpid()).c_str(), 1);
+      ::setenv("LISTEN_FDS", "1", 1);
+    };
+  }
+  Program api(start);
+  ::close(descriptor);
+  CHECK(api.await_log("listening on 127.0.0.1:" + std::to_string(port)));
+  CHECK(Client(port).request("GET", "/health").status == 200);
+  CHECK(api.stop() == 0);
+}
+
+TEST_CASE("What cannot work is said in one line, with exit status 1, and nothing is started") {
+  int port = 0;
+  const int taken = listening_socket(port);
+  struct {
+    std::string config;
+    std::string says;
+  } const cases[] = {
+      {"database: {url: \"postgresql://admin:hunter2@host:port/x\"}\n", "not a PostgreSQL connection string"},
+      {"database: {url: \"admin:hunter2\"}\n", "not a PostgreSQL connection string"},
+      {"database: {url: \"host=a sslmode=perhaps password=hunter2\"}\n", "invalid sslmode value"},
+      {"database: {url: \"" + Database::shared().url() + " dbname=not_there\"}\n", "does not exist"},
+      {database() + "listen: 127.0.0.1:" + std::to_string(port) + "\n", "Address already in use"},
+      {database() + "listen: fd:99\n", "descriptor 99 is not a listening socket"},
+      {database() + "listen: unix:/nowhere/at/all\n", "No such file or directory"},
+      {database() + "auth: {secret: short}\n", "auth.secret"},
+      {database() + "pool_size: 3\n", "pool_size"},
+      {"workers: 0\n", "database.url"},
+  };
+  for (const auto& [config, says] : cases) {
+    CAPTURE(says);
+    Program api(Start{config, {}, {}, {}});
+    CHECK(api.wait() == 1);
+    const std::string log = api.log();
+    CAPTURE(log);
+    CHECK(log.find(says) != std::string::npos);
+    CHECK(log.find("hunter2") == std::string::npos);
+  }
+  ::close(taken);
+}
+
+TEST_CASE("migrate and seed-demo may be run again, and at the same time") {
+  Session session;
+  session.run("CREATE DATABASE " + session.value("SELECT current_database()") + "_fresh");
+  std::string url = Database::shared().url();
+  const std::string name = session.value("SELECT current_database()");
+  url.replace(url.find(name), name.size(), name + "_fresh");
+  const std::string config = "database: {url: \"" + url + "\"}\n";
+  {
+    std::vector<std::unique_ptr<Program>> programs;
+    for (int i = 0; i < 4; ++i) programs.push_back(std::make_unique<Program>(Start{config, {"migrate"}, {}, {}}));
+    for (auto& program : programs) CHECK(program->wait() == 0);
+    CHECK(Session(url).value("SELECT string_agg(version::text, ',' ORDER BY version) FROM schema_migrations") == "1,2");
+  }
+  {
+    std::vector<std::unique_ptr<Program>> programs;
+    for (int i = 0; i < 2; ++i) {
+      programs.push_back(std::make_unique<Program>(Start{config, {"seed-demo", "--scholarships", "50"}, {}, {}}));
+    }
+    for (auto& program : programs) CHECK(program->wait() == 0);
+    CHECK(Session(url).value("SELECT count(*) FROM scholarships") == "50");
+    CHECK(Session(url).value("SELECT count(*) FROM users") == "1");
+    CHECK(Session(url).value("SELECT left(password_hash, 10) FROM users") == "$argon2id$");
+  }
+  session.run("DROP DATABASE " + name + "_fresh WITH (FORCE)");
+}
+
+TEST_CASE("At a hundred thousand rows a search uses the full-text index and a lookup the primary key") {
+  Session session;
+  const std::string name = session.value("SELECT current_database()") + "_large";
+  session.run("CREATE DATABASE " + name);
+  std::string url = Database::shared().url();
+  url.replace(url.find(name.substr(0, name.size() - 6)), name.size() - 6, name);
+  const std::string config = "database: {url: \"" + url + "\"}\n";
+  CHECK(Program(Start{config, {"migrate"}, {}, {}}).wait() == 0);
+  CHECK(Program(Start{config, {"seed-demo", "--scholarships", "100000"}, {}, {}}).wait() == 0);
+  const std::string sequential = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'scholarships'";
+  auto index_scans = [&](const char* index) {
+    return std::stoi(Session(url).value("SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = '" +
+                                        std::string(index) + "'"));
+  };
+  const std::string before = Session(url).value(sequential);
+  const int primary_before = index_scans("scholarships_pkey");
+  {
+    Program api(config);
+    Client client(api.port());
+    client.login();
+    // More than five of each: from then on PostgreSQL may change to a generic plan.
+    for (int i = 0; i < 10; ++i) {
+      const Reply search = client.request("GET", "/api/v1/search?q=lovelace+nursing+riverside");
+      CHECK(search.status == 200);
+      CHECK(search.json().at("total").as_int64() > 10);
+      CHECK(client.request("GET", "/api/v1/scholarships/" + std::to_string(50'000 + i)).status == 200);
+      CHECK(client.request("GET", "/api/v1/scholarships?limit=100&cursor=" + std::to_string(i * 9'000)).status == 200);
+    }
+    CHECK(api.stop() == 0);
+  }
+  // Statistics are complete once the API's connections have ended.
+  CHECK(eventually([&] { return index_scans("scholarships_search") == 10; }));
+  CHECK(index_scans("scholarships_pkey") >= primary_before + 20);
+  CHECK(Session(url).value(sequential) == before);
+  session.run("DROP DATABASE " + name + " WITH (FORCE)");
+}
+
+}  // namespace
+}  // namespace api::test

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+namespace api::test {
+
+/// Long enough for a sanitizer on a busy machine; nothing ever waits for it to pass.
+inline constexpr std::chrono::seconds kPatience{20};
+
+/// Asks again and again until it holds. False: not within kPatience.
+bool eventually(const std::function<bool()>& holds, std::chrono::milliseconds patience = kPatience);
+
+/// A folder that is gone at the end.
+class Folder {
+ public:
+  Folder();
+  ~Folder();
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  std::string path(const std::string& name) const { return path_ + "/" + name; }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+struct Start {
+  std::string config;                      ///< YAML; `listen` and `auth.secret` are added when they are not there
+  std::vector<std::string> arguments;      ///< after --config FILE
+  std::map<std::string, std::string> env;  ///< added to the environment
+  std::function<void()> in_child;          ///< just before exec
+};
+
+/// A running scholarship-api. Killed at the end if it still runs.
+class Program {
+ public:
+  explicit Program(const Start& start);
+  /// With this configuration, and once it listens.
+  explicit Program(const std::string& config);
+  ~Program();
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  /// Also once it has reached the database.
+  void await_ready() const;
+  int port() const { return port_; }
+  pid_t pid() const { return pid_; }
+  /// Everything written so far, to stdout and stderr.
+  std::string log() const;
+  bool await_log(const std::string& text) const;
+  void signal(int number) const;
+  /// SIGTERM, and the exit status.
+  int stop();
+  /// The exit status; 128 + N after signal N; -1 when it still runs after kPatience.
+  int wait();
+  void rewrite_config(const std::string& config) const;
+
+ private:
+  Folder folder_;
+  pid_t pid_ = -1;
+  int port_ = 0;
+};
+
+}  // namespace api::test

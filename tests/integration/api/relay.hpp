@@ -1,0 +1,58 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+
+#include <boost/asio.hpp>
+
+#include "tests/integration/api/program.hpp"
+
+namespace api::test {
+
+/// Stands between API and PostgreSQL and breaks what is asked for: a database that restarts, refuses or hangs, at once
+/// and as often as a test likes.
+class Relay {
+ public:
+  Relay();
+  ~Relay();
+
+  /// Of the shared test database, through here.
+  std::string url() const;
+  /// Ends all connections without a word, as `kill -9` does.
+  void cut();
+  /// No new connections: the socket is gone.
+  void refuse();
+  /// New connections are taken and nothing comes of them; in open ones, nothing moves any more.
+  void hang();
+  /// As it should be. What hung goes on.
+  void restore();
+  int open() const { return open_; }
+  int opened() const { return opened_; }
+
+ private:
+  struct Link;
+  using Stream = boost::asio::local::stream_protocol;
+
+  void listen();
+  void accept();
+  void on_loop(std::function<void()> action);
+  boost::asio::awaitable<void> serve(std::shared_ptr<Link> link);
+  boost::asio::awaitable<void> pump(std::shared_ptr<Link> link, Stream::socket& from, Stream::socket& to);
+
+  Folder folder_;
+  std::string path_;
+  std::string target_;
+  boost::asio::io_context loop_;
+  Stream::acceptor acceptor_{loop_};
+  boost::asio::steady_timer restored_{loop_, boost::asio::steady_timer::time_point::max()};
+  std::set<std::shared_ptr<Link>> links_;
+  bool hanging_ = false;
+  std::atomic<int> open_{0};
+  std::atomic<int> opened_{0};
+  std::thread thread_;
+};
+
+}  // namespace api::test
