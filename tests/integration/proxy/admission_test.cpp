@@ -81,5 +81,129 @@ TEST_CASE("exactly 80 of 100 slots are for normal requests: the 81st waits, then
   }
 }
 
+TEST_CASE("without a wait to be had, a request is refused at once") {
+  Upstream upstream(hold);
+  Proxy proxy(upstream, {.admission = admit(2) + ", queue: {max_wait: 0}"});
+  std::list<Client> held = fill(proxy, upstream, 2);
+  check_refusal(Client(proxy).get("/"), "capacity");
+  upstream.release_all();
+  check_answered(held);
+  CHECK(proxy.accounts_balance());
+  CHECK(upstream.requests() == 2);
+}
+
+TEST_CASE("a full waiting room refuses at once") {
+  Upstream upstream(hold);
+  Proxy proxy(upstream, {.admission = admit(1) + ", queue: {max_length: 2, max_wait: 1m, target: 0}"});
+  std::list<Client> held = fill(proxy, upstream, 1);
+  Client first(proxy), second(proxy);
+  first.start("GET", "/first");
+  second.start("GET", "/second");
+  REQUIRE(proxy.await_metric("spillway_queue_length", 2));
+  check_refusal(Client(proxy).get("/third"), "queue_full");
+  upstream.release_all();
+  check_answered(held);
+  CHECK(first.receive().status == 200);
+  CHECK(second.receive().status == 200);
+  CHECK(proxy.accounts_balance());
+}
+
+TEST_CASE("a critical request is admitted where normal ones are refused, a background one is refused before") {
+  for (const int workers : {1, 2}) {
+    CAPTURE(workers);
+    Upstream upstream(hold);
+    Proxy proxy(upstream, {.workers = workers, .admission = "queue: {max_wait: 0}", .more = kClasses});
+    std::list<Client> held = fill(proxy, upstream, 60);
+    check_refusal(Client(proxy).get("/", "X-Priority: background\r\n"), "capacity");
+    held.splice(held.end(), fill(proxy, upstream, 20));
+    check_refusal(Client(proxy).get("/"), "capacity");
+    held.splice(held.end(), fill(proxy, upstream, 20, "/critical/login"));
+    CHECK(upstream.inside() == 100);
+    check_refusal(Client(proxy).get("/critical/login"), "capacity");
+
+    upstream.release_all();
+    check_answered(held);
+    CHECK(upstream.most_inside() == 100);
+    CHECK(proxy.accounts_balance());
+    for (const char* name : {"critical", "normal", "background"}) {
+      CHECK(proxy.metric("load_shedding_rejections", {{"class", name}}) == 1);
+    }
+    CHECK(proxy.metric("spillway_requests_total", {{"class", "critical"}, {"outcome", "ok"}}) == 20);
+  }
+}
+
+TEST_CASE("waiting requests are admitted one by one, first come, first served") {
+  Upstream upstream(hold);
+  Proxy proxy(upstream, {.admission = admit(1) + ", queue: {max_wait: 1m, target: 0}"});
+  std::list<Client> held = fill(proxy, upstream, 1);
+  std::list<Client> waiting;
+  for (int i = 1; i <= 4; ++i) {
+    waiting.emplace_back(proxy).start("GET", "/" + std::to_string(i));
+    REQUIRE(proxy.await_metric("spillway_queue_length", i));
+  }
+  for (int i = 1; i <= 4; ++i) {
+    upstream.release();
+    REQUIRE(eventually([&] { return upstream.requests() == 1 + i; }));
+    CHECK(upstream.seen().back().head.starts_with("GET /" + std::to_string(i) + " "));
+    CHECK(proxy.metric("spillway_queue_length") == 4 - i);
+    CHECK(proxy.metric("spillway_inflight") == 1);
+  }
+  upstream.release_all();
+  check_answered(held);
+  check_answered(waiting);
+  CHECK(upstream.most_inside() == 1);
+  CHECK(proxy.metric("spillway_queue_wait_seconds_count") == 5);
+}
+
+TEST_CASE("a waiting client that goes away leaves the queue, and its request never goes on") {
+  Upstream upstream(hold);
+  Proxy proxy(upstream, {.admission = admit(1) + ", queue: {max_wait: 1m, target: 0}"});
+  std::list<Client> held = fill(proxy, upstream, 1);
+  Client patient(proxy), impatient(proxy);
+  impatient.start("GET", "/impatient");
+  REQUIRE(proxy.await_metric("spillway_queue_length", 1));
+  patient.start("GET", "/patient");
+  REQUIRE(proxy.await_metric("spillway_queue_length", 2));
+  impatient.close();
+  CHECK(proxy.await_metric("spillway_queue_length", 1));
+  upstream.release_all();
+  check_answered(held);
+  CHECK(patient.receive().status == 200);
+  CHECK(upstream.requests() == 2);
+  CHECK(proxy.accounts_balance());
+  CHECK(proxy.stat("aborted") == 1);
+}
+
+TEST_CASE("a client that goes away in flight keeps its slot until the API has answered") {
+  Upstream upstream(hold);
+  Proxy proxy(upstream, {.admission = admit(1) + ", queue: {max_wait: 0}"});
+  fill(proxy, upstream, 1).clear();
+  CHECK(proxy.await_metric("spillway_client_connections", 1));  // the session stays for the request's sake
+  check_refusal(Client(proxy).get("/"), "capacity");
+  CHECK(proxy.metric("spillway_inflight") == 1);
+  upstream.release_all();
+  CHECK(proxy.await_metric("spillway_inflight", 0));
+  CHECK(Client(proxy).get("/").status == 200);
+  CHECK(proxy.accounts_balance());
+}
+
+TEST_CASE("told to cancel, a client that goes away frees its slot at once and the API's connection closes") {
+  std::atomic<bool> left = false;
+  Upstream upstream([&](Turn& turn) {
+    if (turn.request() == "GET /held") {
+      left = turn.left();
+    } else {
+      turn.answer();
+    }
+  });
+  Proxy proxy(upstream, {.upstream = "when_client_leaves: cancel", .admission = admit(1) + ", queue: {max_wait: 0}"});
+  fill(proxy, upstream, 1).clear();
+  CHECK(proxy.await_metric("spillway_inflight", 0));
+  CHECK(eventually([&] { return left.load(); }));
+  CHECK(Client(proxy).get("/").status == 200);
+  CHECK(proxy.accounts_balance());
+  CHECK(proxy.stat("aborted") == 1);
+}
+
 }  // namespace
 }  // namespace spillway::test

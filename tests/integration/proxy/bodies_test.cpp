@@ -1,0 +1,177 @@
+// Bodies of every size and framing, both ways, unharmed and in bounded memory.
+
+#include <atomic>
+#include <thread>
+
+#include <doctest/doctest.h>
+
+#include "tests/integration/proxy/client.hpp"
+#include "tests/integration/proxy/proxy.hpp"
+
+namespace spillway::test {
+namespace {
+
+constexpr std::size_t kMiB = 1024 * 1024;
+constexpr std::size_t kSizes[] = {0, 1, 2, 100, 8191, 8192, 16383, 16384, 16385, 65536, 100'000, kMiB};
+
+/// Sends back what came, framed as the target says.
+void echo(Turn& turn) {
+  const std::string body = turn.body();
+  CHECK(turn.body_whole());
+  if (turn.request() == "POST /length") return turn.answer(body);
+  const bool until_close = turn.request() == "POST /until-close";
+  turn.send(until_close ? "HTTP/1.1 200 OK\r\n\r\n" : "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+  turn.send(until_close ? body : chunked(body, body.size() > kMiB / 2 ? 50'000 : 100));
+  if (until_close) turn.close();
+}
+
+std::string head_of(const char* target, const std::string& framing, const char* version = "1.1") {
+  return std::string("POST ") + target + " HTTP/" + version + "\r\nHost: test\r\n" + framing + "\r\n\r\n";
+}
+
+TEST_CASE("bodies go both ways unharmed, whatever their size and framing") {
+  Upstream upstream(echo);
+  Proxy proxy(upstream);
+  for (const char* target : {"/length", "/chunked", "/until-close"}) {
+    for (const std::size_t size : kSizes) {
+      CAPTURE(target);
+      CAPTURE(size);
+      const std::string body = pattern(size);
+      Client client(proxy);
+      client.send(head_of(target, "Content-Length: " + std::to_string(size)) + body);
+      Reply reply = client.receive();
+      CHECK(reply.status == 200);
+      CHECK(reply.whole);
+      CHECK(reply.body == body);
+      CHECK(upstream.seen().back().head.find("Content-Length: " + std::to_string(size) + "\r\n") != std::string::npos);
+
+      for (const std::size_t piece : {std::size_t{1}, std::size_t{1000}, std::size_t{16384}, kMiB}) {
+        if (piece == 1 && size > 20'000) continue;
+        CAPTURE(piece);
+        client.send(head_of(target, "Transfer-Encoding: chunked") + chunked(body, piece));
+        reply = client.receive();
+        CHECK(reply.status == 200);
+        CHECK(reply.whole);
+        CHECK(reply.body == body);
+        CHECK(count_fields(upstream.seen().back().head, "Content-Length") == 0);
+      }
+    }
+  }
+  CHECK(proxy.accounts_balance());
+}
+
+TEST_CASE("a body that comes in dribs and drabs arrives whole") {
+  Upstream upstream(echo);
+  Proxy proxy(upstream);
+  Client client(proxy);
+  const std::string body = pattern(300);
+  for (const std::string& raw : {head_of("/chunked", "Transfer-Encoding: chunked") + chunked(body, 7),
+                                 head_of("/length", "Content-Length: 300") + body}) {
+    for (const char& byte : raw) client.send({&byte, 1});
+    const Reply reply = client.receive();
+    CHECK(reply.status == 200);
+    CHECK(reply.body == body);
+  }
+}
+
+TEST_CASE("extensions of chunks and trailers are dropped, in both directions") {
+  Upstream upstream([](Turn& turn) {
+    turn.body();
+    turn.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0\r\nX-Trailer: no\r\n\r\n");
+  });
+  Proxy proxy(upstream);
+  Client client(proxy);
+  for (int i = 0; i < 2; ++i) {
+    client.send(head_of("/", "Transfer-Encoding: chunked\r\nTrailer: X-Trailer") +
+                "3;name=value\r\nabc\r\n0\r\nX-Trailer: no\r\n\r\n");
+    std::string head, raw;
+    REQUIRE(client.wire().read_head(head));
+    CHECK(client.wire().read_exactly(13, raw));
+    CHECK(raw == "3\r\nabc\r\n0\r\n\r\n");
+    CHECK(upstream.seen().back().body == "abc");
+    CHECK(count_fields(upstream.seen().back().head, "Trailer") == 0);
+  }
+  CHECK(upstream.connections() == 1);
+}
+
+TEST_CASE("a client of HTTP/1.0 gets a body without chunks, ended by the connection") {
+  Upstream upstream(echo);
+  Proxy proxy(upstream);
+  for (const std::size_t size : {std::size_t{0}, std::size_t{16385}}) {
+    Client client(proxy);
+    client.send(head_of("/chunked", "Connection: keep-alive\r\nContent-Length: " + std::to_string(size), "1.0") +
+                pattern(size));
+    const Reply reply = client.receive();
+    CHECK_FALSE(reply.has("Transfer-Encoding"));
+    CHECK(reply.body == pattern(size));
+    CHECK(client.wire().end() == End::closed);
+  }
+}
+
+/// What a body of this size, through a side that does not read for a while, may add to the proxy's memory.
+constexpr std::size_t kLarge = 200 * kMiB;
+constexpr std::size_t kGrowth = 4 * kMiB;
+
+/// Waits until the sender is held up: nothing has moved for some looks in a row.
+bool held_up(const std::atomic<std::size_t>& sent) {
+  std::size_t last = 0;
+  int looks = 0;
+  return eventually([&] {
+    looks = sent > 0 && sent == last ? looks + 1 : 0;
+    last = sent;
+    return looks > 100;
+  });
+}
+
+TEST_CASE("a slow reader holds up the API, not the proxy's memory") {
+  std::atomic<std::size_t> sent = 0;
+  const std::string piece = pattern(kMiB);
+  Upstream upstream([&](Turn& turn) {
+    if (turn.request() == "GET /small") return turn.answer();
+    turn.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(kLarge) + "\r\n\r\n");
+    for (; sent < kLarge; sent += piece.size()) turn.send(piece);
+  });
+  Proxy proxy(upstream);
+  CHECK(Client(proxy).get("/small").status == 200);
+  const std::size_t before = proxy.memory();
+  Client client(proxy);
+  client.start("GET", "/");
+  std::string head;
+  REQUIRE(client.wire().read_head(head));
+  REQUIRE(held_up(sent));
+  CHECK(sent < kLarge / 2);
+  CHECK(proxy.memory() < before + kGrowth);
+  CHECK(client.wire().skip(kLarge));
+  CHECK(sent == kLarge);
+  CHECK(proxy.memory() < before + kGrowth);
+  MESSAGE("200 MiB to a slow reader: resident memory went from ", before / 1024, " to ", proxy.memory() / 1024, " KiB");
+}
+
+TEST_CASE("a slow API holds up the upload, not the proxy's memory") {
+  Upstream upstream([&](Turn& turn) {
+    turn.hold();
+    CHECK(turn.wire().skip(kLarge));
+    turn.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    turn.close();
+  });
+  Proxy proxy(upstream, {.limits = "body: 0"});
+  const std::size_t before = proxy.memory();
+  std::atomic<std::size_t> sent = 0;
+  const std::string piece = pattern(kMiB);
+  Client client(proxy);
+  std::thread sender([&] {
+    client.send(head_of("/", "Content-Length: " + std::to_string(kLarge)));
+    for (; sent < kLarge; sent += piece.size()) client.send(piece);
+  });
+  CHECK(held_up(sent));
+  CHECK(sent < kLarge / 2);
+  CHECK(proxy.memory() < before + kGrowth);
+  upstream.release();
+  sender.join();
+  CHECK(client.receive().status == 200);
+  CHECK(proxy.memory() < before + kGrowth);
+  MESSAGE("200 MiB to a slow API: resident memory went from ", before / 1024, " to ", proxy.memory() / 1024, " KiB");
+}
+
+}  // namespace
+}  // namespace spillway::test

@@ -1,0 +1,223 @@
+// The forms a request and its answer may take between the proxy and clients of either version.
+
+#include <doctest/doctest.h>
+
+#include "tests/integration/proxy/client.hpp"
+#include "tests/integration/proxy/proxy.hpp"
+
+namespace spillway::test {
+namespace {
+
+/// The API's answer names the request.
+void name(Turn& turn) {
+  turn.answer(turn.request() + ":" + turn.body());
+}
+
+TEST_CASE("requests sent without waiting are answered in their order") {
+  for (const int workers : {1, 2}) {
+    Upstream upstream(name);
+    Proxy proxy(upstream, {.workers = workers});
+    Client client(proxy);
+    std::string all;
+    constexpr int kRequests = 50;
+    for (int i = 0; i < kRequests; ++i) {
+      const std::string number = std::to_string(i);
+      const char* const forms[] = {"GET /#1 HTTP/1.1\r\nHost: test\r\n\r\n",
+                                   "POST /#1 HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\n\r\nabc",
+                                   "\r\nPOST /#1 HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                   "3\r\nabc\r\n0\r\n\r\n"};
+      std::string form = forms[i % 3];
+      form.replace(form.find("#1"), 2, number);
+      all += form;
+    }
+    client.send(all);
+    for (int i = 0; i < kRequests; ++i) {
+      const std::string number = std::to_string(i);
+      CHECK(client.receive().body == (i % 3 == 0 ? "GET /" + number + ":" : "POST /" + number + ":abc"));
+    }
+    CHECK(upstream.most_inside() == 1);
+    CHECK(proxy.accounts_balance());
+  }
+}
+
+TEST_CASE("a pipelined request that is bad ends the connection after the answers before it") {
+  Upstream upstream(name);
+  Proxy proxy(upstream);
+  Client client(proxy);
+  client.send("GET /1 HTTP/1.1\r\nHost: test\r\n\r\nGET /2 HTTP/1.1\r\n\r\nGET /3 HTTP/1.1\r\nHost: test\r\n\r\n");
+  CHECK(client.receive().body == "GET /1:");
+  CHECK(client.receive().status == 400);
+  client.wire().finish_sending();
+  CHECK(client.ended() == End::closed);
+  CHECK(upstream.requests() == 1);
+}
+
+TEST_CASE("a client that closes after asking to gets its answer, and the end") {
+  Upstream upstream(name);
+  Proxy proxy(upstream);
+  Client client(proxy);
+  client.send("GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+  const Reply reply = client.receive();
+  CHECK(reply.status == 200);
+  CHECK(reply.field("Connection") == "close");
+  CHECK(client.ended() == End::closed);
+}
+
+TEST_CASE("a client that has sent all it will and says so is answered still") {
+  Upstream upstream([](Turn& turn) {
+    turn.hold();
+    turn.answer();
+  });
+  Proxy proxy(upstream);
+  Client client(proxy);
+  client.send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\nhello");
+  client.wire().finish_sending();
+  REQUIRE(eventually([&] { return upstream.inside() == 1; }));
+  upstream.release();
+  CHECK(client.receive().status == 200);
+  CHECK(client.ended() == End::closed);
+}
+
+TEST_CASE("clients of HTTP/1.0: the connection ends after the answer, unless they ask to stay") {
+  Upstream upstream(name);
+  Proxy proxy(upstream);
+  Client once(proxy);
+  once.send("GET /once HTTP/1.0\r\n\r\n");
+  const Reply reply = once.receive();
+  CHECK(reply.body == "GET /once:");
+  CHECK(reply.field("Connection") == "close");
+  CHECK(once.ended() == End::closed);
+  CHECK(upstream.seen().back().head.starts_with("GET /once HTTP/1.1\r\nHost: "));
+
+  Client again(proxy);
+  for (int i = 0; i < 3; ++i) {
+    again.send("GET /again HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    const Reply kept = again.receive();
+    CHECK(kept.body == "GET /again:");
+    CHECK(kept.field("Connection") == "keep-alive");
+  }
+}
+
+TEST_CASE("answers without a body: to HEAD, 204 and 304, whatever length they announce") {
+  Upstream upstream([](Turn& turn) {
+    if (turn.request() == "HEAD /length") turn.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
+    if (turn.request() == "HEAD /chunked") turn.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    if (turn.request() == "HEAD /neither") turn.send("HTTP/1.1 200 OK\r\n\r\n");
+    if (turn.request() == "GET /204") turn.send("HTTP/1.1 204 No Content\r\n\r\n");
+    if (turn.request() == "GET /304")
+      turn.send("HTTP/1.1 304 Not Modified\r\nContent-Length: 1000\r\nETag: \"a\"\r\n\r\n");
+    if (turn.request() == "GET /after") turn.answer("after");
+  });
+  Proxy proxy(upstream);
+  Client client(proxy);
+  for (const char* target : {"/length", "/chunked", "/neither"}) {
+    CAPTURE(target);
+    const Reply reply = client.request("HEAD", target);
+    CHECK(reply.status == 200);
+    CHECK(reply.field("Content-Length") == (target == std::string("/length") ? "1000" : ""));
+    CHECK(client.get("/after").body == "after");
+  }
+  CHECK(client.get("/204").status == 204);
+  CHECK(client.get("/after").body == "after");
+  const Reply unchanged = client.get("/304");
+  CHECK(unchanged.status == 304);
+  CHECK(unchanged.field("ETag") == "\"a\"");
+  CHECK(client.get("/after").body == "after");
+  CHECK(proxy.accounts_balance());
+}
+
+TEST_CASE("who asks before sending a body is told to go on once there is a slot, then gets the answer") {
+  Upstream upstream(name);
+  Proxy proxy(upstream);
+  Client client(proxy);
+  for (int i = 0; i < 2; ++i) {
+    client.send("POST / HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    const Reply go_on = client.receive();
+    CHECK(go_on.status == 100);
+    client.send("hello");
+    const Reply reply = client.receive();
+    CHECK(reply.status == 200);
+    CHECK(reply.body == "POST /:hello");
+  }
+}
+
+TEST_CASE("who does not wait for the 100 is not sent one") {
+  Upstream upstream(name);
+  Proxy proxy(upstream);
+  Client client(proxy);
+  client.send("POST / HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello");
+  CHECK(client.receive().status == 200);
+}
+
+TEST_CASE("early hints are passed on to clients of 1.1 and kept from those of 1.0") {
+  Upstream upstream([](Turn& turn) {
+    turn.body();
+    turn.send("HTTP/1.1 100 Continue\r\n\r\n");  // the proxy has said it itself if it was to be said
+    turn.send("HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n");
+    turn.send("HTTP/1.1 103 Early Hints\r\nLink: </more.css>; rel=preload\r\n\r\n");
+    turn.answer("final");
+  });
+  Proxy proxy(upstream);
+  Client client(proxy);
+  for (int i = 0; i < 2; ++i) {
+    client.start("POST", "/", "", "body");
+    const Reply first = client.receive();
+    CHECK(first.status == 103);
+    CHECK(first.field("Link") == "</style.css>; rel=preload");
+    CHECK(client.receive().field("Link") == "</more.css>; rel=preload");
+    CHECK(client.receive().body == "final");
+  }
+  Client old(proxy);
+  old.send("GET / HTTP/1.0\r\n\r\n");
+  CHECK(old.receive().body == "final");
+  CHECK(upstream.connections() == 1);
+}
+
+TEST_CASE("an answer that comes during the upload ends it, and the client gets to read it") {
+  for (const std::string framing : {"Content-Length: 10000000", "Transfer-Encoding: chunked"}) {
+    CAPTURE(framing);
+    Upstream upstream([](Turn& turn) {
+      turn.send("HTTP/1.1 409 Conflict\r\nContent-Length: 8\r\n\r\nrejected");
+      turn.left();
+    });
+    Proxy proxy(upstream);
+    Client client(proxy);
+    client.send("POST / HTTP/1.1\r\nHost: test\r\n" + framing + "\r\n\r\n");
+    if (framing.starts_with("T")) client.send("7d000\r\n");
+    client.send(pattern(500'000));
+    const Reply reply = client.receive();
+    CHECK(reply.status == 409);
+    CHECK(reply.field("Connection") == "close");
+    CHECK(reply.body == "rejected");
+    CHECK(client.ended() == End::closed);
+    CHECK(proxy.accounts_balance());
+    CHECK(proxy.metric("spillway_upstream_connections", {{"state", "idle"}}) == 0);
+  }
+}
+
+TEST_CASE("an API that answers and closes without reading a large upload is heard") {
+  Upstream upstream([](Turn& turn) {
+    turn.send("HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 5\r\n\r\nlarge");
+    turn.wire().finish_sending();
+    turn.left();
+  });
+  Proxy proxy(upstream);
+  Client client(proxy);
+  client.start("POST", "/", "", pattern(5'000'000));
+  const Reply reply = client.receive();
+  CHECK(reply.status == 413);
+  CHECK(reply.body == "large");
+}
+
+TEST_CASE("targets: absolute-form becomes origin-form, and OPTIONS may ask about the server") {
+  Upstream upstream(name);
+  Proxy proxy(upstream);
+  Client client(proxy);
+  client.send("GET http://test/path?query HTTP/1.1\r\nHost: test\r\n\r\n");
+  CHECK(client.receive().body == "GET /path?query:");
+  client.send("OPTIONS * HTTP/1.1\r\nHost: test\r\n\r\n");
+  CHECK(client.receive().body == "OPTIONS *:");
+}
+
+}  // namespace
+}  // namespace spillway::test

@@ -1,0 +1,140 @@
+// Header fields: what is between two neighbours stays there, what the proxy says of a request is added.
+
+#include <doctest/doctest.h>
+
+#include "tests/integration/proxy/client.hpp"
+#include "tests/integration/proxy/proxy.hpp"
+
+namespace spillway::test {
+namespace {
+
+std::string head_at_api(const Upstream& upstream) {
+  return upstream.seen().back().head;
+}
+
+TEST_CASE("fields between neighbours, and those that Connection names, are not passed on to the API") {
+  Upstream upstream;
+  Proxy proxy(upstream);
+  const Reply reply =
+      Client(proxy).get("/",
+                        "Connection: keep-alive, X-Named\r\nX-Named: a\r\nKeep-Alive: 5\r\nTE: trailers\r\n"
+                        "Proxy-Connection: close\r\nProxy-Authorization: secret\r\nUpgrade: h2c\r\n"
+                        "X-Kept: b\r\nAccept: */*\r\nCookie: a=b\r\n");
+  CHECK(reply.status == 200);
+  const std::string head = head_at_api(upstream);
+  for (const char* name : {"Connection", "X-Named", "Keep-Alive", "TE", "Proxy-Connection", "Upgrade"}) {
+    CAPTURE(name);
+    CHECK(count_fields(head, name) == 0);
+  }
+  CHECK(field_of(head, "X-Kept") == "b");
+  CHECK(field_of(head, "Accept") == "*/*");
+  CHECK(field_of(head, "Cookie") == "a=b");
+}
+
+TEST_CASE("nor are those of the API to the client") {
+  Upstream upstream([](Turn& turn) {
+    turn.answer(
+        "ok",
+        "Connection: X-Named, keep-alive\r\nX-Named: a\r\nKeep-Alive: timeout=5\r\nProxy-Authenticate: Basic\r\n"
+        "Trailer: X\r\nUpgrade: h2c\r\nServer: api\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
+        "Set-Cookie: a=1\r\nSet-Cookie: b=2\r\n");
+  });
+  Proxy proxy(upstream);
+  const Reply reply = Client(proxy).get("/");
+  CHECK(reply.body == "ok");
+  for (const char* name : {"Connection", "X-Named", "Keep-Alive", "Trailer", "Upgrade"}) {
+    CAPTURE(name);
+    CHECK_FALSE(reply.has(name));
+  }
+  CHECK(reply.field("Server") == "api");
+  CHECK(reply.field("Date") == "Thu, 01 Jan 1970 00:00:00 GMT");
+  CHECK(count_fields(reply.head, "Set-Cookie") == 2);
+  CHECK(reply.field("Via") == "1.1 spillway");
+}
+
+TEST_CASE("the API learns who asks and through whom; a stranger's word on that is replaced") {
+  Upstream upstream;
+  Proxy proxy(upstream);
+  const std::string claimed =
+      "X-Forwarded-For: 10.9.8.7\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nForwarded: for=10.9.8.7\r\n"
+      "X-Request-ID: mine-0123456789\r\ntraceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n";
+  const Reply reply = Client(proxy).get("/", claimed);
+  const std::string head = head_at_api(upstream);
+  CHECK(field_of(head, "Host") == "test");
+  CHECK(field_of(head, "X-Forwarded-For") == "127.0.0.1");
+  CHECK(field_of(head, "X-Forwarded-Proto") == "http");
+  CHECK(field_of(head, "X-Forwarded-Host") == "test");
+  CHECK(count_fields(head, "Forwarded") == 0);
+  CHECK(field_of(head, "Via") == "1.1 spillway");
+  CHECK(field_of(head, "X-Request-ID") != "mine-0123456789");
+  CHECK(field_of(head, "X-Request-ID").size() >= 16);
+  CHECK(reply.field("X-Request-ID") == field_of(head, "X-Request-ID"));
+  CHECK(field_of(head, "traceparent").size() == 55);
+  CHECK(field_of(head, "traceparent").find("0af7651916cd43dd") == std::string::npos);
+  for (const char* name : {"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Request-ID", "traceparent"}) {
+    CHECK(count_fields(head, name) == 1);
+  }
+}
+
+TEST_CASE("the word of a trusted peer is extended") {
+  Upstream upstream;
+  Proxy proxy(upstream, {.more = "trusted_proxies: [127.0.0.0/8]\n"});
+  const Reply reply = Client(proxy).get(
+      "/",
+      "X-Forwarded-For: 10.9.8.7\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: shop\r\nVia: 1.1 edge\r\n"
+      "X-Request-ID: mine-0123456789\r\ntraceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n");
+  const std::string head = head_at_api(upstream);
+  CHECK(field_of(head, "X-Forwarded-For") == "10.9.8.7, 127.0.0.1");
+  CHECK(field_of(head, "X-Forwarded-Proto") == "https");
+  CHECK(field_of(head, "X-Forwarded-Host") == "shop");
+  CHECK(field_of(head, "Via") == "1.1 edge, 1.1 spillway");
+  CHECK(field_of(head, "X-Request-ID") == "mine-0123456789");
+  CHECK(reply.field("X-Request-ID") == "mine-0123456789");
+  CHECK(field_of(head, "traceparent").starts_with("00-0af7651916cd43dd8448eb211c80319c-"));
+  CHECK(field_of(head, "traceparent").find("b7ad6b7169203331") == std::string::npos);
+}
+
+TEST_CASE("two requests have two identifiers") {
+  Upstream upstream;
+  Proxy proxy(upstream);
+  Client client(proxy);
+  CHECK(client.get("/").field("X-Request-ID") != client.get("/").field("X-Request-ID"));
+}
+
+TEST_CASE("the load report stays with the proxy, which shows it in its metrics") {
+  Upstream upstream([](Turn& turn) {
+    turn.answer("ok",
+                "Endpoint-Load-Metrics: TEXT application_utilization=0.1,named_metrics.db_pool_size=20,"
+                "named_metrics.db_pool_overflow=3,named_metrics.db_pool_checkedin=17,named_metrics.db_pool_capacity=50,"
+                "named_metrics.db_pool_waiters=2,named_metrics.db_connection_errors=7\r\n");
+  });
+  Proxy proxy(upstream);
+  const Reply reply = Client(proxy).get("/");
+  CHECK(reply.body == "ok");
+  CHECK_FALSE(reply.has("Endpoint-Load-Metrics"));
+  CHECK(proxy.metric("database_pool_size") == 20);
+  CHECK(proxy.metric("database_pool_overflow") == 3);
+  CHECK(proxy.metric("database_pool_checkedin") == 17);
+  CHECK(proxy.metric("database_pool_capacity") == 50);
+  CHECK(proxy.metric("database_pool_waiters") == 2);
+  CHECK(proxy.metric("database_connection_errors") == 7);
+}
+
+TEST_CASE("each request is a line of the log, under the identifier that client and API got") {
+  Upstream upstream;
+  Proxy proxy(upstream);
+  const Reply reply = Client(proxy).get("/path?secret=1");
+  REQUIRE(proxy.await_log(reply.field("X-Request-ID")));
+  const std::string log = proxy.log();
+  const std::size_t from = log.rfind('\n', log.find(reply.field("X-Request-ID"))) + 1;
+  const std::string line = log.substr(from, log.find('\n', from) - from);
+  for (const char* part : {"\"method\":\"GET\"", "\"path\":\"/path\"", "\"status\":200", "\"outcome\":\"ok\"",
+                           "\"class\":\"normal\"", "\"client\":\"127.0.0.1\"", "\"bytes_out\":2"}) {
+    CAPTURE(part);
+    CHECK(line.find(part) != std::string::npos);
+  }
+  CHECK(log.find("secret") == std::string::npos);
+}
+
+}  // namespace
+}  // namespace spillway::test

@@ -1,0 +1,184 @@
+// Connections to the API are kept and used again, and the race that this brings stays the proxy's own affair.
+
+#include <doctest/doctest.h>
+
+#include "tests/integration/proxy/client.hpp"
+#include "tests/integration/proxy/proxy.hpp"
+
+namespace spillway::test {
+namespace {
+
+double idle(const Proxy& proxy) {
+  return proxy.metric("spillway_upstream_connections", {{"state", "idle"}});
+}
+
+int times_seen(const Upstream& upstream, std::string_view request) {
+  int times = 0;
+  for (const Upstream::Seen& seen : upstream.seen()) times += seen.head.starts_with(std::string(request) + " ");
+  return times;
+}
+
+TEST_CASE("requests one after the other share a connection") {
+  Upstream upstream;
+  Proxy proxy(upstream);
+  for (int i = 0; i < 5; ++i) CHECK(Client(proxy).get("/").status == 200);
+  CHECK(upstream.connections() == 1);
+  CHECK(proxy.metric("spillway_upstream_connects_total") == 1);
+  CHECK(idle(proxy) == 1);
+}
+
+TEST_CASE("of several idle connections the one used last is taken") {
+  Upstream upstream([](Turn& turn) {
+    if (turn.request() == "GET /held") turn.hold();
+    turn.answer(std::to_string(turn.connection()));
+  });
+  Proxy proxy(upstream);
+  Client slow(proxy), quick(proxy);
+  slow.start("GET", "/held");
+  REQUIRE(eventually([&] { return upstream.inside() == 1; }));
+  CHECK(quick.get("/").body == "1");
+  upstream.release();
+  CHECK(slow.receive().body == "0");
+  CHECK(idle(proxy) == 2);
+  for (int i = 0; i < 3; ++i) CHECK(quick.get("/").body == "0");
+  CHECK(idle(proxy) == 2);
+}
+
+TEST_CASE("an idle connection that the API closes is noticed, and nobody sees it") {
+  Upstream upstream([](Turn& turn) {
+    turn.answer();
+    if (turn.request() == "GET /last") turn.close();
+  });
+  Proxy proxy(upstream);
+  Client client(proxy);
+  CHECK(client.get("/last").status == 200);
+  CHECK(eventually([&] { return idle(proxy) == 0; }));
+  CHECK(client.request("POST", "/", "", "body").status == 200);
+  CHECK(proxy.metric("spillway_upstream_retries_total") == 0);
+  CHECK(upstream.connections() == 2);
+}
+
+TEST_CASE("the keep-alive race: what may be repeated is, on a fresh connection; what may not is never sent twice") {
+  struct Row {
+    const char* request;
+    const char* body;
+    bool repeated;
+  };
+  const Row rows[] = {{"GET /x", "", true},    {"HEAD /x", "", true},       {"OPTIONS /x", "", true},
+                      {"DELETE /x", "", true}, {"PUT /x", "small", true},   {"POST /x", "small", false},
+                      {"POST /x", "", false},  {"PATCH /x", "small", false}};
+  for (const bool reset : {false, true}) {
+    for (const Row& row : rows) {
+      CAPTURE(reset);
+      CAPTURE(row.request);
+      CAPTURE(row.body);
+      // A connection that has carried an answer goes away over the next request, once that has been read.
+      Upstream upstream([&](Turn& turn) {
+        turn.body();
+        if (turn.number() == 0) return turn.answer("fresh");
+        reset ? turn.reset() : turn.close();
+      });
+      Proxy proxy(upstream);
+      Client client(proxy);
+      CHECK(client.get("/first").status == 200);
+      const std::string request = row.request;
+      const std::size_t space = request.find(' ');
+      const Reply reply = client.request(request.substr(0, space), request.substr(space + 1), "", row.body);
+      CHECK(reply.status == (row.repeated ? 200 : 502));
+      CHECK(times_seen(upstream, row.request) == (row.repeated ? 2 : 1));
+      CHECK(proxy.metric("spillway_upstream_retries_total") == row.repeated);
+      if (row.repeated) CHECK(upstream.seen().back().body == row.body);
+      CHECK(client.get("/after").status == 200);
+      CHECK(proxy.accounts_balance());
+    }
+  }
+}
+
+TEST_CASE("a fresh connection that fails is not tried again") {
+  Upstream upstream([](Turn& turn) { turn.close(); });
+  Proxy proxy(upstream);
+  const Reply reply = Client(proxy).get("/");
+  CHECK(reply.status == 502);
+  CHECK(reply.problem("reason") == "upstream_closed");
+  CHECK(upstream.requests() == 1);
+  CHECK(proxy.metric("spillway_upstream_retries_total") == 0);
+}
+
+TEST_CASE("a connection that said more than it should is closed, and the rest goes to nobody") {
+  const std::string extra = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged";
+  for (const std::string& surplus : {std::string("x"), extra}) {
+    CAPTURE(surplus);
+    Upstream upstream([&](Turn& turn) {
+      turn.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nmine" + surplus);
+      turn.left();
+    });
+    Proxy proxy(upstream);
+    Client client(proxy);
+    for (int i = 0; i < 3; ++i) CHECK(client.get("/").body == "mine");
+    CHECK(upstream.connections() == 3);
+    CHECK(idle(proxy) == 0);
+  }
+}
+
+TEST_CASE("a connection that speaks while it is idle is closed") {
+  Upstream upstream([](Turn& turn) {
+    turn.answer();
+    turn.hold();
+    turn.send("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n");
+    turn.left();
+  });
+  Proxy proxy(upstream);
+  Client client(proxy);
+  CHECK(client.get("/").status == 200);
+  CHECK(idle(proxy) == 1);
+  upstream.release();
+  CHECK(eventually([&] { return idle(proxy) == 0; }));
+  CHECK(client.get("/").status == 200);
+}
+
+TEST_CASE("answers after which a connection ends are whole, and the next request gets a new one") {
+  const std::string rows[] = {
+      "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbody",
+      "HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\nbody",
+      "HTTP/1.1 200 OK\r\n\r\nbody",
+      "HTTP/1.0 200 OK\r\n\r\nbody",
+  };
+  for (const std::string& raw : rows) {
+    CAPTURE(raw);
+    Upstream upstream([&](Turn& turn) {
+      turn.send(raw);
+      turn.close();
+    });
+    Proxy proxy(upstream);
+    Client client(proxy);
+    for (int i = 0; i < 3; ++i) {
+      const Reply reply = client.get("/");
+      CHECK(reply.body == "body");
+      CHECK(reply.whole);
+      CHECK_FALSE(reply.has("Connection"));
+    }
+    CHECK(upstream.connections() == 3);
+    CHECK(idle(proxy) == 0);
+    CHECK(proxy.accounts_balance());
+  }
+}
+
+TEST_CASE("an idle connection is closed after its time, and no more are kept than allowed") {
+  Upstream upstream([](Turn& turn) {
+    turn.hold();
+    turn.answer();
+  });
+  Proxy proxy(upstream, {.upstream = "idle_timeout: 300ms, max_idle: 2"});
+  Client clients[] = {Client(proxy), Client(proxy), Client(proxy)};
+  for (Client& client : clients) client.start("GET", "/");
+  CHECK(eventually([&] { return upstream.inside() == 3; }));
+  CHECK(proxy.metric("spillway_upstream_connections", {{"state", "active"}}) == 3);
+  upstream.release_all();
+  for (Client& client : clients) CHECK(client.receive().status == 200);
+  CHECK(idle(proxy) <= 2);
+  CHECK(proxy.metric("spillway_upstream_connections", {{"state", "active"}}) == 0);
+  CHECK(eventually([&] { return idle(proxy) == 0; }));
+}
+
+}  // namespace
+}  // namespace spillway::test

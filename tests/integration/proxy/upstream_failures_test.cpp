@@ -1,0 +1,183 @@
+// An API that is away, silent, or talks nonsense: what the client gets is an error that says so, never half an answer
+// that looks whole.
+
+#include <doctest/doctest.h>
+
+#include "tests/integration/proxy/client.hpp"
+#include "tests/integration/proxy/proxy.hpp"
+
+namespace spillway::test {
+namespace {
+
+void check_problem(const Reply& reply, int status, const char* reason) {
+  CHECK(reply.status == status);
+  CHECK(reply.whole);
+  CHECK(reply.field("Content-Type") == "application/problem+json");
+  CHECK(reply.field("Proxy-Status").starts_with("spillway; error="));
+  CHECK(reply.problem("reason") == reason);
+  CHECK_FALSE(reply.has("Retry-After"));
+}
+
+TEST_CASE("an API that is down is a 502 and no readiness, and both end when it is back") {
+  for (const Upstream::Kind kind : {Upstream::Kind::tcp, Upstream::Kind::unix_socket}) {
+    CAPTURE(kind == Upstream::Kind::tcp);
+    Upstream upstream([](Turn& turn) { turn.answer(); }, kind);
+    upstream.down();
+    Proxy proxy(upstream);
+    Client client(proxy);
+    const Reply reply = client.get("/");
+    check_problem(reply, 502, "connect_failed");
+    CHECK_FALSE(reply.has("Connection"));
+    CHECK(eventually([&] { return proxy.page("/ready") == std::pair(503, std::string("the API is unreachable\n")); }));
+    CHECK(proxy.metric("spillway_upstream_healthy") == 0);
+    CHECK(proxy.metric("spillway_upstream_connect_failures_total") == 1);
+    CHECK(proxy.page("/health").first == 200);
+
+    upstream.up();
+    CHECK(client.get("/").status == 200);
+    CHECK(eventually([&] { return proxy.page("/ready").first == 200; }));
+    CHECK(proxy.metric("spillway_upstream_healthy") == 1);
+
+    upstream.down();
+    CHECK(eventually([&] { return proxy.page("/ready").first == 503; }));
+    check_problem(client.get("/"), 502, "connect_failed");
+    CHECK(proxy.accounts_balance());
+    CHECK(proxy.metric("spillway_requests_total", {{"outcome", "upstream_error"}, {"code", "5xx"}}) == 2);
+  }
+}
+
+TEST_CASE("an answer that does not come in time is a 504, and its connection is given up") {
+  std::atomic<bool> left = false;
+  Upstream upstream([&](Turn& turn) {
+    if (turn.request() == "GET /silent") {
+      left = turn.left();
+    } else {
+      turn.answer();
+    }
+  });
+  Proxy proxy(upstream, {.timeouts = "response: 100ms"});
+  Client client(proxy);
+  check_problem(client.get("/silent"), 504, "response_timeout");
+  CHECK(eventually([&] { return left.load(); }));
+  CHECK(client.get("/").status == 200);
+  CHECK(upstream.connections() == 2);
+  CHECK(proxy.accounts_balance());
+  CHECK(proxy.metric("spillway_requests_total", {{"outcome", "timeout"}}) == 1);
+}
+
+TEST_CASE("a body that falls silent, or ends too soon, is cut towards the client so that it cannot be missed") {
+  const std::string length = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345";
+  const std::string chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n";
+  enum class Ending { silent, closed, reset };
+  for (const Ending ending : {Ending::silent, Ending::closed, Ending::reset}) {
+    for (const std::string& beginning : {length, chunks}) {
+      CAPTURE(static_cast<int>(ending));
+      CAPTURE(beginning);
+      Upstream upstream([&](Turn& turn) {
+        turn.send(beginning);
+        turn.hold();  // until the client has got the beginning
+        if (ending == Ending::silent) turn.left();
+        if (ending == Ending::closed) turn.close();
+        if (ending == Ending::reset) turn.reset();
+      });
+      Proxy proxy(upstream, {.timeouts = "response: 300ms"});
+      Client client(proxy);
+      client.start("GET", "/");
+      std::string head, body;
+      REQUIRE(client.wire().read_head(head));
+      upstream.release_all();
+      client.wire().read_to_end(body);
+      CHECK(body == (beginning == length ? "12345" : "5\r\n12345\r\n"));
+      CHECK(client.wire().end() == End::reset);
+      CHECK(proxy.accounts_balance());
+      CHECK(proxy.metric("spillway_requests_total", {{"outcome", "ok"}}) == 0);
+    }
+  }
+}
+
+TEST_CASE("an answer that is none is a 502, and its connection is not used again") {
+  using namespace std::string_literals;
+  const std::string ok = "HTTP/1.1 200 OK\r\n";
+  const std::vector<std::pair<const char*, std::string>> rows = {
+      {"no HTTP", "hello\r\n\r\n"},
+      {"HTTP/2", "HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n"},
+      {"status of two digits", "HTTP/1.1 99 Low\r\nContent-Length: 0\r\n\r\n"},
+      {"status beyond 599", "HTTP/1.1 600 High\r\nContent-Length: 0\r\n\r\n"},
+      {"bare LF", "HTTP/1.1 200 OK\nContent-Length: 0\n\n"},
+      {"NUL in a value", ok + "X: a\0b\r\nContent-Length: 0\r\n\r\n"s},
+      {"obs-fold", ok + "X: a\r\n b\r\nContent-Length: 0\r\n\r\n"},
+      {"length with coding", ok + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+      {"two lengths", ok + "Content-Length: 0\r\nContent-Length: 0\r\n\r\n"},
+      {"unknown coding", ok + "Transfer-Encoding: gzip\r\n\r\n"},
+      {"bad chunk behind the head", ok + "Transfer-Encoding: chunked\r\n\r\nxyz\r\n"},
+      {"switch that nobody asked for",
+       "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"},
+      {"endless head", ok + "X: " + std::string(64 * 1024, 'a')},
+  };
+  for (const auto& [what, raw] : rows) {
+    CAPTURE(what);
+    Upstream upstream([&, answer = raw](Turn& turn) {
+      if (turn.request() == "GET /good") return turn.answer();
+      turn.send(answer);
+      turn.left();
+    });
+    Proxy proxy(upstream);
+    Client client(proxy);
+    const Reply reply = client.get("/bad");
+    CHECK(reply.status == 502);
+    CHECK(reply.problem("reason") == "response_invalid");
+    CHECK_FALSE(reply.has("X"));
+    CHECK(client.get("/good").status == 200);
+    CHECK(upstream.connections() == 2);
+    CHECK(proxy.accounts_balance());
+  }
+}
+
+TEST_CASE("a head that is cut is a 502") {
+  Upstream upstream([](Turn& turn) {
+    turn.send("HTTP/1.1 200 OK\r\nContent-Le");
+    turn.close();
+  });
+  Proxy proxy(upstream);
+  check_problem(Client(proxy).get("/"), 502, "response_cut");
+}
+
+TEST_CASE("a chunk that turns bad under way cuts the answer") {
+  Upstream upstream([](Turn& turn) {
+    turn.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+    turn.hold();
+    turn.send("zz\r\n");
+    turn.left();
+  });
+  Proxy proxy(upstream);
+  Client client(proxy);
+  client.start("GET", "/");
+  std::string head, body;
+  REQUIRE(client.wire().read_head(head));
+  upstream.release();
+  client.wire().read_to_end(body);
+  CHECK(body == "3\r\nabc\r\n");
+  CHECK(client.wire().end() == End::reset);
+  CHECK(proxy.accounts_balance());
+}
+
+TEST_CASE("an answer that comes byte by byte is still one answer") {
+  const std::string raw =
+      "HTTP/1.1 200 OK\r\nX-Mark: here\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(pattern(50), 7);
+  Upstream upstream([&](Turn& turn) {
+    for (const char& byte : raw) turn.send({&byte, 1});
+  });
+  Proxy proxy(upstream);
+  Client client(proxy);
+  for (int i = 0; i < 3; ++i) {
+    const Reply reply = client.get("/");
+    CHECK(reply.status == 200);
+    CHECK(reply.field("X-Mark") == "here");
+    CHECK(reply.body == pattern(50));
+    CHECK(reply.whole);
+  }
+  CHECK(upstream.connections() == 1);
+}
+
+}  // namespace
+}  // namespace spillway::test
