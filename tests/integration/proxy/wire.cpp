@@ -19,7 +19,9 @@ namespace {
 
 constexpr std::size_t kPiece = 64 * 1024;
 
+/// False: in vain, or there is no socket.
 bool wait_for(int descriptor, short event) {
+  if (descriptor < 0) return false;
   pollfd wanted{descriptor, event, 0};
   return ::poll(&wanted, 1, static_cast<int>(std::chrono::milliseconds(kPatience).count())) == 1;
 }
@@ -101,7 +103,7 @@ std::size_t Wire::send_some(std::string_view bytes) {
 }
 
 bool Wire::read_more() {
-  end_ = End::silent;
+  end_ = descriptor_ < 0 ? End::closed : End::silent;
   if (!wait_for(descriptor_, POLLIN)) return false;
   const std::size_t before = buffer_.size();
   buffer_.resize(before + kPiece);

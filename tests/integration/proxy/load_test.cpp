@@ -1,0 +1,49 @@
+// The cap is exact, not nearly so, however many ask and on whichever worker.
+
+#include <atomic>
+#include <thread>
+
+#include <doctest/doctest.h>
+
+#include "tests/integration/proxy/client.hpp"
+#include "tests/integration/proxy/proxy.hpp"
+
+namespace spillway::test {
+namespace {
+
+constexpr int kRequests = 100'000;
+constexpr int kCap = 8;
+constexpr int kClients = 24;  ///< three times the cap: some wait at all times
+
+TEST_CASE(
+    "in 100,000 requests the cap is reached and never exceeded, nobody is lost, and nobody gets another's answer") {
+  for (const Upstream::Kind kind : {Upstream::Kind::tcp, Upstream::Kind::unix_socket}) {
+    Upstream upstream([](Turn& turn) { turn.answer(turn.request()); }, kind);
+    Proxy proxy(upstream, {.workers = 2,
+                           .admission = admit(kCap) + ", queue: {max_wait: 1m}",
+                           .more = "log: {format: json, access: off}\n"});
+    std::atomic<int> sent = 0, wrong = 0;
+    std::vector<std::thread> clients;
+    for (int c = 0; c < kClients; ++c) {
+      clients.emplace_back([&] {
+        Client client(proxy);
+        for (int number = sent++; number < kRequests / 2; number = sent++) {
+          const std::string target = "/" + std::to_string(number);
+          const Reply reply = client.get(target);
+          wrong += reply.status != 200 || reply.body != "GET " + target;
+        }
+      });
+    }
+    for (std::thread& client : clients) client.join();
+    CHECK(wrong == 0);
+    CHECK(upstream.requests() == kRequests / 2);
+    CHECK(upstream.most_inside() == kCap);
+    CHECK(proxy.accounts_balance());
+    CHECK(proxy.stat("answered_by_api") == kRequests / 2);
+    CHECK(proxy.metric("request_concurrency_bucket", {{"le", "10"}}) == kRequests / 2);
+    MESSAGE(upstream.requests(), " requests, at most ", upstream.most_inside(), " at a time");
+  }
+}
+
+}  // namespace
+}  // namespace spillway::test

@@ -1,0 +1,192 @@
+// The process as a whole: stopping, reloading, and how many connections it takes.
+
+#include <csignal>
+
+#include <doctest/doctest.h>
+
+#include "tests/integration/proxy/client.hpp"
+#include "tests/integration/proxy/proxy.hpp"
+
+namespace spillway::test {
+namespace {
+
+void hold(Turn& turn) {
+  if (turn.request() == "GET /held") turn.hold();
+  turn.answer();
+}
+
+TEST_CASE("told to stop, it answers what runs, closes what is idle, takes nothing new, and exits with 0") {
+  for (const int workers : {1, 2}) {
+    CAPTURE(workers);
+    Upstream upstream(hold);
+    Proxy proxy(upstream, {.workers = workers});
+    Client idle(proxy), fresh(proxy), busy(proxy), pipelined(proxy);
+    CHECK(idle.get("/").status == 200);
+    busy.start("GET", "/held");
+    REQUIRE(eventually([&] { return upstream.inside() == 1; }));
+    pipelined.send("GET /held HTTP/1.1\r\nHost: test\r\n\r\nGET /next HTTP/1.1\r\nHost: test\r\n\r\n");
+    REQUIRE(eventually([&] { return upstream.inside() == 2; }));
+    REQUIRE(proxy.await_metric("spillway_client_connections", 4));
+
+    proxy.signal(SIGTERM);
+    CHECK(idle.ended() == End::closed);
+    CHECK(fresh.ended() == End::closed);
+    CHECK(proxy.page("/ready") == std::pair(503, std::string("draining\n")));
+    CHECK(proxy.metric("spillway_draining") == 1);
+    CHECK(proxy.page("/health").first == 200);
+    CHECK(eventually([&] { return Client(proxy).get("/").status == 0; }));
+
+    upstream.release_all();
+    Reply reply = busy.receive();
+    CHECK(reply.status == 200);
+    CHECK(reply.field("Connection") == "close");
+    CHECK(busy.ended() == End::closed);
+    reply = pipelined.receive();
+    CHECK(reply.status == 200);
+    CHECK(reply.field("Connection") == "close");
+    pipelined.close();
+    CHECK(proxy.wait() == 0);
+    CHECK(proxy.log().find("drained, bye") != std::string::npos);
+  }
+}
+
+TEST_CASE("an idle proxy stops at once") {
+  Upstream upstream;
+  Proxy proxy(upstream);
+  const auto began = std::chrono::steady_clock::now();
+  proxy.signal(SIGINT);
+  CHECK(proxy.wait() == 0);
+  CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(5));
+}
+
+TEST_CASE("told twice, it does not wait for what runs") {
+  Upstream upstream(hold);
+  Proxy proxy(upstream);
+  Client client(proxy);
+  client.start("GET", "/held");
+  REQUIRE(eventually([&] { return upstream.inside() == 1; }));
+  proxy.signal(SIGTERM);
+  REQUIRE(proxy.await_log("draining"));
+  proxy.signal(SIGTERM);
+  CHECK(proxy.wait() == 0);
+  CHECK(client.ended() != End::silent);
+}
+
+TEST_CASE("what has not ended when the time for draining is over is cut, and what waits is refused") {
+  Upstream upstream(hold);
+  Proxy proxy(upstream, {.timeouts = "drain: 300ms", .admission = admit(1) + ", queue: {max_wait: 1m, target: 0}"});
+  Client client(proxy), waiting(proxy);
+  client.start("GET", "/held");
+  REQUIRE(eventually([&] { return upstream.inside() == 1; }));
+  waiting.start("GET", "/waiting");
+  REQUIRE(proxy.await_metric("spillway_queue_length", 1));
+  CHECK(proxy.stop() == 0);
+  CHECK(client.receive().status == 0);
+  CHECK(client.wire().end() != End::silent);
+  waiting.receive();
+  CHECK(waiting.wire().end() != End::silent);
+  CHECK(upstream.requests() == 1);
+}
+
+TEST_CASE("a waiting request gets its slot although the process is to stop") {
+  Upstream upstream(hold);
+  Proxy proxy(upstream, {.admission = admit(1) + ", queue: {max_wait: 1m, target: 0}"});
+  Client client(proxy), waiting(proxy);
+  client.start("GET", "/held");
+  REQUIRE(eventually([&] { return upstream.inside() == 1; }));
+  waiting.start("GET", "/waiting");
+  REQUIRE(proxy.await_metric("spillway_queue_length", 1));
+  proxy.signal(SIGTERM);
+  REQUIRE(proxy.await_log("draining"));
+  upstream.release_all();
+  CHECK(client.receive().status == 200);
+  const Reply reply = waiting.receive();
+  CHECK(reply.status == 200);
+  CHECK(reply.field("Connection") == "close");
+  CHECK(proxy.wait() == 0);
+}
+
+TEST_CASE("a reload puts another threshold into force; a broken file changes nothing and says so") {
+  Upstream upstream(hold);
+  Settings settings{.workers = 2, .admission = "max_concurrent: 10, shed_at: 0.5, queue: {max_wait: 0}"};
+  Proxy proxy(upstream, settings);
+  std::vector<Client> held;
+  const auto fill_to = [&](int count) {
+    while (static_cast<int>(held.size()) < count) held.emplace_back(proxy).start("GET", "/held");
+    CHECK(eventually([&] { return upstream.inside() == count; }));
+    CHECK(Client(proxy).get("/").status == 503);
+    CHECK(proxy.metric("spillway_inflight") == count);
+  };
+  fill_to(5);
+
+  settings.admission = "max_concurrent: 10, shed_at: 0.8, queue: {max_wait: 0}";
+  proxy.configure(settings);
+  proxy.signal(SIGHUP);
+  REQUIRE(proxy.await_log("configuration reloaded"));
+  fill_to(8);
+  CHECK(proxy.metric("spillway_config_last_reload_successful") == 1);
+  CHECK(proxy.page("/config").second.find("shed_at: 0.8") != std::string::npos);
+
+  proxy.configure_badly("admission: {max_concurent: 10}\nworkers: none\n");
+  proxy.signal(SIGHUP);
+  CHECK(proxy.await_metric("spillway_config_last_reload_successful", 0));
+  REQUIRE(proxy.await_log("configuration not reloaded"));
+  CHECK(proxy.log().find("max_concurrent") != std::string::npos);
+  CHECK(proxy.metric("spillway_capacity") == 10);
+  fill_to(8);
+
+  settings.admission = "max_concurrent: 10, shed_at: 0.2, queue: {max_wait: 0}";
+  proxy.configure(settings);
+  proxy.signal(SIGHUP);
+  CHECK(proxy.await_metric("spillway_config_last_reload_successful", 1));
+  CHECK(Client(proxy).get("/").status == 503);
+  upstream.release_all();
+  for (Client& client : held) CHECK(client.receive().status == 200);
+  CHECK(proxy.accounts_balance());
+}
+
+TEST_CASE("at the limit of connections, the one idle longest makes room") {
+  Upstream upstream;
+  Proxy proxy(upstream, {.limits = "connections: 2"});
+  Client first(proxy), second(proxy);
+  CHECK(first.get("/").status == 200);
+  CHECK(second.get("/").status == 200);
+  Client third(proxy);
+  CHECK(third.get("/").status == 200);
+  CHECK(first.ended() == End::closed);
+  CHECK(second.get("/").status == 200);
+  CHECK(proxy.await_metric("spillway_client_connections", 2));
+}
+
+TEST_CASE("at the limit of connections, with all of them busy, a new one is told to come back") {
+  Upstream upstream(hold);
+  Proxy proxy(upstream, {.limits = "connections: 2"});
+  Client busy[] = {Client(proxy), Client(proxy)};
+  for (Client& client : busy) client.start("GET", "/held");
+  REQUIRE(eventually([&] { return upstream.inside() == 2; }));
+  Client third(proxy);
+  const Reply reply = third.receive();
+  CHECK(reply.status == 503);
+  CHECK(reply.problem("reason") == "connections");
+  CHECK(reply.field("Retry-After") == "5");
+  CHECK(reply.field("Connection") == "close");
+  CHECK(third.ended() == End::closed);
+  CHECK(proxy.metric("load_shedding_rejections", {{"reason", "connections"}}) == 1);
+  upstream.release_all();
+  for (Client& client : busy) CHECK(client.receive().status == 200);
+  CHECK(Client(proxy).get("/").status == 200);
+  CHECK(proxy.accounts_balance());
+}
+
+TEST_CASE("an idle connection is closed silently after its time") {
+  Upstream upstream;
+  Proxy proxy(upstream, {.timeouts = "keep_alive: 200ms"});
+  Client never_spoke(proxy), spoke(proxy);
+  CHECK(spoke.get("/").status == 200);
+  CHECK(never_spoke.ended() == End::closed);
+  CHECK(spoke.ended() == End::closed);
+  CHECK(proxy.await_metric("spillway_client_connections", 0));
+}
+
+}  // namespace
+}  // namespace spillway::test
