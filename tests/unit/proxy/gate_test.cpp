@@ -1,0 +1,218 @@
+// What a session sees of the gate. The event loop is polled, so that each step is told in order.
+#include "proxy/relay/gate.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <doctest/doctest.h>
+
+namespace {
+
+using namespace spillway;
+using namespace std::chrono_literals;
+using admission::Reason;
+using relay::Gate;
+using relay::Permit;
+using relay::Ticket;
+using State = admission::Request::State;
+
+constexpr int kNormal = 0, kCritical = 1;
+
+admission::Policy policy_of(int max_concurrent, int max_length = 2) {
+  admission::Policy policy;
+  policy.max_concurrent = max_concurrent;
+  policy.classes = {{"normal", 0.5}, {"critical", 1.0}};
+  policy.queue = {.max_length = max_length, .max_wait = 1s};
+  return policy;
+}
+
+/// A request on a loop of its own choice: asks, waits if it must, holds its permit.
+struct Visitor {
+  Visitor(Gate& g, net::asio::io_context& loop, int class_index = kNormal) : gate(g), ticket(loop.get_executor()) {
+    ticket.class_index = class_index;
+  }
+
+  void come(Time now) { net::asio::co_spawn(ticket.executor, visit(now), net::asio::detached); }
+  net::Task<> visit(Time now) {
+    State state = gate.arrive(ticket, now);
+    if (state == State::waiting) {
+      co_await ticket.parking.wait();
+      state = ticket.state;
+    }
+    if (state == State::admitted) permit.emplace(gate, ticket);
+    done = true;
+  }
+  bool waiting() const { return ticket.parking.occupied(); }
+
+  Gate& gate;
+  Ticket ticket;
+  std::optional<Permit> permit;
+  bool done = false;
+};
+
+struct Scene {
+  explicit Scene(admission::Policy policy) : gate(std::move(policy)) {}
+  void come(Visitor& visitor) {
+    visitor.come(now);
+    loop.poll();
+    loop.restart();
+  }
+  void poll() {
+    loop.poll();
+    loop.restart();
+  }
+  net::asio::io_context loop;
+  Gate gate;
+  Time now{1h};
+};
+
+TEST_CASE("a permit is a slot: it is taken with it, and goes back when it dies") {
+  Scene scene(policy_of(4));
+  {
+    Visitor first(scene.gate, scene.loop), second(scene.gate, scene.loop);
+    scene.come(first);
+    scene.come(second);
+    REQUIRE(second.permit);
+    CHECK(first.ticket.in_flight == 1);
+    CHECK(second.ticket.in_flight == 2);
+    CHECK(scene.gate.state().in_flight == 2);
+
+    first.permit->release(scene.now);
+    CHECK_FALSE(first.permit->held());
+    first.permit.reset();  // has nothing to give back any more
+    CHECK(scene.gate.state().in_flight == 1);
+
+    Permit moved = std::move(*second.permit);
+    CHECK(moved.held());
+    CHECK_FALSE(second.permit->held());
+    second.permit.reset();
+    CHECK(scene.gate.state().in_flight == 1);
+  }
+  CHECK(scene.gate.state().in_flight == 0);
+}
+
+TEST_CASE("whoever waits is resumed with the slot that another gives back, on his own event loop") {
+  Scene scene(policy_of(2));
+  net::asio::io_context other_loop;
+  Visitor first(scene.gate, scene.loop), second(scene.gate, other_loop);
+  scene.come(first);
+  second.come(scene.now);
+  other_loop.poll();
+  other_loop.restart();
+  CHECK(second.waiting());
+  CHECK(scene.gate.state().queue_length == 1);
+
+  first.permit.reset();
+  CHECK(scene.gate.state().in_flight == 1);  // decided at once, so that nobody comes between
+  scene.poll();
+  CHECK_FALSE(second.done);
+  other_loop.poll();
+  CHECK(second.done);
+  CHECK(second.permit);
+  CHECK(second.ticket.in_flight == 1);
+}
+
+TEST_CASE("a client that leaves while it waits leaves the queue, and its coroutine goes on") {
+  Scene scene(policy_of(2));
+  Visitor first(scene.gate, scene.loop), second(scene.gate, scene.loop);
+  scene.come(first);
+  scene.come(second);
+  REQUIRE(scene.gate.abandon(second.ticket));
+  CHECK(scene.gate.state().queue_length == 0);
+  CHECK(second.ticket.state == State::fresh);
+  second.ticket.parking.resume();
+  CHECK(second.done);
+  CHECK_FALSE(second.permit);
+
+  first.permit.reset();
+  scene.poll();
+  CHECK(scene.gate.state().in_flight == 0);
+}
+
+TEST_CASE("a client that leaves once it has been decided on is resumed with the decision, once") {
+  Scene scene(policy_of(2));
+  Visitor first(scene.gate, scene.loop), second(scene.gate, scene.loop);
+  scene.come(first);
+  scene.come(second);
+  first.permit.reset();  // the second is admitted, its resume on the way
+  CHECK_FALSE(scene.gate.abandon(second.ticket));
+  CHECK(second.waiting());
+  scene.poll();
+  CHECK(second.permit);
+  CHECK_FALSE(scene.gate.abandon(second.ticket));
+  CHECK(scene.gate.state().in_flight == 1);
+}
+
+TEST_CASE("whoever has waited too long is resumed with the reason") {
+  Scene scene(policy_of(2));
+  Visitor first(scene.gate, scene.loop), second(scene.gate, scene.loop);
+  scene.come(first);
+  scene.come(second);
+  scene.gate.tick(scene.now + 1s - 1ns);
+  scene.poll();
+  CHECK(second.waiting());
+  scene.gate.tick(scene.now + 1s);
+  scene.poll();
+  CHECK(second.done);
+  CHECK(second.ticket.state == State::refused);
+  CHECK(second.ticket.reason == Reason::queue_timeout);
+}
+
+TEST_CASE("a full queue gives up somebody for a better arrival, who is resumed, too") {
+  Scene scene(policy_of(2, 1));
+  Visitor one(scene.gate, scene.loop, kCritical), two(scene.gate, scene.loop, kCritical);
+  Visitor normal(scene.gate, scene.loop), another(scene.gate, scene.loop);
+  Visitor critical(scene.gate, scene.loop, kCritical);
+  for (Visitor* visitor : {&one, &two, &normal, &another}) scene.come(*visitor);
+  CHECK(normal.waiting());
+  CHECK(another.ticket.state == State::refused);
+  CHECK(another.ticket.reason == Reason::queue_full);
+
+  scene.come(critical);
+  CHECK(critical.waiting());
+  scene.poll();
+  CHECK(normal.ticket.state == State::refused);
+  CHECK(normal.ticket.reason == Reason::queue_full);
+  one.permit.reset();
+  scene.poll();
+  CHECK(critical.permit);
+}
+
+TEST_CASE("a drain refuses all who wait; a reload looks at them again") {
+  Scene scene(policy_of(2));
+  Visitor first(scene.gate, scene.loop), second(scene.gate, scene.loop), third(scene.gate, scene.loop);
+  for (Visitor* visitor : {&first, &second, &third}) scene.come(*visitor);
+  scene.gate.configure(policy_of(4), scene.now);
+  scene.poll();
+  CHECK(second.permit);
+  CHECK(scene.gate.state().limit == 4);
+  CHECK(scene.gate.state().capacity == 4);
+  CHECK(third.waiting());
+  scene.gate.refuse_waiting(Reason::draining);
+  scene.poll();
+  CHECK(third.ticket.state == State::refused);
+  CHECK(third.ticket.reason == Reason::draining);
+  CHECK(scene.gate.state().in_flight == 2);
+}
+
+TEST_CASE("what the API reports of itself is kept with its time, from a poll or a response") {
+  Scene scene(policy_of(4));
+  CHECK_FALSE(scene.gate.state().load_at);
+  upstream::LoadReport load;
+  load.pool_size = 20;
+  scene.gate.observe(load, scene.now);
+  CHECK(scene.gate.state().load == load);
+  CHECK(scene.gate.state().load_at == scene.now);
+
+  Visitor silent(scene.gate, scene.loop), telling(scene.gate, scene.loop);
+  scene.come(silent);
+  scene.come(telling);
+  silent.permit->release(scene.now + 1s);
+  CHECK(scene.gate.state().load_at == scene.now);
+  load.pool_waiters = 3;
+  telling.permit->report(load);
+  telling.permit->release(scene.now + 2s);
+  CHECK(scene.gate.state().load == load);
+  CHECK(scene.gate.state().load_at == scene.now + 2s);
+}
+
+}  // namespace

@@ -1,0 +1,135 @@
+#include "proxy/telemetry/trace_ids.hpp"
+
+#include <string>
+#include <string_view>
+#include <unordered_set>
+
+#include <doctest/doctest.h>
+
+namespace {
+
+using namespace spillway::telemetry;
+
+constexpr std::string_view kParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+TEST_CASE("a traceparent is taken only as W3C Trace Context writes it") {
+  struct Row {
+    std::string_view why;
+    std::string value;
+    bool valid;
+  };
+  const auto with = [](std::size_t at, char c) {
+    std::string value(kParent);
+    value[at] = c;
+    return value;
+  };
+  const std::string trace = "4bf92f3577b34da6a3ce929d0e0e4736", span = "00f067aa0ba902b7";
+  const Row rows[] = {
+      {"the standard's example", std::string(kParent), true},
+      {"not sampled", "00-" + trace + "-" + span + "-00", true},
+      {"flags of later versions", "00-" + trace + "-" + span + "-ff", true},
+      {"all but one digit zero", "00-" + std::string(31, '0') + "1-" + std::string(15, '0') + "1-00", true},
+
+      {"empty", "", false},
+      {"trace id of zeros", "00-" + std::string(32, '0') + "-" + span + "-01", false},
+      {"parent id of zeros", "00-" + trace + "-" + std::string(16, '0') + "-01", false},
+      {"version ff", "ff-" + trace + "-" + span + "-01", false},
+      {"a version to come", "01-" + trace + "-" + span + "-01", false},
+      {"a version to come, longer", "01-" + trace + "-" + span + "-01-more", false},
+      {"version with a letter", "0g-" + trace + "-" + span + "-01", false},
+      {"upper case in the trace id", with(4, 'B'), false},
+      {"upper case in the parent id", with(41, 'F'), false},
+      {"upper case in the flags", "00-" + trace + "-" + span + "-0A", false},
+      {"no digit in the trace id", with(3, 'g'), false},
+      {"no digit at its end", with(34, ' '), false},
+      {"no digit in the parent id", with(36, 'x'), false},
+      {"no digit in the flags", with(54, '-'), false},
+      {"first dash missing", with(2, '0'), false},
+      {"second dash missing", with(35, '0'), false},
+      {"third dash missing", with(52, '0'), false},
+      {"too short", std::string(kParent.substr(0, 54)), false},
+      {"too long", std::string(kParent) + "0", false},
+      {"version 00 with more behind it", std::string(kParent) + "-00", false},
+      {"flags missing", "00-" + trace + "-" + span, false},
+      {"a space in front", " " + std::string(kParent), false},
+      {"a tracestate", "congo=t61rcWkgMzE", false},
+  };
+  for (const Row& row : rows) {
+    INFO(row.why, ": ", row.value);
+    CHECK(valid_traceparent(row.value) == row.valid);
+  }
+}
+
+TEST_CASE("a request id of the client is passed on only if no log and no header can stumble over it") {
+  struct Row {
+    std::string id;
+    bool sane;
+  };
+  const Row rows[] = {
+      {"a", true},
+      {"0af7651916cd43dd8448eb211c80319c", true},
+      {"7c1f2e0a-93b5-4d2c-8a57-1b7f2f5d9a10", true},
+      {"Root=1-67891233:abcdef/012+345._=-", true},
+      {std::string(128, 'x'), true},
+      {"", false},
+      {std::string(129, 'x'), false},
+      {"a b", false},
+      {"a\tb", false},
+      {"a\"b", false},
+      {"a\\b", false},
+      {"a\r\nSet-Cookie: x", false},
+      {"a,b", false},
+      {"a;b", false},
+      {"{a}", false},
+      {"<a>", false},
+      {"\xc3\xa4", false},
+      {std::string("a\0b", 3), false},
+      {"a\x7f", false},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.id);
+    CHECK(sane_request_id(row.id) == row.sane);
+  }
+}
+
+TEST_CASE("a new trace is valid, not sampled, and named like the request") {
+  IdGenerator ids;
+  const RequestId id = ids.request_id();
+  const Traceparent started = ids.start_trace(id);
+  CHECK(valid_traceparent(text(started)));
+  CHECK(trace_id(text(started)) == text(id));
+  CHECK(text(started).ends_with("-00"));
+}
+
+TEST_CASE("a continued trace keeps its id and flags, and has a parent of our own") {
+  IdGenerator ids;
+  std::unordered_set<std::string> spans;
+  for (int i = 0; i < 1000; ++i) {
+    const Traceparent continued = ids.continue_trace(kParent);
+    const std::string_view value = text(continued);
+    REQUIRE(valid_traceparent(value));
+    CHECK(trace_id(value) == trace_id(kParent));
+    CHECK(value.substr(52) == kParent.substr(52));
+    spans.emplace(value.substr(36, 16));
+  }
+  CHECK(spans.size() == 1000);
+  CHECK_FALSE(spans.contains(std::string(kParent.substr(36, 16))));
+}
+
+TEST_CASE("100,000 identifiers of two workers do not repeat") {
+  constexpr std::size_t kIds = 100'000;
+  IdGenerator first, second;
+  std::unordered_set<std::string> seen, spans;
+  for (std::size_t i = 0; i < kIds; ++i) {
+    IdGenerator& ids = i % 2 ? first : second;
+    const RequestId id = ids.request_id();
+    const Traceparent trace = ids.start_trace(id);
+    seen.emplace(text(id));
+    spans.emplace(text(trace).substr(36, 16));
+    REQUIRE(text(id).find_first_not_of("0123456789abcdef") == std::string_view::npos);
+  }
+  CHECK(seen.size() == kIds);
+  CHECK(spans.size() == kIds);
+}
+
+}  // namespace
