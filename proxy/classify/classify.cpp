@@ -29,15 +29,24 @@ bool unreserved(char c) {
          c == '_' || c == '~';
 }
 
-/// Decodes unreserved characters only: an escaped slash stays data.
+char upper(char c) {
+  return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+}
+
+/// Decodes unreserved characters only: an escaped slash stays data, in upper case.
 std::string decode_unreserved(std::string_view path) {
   std::string decoded;
   decoded.reserve(path.size());
   for (std::size_t i = 0; i < path.size(); ++i) {
     if (path[i] == '%' && i + 2 < path.size()) {
       const int high = hex_value(path[i + 1]), low = hex_value(path[i + 2]);
-      if (high >= 0 && low >= 0 && unreserved(static_cast<char>(high * 16 + low))) {
-        decoded += static_cast<char>(high * 16 + low);
+      if (high >= 0 && low >= 0) {
+        const char c = static_cast<char>(high * 16 + low);
+        if (unreserved(c)) {
+          decoded += c;
+        } else {
+          decoded += {'%', upper(path[i + 1]), upper(path[i + 2])};
+        }
         i += 2;
         continue;
       }
@@ -81,7 +90,8 @@ Classifier::Classifier(const std::vector<ClassConfig>& classes) {
   for (const ClassConfig& c : classes) {
     ++index;
     for (const MatchRule& match : c.match) {
-      rules_.push_back({index, match.path.value_or(""), match.path_prefix.value_or(""), match.method.value_or(""),
+      rules_.push_back({index, decode_unreserved(match.path.value_or("")),
+                        decode_unreserved(match.path_prefix.value_or("")), match.method.value_or(""),
                         lower(match.header.value_or("")), match.value.value_or(""), !match.value.has_value()});
     }
   }

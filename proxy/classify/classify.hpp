@@ -37,7 +37,8 @@ class Classifier {
   std::vector<Rule> rules_;
 };
 
-/// `path` with unreserved percent-escapes decoded, empty segments merged and dot segments resolved.
+/// `path`, which begins with a slash, with unreserved percent-escapes decoded and the others in upper case, empty
+/// segments merged and dot segments resolved.
 std::string normalised(std::string_view path);
 
 }  // namespace spillway::classify
