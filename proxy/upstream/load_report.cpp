@@ -14,7 +14,7 @@ bool read_number(std::string_view text, Number& number) {
 }
 
 bool read_count(std::string_view text, std::int64_t& count) {
-  return read_number(text, count) && count >= 0;
+  return read_number(text, count) && count >= 0 && count <= kPoolCountMax;
 }
 
 bool read_pair(std::string_view name, std::string_view value, LoadReport& report) {

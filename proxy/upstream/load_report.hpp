@@ -24,8 +24,12 @@ struct LoadReport {
 /// Longest field value that is looked at; the known names with 20-digit numbers need a third of it.
 inline constexpr std::size_t kLoadReportMax = 1024;
 
-/// Reads `TEXT name=value,…`. Unknown names are skipped; a malformed pair, a pool count that is negative or no
-/// integer, or another format than TEXT gives nothing: a report is believed whole or not at all.
+/// Largest count of a pool that is believed: more connections than any database has, and sums stay far from overflow.
+inline constexpr std::int64_t kPoolCountMax = 1'000'000'000;
+
+/// Reads `TEXT name=value,…`. Unknown names are skipped; a malformed pair, a pool count that is negative, no
+/// integer or beyond `kPoolCountMax`, or another format than TEXT gives nothing: a report is believed whole or not at
+/// all.
 std::optional<LoadReport> parse_load_report(std::string_view value);
 
 }  // namespace spillway::upstream
