@@ -147,20 +147,21 @@ double sum(const std::vector<const WorkerCounters*>& workers, Of of) {
   return static_cast<double>(total);
 }
 
-/// Outcome and status class pairs that can occur. Others are shown only if they did.
+/// Outcome and status class pairs that can occur: once a response has begun its status stands, however the request
+/// ends. Others are shown only if they did.
 bool expected(Outcome outcome, std::size_t code) {
   switch (outcome) {
     case Outcome::ok:
       return code == 2 || code == 3;
     case Outcome::client_error:
       return code == 4;
-    case Outcome::upstream_error:
-      return code == 5;
     case Outcome::shed:
-    case Outcome::timeout:
       return code == 4 || code == 5;
+    case Outcome::upstream_error:
+    case Outcome::timeout:
+      return code >= 2;
     case Outcome::aborted:
-      return code == 0;
+      return code != 1;
   }
   return false;
 }

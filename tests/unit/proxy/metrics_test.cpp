@@ -1,0 +1,323 @@
+#include "proxy/telemetry/metrics.hpp"
+
+#include <map>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+namespace {
+
+using namespace spillway::telemetry;
+using spillway::admission::Reason;
+
+constexpr std::size_t at(Outcome outcome) {
+  return static_cast<std::size_t>(outcome);
+}
+constexpr std::size_t at(Reason reason) {
+  return static_cast<std::size_t>(reason);
+}
+
+/// A scrape, read as Prometheus reads it: `name{labels}` to value, and `# TYPE` lines.
+struct Scrape {
+  explicit Scrape(const std::string& text) {
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+      CAPTURE(line);
+      if (line.starts_with("# TYPE ")) {
+        const std::size_t space = line.rfind(' ');
+        const bool once = types.emplace(line.substr(7, space - 7), line.substr(space + 1)).second;
+        CHECK(once);
+      } else if (line.starts_with("# HELP ")) {
+        CHECK(line.find(' ', 7) < line.size() - 1);
+      } else {
+        const std::size_t space = line.rfind(' ');
+        REQUIRE(space != std::string::npos);
+        std::size_t used = 0;
+        const double value = std::stod(line.substr(space + 1), &used);
+        CHECK(used == line.size() - space - 1);
+        const bool once = series.emplace(line.substr(0, space), value).second;
+        CHECK(once);
+        order.push_back(line.substr(0, space));
+      }
+    }
+    CHECK(text.ends_with('\n'));
+  }
+  double value(const std::string& name) const {
+    CAPTURE(name);
+    REQUIRE(series.contains(name));
+    return series.at(name);
+  }
+  std::map<std::string, double> series;
+  std::map<std::string, std::string> types;
+  std::vector<std::string> order;
+};
+
+/// Two workers, three classes, and the rest of the process.
+struct Process {
+  std::vector<std::string> names{"normal", "critical", "background"};
+  WorkerCounters first{3}, second{3};
+  ProcessState state;
+  AdmissionState admission;
+  std::uint64_t dropped = 0;
+  Metrics metrics{{{&first, &second}, &names, [this] { return admission; }, [this] { return dropped; }, &state, "1.2"}};
+
+  Scrape scrape() const { return Scrape(metrics.text()); }
+};
+
+const std::vector<std::string> kClasses{"normal", "critical", "background"};
+const std::vector<std::string> kReasonNames{"capacity", "queue_full", "queue_timeout", "pool",        "fairness",
+                                            "deadline", "breaker",    "maintenance",   "connections", "draining"};
+
+/// The contract's table, name by name, with the label sets that exist from the start.
+struct Promise {
+  std::string name, type, labels;  // names of the labels, as declared
+  std::vector<std::string> series;
+  double value = 0;
+};
+
+std::vector<Promise> contract() {
+  std::vector<std::string> by_class, by_reason, by_outcome, by_code;
+  for (const std::string& c : kClasses) {
+    by_class.push_back("class=\"" + c + "\"");
+    for (const std::string& reason : kReasonNames) {
+      by_reason.push_back("reason=\"" + reason + "\",class=\"" + c + "\"");
+    }
+    // Whatever can happen: once a response has begun, its status stands, however the request then ends.
+    const std::map<std::string, std::vector<const char*>> outcomes{
+        {"ok", {"2xx", "3xx"}},
+        {"client_error", {"4xx"}},
+        {"upstream_error", {"2xx", "3xx", "4xx", "5xx"}},
+        {"shed", {"4xx", "5xx"}},
+        {"timeout", {"2xx", "3xx", "4xx", "5xx"}},
+        {"aborted", {"none", "2xx", "3xx", "4xx", "5xx"}},
+    };
+    for (const auto& [outcome, codes] : outcomes) {
+      for (const char* code : codes) {
+        by_outcome.push_back("class=\"" + c + "\",outcome=\"" + outcome + "\",code=\"" + code + "\"");
+      }
+    }
+  }
+  for (const char* code : {"400", "405", "408", "413", "414", "417", "431", "501", "505"}) {
+    by_code.push_back(std::string("code=\"") + code + "\"");
+  }
+  const std::vector<std::string> plain{""};
+  return {
+      {"database_pool_size", "gauge", "", plain},
+      {"database_pool_overflow", "gauge", "", plain},
+      {"database_pool_checkedin", "gauge", "", plain},
+      {"database_pool_capacity", "gauge", "", plain},
+      {"database_pool_waiters", "gauge", "", plain},
+      {"database_connection_errors", "counter", "", plain},
+      {"request_concurrency", "histogram", "", plain},
+      {"load_shedding_rejections", "counter", "reason, class", by_reason},
+      {"spillway_requests_total", "counter", "class, outcome, code", by_outcome},
+      {"spillway_request_duration_seconds", "histogram", "class", by_class},
+      {"spillway_upstream_duration_seconds", "histogram", "class", by_class},
+      {"spillway_queue_wait_seconds", "histogram", "class", by_class},
+      {"spillway_inflight", "gauge", "", plain},
+      {"spillway_queue_length", "gauge", "", plain},
+      {"spillway_concurrency_limit", "gauge", "", plain},
+      {"spillway_capacity", "gauge", "", plain},
+      {"spillway_shadow_rejections_total", "counter", "reason, class", by_reason},
+      {"spillway_upstream_connections", "gauge", "state", {"state=\"active\"", "state=\"idle\""}},
+      {"spillway_upstream_connects_total", "counter", "", plain},
+      {"spillway_upstream_connect_failures_total", "counter", "", plain},
+      {"spillway_upstream_retries_total", "counter", "", plain},
+      {"spillway_breaker_state", "gauge", "", plain},
+      {"spillway_upstream_healthy", "gauge", "", plain},
+      {"spillway_maintenance", "gauge", "", plain},
+      {"spillway_draining", "gauge", "", plain},
+      {"spillway_config_last_reload_successful", "gauge", "", plain, 1},
+      {"spillway_config_last_reload_timestamp_seconds", "gauge", "", plain},
+      {"spillway_build_info", "gauge", "version", {"version=\"1.2\""}, 1},
+      {"spillway_client_connections", "gauge", "", plain},
+      {"spillway_bad_requests_total", "counter", "code", by_code},
+      {"spillway_log_lines_dropped_total", "counter", "", plain},
+  };
+}
+
+std::string braced(const std::string& labels) {
+  return labels.empty() ? "" : "{" + labels + "}";
+}
+
+TEST_CASE("every series of the contract is there from the start, at 0, and no other") {
+  const Process process;
+  const Scrape scrape = process.scrape();
+  std::set<std::string> promised;
+  for (const Promise& promise : contract()) {
+    CAPTURE(promise.name);
+    REQUIRE(scrape.types.contains(promise.name));
+    CHECK(scrape.types.at(promise.name) == promise.type);
+    for (const std::string& labels : promise.series) {
+      if (promise.type == "histogram") {
+        for (const char* part : {"_count", "_sum"}) {
+          CHECK(scrape.value(promise.name + part + braced(labels)) == 0);
+          promised.insert(promise.name + part + braced(labels));
+        }
+        CHECK(scrape.value(promise.name + "_bucket" + braced(labels + (labels.empty() ? "" : ",") + "le=\"+Inf\"")) ==
+              0);
+      } else {
+        CHECK(scrape.value(promise.name + braced(labels)) == promise.value);
+        promised.insert(promise.name + braced(labels));
+      }
+    }
+  }
+  CHECK(scrape.types.size() == contract().size());
+  for (const auto& [name, value] : scrape.series) {
+    CAPTURE(name);
+    CHECK((promised.contains(name) || name.find("_bucket") != std::string::npos));
+  }
+}
+
+TEST_CASE("the declarations that --print-metrics shows are those of the scrape") {
+  std::ostringstream out;
+  print_declarations(out);
+  std::istringstream lines(out.str());
+  std::vector<Promise> expected = contract();
+  std::size_t i = 0;
+  for (std::string line; std::getline(lines, line); ++i) {
+    REQUIRE(i < expected.size());
+    CHECK(line.starts_with(expected[i].name + '\t' + expected[i].type + '\t' + expected[i].labels + '\t'));
+    CHECK(line.back() != '\t');
+  }
+  CHECK(i == expected.size());
+}
+
+TEST_CASE("what two workers count is added up") {
+  Process p;
+  const auto both = [&](auto member, std::uint64_t n) {
+    (p.first.*member).add(n);
+    (p.second.*member).add(10 * n);
+  };
+  both(&WorkerCounters::client_connections, 3);
+  both(&WorkerCounters::upstream_active, 4);
+  both(&WorkerCounters::upstream_idle, 5);
+  both(&WorkerCounters::upstream_connects, 6);
+  both(&WorkerCounters::upstream_connect_failures, 7);
+  both(&WorkerCounters::upstream_retries, 8);
+  p.second.upstream_idle.subtract(20);
+  p.first.classes[1].requests[at(Outcome::ok)][2].add(2);
+  p.second.classes[1].requests[at(Outcome::ok)][2].add(3);
+  p.second.classes[2].rejections[at(Reason::queue_full)].add(9);
+  p.first.classes[2].shadow_rejections[at(Reason::capacity)].add();
+  p.first.bad_requests[bad_request_index(431)].add(2);
+  p.second.bad_requests[bad_request_index(431)].add();
+
+  const Scrape scrape = p.scrape();
+  CHECK(scrape.value("spillway_client_connections") == 33);
+  CHECK(scrape.value("spillway_upstream_connections{state=\"active\"}") == 44);
+  CHECK(scrape.value("spillway_upstream_connections{state=\"idle\"}") == 35);
+  CHECK(scrape.value("spillway_upstream_connects_total") == 66);
+  CHECK(scrape.value("spillway_upstream_connect_failures_total") == 77);
+  CHECK(scrape.value("spillway_upstream_retries_total") == 88);
+  CHECK(scrape.value("spillway_requests_total{class=\"critical\",outcome=\"ok\",code=\"2xx\"}") == 5);
+  CHECK(scrape.value("spillway_requests_total{class=\"normal\",outcome=\"ok\",code=\"2xx\"}") == 0);
+  CHECK(scrape.value("load_shedding_rejections{reason=\"queue_full\",class=\"background\"}") == 9);
+  CHECK(scrape.value("load_shedding_rejections{reason=\"capacity\",class=\"background\"}") == 0);
+  CHECK(scrape.value("spillway_shadow_rejections_total{reason=\"capacity\",class=\"background\"}") == 1);
+  CHECK(scrape.value("spillway_bad_requests_total{code=\"431\"}") == 3);
+}
+
+TEST_CASE("gauges show the process and the API as they are") {
+  Process p;
+  p.state.draining = true;
+  p.state.maintenance = true;
+  p.state.upstream_healthy = true;
+  p.state.reload_successful = false;
+  p.state.breaker = 2;
+  p.state.reload_time = 1'700'000'000;
+  p.dropped = 12;
+  p.admission.in_flight = 80;
+  p.admission.queue_length = 5;
+  p.admission.limit = 90;
+  p.admission.capacity = 100;
+  p.admission.load = {0.5, 20, 3, 12, 50, 4, 6};
+
+  const Scrape scrape = p.scrape();
+  const std::map<std::string, double> expected{
+      {"spillway_draining", 1},
+      {"spillway_maintenance", 1},
+      {"spillway_upstream_healthy", 1},
+      {"spillway_config_last_reload_successful", 0},
+      {"spillway_breaker_state", 2},
+      {"spillway_config_last_reload_timestamp_seconds", 1'700'000'000},
+      {"spillway_log_lines_dropped_total", 12},
+      {"spillway_inflight", 80},
+      {"spillway_queue_length", 5},
+      {"spillway_concurrency_limit", 90},
+      {"spillway_capacity", 100},
+      {"database_pool_size", 20},
+      {"database_pool_overflow", 3},
+      {"database_pool_checkedin", 12},
+      {"database_pool_capacity", 50},
+      {"database_pool_waiters", 4},
+      {"database_connection_errors", 6},
+  };
+  for (const auto& [name, value] : expected) CHECK(scrape.value(name) == value);
+}
+
+TEST_CASE("an end of a request that nobody expected is shown once it has happened") {
+  Process p;
+  const std::string name = "spillway_requests_total{class=\"normal\",outcome=\"client_error\",code=\"5xx\"}";
+  CHECK_FALSE(p.scrape().series.contains(name));
+  p.first.classes[0].requests[at(Outcome::client_error)][code_index(501)].add();
+  CHECK(p.scrape().value(name) == 1);
+}
+
+TEST_CASE("latency buckets are cumulative, ascend, and are in seconds") {
+  Process p;
+  p.first.classes[1].duration.observe(0.4);
+  p.first.classes[1].duration.observe(120);
+  p.second.classes[1].duration.observe(120.5);
+  p.second.classes[1].duration.observe(60'000);
+  const Scrape scrape = p.scrape();
+
+  const std::string name = "spillway_request_duration_seconds";
+  const std::map<std::string, double> expected{
+      {"0.001", 1}, {"0.0025", 1}, {"0.005", 1}, {"0.01", 1}, {"0.025", 1}, {"0.05", 1}, {"0.075", 1},
+      {"0.1", 1},   {"0.12", 2},   {"0.15", 3},  {"0.2", 3},  {"0.3", 3},   {"0.5", 3},  {"1", 3},
+      {"2.5", 3},   {"5", 3},      {"10", 3},    {"30", 3},   {"+Inf", 4},
+  };
+  const std::string prefix = name + "_bucket{class=\"critical\",le=\"";
+  double before = 0, bound_before = 0;
+  std::size_t buckets = 0;
+  for (const std::string& series : scrape.order) {
+    if (!series.starts_with(prefix)) continue;
+    const std::string bound = series.substr(prefix.size(), series.size() - prefix.size() - 2);
+    CAPTURE(bound);
+    REQUIRE(expected.contains(bound));
+    CHECK(scrape.value(series) == expected.at(bound));
+    CHECK(scrape.value(series) >= before);
+    CHECK(std::stod(bound) > bound_before);
+    before = scrape.value(series);
+    bound_before = std::stod(bound);
+    ++buckets;
+  }
+  CHECK(buckets == expected.size());
+  CHECK(scrape.value(name + "_count{class=\"critical\"}") == 4);
+  CHECK(scrape.value(name + "_sum{class=\"critical\"}") == doctest::Approx(60.2409));
+  CHECK(scrape.value(name + "_count{class=\"normal\"}") == 0);
+}
+
+TEST_CASE("each latency has its own histogram, and concurrency is counted in requests") {
+  Process p;
+  p.first.classes[0].duration.observe(1000);
+  p.first.classes[0].upstream_duration.observe(2000);
+  p.first.classes[0].queue_wait.observe(3000);
+  p.first.concurrency.observe(80);
+  p.second.concurrency.observe(81);
+  const Scrape scrape = p.scrape();
+  CHECK(scrape.value("spillway_request_duration_seconds_sum{class=\"normal\"}") == doctest::Approx(1));
+  CHECK(scrape.value("spillway_upstream_duration_seconds_sum{class=\"normal\"}") == doctest::Approx(2));
+  CHECK(scrape.value("spillway_queue_wait_seconds_sum{class=\"normal\"}") == doctest::Approx(3));
+  CHECK(scrape.value("request_concurrency_sum") == 161);
+  CHECK(scrape.value("request_concurrency_count") == 2);
+  CHECK(scrape.value("request_concurrency_bucket{le=\"70\"}") == 0);
+  CHECK(scrape.value("request_concurrency_bucket{le=\"80\"}") == 1);
+  CHECK(scrape.value("request_concurrency_bucket{le=\"90\"}") == 2);
+}
+
+}  // namespace
