@@ -63,6 +63,21 @@ TEST_CASE("a response is framed for the client that asked") {
   }
 }
 
+TEST_CASE("the parser stands alone where no gate looked before") {
+  RequestHead request;
+  for (const char* bytes :
+       {"", "\r\n\r\n", "GET\r\n\r\n", "GET /\r\n\r\n", " / HTTP/1.1\r\n\r\n", "GET  HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1", "GET / HTTP/1.1\r\nHost: a\r\n", "GET / HTTP/1.1\nHost: a\n\n"}) {
+    CAPTURE(bytes);
+    CHECK(parse_request(bytes, {}, request).status == 400);
+  }
+  ResponseHead response;
+  for (const char* bytes : {"", "\r\n\r\n", "HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK", "HTTP/1.1 200 OK\r\nX: y\r\n"}) {
+    CAPTURE(bytes);
+    CHECK(parse_response(bytes, {}, false, response).status == 502);
+  }
+}
+
 TEST_CASE("writers append to what a string holds") {
   ResponseHead response;
   REQUIRE_FALSE(parse_response("HTTP/1.1 204 a\r\n\r\n", {}, false, response));
