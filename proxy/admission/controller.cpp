@@ -3,26 +3,30 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
-#include <numeric>
 #include <utility>
 
 namespace spillway::admission {
-
-int share_of(double shed_at, int limit) {
-  if (shed_at <= 0) return 0;
-  constexpr double kRounding = 1e-6;  // more than any binary rounding of share * limit, less than any share written
-  return std::clamp(static_cast<int>(std::floor(shed_at * limit + kRounding)), 1, limit);
-}
-
 namespace {
 
 /// A class needs its reserve for as long after an arrival: long enough for a class with a few requests per second to
 /// keep it, short enough for one that went quiet to lend its slots soon.
 constexpr Duration kReserveKept = std::chrono::seconds(1);
 
+LimitPolicy limit_policy(const Policy& policy) {
+  return {.adaptive = policy.adaptive.enabled, .min = policy.adaptive.min, .max = policy.max_concurrent};
+}
+
+std::size_t most_keys(const Policy& policy) {
+  return static_cast<std::size_t>(policy.max_concurrent) + static_cast<std::size_t>(policy.queue.max_length);
+}
+
 }  // namespace
 
-Controller::Controller(Policy policy) {
+Controller::Controller(Policy policy)
+    : limit_(limit_policy(policy)),
+      breaker_(policy.breaker),
+      keys_(most_keys(policy)),
+      retry_after_(policy.retry_after) {
   adopt(std::move(policy));
 }
 
@@ -31,32 +35,49 @@ Request::State Controller::arrive(Request& request, Time now) {
   request.arrived = now;
   request.class_id = class_id_of(request.class_index);
   request.shadow_refused = false;
-  Class& c = class_of(request.class_id);
-  c.needed_until = now + kReserveKept;
-
+  class_of(request.class_id).needed_until = now + kReserveKept;
+  update_limit(now);
   serve_waiting(now);  // time alone may have freed a slot, and nobody is to be overtaken
-  if (policy_.mode == Mode::off) return admit(request);
-  if (may_start(request.class_id, now)) return admit(request);
-  if (policy_.mode == Mode::shadow) return admit_in_shadow(request, Reason::capacity);
-  if (!may_wait(c)) return refuse(request, Reason::capacity);
+
+  if (policy_.mode == Mode::off) return admit(request, now);
+  // The API fails: nobody is sent there, but for the few that try whether it does still.
+  if (!breaker_.allows(now)) return turn_away(request, Reason::breaker, now);
+  // The answer would come when the client has gone: the work is better spent on another.
+  if (too_late(request, now)) return turn_away(request, Reason::deadline, now);
+  // A slot here would only be a wait for a database connection there.
+  if (pool_exhausted(request.class_id, now)) return turn_away(request, Reason::pool, now);
+  // Its class's share of the limit is not used up: the normal case.
+  if (may_start(request.class_id, now)) return admit(request, now);
+
+  // From here on somebody has to go without. First who has most,
+  if (limit() == limit_.value()) limit_.kept_waiting();  // else it is the breaker that keeps it waiting
+  if (over_fair_share(request)) return turn_away(request, Reason::fairness, now);
+  // then who could only wait for nothing,
+  if (!may_wait(request.class_id)) return turn_away(request, Reason::capacity, now);
+  // then the last in line: the queue is there for bursts.
   return wait(request, now);
 }
 
-void Controller::finish(Request& request, Completion /*completion*/, Time now) {
+void Controller::finish(Request& request, Completion completion, Time now) {
   assert(request.state == Request::State::admitted);
   request.state = Request::State::fresh;
   --in_flight_;
   request.shadow_refused ? --in_flight_refused_in_shadow_ : --class_of(request.class_id).in_flight;
+  release_key(request);
+  learn(request, completion, now);
+  update_limit(now);
   serve_waiting(now);
 }
 
 void Controller::abandon(Request& request) {
   assert(request.state == Request::State::waiting);
   room_.leave(request);
+  release_key(request);
   request.state = Request::State::fresh;
 }
 
 void Controller::tick(Time now) {
+  update_limit(now);
   for (const int id : room_.best_first()) {
     room_.observe(id, now);
     for (Request* oldest = room_.oldest(id); oldest && now - oldest->arrived >= policy_.queue.max_wait;
@@ -68,26 +89,28 @@ void Controller::tick(Time now) {
 }
 
 void Controller::configure(Policy policy, Time now) {
+  limit_.configure(limit_policy(policy));
+  breaker_.configure(policy.breaker);
+  keys_.reserve(most_keys(policy));
+  retry_after_.configure(policy.retry_after);
   adopt(std::move(policy));
+
   for (const int id : room_.best_first()) {
-    while (!room_.empty(id) && policy_.mode != Mode::enforce) serve(*room_.oldest(id));
-    while (!room_.empty(id) && !may_wait(class_of(id))) {
-      give_up(*room_.oldest(id), Reason::capacity, now);
-    }
+    while (!room_.empty(id) && policy_.mode != Mode::enforce) serve(*room_.oldest(id), now);
+    while (!room_.empty(id) && !may_wait(id)) give_up(*room_.oldest(id), Reason::capacity, now);
   }
-  while (room_.size() > policy_.queue.max_length) {
-    give_up(*room_.last_in_line(), Reason::queue_full, now);
-  }
+  while (room_.size() > policy_.queue.max_length) give_up(*room_.last_in_line(), Reason::queue_full, now);
   tick(now);
 }
 
 void Controller::refuse_waiting(Reason reason) {
   for (const int id : room_.best_first()) {
-    while (!room_.empty(id)) {
-      Request& request = *room_.oldest(id);
-      room_.leave(request);
-      refuse(request, reason);
-      decided_.push_back(request);
+    while (Request* request = room_.oldest(id)) {
+      room_.leave(*request);
+      release_key(*request);
+      request->reason = reason;
+      request->state = Request::State::refused;
+      decided_.push_back(*request);
     }
   }
 }
@@ -98,9 +121,52 @@ Request* Controller::next_decided() {
   return request;
 }
 
+int Controller::retry_after(Reason reason, std::uint32_t random, Time now) const {
+  if (reason != Reason::breaker) return retry_after_.seconds(random);
+  return std::max(1, static_cast<int>(std::chrono::ceil<std::chrono::seconds>(breaker_.remaining(now)).count()));
+}
+
+Snapshot Controller::snapshot(Time now) const {
+  Snapshot all{.in_flight = in_flight_,
+               .limit = limit_now_,
+               .queue_length = room_.size(),
+               .baseline_seconds = limit_.baseline(),
+               .latency_seconds = limit_.latency(),
+               .pool_capacity_pct = pool_.capacity_pct(in_flight_, now),
+               .breaker = breaker_.state(),
+               .breaker_remaining = breaker_.remaining(now),
+               .breaker_admission = breaker_.admission(now),
+               .retry_after_seconds = retry_after_.level(),
+               .keys = keys_.keys(),
+               .classes = {}};
+  for (const int id : class_ids_) {
+    const Class& c = class_of(id);
+    all.classes.push_back({.name = c.policy.name,
+                           .share = c.share,
+                           .reserve = c.reserve,
+                           .in_flight = c.in_flight,
+                           .waiting = room_.length(id),
+                           .overloaded = room_.overloaded(id),
+                           .service_time = c.service_time.typical(now),
+                           .estimated_wait = estimated_wait(id, now)});
+  }
+  return all;
+}
+
 int Controller::class_id_of(int class_index) const {
-  const int last = static_cast<int>(class_ids_.size()) - 1;
-  return class_ids_[static_cast<std::size_t>(std::clamp(class_index, 0, last))];
+  const auto index = static_cast<std::size_t>(class_index);
+  return index < class_ids_.size() ? class_ids_[index] : class_ids_.front();
+}
+
+bool Controller::too_late(const Request& request, Time now) const {
+  if (request.deadline == Time::max()) return false;
+  const Duration service = class_of(request.class_id).service_time.typical(now);
+  return now + estimated_wait(request.class_id, now) + service > request.deadline;
+}
+
+bool Controller::pool_exhausted(int class_id, Time now) const {
+  return policy_.pool_aware &&
+         pool_.exhausted(class_of(class_id).policy.shed_at, in_flight_, policy_.queue.target, now);
 }
 
 bool Controller::may_start(int class_id, Time now) const {
@@ -110,7 +176,23 @@ bool Controller::may_start(int class_id, Time now) const {
   return c.in_flight < c.reserve || (occupied < c.share && occupied + held_for_others(class_id, now) < limit());
 }
 
-/// Slots that only other classes may take. One is left in any case.
+/// What waits counts like what is in flight: else one client could fill the queue.
+bool Controller::over_fair_share(const Request& request) const {
+  return request.key != 0 && keys_.count(request.key) >= share_of(policy_.fairness_share, limit());
+}
+
+/// Nobody waits in `shadow`: there is nothing to wait for. Nor for trials, which find their slot or are pointless.
+bool Controller::may_wait(int class_id) const {
+  return policy_.mode == Mode::enforce && class_of(class_id).share > 0 && policy_.queue.max_length > 0 &&
+         policy_.queue.max_wait > Duration::zero() && breaker_.state() == upstream::Breaker::State::closed;
+}
+
+/// Slots taken. In `shadow`, what would have been refused takes none, so that the counts are those of `enforce`.
+int Controller::occupied() const {
+  return policy_.mode == Mode::shadow ? in_flight_ - in_flight_refused_in_shadow_ : in_flight_;
+}
+
+/// Free slots that only other classes may take. One is left in any case.
 int Controller::held_for_others(int class_id, Time now) const {
   int held = 0;
   for (const int other : room_.best_first()) {
@@ -121,51 +203,58 @@ int Controller::held_for_others(int class_id, Time now) const {
   return std::min(held, limit() - 1);
 }
 
-bool Controller::may_wait(const Class& c) const {
-  return c.share > 0 && policy_.queue.max_length > 0 && policy_.queue.max_wait > Duration::zero();
+/// How long an arrival of the class would wait: for as many slots to become free as are ahead of it, itself included;
+/// newest first, only better classes are ahead.
+Duration Controller::estimated_wait(int class_id, Time now) const {
+  if (may_start(class_id, now)) return Duration::zero();
+  int ahead = 1;
+  for (const int better : room_.best_first()) {
+    if (better == class_id) break;
+    ahead += room_.length(better);
+  }
+  if (!room_.overloaded(class_id)) ahead += room_.length(class_id);
+  return service_time_.typical(now) * ahead / limit();
 }
 
-/// Slots taken. In `shadow`, what would have been refused takes none, so that the counts are those of `enforce`.
-int Controller::occupied() const {
-  return policy_.mode == Mode::shadow ? in_flight_ - in_flight_refused_in_shadow_ : in_flight_;
-}
-
-Request::State Controller::admit(Request& request) {
+Request::State Controller::admit(Request& request, Time now) {
   ++in_flight_;
   request.shadow_refused ? ++in_flight_refused_in_shadow_ : ++class_of(request.class_id).in_flight;
+  request.admitted = now;
+  request.breaker_stamp = breaker_.started();
+  retry_after_.admitted();
+  hold_key(request);
   return request.state = Request::State::admitted;
 }
 
-Request::State Controller::refuse(Request& request, Reason reason) {
+Request::State Controller::turn_away(Request& request, Reason reason, Time now) {
   request.reason = reason;
-  return request.state = Request::State::refused;
-}
-
-Request::State Controller::admit_in_shadow(Request& request, Reason reason) {
-  request.reason = reason;
+  retry_after_.refused(now);
+  if (policy_.mode == Mode::enforce) return request.state = Request::State::refused;
   request.shadow_refused = true;
-  return admit(request);
+  return admit(request, now);
 }
 
 Request::State Controller::wait(Request& request, Time now) {
   if (room_.size() >= policy_.queue.max_length) {
     Request* given_up = room_.given_up_for(request.class_id);
-    if (!given_up) return refuse(request, Reason::queue_full);
+    if (!given_up) return turn_away(request, Reason::queue_full, now);
     give_up(*given_up, Reason::queue_full, now);
   }
   room_.join(request, now);
+  hold_key(request);
   return request.state = Request::State::waiting;
 }
 
-void Controller::serve(Request& waiting) {
+void Controller::serve(Request& waiting, Time now) {
   room_.leave(waiting);
-  admit(waiting);
+  admit(waiting, now);
   decided_.push_back(waiting);
 }
 
 void Controller::give_up(Request& waiting, Reason reason, Time now) {
   room_.lose(waiting, now);
-  refuse(waiting, reason);
+  release_key(waiting);
+  turn_away(waiting, reason, now);
   decided_.push_back(waiting);
 }
 
@@ -174,8 +263,39 @@ void Controller::serve_waiting(Time now) {
   for (const int id : room_.best_first()) {
     while (!room_.empty(id) && may_start(id, now)) {
       room_.observe(id, now);
-      serve(room_.next(id));
+      Request& next = room_.next(id);
+      if (now + class_of(id).service_time.typical(now) > next.deadline) {
+        give_up(next, Reason::deadline, now);
+      } else {
+        serve(next, now);
+      }
     }
+  }
+}
+
+void Controller::learn(const Request& request, Completion completion, Time now) {
+  using Result = upstream::Breaker::Result;
+  static constexpr Result kResults[] = {Result::success, Result::ignored, Result::failure, Result::unreachable};
+  const Time begin = request.sent == Time{} ? request.admitted : request.sent;
+  const Duration latency = (request.answered == Time{} ? now : request.answered) - begin;
+  if (completion == Completion::success) {
+    limit_.learn(latency, now);
+    service_time_.learn(latency, now);
+    class_of(request.class_id).service_time.learn(latency, now);
+  }
+  breaker_.ended(request.breaker_stamp, kResults[static_cast<std::size_t>(completion)], latency, now);
+  if (breaker_.state() == upstream::Breaker::State::open) refuse_waiting(Reason::breaker);
+}
+
+void Controller::update_limit(Time now) {
+  const int limit = std::max(1, static_cast<int>(limit_.value() * breaker_.admission(now)));
+  if (std::exchange(limit_now_, limit) != limit) update_shares();
+}
+
+void Controller::update_shares() {
+  for (Class& c : classes_) {
+    c.share = share_of(c.policy.shed_at, limit());
+    c.reserve = reserve_of(c.policy.reserve, limit(), policy_.max_concurrent);
   }
 }
 
@@ -190,10 +310,8 @@ void Controller::adopt(Policy policy) {
     known->policy = wanted;
     class_ids_.push_back(static_cast<int>(known - classes_.begin()));
   }
-  for (Class& c : classes_) {
-    c.share = share_of(c.policy.shed_at, limit());
-    c.reserve = c.policy.reserve;
-  }
+  limit_now_ = limit_.value();
+  update_shares();
 
   // Classes that the policy no longer has come behind the others of their rank, until their last request is gone.
   std::vector<int> order = class_ids_;
@@ -203,6 +321,14 @@ void Controller::adopt(Policy policy) {
   const auto shed_at = [&](int id) { return class_of(id).policy.shed_at; };
   std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return shed_at(a) > shed_at(b); });
   room_.arrange(std::move(order), policy_.queue);
+}
+
+void Controller::hold_key(Request& request) {
+  if (!request.counted) request.counted = keys_.add(request.key);
+}
+
+void Controller::release_key(Request& request) {
+  if (std::exchange(request.counted, false)) keys_.remove(request.key);
 }
 
 }  // namespace spillway::admission

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "proxy/clock.hpp"
+#include "proxy/upstream/breaker.hpp"
 
 namespace spillway::admission {
 
@@ -28,16 +30,29 @@ struct QueuePolicy {
   Duration interval = std::chrono::milliseconds(100);  ///< how long waits stay above target before they are one
 };
 
+struct AdaptivePolicy {
+  bool enabled = false;  ///< learn the limit, up to `max_concurrent`
+  int min = 4;
+};
+
 /// What the operator wants: the part of the configuration that admission follows.
 struct Policy {
   Mode mode = Mode::enforce;
   int max_concurrent = 100;          ///< requests in flight, at least 1
   std::vector<ClassPolicy> classes;  ///< at least one; `Request::class_index` counts here
   QueuePolicy queue;
+  AdaptivePolicy adaptive;
+  bool pool_aware = true;                                         ///< effective once the API reports a pool
+  double fairness_share = 0.5;                                    ///< of the limit; effective for requests with a key
+  std::optional<Duration> retry_after = std::chrono::seconds(5);  ///< nothing: `auto`
+  upstream::BreakerPolicy breaker{.enabled = false};
 };
 
 /// The most requests that may be in flight for a class to be admitted still: floor(shed_at * limit), at least 1
 /// unless `shed_at` is 0. Exact for decimal shares: 0.80 of 100 is 80, although 0.80 in binary is a little less.
 int share_of(double shed_at, int limit);
+
+/// What is left of a reserve when the limit is below `max_concurrent`: in proportion, at least 1.
+int reserve_of(int reserve, int limit, int max_concurrent);
 
 }  // namespace spillway::admission

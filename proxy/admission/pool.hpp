@@ -48,8 +48,9 @@ class PoolGauge {
 
   bool fresh(Time now) const { return now - at_ <= kTooOld; }
   double in_use(int in_flight) const {
-    const double grown = static_cast<double>(in_flight) / std::max(1, in_flight_then_);
-    return static_cast<double>(report_.in_use) * std::max(1.0, grown);
+    const auto reported = static_cast<double>(report_.in_use);
+    const double each = in_flight_then_ > 0 ? std::min(1.0, reported / in_flight_then_) : 0;
+    return reported + each * std::max(0, in_flight - in_flight_then_);
   }
 
   PoolReport report_;

@@ -12,13 +12,17 @@ void WaitingRoom::arrange(std::vector<int> best_first, const QueuePolicy& policy
 }
 
 void WaitingRoom::join(Request& request, Time now) {
-  line(request.class_id).requests.push_back(request);
+  Line& joined = line(request.class_id);
+  joined.requests.push_back(request);
+  ++joined.length;
   ++size_;
   observe(request.class_id, now);
 }
 
 void WaitingRoom::leave(Request& request) {
-  line(request.class_id).requests.remove(request);
+  Line& left = line(request.class_id);
+  left.requests.remove(request);
+  --left.length;
   --size_;
 }
 

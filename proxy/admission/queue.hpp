@@ -18,6 +18,7 @@ class WaitingRoom {
 
   int size() const { return size_; }
   bool empty(int class_id) const { return line(class_id).requests.empty(); }
+  int length(int class_id) const { return line(class_id).length; }
   /// A standing overload of this class: newest first, and a full room gives up its oldest.
   bool overloaded(int class_id) const { return line(class_id).delay.overloaded(); }
 
@@ -43,6 +44,7 @@ class WaitingRoom {
  private:
   struct Line {
     RequestList requests;
+    int length = 0;
     DelayControl delay;
   };
   Line& line(int class_id) { return lines_[static_cast<std::size_t>(class_id)]; }

@@ -10,23 +10,30 @@ namespace spillway::admission {
 /// A request as admission sees it. Lives in the driver's request state; its address must not change
 /// while it waits. The first group is the driver's to fill, the second the controller's.
 struct Request {
-  int class_index = 0;  ///< in the current `Policy::classes`; one that is out of range counts as the last class
+  int class_index = 0;          ///< in the current `Policy::classes`; out of range counts as the first class
+  std::uint64_t key = 0;        ///< of the client, for fairness; see `KeyCounts`. 0: none
+  Time deadline = Time::max();  ///< when the client stops waiting for the answer
+  Time sent{};                  ///< when the request went to the API; not set: at its admission
+  Time answered{};              ///< when the API had answered; not set: at `finish`
 
   enum class State : std::uint8_t { fresh, waiting, admitted, refused };
   State state = State::fresh;
   Reason reason = Reason::capacity;  ///< when refused
   bool shadow_refused = false;       ///< admitted only because the mode is `shadow`; `reason` says what would have been
-  Time arrived{};
-  int class_id = 0;         ///< the controller's own number for the class, the same across reloads
-  Request* next = nullptr;  ///< links of the list it is in: a class's line, or the decided
+  Time arrived{}, admitted{};
+  int class_id = 0;                 ///< the controller's own number for the class, the same across reloads
+  bool counted = false;             ///< among its key's requests
+  std::uint32_t breaker_stamp = 0;  ///< the breaker's state it was sent in
+  Request* next = nullptr;          ///< links of the list it is in: a class's line, or the decided
   Request* previous = nullptr;
 };
 
 /// How an admitted request ended, as far as a limit may learn from it.
 enum class Completion : std::uint8_t {
-  success,  ///< the API answered; its latency counts
-  ignore,   ///< says nothing about the API: client abort, connect race, health check
-  dropped,  ///< the API failed or timed out under this load
+  success,      ///< the API answered; its latency counts
+  ignore,       ///< says nothing about the API: client abort, connect race, health check
+  dropped,      ///< the API failed or timed out under this load
+  unreachable,  ///< nobody listens at the API's address
 };
 
 /// A list of requests through their own links: no allocation, removal from any place in constant time. Owns nothing.

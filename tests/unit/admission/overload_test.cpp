@@ -156,6 +156,41 @@ TEST_CASE("a mix at 5x: strict order of success, the best class unharmed") {
   CHECK(latency_quantile(mix, 0.99, critical) <= 1.1 * latency_quantile(calm, 0.99, critical));
 }
 
+TEST_CASE("one greedy client is refused first, and what the others leave free is still his") {
+  struct Row {
+    double normal_each, greedy;  // of capacity
+    double share;
+  };
+  // 20 normal clients; one that wants all, and one that wants 20 times as much as each of them.
+  for (const Row& row : {Row{0.02, 20, 0.5}, Row{0.04, 20, 0.5}, Row{0.04, 0.8, 0.2}, Row{0.04, 0.8, 0.5}}) {
+    CAPTURE(row.normal_each);
+    CAPTURE(row.greedy);
+    CAPTURE(row.share);
+    const Backend backend = backend_of(50, true);
+    Policy policy = policy_of(50, 10);
+    policy.fairness_share = row.share;
+    Simulation simulation(policy, backend, 4);
+    for (std::uint64_t key = 1; key <= 21; ++key) {
+      Source source = steady(0, (key == 21 ? row.greedy : row.normal_each) * backend.capacity());
+      source.key = key * 0x9e3779b97f4a7c15;
+      simulation.add(source);
+    }
+    simulation.run_until(6);
+    double normal = 0, normal_answered = 0, goodput = 0;
+    for (const Record& record : simulation.records) {
+      if (record.arrived < 1 || record.arrived > 5.9) continue;
+      goodput += record.answered;
+      if (record.key == 21 * 0x9e3779b97f4a7c15) continue;
+      ++normal;
+      normal_answered += record.answered;
+    }
+    CAPTURE(normal_answered / normal);
+    CAPTURE(goodput / (4.9 * backend.capacity()));
+    CHECK(normal_answered >= 0.995 * normal);
+    CHECK(goodput >= 0.95 * 4.9 * backend.capacity());
+  }
+}
+
 TEST_CASE("a stall of 3 s at 0.8x is over half a second after it") {
   Backend backend = backend_of(50, false);
   // The work that falls into the stall takes until its end.

@@ -66,6 +66,11 @@ TEST_CASE("what was let in since the report is expected to use the pool as the o
   CHECK(pool.capacity_pct(50, kNow) == doctest::Approx(80));
   CHECK(pool.capacity_pct(5, kNow) == doctest::Approx(40));  // fewer than then: the report stands
 
+  pool.report({.capacity = 50, .in_use = 20}, 10, kNow);  // others use it, too: one connection each at most
+  CHECK(pool.capacity_pct(20, kNow) == doctest::Approx(60));
+  pool.report({.capacity = 50, .in_use = 20}, 0, kNow);  // nothing was in flight to judge by
+  CHECK(pool.capacity_pct(20, kNow) == doctest::Approx(40));
+
   pool.report({.capacity = 50, .in_use = 0}, 1, kNow);  // requests that use no database
   CHECK_FALSE(pool.exhausted(0.80, 100, kTarget, kNow));
 }

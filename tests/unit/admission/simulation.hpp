@@ -40,15 +40,17 @@ struct Source {
   int class_index = 0;
   std::function<double(double)> rate;  ///< requests per second, by seconds since the start
   double max_rate = 0;                 ///< upper bound of `rate`
+  std::uint64_t key = 0;
 };
 
 inline Source steady(int class_index, double rate) {
-  return {class_index, [rate](double) { return rate; }, rate};
+  return {.class_index = class_index, .rate = [rate](double) { return rate; }, .max_rate = rate};
 }
 
 /// What became of one request. Times in seconds since the start.
 struct Record {
   int class_index = 0;
+  std::uint64_t key = 0;
   double arrived = 0;
   double ended = std::numeric_limits<double>::infinity();
   bool answered = false;  ///< by the API; else refused, or still waiting at the end
@@ -125,6 +127,7 @@ class Simulation {
     Record& record = records.emplace_back();
     Tracked& request = requests_.emplace_back();
     record.class_index = request.class_index = source.class_index;
+    record.key = request.key = source.key;
     record.arrived = now_;
     const int id = request.id = static_cast<int>(requests_.size()) - 1;
     controller.arrive(request, time());

@@ -1,0 +1,19 @@
+#include "proxy/admission/policy.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace spillway::admission {
+
+int share_of(double shed_at, int limit) {
+  if (shed_at <= 0) return 0;
+  constexpr double kRounding = 1e-6;  // more than any binary rounding of share * limit, less than any share written
+  return std::clamp(static_cast<int>(std::floor(shed_at * limit + kRounding)), 1, limit);
+}
+
+int reserve_of(int reserve, int limit, int max_concurrent) {
+  if (reserve <= 0) return 0;
+  return std::max(1, static_cast<int>(std::int64_t{reserve} * limit / max_concurrent));
+}
+
+}  // namespace spillway::admission

@@ -1,0 +1,154 @@
+#include "proxy/admission/limit.hpp"
+
+#include <doctest/doctest.h>
+
+#include "tests/unit/admission/simulation.hpp"
+
+namespace {
+
+using namespace spillway::admission;
+using namespace spillway::admission::simulation;
+using namespace std::chrono_literals;
+
+constexpr int kMin = 4;
+
+/// An API whose capacity is found out behind a limit that is ten times too high.
+struct Search {
+  Search(Backend api, double load, std::uint64_t seed)
+      : backend(std::move(api)), simulation(policy(backend, true), backend, seed) {
+    simulation.add(steady(0, load * backend.capacity()));
+    simulation.on_tick = [this](double) {
+      lowest = std::min(lowest, limit());
+      highest = std::max(highest, limit());
+    };
+  }
+  static Policy policy(const Backend& backend, bool adaptive) {
+    Policy policy;
+    policy.max_concurrent = adaptive ? 10 * backend.slots : backend.slots;
+    policy.adaptive = {.enabled = adaptive, .min = kMin};
+    policy.classes = {{"normal", 1.0}};
+    policy.queue.max_length = 10 * backend.slots;
+    return policy;
+  }
+  int limit() const { return simulation.controller.limit(); }
+  /// Answers per second between two times.
+  double goodput(double from, double to) const { return goodput_of(simulation, from, to); }
+  static double goodput_of(const Simulation& simulation, double from, double to) {
+    double answered = 0;
+    for (const Record& record : simulation.records)
+      answered += record.answered && record.ended >= from && record.ended < to;
+    return answered / (to - from);
+  }
+  double refused() const {
+    double count = 0;
+    for (const Record& record : simulation.records) count += record.refused;
+    return count;
+  }
+
+  Backend backend;
+  Simulation simulation;
+  int lowest = 1 << 30, highest = 0;
+};
+
+TEST_CASE("a fixed limit is what the operator says") {
+  Limit limit({.adaptive = false, .min = kMin, .max = 100});
+  limit.kept_waiting();
+  for (int i = 0; i < 1000; ++i) limit.learn(seconds(i), spillway::Time{} + seconds(i));
+  CHECK(limit.value() == 100);
+  limit.configure({.adaptive = false, .min = kMin, .max = 50});
+  CHECK(limit.value() == 50);
+}
+
+TEST_CASE("an API that slows down with its queue is served as well as with the best fixed limit, within 10 s") {
+  for (const int slots : {10, 50, 200}) {
+    for (const bool exponential : {false, true}) {
+      for (const double load : {1.3, 5.0}) {
+        if (slots == 200 && (load > 2 || !exponential)) continue;  // many events, nothing new
+        CAPTURE(slots);
+        CAPTURE(exponential);
+        CAPTURE(load);
+        // With all that the proxy would let in, the queue makes every request take 2.8 times as long.
+        const Backend backend{.slots = slots, .exponential = exponential, .slowdown = 0.2 / slots};
+        Search search(backend, load, 5);
+        search.simulation.run_until(25);
+        // Every slot busy and nothing queued inside: no fixed limit does better.
+        Simulation best(Search::policy(backend, false), backend, 5);
+        best.add(steady(0, load * backend.capacity()));
+        best.run_until(25);
+        const double ratio = search.goodput(10, 25) / Search::goodput_of(best, 10, 25);
+        CAPTURE(ratio);
+        CHECK(ratio >= (exponential && slots == 10 ? 0.90 : 0.95));
+      }
+    }
+  }
+}
+
+TEST_CASE("no drift over ten minutes of overload") {
+  Search search({.slots = 10, .exponential = true, .slowdown = 0.02}, 2.0, 6);
+  search.simulation.run_until(600);
+  const double first = search.goodput(10, 60);
+  for (double minute = 1; minute < 10; ++minute) {
+    CAPTURE(minute);
+    CHECK(search.goodput(60 * minute, 60 * minute + 60) >= 0.97 * first);
+  }
+}
+
+TEST_CASE("below 0.8 of capacity nobody is refused for the sake of learning") {
+  for (const int slots : {10, 50}) {
+    CAPTURE(slots);
+    Search search({.slots = slots, .exponential = true}, 0.8, 7);
+    search.simulation.run_until(100'000 / (0.8 * search.backend.capacity()) * 1.01);
+    CHECK(search.simulation.records.size() > 100'000);
+    CHECK(search.refused() == 0);
+  }
+}
+
+TEST_CASE("the limit does not grow while the API is idle, nor shrink") {
+  Search search({.slots = 50}, 0.1, 8);
+  search.simulation.run_until(60);
+  CHECK(search.lowest == 20);
+  CHECK(search.highest == 20);
+}
+
+TEST_CASE("an API that becomes slower, or faster, is followed under load") {
+  struct Row {
+    const char* what;
+    double (*slowness)(double t);
+    double settled;  // seconds
+  };
+  for (const Row& row : {Row{"twice as slow at once", [](double t) { return t < 15 ? 1.0 : 2.0; }, 25},
+                         Row{"three times as slow within 30 s",
+                             [](double t) { return 1 + 2 * std::clamp((t - 10) / 30, 0.0, 1.0); }, 45},
+                         Row{"twice as fast at once", [](double t) { return t < 15 ? 1.0 : 0.5; }, 25}}) {
+    CAPTURE(row.what);
+    Search search({.slots = 50, .exponential = true, .slowdown = 0.004, .slowness = row.slowness}, 3.0, 9);
+    search.simulation.run_until(row.settled + 20);
+    const double capacity = search.backend.capacity() / row.slowness(row.settled);
+    CHECK(search.goodput(row.settled, row.settled + 20) >= 0.94 * std::min(capacity, 3 * search.backend.capacity()));
+  }
+}
+
+TEST_CASE("a limit that was cut down, since all seemed to queue, recovers") {
+  // Ten times as slow at once looks like ten times as much queued, until less in flight turns out not to help.
+  Search search({.slots = 50, .slowness = [](double t) { return t < 10 ? 0.1 : 1.0; }}, 1.5, 10);
+  search.simulation.run_until(10);
+  search.lowest = search.limit();
+  search.simulation.run_until(60);
+  CAPTURE(search.lowest);
+  CHECK(search.lowest <= 20);
+  CHECK(search.goodput(50, 60) >= 0.94 * search.backend.capacity());
+}
+
+TEST_CASE("the floor is left again") {
+  Search search({.slots = 50}, 1.5, 11);
+  Policy floor = Search::policy(search.backend, true), normal = floor;
+  floor.max_concurrent = kMin;
+  search.simulation.controller.configure(floor, spillway::Time{});
+  search.simulation.run_until(10);
+  CHECK(search.limit() == kMin);
+  search.simulation.controller.configure(normal, spillway::Time{} + 10s);
+  search.simulation.run_until(40);
+  CHECK(search.goodput(30, 40) >= 0.95 * search.backend.capacity());
+}
+
+}  // namespace
