@@ -23,7 +23,7 @@ constexpr const char* kSecret = "for-tests-only-for-tests-only-0123456789";
 std::string completed(const std::string& config) {
   std::string text = config;
   if (text.find("listen:") == std::string::npos) text += "\nlisten: 127.0.0.1:0\n";
-  if (text.find("auth:") == std::string::npos) text += std::string("\nauth: {secret: ") + kSecret + "}\n";
+  if (text.find("auth:") == std::string::npos) text.append("\nauth: {secret: ").append(kSecret).append("}\n");
   return text;
 }
 
