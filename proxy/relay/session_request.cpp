@@ -58,7 +58,8 @@ net::Task<Failure> Session::forward(bool fresh) {
   // Sent again only where nothing can happen twice: a kept connection closed before a byte of an answer, and
   // either nothing was written or the method may be repeated and its body is still at hand.
   const bool stale = failure.kind == Failure::Kind::upstream_closed && upstream_->reused;
-  failure.may_retry = stale && !fresh && (!x_->request_written || (x_->request.idempotent && x_->upload.done()));
+  const bool whole_body_here = x_->upload.done() && x_->bytes_in == x_->upload_payload;
+  failure.may_retry = stale && !fresh && (!x_->request_written || (x_->request.idempotent && whole_body_here));
   if (upstream_) drop_upstream();
   co_return failure;
 }
