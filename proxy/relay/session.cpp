@@ -258,9 +258,15 @@ void Session::on_deadline() {
 
 void Session::on_unawaited_read(net::Stream& stream) {
   if (&stream == &client_) {
-    // The client went away (bytes of a pipelined request just stay in the buffer).
-    if (!client_.read_error() || client_.read_error() == net::asio::error::operation_aborted) return;
-    if (x_ && x_->ticket.parking.occupied()) {
+    const bool waits = x_ && x_->ticket.parking.occupied();
+    if (!client_.read_error()) {
+      // A body or a pipelined request stays in the buffer. While that has room, the client is watched on.
+      if (waits && client_.in.space_size() > 0) client_.start_read(1);
+      return;
+    }
+    if (client_.read_error() == net::asio::error::operation_aborted) return;
+    // The client went away.
+    if (waits) {
       if (worker_.shared().gate.abandon(x_->ticket)) x_->ticket.parking.resume();
     } else if (upstream_ && x_->settings->config.upstream.when_client_leaves == WhenClientLeaves::cancel) {
       upstream_->stream.cancel();
