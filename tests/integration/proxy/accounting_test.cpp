@@ -139,6 +139,7 @@ TEST_CASE("after load of every kind, each request has been answered or given up 
                              .timeouts = "response: 50ms, request_body: 100ms",
                              .limits = "body: 1MiB",
                              .admission = admit(4) + ", queue: {max_length: 3, max_wait: 20ms}"});
+      const int descriptors = proxy.descriptors();
       std::vector<std::thread> clients;
       for (unsigned seed = 1; seed <= 12; ++seed) {
         clients.emplace_back([&proxy, seed] {
@@ -160,6 +161,8 @@ TEST_CASE("after load of every kind, each request has been answered or given up 
       CHECK(proxy.metric("load_shedding_rejections") == proxy.metric("spillway_requests_total", {{"outcome", "shed"}}));
       CHECK(proxy.await_metric("spillway_client_connections", 0));
       CHECK(proxy.metric("spillway_upstream_connections", {{"state", "active"}}) == 0);
+      const double idle = proxy.metric("spillway_upstream_connections", {{"state", "idle"}});
+      CHECK(eventually([&] { return proxy.descriptors() <= descriptors + idle; }));
       MESSAGE(proxy.stat("parsed"), " requests: ", proxy.stat("answered_by_api"), " answered by the API, ",
               proxy.stat("answered_by_proxy"), " by the proxy, ", proxy.stat("aborted"), " given up by the client");
       CHECK(Client(proxy).get("/ok").status == 200);

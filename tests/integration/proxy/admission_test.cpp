@@ -56,8 +56,8 @@ TEST_CASE("exactly 80 of 100 slots are for normal requests: the 81st waits, then
       Upstream upstream(hold, kind);
       Proxy proxy(upstream, {.workers = workers, .admission = "queue: {max_wait: 300ms}"});
       std::list<Client> held = fill(proxy, upstream, 80);
-      CHECK(proxy.metric("spillway_inflight") == 80);
-      CHECK(proxy.metric("spillway_queue_length") == 0);
+      CHECK(proxy.await_metric("spillway_inflight", 80));
+      CHECK(proxy.await_metric("spillway_queue_length", 0));
 
       Client one_more(proxy);
       const auto began = std::chrono::steady_clock::now();
@@ -68,15 +68,16 @@ TEST_CASE("exactly 80 of 100 slots are for normal requests: the 81st waits, then
       CHECK_FALSE(reply.has("Connection"));
       CHECK(upstream.inside() == 80);
       CHECK(upstream.requests() == 80);
-      CHECK(proxy.metric("load_shedding_rejections", {{"reason", "queue_timeout"}, {"class", "normal"}}) == 1);
+      CHECK(proxy.await_metric("load_shedding_rejections", 1, {{"reason", "queue_timeout"}, {"class", "normal"}}));
 
       upstream.release_all();
       check_answered(held);
       CHECK(one_more.get("/again").status == 200);
       CHECK(upstream.most_inside() == 80);
       CHECK(proxy.accounts_balance());
-      CHECK(proxy.metric("spillway_requests_total", {{"class", "normal"}, {"outcome", "ok"}, {"code", "2xx"}}) == 81);
-      CHECK(proxy.metric("spillway_requests_total", {{"outcome", "shed"}, {"code", "5xx"}}) == 1);
+      CHECK(
+          proxy.await_metric("spillway_requests_total", 81, {{"class", "normal"}, {"outcome", "ok"}, {"code", "2xx"}}));
+      CHECK(proxy.await_metric("spillway_requests_total", 1, {{"outcome", "shed"}, {"code", "5xx"}}));
     }
   }
 }
@@ -126,9 +127,9 @@ TEST_CASE("a critical request is admitted where normal ones are refused, a backg
     CHECK(upstream.most_inside() == 100);
     CHECK(proxy.accounts_balance());
     for (const char* name : {"critical", "normal", "background"}) {
-      CHECK(proxy.metric("load_shedding_rejections", {{"class", name}}) == 1);
+      CHECK(proxy.await_metric("load_shedding_rejections", 1, {{"class", name}}));
     }
-    CHECK(proxy.metric("spillway_requests_total", {{"class", "critical"}, {"outcome", "ok"}}) == 20);
+    CHECK(proxy.await_metric("spillway_requests_total", 20, {{"class", "critical"}, {"outcome", "ok"}}));
   }
 }
 
@@ -145,14 +146,14 @@ TEST_CASE("waiting requests are admitted one by one, first come, first served") 
     upstream.release();
     REQUIRE(eventually([&] { return upstream.requests() == 1 + i; }));
     CHECK(upstream.seen().back().head.starts_with("GET /" + std::to_string(i) + " "));
-    CHECK(proxy.metric("spillway_queue_length") == 4 - i);
-    CHECK(proxy.metric("spillway_inflight") == 1);
+    CHECK(proxy.await_metric("spillway_queue_length", 4 - i));
+    CHECK(proxy.await_metric("spillway_inflight", 1));
   }
   upstream.release_all();
   check_answered(held);
   check_answered(waiting);
   CHECK(upstream.most_inside() == 1);
-  CHECK(proxy.metric("spillway_queue_wait_seconds_count") == 5);
+  CHECK(proxy.await_metric("spillway_queue_wait_seconds_count", 5));
 }
 
 TEST_CASE("a waiting client that goes away leaves the queue, and its request never goes on") {
@@ -180,7 +181,7 @@ TEST_CASE("a client that goes away in flight keeps its slot until the API has an
   fill(proxy, upstream, 1).clear();
   CHECK(proxy.await_metric("spillway_client_connections", 1));  // the session stays for the request's sake
   check_refusal(Client(proxy).get("/"), "capacity");
-  CHECK(proxy.metric("spillway_inflight") == 1);
+  CHECK(proxy.await_metric("spillway_inflight", 1));
   upstream.release_all();
   CHECK(proxy.await_metric("spillway_inflight", 0));
   CHECK(Client(proxy).get("/").status == 200);
@@ -203,6 +204,27 @@ TEST_CASE("told to cancel, a client that goes away frees its slot at once and th
   CHECK(Client(proxy).get("/").status == 200);
   CHECK(proxy.accounts_balance());
   CHECK(proxy.stat("aborted") == 1);
+}
+
+TEST_CASE(
+    "a waiting client that goes away in its body, or with another request behind, leaves the queue all the same") {
+  for (const std::string more : {"Content-Length: 10\r\n\r\n01234", "\r\nGET /next HTTP/1.1\r\nHost: test\r\n\r\n"}) {
+    CAPTURE(more);
+    Upstream upstream(hold);
+    Proxy proxy(upstream, {.admission = admit(1) + ", queue: {max_wait: 1m, target: 0}"});
+    std::list<Client> held = fill(proxy, upstream, 1);
+    Client impatient(proxy);
+    impatient.send("POST /impatient HTTP/1.1\r\nHost: test\r\n" + more.substr(0, more.size() - 5));
+    REQUIRE(proxy.await_metric("spillway_queue_length", 1));
+    impatient.send(more.substr(more.size() - 5));
+    impatient.close();
+    CHECK(proxy.await_metric("spillway_queue_length", 0));
+    upstream.release_all();
+    check_answered(held);
+    CHECK(proxy.accounts_balance());
+    CHECK(proxy.stat("aborted") == 1);
+    CHECK(upstream.requests() == 1);
+  }
 }
 
 }  // namespace

@@ -102,7 +102,7 @@ TEST_CASE("a head that does not come in time gets 408") {
   CHECK(reply.field("Connection") == "close");
   CHECK(client.ended() == End::closed);
   CHECK(upstream.bytes() == 0);
-  CHECK(proxy.metric("spillway_bad_requests_total", {{"code", "408"}}) == 1);
+  CHECK(proxy.await_metric("spillway_bad_requests_total", 1, {{"code", "408"}}));
 }
 
 TEST_CASE("a trickle does not prolong the time a head may take") {
@@ -115,7 +115,7 @@ TEST_CASE("a trickle does not prolong the time a head may take") {
   CHECK(eventually([&] { return client.wire().send_some("a") == 0 || proxy.stat("client_connections") == 0; }));
   CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(10));
   CHECK(upstream.bytes() == 0);
-  CHECK(proxy.metric("spillway_bad_requests_total", {{"code", "408"}}) == 1);
+  CHECK(proxy.await_metric("spillway_bad_requests_total", 1, {{"code", "408"}}));
 }
 
 TEST_CASE("a body that does not come in time gets 408, and the API a cut request") {

@@ -173,5 +173,17 @@ TEST_CASE("a slow API holds up the upload, not the proxy's memory") {
   MESSAGE("200 MiB to a slow API: resident memory went from ", before / 1024, " to ", proxy.memory() / 1024, " KiB");
 }
 
+TEST_CASE("a client that does not read its answer keeps neither a slot nor a connection from others") {
+  Upstream upstream([](Turn& turn) { turn.answer(pattern(100'000)); });
+  Proxy proxy(upstream, {.upstream = "max_connections: 2, max_idle: 2", .admission = admit(2)});
+  std::vector<Client> slow;
+  for (int i = 1; i <= 10; ++i) {
+    slow.emplace_back(proxy).start("GET", "/");
+    CHECK(eventually([&] { return upstream.requests() == i && proxy.stat("in_flight") == 0; }));
+  }
+  for (Client& client : slow) CHECK(client.receive().body == pattern(100'000));
+  CHECK(proxy.accounts_balance());
+}
+
 }  // namespace
 }  // namespace spillway::test

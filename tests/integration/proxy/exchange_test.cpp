@@ -78,6 +78,17 @@ TEST_CASE("a client that has sent all it will and says so is answered still") {
   CHECK(client.ended() == End::closed);
 }
 
+TEST_CASE("nor does that keep it from the answers to what it sent ahead") {
+  Upstream upstream(name);
+  Proxy proxy(upstream);
+  Client client(proxy);
+  client.send("GET /1 HTTP/1.1\r\nHost: test\r\n\r\nGET /2 HTTP/1.1\r\nHost: test\r\n\r\n");
+  client.wire().finish_sending();
+  CHECK(client.receive().body == "GET /1:");
+  CHECK(client.receive().body == "GET /2:");
+  CHECK(client.ended() == End::closed);
+}
+
 TEST_CASE("clients of HTTP/1.0: the connection ends after the answer, unless they ask to stay") {
   Upstream upstream(name);
   Proxy proxy(upstream);
@@ -191,7 +202,7 @@ TEST_CASE("an answer that comes during the upload ends it, and the client gets t
     CHECK(reply.body == "rejected");
     CHECK(client.ended() == End::closed);
     CHECK(proxy.accounts_balance());
-    CHECK(proxy.metric("spillway_upstream_connections", {{"state", "idle"}}) == 0);
+    CHECK(proxy.await_metric("spillway_upstream_connections", 0, {{"state", "idle"}}));
   }
 }
 

@@ -112,12 +112,12 @@ TEST_CASE("the load report stays with the proxy, which shows it in its metrics")
   const Reply reply = Client(proxy).get("/");
   CHECK(reply.body == "ok");
   CHECK_FALSE(reply.has("Endpoint-Load-Metrics"));
-  CHECK(proxy.metric("database_pool_size") == 20);
-  CHECK(proxy.metric("database_pool_overflow") == 3);
-  CHECK(proxy.metric("database_pool_checkedin") == 17);
-  CHECK(proxy.metric("database_pool_capacity") == 50);
-  CHECK(proxy.metric("database_pool_waiters") == 2);
-  CHECK(proxy.metric("database_connection_errors") == 7);
+  CHECK(proxy.await_metric("database_pool_size", 20));
+  CHECK(proxy.await_metric("database_pool_overflow", 3));
+  CHECK(proxy.await_metric("database_pool_checkedin", 17));
+  CHECK(proxy.await_metric("database_pool_capacity", 50));
+  CHECK(proxy.await_metric("database_pool_waiters", 2));
+  CHECK(proxy.await_metric("database_connection_errors", 7));
 }
 
 TEST_CASE("each request is a line of the log, under the identifier that client and API got") {

@@ -40,7 +40,7 @@ TEST_CASE(
     CHECK(upstream.most_inside() == kCap);
     CHECK(proxy.accounts_balance());
     CHECK(proxy.stat("answered_by_api") == kRequests / 2);
-    CHECK(proxy.metric("request_concurrency_bucket", {{"le", "10"}}) == kRequests / 2);
+    CHECK(proxy.await_metric("request_concurrency_bucket", kRequests / 2, {{"le", "10"}}));
     MESSAGE(upstream.requests(), " requests, at most ", upstream.most_inside(), " at a time");
   }
 }

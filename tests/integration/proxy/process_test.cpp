@@ -32,7 +32,7 @@ TEST_CASE("told to stop, it answers what runs, closes what is idle, takes nothin
     CHECK(idle.ended() == End::closed);
     CHECK(fresh.ended() == End::closed);
     CHECK(proxy.page("/ready") == std::pair(503, std::string("draining\n")));
-    CHECK(proxy.metric("spillway_draining") == 1);
+    CHECK(proxy.await_metric("spillway_draining", 1));
     CHECK(proxy.page("/health").first == 200);
     CHECK(eventually([&] { return Client(proxy).get("/").status == 0; }));
 
@@ -115,7 +115,7 @@ TEST_CASE("a reload puts another threshold into force; a broken file changes not
     while (static_cast<int>(held.size()) < count) held.emplace_back(proxy).start("GET", "/held");
     CHECK(eventually([&] { return upstream.inside() == count; }));
     CHECK(Client(proxy).get("/").status == 503);
-    CHECK(proxy.metric("spillway_inflight") == count);
+    CHECK(proxy.await_metric("spillway_inflight", count));
   };
   fill_to(5);
 
@@ -124,7 +124,7 @@ TEST_CASE("a reload puts another threshold into force; a broken file changes not
   proxy.signal(SIGHUP);
   REQUIRE(proxy.await_log("configuration reloaded"));
   fill_to(8);
-  CHECK(proxy.metric("spillway_config_last_reload_successful") == 1);
+  CHECK(proxy.await_metric("spillway_config_last_reload_successful", 1));
   CHECK(proxy.page("/config").second.find("shed_at: 0.8") != std::string::npos);
 
   proxy.configure_badly("admission: {max_concurent: 10}\nworkers: none\n");
@@ -132,7 +132,7 @@ TEST_CASE("a reload puts another threshold into force; a broken file changes not
   CHECK(proxy.await_metric("spillway_config_last_reload_successful", 0));
   REQUIRE(proxy.await_log("configuration not reloaded"));
   CHECK(proxy.log().find("max_concurrent") != std::string::npos);
-  CHECK(proxy.metric("spillway_capacity") == 10);
+  CHECK(proxy.await_metric("spillway_capacity", 10));
   fill_to(8);
 
   settings.admission = "max_concurrent: 10, shed_at: 0.2, queue: {max_wait: 0}";
@@ -171,7 +171,7 @@ TEST_CASE("at the limit of connections, with all of them busy, a new one is told
   CHECK(reply.field("Retry-After") == "5");
   CHECK(reply.field("Connection") == "close");
   CHECK(third.ended() == End::closed);
-  CHECK(proxy.metric("load_shedding_rejections", {{"reason", "connections"}}) == 1);
+  CHECK(proxy.await_metric("load_shedding_rejections", 1, {{"reason", "connections"}}));
   upstream.release_all();
   for (Client& client : busy) CHECK(client.receive().status == 200);
   CHECK(Client(proxy).get("/").status == 200);
@@ -186,6 +186,32 @@ TEST_CASE("an idle connection is closed silently after its time") {
   CHECK(never_spoke.ended() == End::closed);
   CHECK(spoke.ended() == End::closed);
   CHECK(proxy.await_metric("spillway_client_connections", 0));
+}
+
+TEST_CASE("with a delay before draining, load balancers are told first, and requests still served") {
+  Upstream upstream;
+  Proxy proxy(upstream, {.timeouts = "drain: 10s, drain_delay: 500ms"});
+  CHECK(eventually([&] { return proxy.page("/ready").first == 200; }));
+  proxy.signal(SIGTERM);
+  REQUIRE(proxy.await_metric("spillway_draining", 1));
+  CHECK(proxy.page("/ready").first == 503);
+  CHECK(Client(proxy).get("/").status == 200);
+  CHECK(proxy.wait() == 0);
+}
+
+TEST_CASE("out of descriptors, it serves whom it has, and takes others again as soon as it can") {
+  Upstream upstream;
+  Proxy proxy(upstream, {.descriptors = 40});
+  Client kept(proxy);
+  CHECK(kept.get("/").status == 200);
+  {
+    std::vector<Client> flood;
+    for (int i = 0; i < 100; ++i) flood.emplace_back(proxy);
+    CHECK(flood.back().ended() == End::closed);
+    for (int i = 0; i < 10; ++i) CHECK(kept.get("/").status == 200);
+  }
+  CHECK(eventually([&] { return Client(proxy).get("/").status == 200; }));
+  CHECK(proxy.accounts_balance());
 }
 
 }  // namespace

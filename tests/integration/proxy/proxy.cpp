@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <limits>
 #include <sstream>
@@ -9,6 +10,7 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,8 +45,13 @@ std::string admit(int count) {
 
 Proxy::Proxy(const Upstream& upstream, const Settings& settings) : upstream_(upstream.address()) {
   configure(settings);
-  start();
+  start(settings.descriptors);
   const bool listening = await_log("admitting ");
+  if (!listening) {  // no destructor runs after a constructor that fails
+    signal(SIGKILL);
+    wait();
+    log_reader_.join();
+  }
   INFO(log());
   REQUIRE(listening);
   admin_port_ = port_in_log("admin on ");
@@ -64,7 +71,7 @@ Proxy::~Proxy() {
   log_reader_.join();
 }
 
-void Proxy::start() {
+void Proxy::start(int descriptors) {
   int output[2];
   REQUIRE(::pipe2(output, O_CLOEXEC) == 0);
   const std::string config = folder_.path("proxy.yaml");
@@ -75,6 +82,8 @@ void Proxy::start() {
   REQUIRE(pid_ >= 0);
   if (pid_ == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    const rlimit limit{static_cast<rlim_t>(descriptors), static_cast<rlim_t>(descriptors)};
+    if (descriptors > 0) ::setrlimit(RLIMIT_NOFILE, &limit);
     ::dup2(output[1], STDOUT_FILENO);
     ::execv(SPILLWAY_BINARY, const_cast<char* const*>(arguments));
     ::_exit(127);
@@ -129,7 +138,12 @@ std::string Proxy::log() const {
 }
 
 bool Proxy::await_log(const std::string& text) const {
-  return eventually([&] { return log().find(text) != std::string::npos; });
+  const auto ended = [&] {
+    siginfo_t status{};
+    return ::waitid(P_PID, static_cast<id_t>(pid_), &status, WEXITED | WNOHANG | WNOWAIT) == 0 && status.si_pid == pid_;
+  };
+  eventually([&] { return log().find(text) != std::string::npos || ended(); });
+  return log().find(text) != std::string::npos;
 }
 
 std::pair<int, std::string> Proxy::page(const std::string& path) const {
@@ -157,7 +171,10 @@ double Proxy::metric(const std::string& name, Labels labels) const {
 }
 
 bool Proxy::await_metric(const std::string& name, double value, Labels labels) const {
-  return eventually([&] { return metric(name, labels) == value; });
+  double last = 0;
+  if (eventually([&] { return (last = metric(name, labels)) == value; })) return true;
+  MESSAGE(name, " is ", last, " where it should be ", value);
+  return false;
 }
 
 double Proxy::stat(const std::string& name) const {
@@ -180,6 +197,11 @@ std::size_t Proxy::memory() const {
   std::size_t size = 0, resident = 0;
   file >> size >> resident;
   return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+int Proxy::descriptors() const {
+  const std::filesystem::directory_iterator open("/proc/" + std::to_string(pid_) + "/fd");
+  return static_cast<int>(std::distance(begin(open), end(open)));
 }
 
 }  // namespace spillway::test

@@ -19,6 +19,7 @@ struct Settings {
   int workers = 1;
   std::string upstream = {}, timeouts = {}, limits = {}, admission = {};
   std::string more = {};  ///< further keys, in block style
+  int descriptors = 0;    ///< as many as the process may have; 0: as many as the tests
 };
 
 /// Thresholds out of the way: `count` requests in flight, of any class.
@@ -60,9 +61,11 @@ class Proxy {
   bool accounts_balance() const;
   /// Resident memory, in bytes.
   std::size_t memory() const;
+  /// Open descriptors.
+  int descriptors() const;
 
  private:
-  void start();
+  void start(int descriptors);
   void read_log(int descriptor);
   int port_in_log(const std::string& before) const;
 

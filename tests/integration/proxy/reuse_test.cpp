@@ -8,8 +8,8 @@
 namespace spillway::test {
 namespace {
 
-double idle(const Proxy& proxy) {
-  return proxy.metric("spillway_upstream_connections", {{"state", "idle"}});
+bool await_idle(const Proxy& proxy, int count) {
+  return proxy.await_metric("spillway_upstream_connections", count, {{"state", "idle"}});
 }
 
 int times_seen(const Upstream& upstream, std::string_view request) {
@@ -23,8 +23,8 @@ TEST_CASE("requests one after the other share a connection") {
   Proxy proxy(upstream);
   for (int i = 0; i < 5; ++i) CHECK(Client(proxy).get("/").status == 200);
   CHECK(upstream.connections() == 1);
-  CHECK(proxy.metric("spillway_upstream_connects_total") == 1);
-  CHECK(idle(proxy) == 1);
+  CHECK(proxy.await_metric("spillway_upstream_connects_total", 1));
+  CHECK(await_idle(proxy, 1));
 }
 
 TEST_CASE("of several idle connections the one used last is taken") {
@@ -39,9 +39,9 @@ TEST_CASE("of several idle connections the one used last is taken") {
   CHECK(quick.get("/").body == "1");
   upstream.release();
   CHECK(slow.receive().body == "0");
-  CHECK(idle(proxy) == 2);
+  CHECK(await_idle(proxy, 2));
   for (int i = 0; i < 3; ++i) CHECK(quick.get("/").body == "0");
-  CHECK(idle(proxy) == 2);
+  CHECK(await_idle(proxy, 2));
 }
 
 TEST_CASE("an idle connection that the API closes is noticed, and nobody sees it") {
@@ -52,9 +52,9 @@ TEST_CASE("an idle connection that the API closes is noticed, and nobody sees it
   Proxy proxy(upstream);
   Client client(proxy);
   CHECK(client.get("/last").status == 200);
-  CHECK(eventually([&] { return idle(proxy) == 0; }));
+  CHECK(await_idle(proxy, 0));
   CHECK(client.request("POST", "/", "", "body").status == 200);
-  CHECK(proxy.metric("spillway_upstream_retries_total") == 0);
+  CHECK(proxy.await_metric("spillway_upstream_retries_total", 0));
   CHECK(upstream.connections() == 2);
 }
 
@@ -86,7 +86,7 @@ TEST_CASE("the keep-alive race: what may be repeated is, on a fresh connection; 
       const Reply reply = client.request(request.substr(0, space), request.substr(space + 1), "", row.body);
       CHECK(reply.status == (row.repeated ? 200 : 502));
       CHECK(times_seen(upstream, row.request) == (row.repeated ? 2 : 1));
-      CHECK(proxy.metric("spillway_upstream_retries_total") == row.repeated);
+      CHECK(proxy.await_metric("spillway_upstream_retries_total", row.repeated));
       if (row.repeated) CHECK(upstream.seen().back().body == row.body);
       CHECK(client.get("/after").status == 200);
       CHECK(proxy.accounts_balance());
@@ -101,7 +101,7 @@ TEST_CASE("a fresh connection that fails is not tried again") {
   CHECK(reply.status == 502);
   CHECK(reply.problem("reason") == "upstream_closed");
   CHECK(upstream.requests() == 1);
-  CHECK(proxy.metric("spillway_upstream_retries_total") == 0);
+  CHECK(proxy.await_metric("spillway_upstream_retries_total", 0));
 }
 
 TEST_CASE("a connection that said more than it should is closed, and the rest goes to nobody") {
@@ -116,7 +116,7 @@ TEST_CASE("a connection that said more than it should is closed, and the rest go
     Client client(proxy);
     for (int i = 0; i < 3; ++i) CHECK(client.get("/").body == "mine");
     CHECK(upstream.connections() == 3);
-    CHECK(idle(proxy) == 0);
+    CHECK(await_idle(proxy, 0));
   }
 }
 
@@ -130,9 +130,9 @@ TEST_CASE("a connection that speaks while it is idle is closed") {
   Proxy proxy(upstream);
   Client client(proxy);
   CHECK(client.get("/").status == 200);
-  CHECK(idle(proxy) == 1);
+  CHECK(await_idle(proxy, 1));
   upstream.release();
-  CHECK(eventually([&] { return idle(proxy) == 0; }));
+  CHECK(await_idle(proxy, 0));
   CHECK(client.get("/").status == 200);
 }
 
@@ -158,7 +158,7 @@ TEST_CASE("answers after which a connection ends are whole, and the next request
       CHECK_FALSE(reply.has("Connection"));
     }
     CHECK(upstream.connections() == 3);
-    CHECK(idle(proxy) == 0);
+    CHECK(await_idle(proxy, 0));
     CHECK(proxy.accounts_balance());
   }
 }
@@ -172,12 +172,46 @@ TEST_CASE("an idle connection is closed after its time, and no more are kept tha
   Client clients[] = {Client(proxy), Client(proxy), Client(proxy)};
   for (Client& client : clients) client.start("GET", "/");
   CHECK(eventually([&] { return upstream.inside() == 3; }));
-  CHECK(proxy.metric("spillway_upstream_connections", {{"state", "active"}}) == 3);
+  CHECK(proxy.await_metric("spillway_upstream_connections", 3, {{"state", "active"}}));
   upstream.release_all();
   for (Client& client : clients) CHECK(client.receive().status == 200);
-  CHECK(idle(proxy) <= 2);
-  CHECK(proxy.metric("spillway_upstream_connections", {{"state", "active"}}) == 0);
-  CHECK(eventually([&] { return idle(proxy) == 0; }));
+  CHECK(proxy.await_metric("spillway_upstream_connections", 0, {{"state", "active"}}));
+  CHECK(await_idle(proxy, 0));
+}
+
+TEST_CASE("an idempotent request is repeated only with all of its body, and one whose beginning is gone not at all") {
+  const std::string body = pattern(100'000);
+  Upstream upstream([&](Turn& turn) {
+    if (turn.number() > 0) turn.body();
+    if (turn.number() == 0) return turn.answer("fresh");
+    turn.close();
+  });
+  Proxy proxy(upstream);
+  Client client(proxy);
+  SUBCASE("chunked and at hand") {
+    CHECK(client.get("/first").status == 200);
+    client.send("PUT /x HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(pattern(3000)));
+    CHECK(client.receive().body == "fresh");
+    CHECK(times_seen(upstream, "PUT /x") == 2);
+    CHECK(upstream.seen().back().body == pattern(3000));
+  }
+  SUBCASE("sent in pieces") {
+    CHECK(client.get("/first").status == 200);
+    client.send("PUT /x HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\n\r\n" + body.substr(0, 50));
+    REQUIRE(eventually([&] { return upstream.requests() == 2; }));
+    client.send(body.substr(50));
+    CHECK(client.receive().status == 502);
+    CHECK(times_seen(upstream, "PUT /x") == 1);
+  }
+  SUBCASE("sent in two pieces, the last one small") {
+    CHECK(client.get("/first").status == 200);
+    client.send("PUT /x HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n01234");
+    REQUIRE(eventually([&] { return upstream.requests() == 2; }));
+    client.send("56789");
+    CHECK(client.receive().status == 502);
+    CHECK(times_seen(upstream, "PUT /x") == 1);
+  }
+  CHECK(proxy.accounts_balance());
 }
 
 }  // namespace

@@ -29,20 +29,20 @@ TEST_CASE("an API that is down is a 502 and no readiness, and both end when it i
     check_problem(reply, 502, "connect_failed");
     CHECK_FALSE(reply.has("Connection"));
     CHECK(eventually([&] { return proxy.page("/ready") == std::pair(503, std::string("the API is unreachable\n")); }));
-    CHECK(proxy.metric("spillway_upstream_healthy") == 0);
-    CHECK(proxy.metric("spillway_upstream_connect_failures_total") == 1);
+    CHECK(proxy.await_metric("spillway_upstream_healthy", 0));
+    CHECK(proxy.await_metric("spillway_upstream_connect_failures_total", 1));
     CHECK(proxy.page("/health").first == 200);
 
     upstream.up();
     CHECK(client.get("/").status == 200);
     CHECK(eventually([&] { return proxy.page("/ready").first == 200; }));
-    CHECK(proxy.metric("spillway_upstream_healthy") == 1);
+    CHECK(proxy.await_metric("spillway_upstream_healthy", 1));
 
     upstream.down();
     CHECK(eventually([&] { return proxy.page("/ready").first == 503; }));
     check_problem(client.get("/"), 502, "connect_failed");
     CHECK(proxy.accounts_balance());
-    CHECK(proxy.metric("spillway_requests_total", {{"outcome", "upstream_error"}, {"code", "5xx"}}) == 2);
+    CHECK(proxy.await_metric("spillway_requests_total", 2, {{"outcome", "upstream_error"}, {"code", "5xx"}}));
   }
 }
 
@@ -62,7 +62,7 @@ TEST_CASE("an answer that does not come in time is a 504, and its connection is 
   CHECK(client.get("/").status == 200);
   CHECK(upstream.connections() == 2);
   CHECK(proxy.accounts_balance());
-  CHECK(proxy.metric("spillway_requests_total", {{"outcome", "timeout"}}) == 1);
+  CHECK(proxy.await_metric("spillway_requests_total", 1, {{"outcome", "timeout"}}));
 }
 
 TEST_CASE("a body that falls silent, or ends too soon, is cut towards the client so that it cannot be missed") {
@@ -90,7 +90,7 @@ TEST_CASE("a body that falls silent, or ends too soon, is cut towards the client
       CHECK(body == (beginning == length ? "12345" : "5\r\n12345\r\n"));
       CHECK(client.wire().end() == End::reset);
       CHECK(proxy.accounts_balance());
-      CHECK(proxy.metric("spillway_requests_total", {{"outcome", "ok"}}) == 0);
+      CHECK(proxy.await_metric("spillway_requests_total", 0, {{"outcome", "ok"}}));
     }
   }
 }
