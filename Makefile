@@ -33,8 +33,9 @@ bench: build ## compare with nginx and HAProxy: ROUNDS=3 DURATION=5 SCENARIOS=tc
 	@deploy/dev/deps.sh deploy/dev/packages-bench.txt
 	@exec tests/bench/peers.sh
 
-fuzz: deps ## fuzz the parsers
-	@exec tests/fuzz/run.sh
+fuzz: deps ## fuzz the parsers: SECONDS=60 for each target
+	@deploy/dev/deps.sh deploy/dev/packages-fuzz.txt
+	@exec tests/fuzz/run.sh $(or $(SECONDS),60)
 
 clean: ## delete build/ and with it the development database
 	@test ! -e build/run/postgres || deploy/dev/postgres.sh remove build/run/postgres
