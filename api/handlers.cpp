@@ -36,7 +36,7 @@ void write_summary(JsonWriter& json, const Summary& item) {
   json.member("amount", item.amount).key("deadline").value(to_text(item.requirements.deadline));
   json.key("min_gpa");
   if (item.requirements.min_gpa_hundredths) {
-    json.value(*item.requirements.min_gpa_hundredths / 100.0, 2);
+    json.hundredths(*item.requirements.min_gpa_hundredths);
   } else {
     json.null();
   }

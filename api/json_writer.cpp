@@ -1,34 +1,73 @@
 #include "api/json_writer.hpp"
 
+#include <algorithm>
 #include <charconv>
+#include <cstdint>
+#include <cstring>
 
 namespace api {
 
-void append_escaped(std::string& out, std::string_view text) {
+namespace {
+
+/// Whether one of eight bytes needs an escape: below 0x20, a quote or a backslash. The classic test for a zero byte,
+/// (x - 0x01…) & ~x & 0x80…, after what is looked for was turned into zero; see Hacker's Delight, 6-1.
+bool any_special(const char* bytes) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  constexpr std::uint64_t kHighs = 0x8080808080808080;
+  std::uint64_t word;
+  std::memcpy(&word, bytes, sizeof(word));
+  const std::uint64_t quote = word ^ (kOnes * '"');
+  const std::uint64_t backslash = word ^ (kOnes * '\\');
+  const std::uint64_t found =
+      ((word - kOnes * 0x20) & ~word) | ((quote - kOnes) & ~quote) | ((backslash - kOnes) & ~backslash);
+  return (found & kHighs) != 0;
+}
+
+void append_escape(std::string& out, unsigned char byte) {
   constexpr char kHex[] = "0123456789abcdef";
+  switch (byte) {
+    case '"':
+      out += "\\\"";
+      break;
+    case '\\':
+      out += "\\\\";
+      break;
+    case '\n':
+      out += "\\n";
+      break;
+    case '\t':
+      out += "\\t";
+      break;
+    default:
+      out += "\\u00";
+      out += kHex[byte >> 4];
+      out += kHex[byte & 15];
+  }
+}
+
+}  // namespace
+
+void append_escaped(std::string& out, std::string_view text) {
   std::size_t copied = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    if (byte >= 0x20 && byte != '"' && byte != '\\') continue;
-    out.append(text, copied, i - copied);
-    copied = i + 1;
-    switch (byte) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      default:
-        out += "\\u00";
-        out += kHex[byte >> 4];
-        out += kHex[byte & 15];
+  std::size_t i = 0;
+  while (i < text.size()) {
+    if (text.size() - i >= sizeof(std::uint64_t) && !any_special(text.data() + i)) {
+      i += sizeof(std::uint64_t);
+      continue;
+    }
+    // The last few bytes once more together with those before them, which are fine.
+    if (text.size() - i < sizeof(std::uint64_t) && i >= sizeof(std::uint64_t) &&
+        !any_special(text.data() + text.size() - sizeof(std::uint64_t))) {
+      break;
+    }
+    // Byte by byte to the next multiple, past what was found.
+    const std::size_t end = std::min(text.size(), i + sizeof(std::uint64_t));
+    for (; i < end; ++i) {
+      const auto byte = static_cast<unsigned char>(text[i]);
+      if (byte >= 0x20 && byte != '"' && byte != '\\') continue;
+      out.append(text, copied, i - copied);
+      copied = i + 1;
+      append_escape(out, byte);
     }
   }
   out.append(text, copied);
@@ -36,7 +75,12 @@ void append_escaped(std::string& out, std::string_view text) {
 
 JsonWriter& JsonWriter::key(std::string_view name) {
   separate();
-  ((out_ += '"') += name) += "\":";
+  const std::size_t at = out_.size();
+  out_.resize(at + name.size() + 3);
+  char* to = out_.data() + at;
+  *to++ = '"';
+  std::memcpy(to, name.data(), name.size());
+  std::memcpy(to + name.size(), "\":", 2);
   first_ = true;
   return *this;
 }
@@ -67,6 +111,13 @@ JsonWriter& JsonWriter::value(double number, int decimals) {
   char digits[64];
   auto written = std::to_chars(digits, digits + sizeof(digits), number, std::chars_format::fixed, decimals);
   out_.append(digits, written.ptr);
+  return *this;
+}
+
+JsonWriter& JsonWriter::hundredths(int number) {
+  value(static_cast<std::int64_t>(number / 100));
+  const char digits[] = {'.', static_cast<char>('0' + number / 10 % 10), static_cast<char>('0' + number % 10)};
+  out_.append(digits, sizeof(digits));
   return *this;
 }
 

@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "api/load_report.hpp"
+
 namespace api {
 
 namespace {
@@ -87,10 +89,11 @@ Awaitable<> Worker::accept() {
 void Worker::refuse(int descriptor) const {
   constexpr std::string_view kBody =
       R"({"type":"about:blank","title":"Service Unavailable","status":503,"detail":"Too many connections, please retry"})";
-  const std::string answer =
+  std::string answer =
       "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 1\r\n"
-      "Connection: close\r\nContent-Length: " +
-      std::to_string(kBody.size()) + "\r\n\r\n" + std::string(kBody);
+      "Connection: close\r\n";
+  append_load_report(answer, services_.pool.gauges());
+  answer.append("Content-Length: ").append(std::to_string(kBody.size())).append("\r\n\r\n").append(kBody);
   (void)!::send(descriptor, answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   ::close(descriptor);
   --shared_.connections;

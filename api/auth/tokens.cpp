@@ -1,12 +1,12 @@
 #include "api/auth/tokens.hpp"
 
 #include <cstdlib>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <new>
 
 #include <jwt.h>
-#include <sodium.h>
 
 namespace api::auth {
 
@@ -20,8 +20,20 @@ struct Free {
   void operator()(char* text) const { std::free(text); }
 };
 
+/// In a time that does not depend on where they differ. Eight bytes at a time: this runs for every request, and
+/// sodium_memcmp takes them one by one.
 bool equal(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && sodium_memcmp(a.data(), b.data(), a.size()) == 0;
+  if (a.size() != b.size()) return false;
+  std::uint64_t difference = 0;
+  std::size_t i = 0;
+  for (; i + sizeof(std::uint64_t) <= a.size(); i += sizeof(std::uint64_t)) {
+    std::uint64_t x, y;
+    std::memcpy(&x, a.data() + i, sizeof(x));
+    std::memcpy(&y, b.data() + i, sizeof(y));
+    difference |= x ^ y;
+  }
+  for (; i < a.size(); ++i) difference |= static_cast<std::uint64_t>(a[i] ^ b[i]);
+  return difference == 0;
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string_view>
 
+#include <arpa/inet.h>
 #include <libpq-fe.h>
 
 namespace api::db {
@@ -35,6 +36,17 @@ std::string describe(ConnectOptions& options) {
     }
   }
   return text;
+}
+
+/// A single name. Several hosts are libpq's to try in turn, and it blocks while it looks them up.
+std::string host_name(ConnectOptions& options) {
+  const std::string* host = find(options, "host");
+  if (!host || host->empty() || host->front() == '/' || host->front() == '@') return {};
+  if (find(options, "hostaddr") || host->find(',') != std::string::npos) return {};
+  in6_addr address;
+  const bool literal =
+      ::inet_pton(AF_INET, host->c_str(), &address) == 1 || ::inet_pton(AF_INET6, host->c_str(), &address) == 1;
+  return literal ? std::string() : *host;
 }
 
 /// What is wrong with the value of an option (an unknown sslmode, a port that is no number), or empty. libpq checks
@@ -83,6 +95,8 @@ bool parse_connect_options(const std::string& url, const ConnectPolicy& policy, 
     error = "not a PostgreSQL connection string: " + fault;
     return false;
   }
+
+  options.host_name = host_name(options);
 
   set_unless_given(options, "client_encoding", "UTF8");
   set_unless_given(options, "application_name", "scholarship-api");

@@ -42,6 +42,22 @@ Awaitable<bool> Connection::connect(const ConnectOptions& options) {
   std::vector<const char*> keywords, values;
   for (const auto& keyword : options.keywords) keywords.push_back(keyword.c_str());
   for (const auto& value : options.values) values.push_back(value.c_str());
+  // libpq would block while it looks a name up. All addresses of it go in, to be tried in turn.
+  std::string names, addresses;
+  if (!options.host_name.empty()) {
+    asio::ip::basic_resolver<asio::ip::tcp, Executor> resolver(executor_);
+    auto [error, found] = co_await resolver.async_resolve(options.host_name, "", kAsTuple);
+    if (error) {
+      resolve_error_ = "cannot look up " + options.host_name + ": " + error.message();
+      co_return false;
+    }
+    for (const auto& each : found) {
+      names += (names.empty() ? "" : ",") + options.host_name;
+      addresses += (addresses.empty() ? "" : ",") + each.endpoint().address().to_string();
+    }
+    keywords.insert(keywords.end(), {"host", "hostaddr"});
+    values.insert(values.end(), {names.c_str(), addresses.c_str()});
+  }
   keywords.push_back(nullptr);
   values.push_back(nullptr);
   connection_.reset(PQconnectStartParams(keywords.data(), values.data(), 0));
@@ -78,6 +94,7 @@ Awaitable<bool> Connection::connect(const ConnectOptions& options) {
 }
 
 ConnectError Connection::connect_error() const {
+  if (!resolve_error_.empty()) return {resolve_error_};
   ConnectError error{first_line(PQerrorMessage(connection_.get()))};
   if (error.message.empty()) error.message = "no answer in time";
   // libpq has the code only in the text: `… FATAL:  28P01: password authentication failed …`.

@@ -81,6 +81,7 @@ class Connection {
   Executor executor_;
   asio::thread_pool& background_;
   const ConnectOptions* options_ = nullptr;
+  std::string resolve_error_;
   std::unique_ptr<PGconn, Finish> connection_;
   std::optional<Descriptor> descriptor_;
   std::uint64_t prepared_ = 0;   ///< bit 1 << Statement::id

@@ -13,14 +13,17 @@ SELECT
   CASE WHEN n % 6 = 0 THEN ARRAY['undergraduate'] WHEN n % 6 = 3 THEN ARRAY['graduate', 'doctoral'] ELSE '{}' END
 FROM generate_series(1, $1::int) AS n
 CROSS JOIN LATERAL (
-  SELECT
-    (ARRAY['Civil Engineering', 'Computer Science', 'Nursing', 'Mathematics', 'History', 'Biology',
-           'Electrical Engineering', 'Economics', 'Education', 'Chemistry', 'Music', 'Physics', 'Psychology',
-           'Mechanical Engineering', 'Law', 'Journalism', 'Agriculture', 'Philosophy', 'Architecture',
-           'Public Health'])[1 + n % 20],
-    (ARRAY['Architecture', 'Mathematics', 'Public Health', 'Physics', 'Philosophy', 'Chemistry', 'Physics', 'Law',
-           'Psychology', 'Biology', 'Education', 'Mathematics', 'Education', 'Electrical Engineering', 'History',
-           'History', 'Biology', 'Law', 'Civil Engineering', 'Nursing'])[1 + n % 20]
+  -- Neighbours in this list are related.
+  SELECT list.majors[1 + n % 50], list.majors[1 + (n + 1) % 50]
+  FROM (SELECT ARRAY[
+    'Civil Engineering', 'Architecture', 'Urban Planning', 'Geography', 'Environmental Science', 'Agriculture',
+    'Forestry', 'Veterinary Science', 'Biology', 'Biochemistry', 'Chemistry', 'Pharmacy', 'Medicine', 'Nursing',
+    'Public Health', 'Nutrition', 'Kinesiology', 'Physical Therapy', 'Psychology', 'Social Work', 'Sociology',
+    'Anthropology', 'Archaeology', 'History', 'Philosophy', 'Theology', 'Linguistics', 'English Literature',
+    'Journalism', 'Film Studies', 'Theatre', 'Music', 'Fine Arts', 'Graphic Design', 'Marketing',
+    'Business Administration', 'Accounting', 'Finance', 'Economics', 'Political Science', 'Law', 'Criminal Justice',
+    'Education', 'Mathematics', 'Statistics', 'Computer Science', 'Electrical Engineering', 'Mechanical Engineering',
+    'Physics', 'Astronomy']) AS list (majors)
 ) AS major (name, related)
 CROSS JOIN LATERAL (
   SELECT

@@ -1,5 +1,6 @@
 // The small pure parts: dates, JSON, UTF-8, eligibility, routes, load report, statement parameters.
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -39,6 +40,42 @@ TEST_CASE("JSON: structure, numbers, escapes") {
   std::string text;
   append_escaped(text, std::string_view("a\"b\\c\nd\te\x01\x1f\0\u00e9/", 15));
   CHECK(text == "a\\\"b\\\\c\\nd\\te\\u0001\\u001f\\u0000\u00e9/");
+}
+
+TEST_CASE("JSON: an escape is found wherever it stands, beside all other bytes") {
+  const std::string special = std::string("\"\\\n\x1f") + '\0';
+  for (std::size_t length = 1; length < 40; ++length) {
+    for (std::size_t at = 0; at < length; ++at) {
+      for (char c : special) {
+        std::string text(length, '\xC3');
+        for (std::size_t i = 0; i < length; ++i) text[i] = static_cast<char>(0x20 + (i * 37 + length) % 0xE0);
+        std::replace_if(
+            text.begin(), text.end(), [](char b) { return b == '"' || b == '\\'; }, 'x');
+        std::string plain;
+        append_escaped(plain, text);
+        REQUIRE(plain == text);
+        text[at] = c;
+        std::string escaped;
+        append_escaped(escaped, text);
+        std::string expected = text.substr(0, at) +
+                               (c == '"'    ? "\\\""
+                                : c == '\\' ? "\\\\"
+                                : c == '\n' ? "\\n"
+                                : c == 0    ? "\\u0000"
+                                            : "\\u001f") +
+                               text.substr(at + 1);
+        REQUIRE(escaped == expected);
+      }
+    }
+  }
+}
+
+TEST_CASE("JSON: hundredths") {
+  for (auto [number, text] : {std::pair{0, "0.00"}, {5, "0.05"}, {50, "0.50"}, {350, "3.50"}, {399, "3.99"}}) {
+    std::string out;
+    JsonWriter(out).hundredths(number);
+    CHECK(out == text);
+  }
 }
 
 TEST_CASE("UTF-8: shortest forms of real characters") {
@@ -165,7 +202,12 @@ TEST_CASE("Health: degraded from 80 % of the open connections on, and without a 
 
 TEST_CASE("Parameters are in PostgreSQL's binary format") {
   db::Parameters parameters;
-  parameters.int8(258).int4(-2).text(std::string_view()).text(std::optional<std::string_view>()).date(10957).text(std::string_view("abc"));
+  parameters.int8(258)
+      .int4(-2)
+      .text(std::string_view())
+      .text(std::optional<std::string_view>())
+      .date(10957)
+      .text(std::string_view("abc"));
   const auto arrays = parameters.arrays();
   CHECK(parameters.count() == 6);
   CHECK(std::memcmp(arrays.values[0], "\0\0\0\0\0\0\1\2", 8) == 0);

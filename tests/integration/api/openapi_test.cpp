@@ -1,0 +1,177 @@
+// The OpenAPI document: sound in itself, complete, and true.
+
+#include <functional>
+#include <set>
+
+#include <doctest/doctest.h>
+
+#include "tests/integration/api/client.hpp"
+#include "tests/integration/api/database.hpp"
+#include "tests/integration/api/program.hpp"
+
+namespace api::test {
+namespace {
+
+namespace json = boost::json;
+
+class Document {
+ public:
+  explicit Document(json::value value) : root_(std::move(value)) {}
+
+  const json::value& root() const { return root_; }
+
+  const json::value& resolve(const json::value& value) const {
+    const auto* object = value.if_object();
+    const auto* reference = object ? object->if_contains("$ref") : nullptr;
+    if (!reference) return value;
+    const std::string target(reference->as_string());
+    REQUIRE(target.starts_with("#/"));
+    return root_.at_pointer(target.substr(1));
+  }
+
+  /// The first way in which `value` does not fit `schema`, or empty. As much of JSON Schema as the document uses; an
+  /// unknown keyword is a failure, so that nothing goes unchecked.
+  std::string mismatch(const json::value& value, const json::value& unresolved, const std::string& at = "") const {
+    const json::object& schema = resolve(unresolved).as_object();
+    for (const auto& [keyword, wanted] : schema) {
+      if (keyword == "type") {
+        bool fits = false;
+        if (wanted.is_array()) {
+          for (const auto& type : wanted.as_array()) fits = fits || is(value, type.as_string());
+        } else {
+          fits = is(value, wanted.as_string());
+        }
+        if (!fits) return at + " is not " + json::serialize(wanted);
+      } else if (keyword == "required") {
+        for (const auto& name : wanted.as_array()) {
+          if (!value.as_object().contains(name.as_string())) return at + " has no " + std::string(name.as_string());
+        }
+      } else if (keyword == "properties") {
+        for (const auto& [name, item] : value.as_object()) {
+          const json::value* known = wanted.as_object().if_contains(name);
+          if (!known) return at + " has an unknown member " + std::string(name);
+          if (auto fault = mismatch(item, *known, at + "/" + std::string(name)); !fault.empty()) return fault;
+        }
+      } else if (keyword == "items") {
+        for (const auto& item : value.as_array()) {
+          if (auto fault = mismatch(item, wanted, at + "/…"); !fault.empty()) return fault;
+        }
+      } else if (keyword == "const") {
+        if (value != wanted) return at + " is not " + json::serialize(wanted);
+      } else if (keyword == "enum") {
+        bool fits = false;
+        for (const auto& one : wanted.as_array()) fits = fits || value == one;
+        if (!fits) return at + " is not in " + json::serialize(wanted);
+      } else if (keyword != "description" && keyword != "format" && keyword != "additionalProperties" &&
+                 keyword != "minimum" && keyword != "maximum" && keyword != "minLength" && keyword != "maxLength") {
+        return at + ": unknown keyword " + std::string(keyword);
+      }
+    }
+    return "";
+  }
+
+ private:
+  static bool is(const json::value& value, std::string_view type) {
+    if (type == "object") return value.is_object();
+    if (type == "array") return value.is_array();
+    if (type == "string") return value.is_string();
+    if (type == "boolean") return value.is_bool();
+    if (type == "null") return value.is_null();
+    if (type == "integer") return value.is_int64();
+    return type == "number" && value.is_number();
+  }
+
+  json::value root_;
+};
+
+TEST_CASE("The OpenAPI document is sound, and real answers are what it says") {
+  Program api("database: {url: \"" + Database::shared().url() + "\"}\n");
+  Client client(api.port());
+  const Reply reply = client.request("GET", "/api/v1/openapi.json");
+  CHECK(reply.status == 200);
+  const Document document(reply.json());
+  CHECK(document.root().at("openapi") == "3.1.0");
+
+  // Lint: every reference leads somewhere, operations have unique ids, path parameters are declared, every answer
+  // has a description, whatever needs a token can answer 401.
+  std::function<void(const json::value&)> follow = [&](const json::value& value) {
+    if (const auto* object = value.if_object()) {
+      if (object->contains("$ref")) document.resolve(value);
+      for (const auto& [name, member] : *object) follow(member);
+    } else if (const auto* array = value.if_array()) {
+      for (const auto& item : *array) follow(item);
+    }
+  };
+  follow(document.root());
+  std::set<std::string> ids;
+  int operations = 0;
+  for (const auto& [path, item] : document.root().at("paths").as_object()) {
+    for (const auto& [method, operation] : item.as_object()) {
+      CAPTURE(std::string(path));
+      ++operations;
+      ids.insert(std::string(operation.at("operationId").as_string()));
+      CHECK_FALSE(operation.at("summary").as_string().empty());
+      const bool open = operation.as_object().contains("security");
+      CHECK((open || operation.at("responses").as_object().contains("401")));
+      for (const auto& [status, answer] : operation.at("responses").as_object()) {
+        CHECK_FALSE(document.resolve(answer).at("description").as_string().empty());
+      }
+      if (path.find("{id}") != std::string::npos) CHECK(operation.at("parameters").at(0).at("in") == "path");
+    }
+  }
+  CHECK(static_cast<int>(ids.size()) == operations);
+
+  // What the server takes at every documented path is no 404 and no 405.
+  for (const auto& [path, item] : document.root().at("paths").as_object()) {
+    for (const auto& [method, operation] : item.as_object()) {
+      std::string target(path);
+      if (auto at = target.find("{id}"); at != std::string::npos) target.replace(at, 4, "1");
+      const int status = client.request(method == "post" ? "POST" : "GET", target).status;
+      CAPTURE(target);
+      CHECK(status != 404);
+      CHECK(status != 405);
+    }
+  }
+
+  client.login();
+  const std::string profile = R"({"user_profile":{"gpa":3,"major":"Law"},"scholarship_id":1})";
+  struct {
+    const char* method;
+    const char* path;
+    std::string target;
+    std::string body;
+    int status;
+  } const exchanges[] = {
+      {"post", "/api/v1/auth/login", "/api/v1/auth/login", "username=admin&password=admin123", 200},
+      {"post", "/api/v1/auth/login", "/api/v1/auth/login", "username=admin&password=%", 400},
+      {"post", "/api/v1/auth/login", "/api/v1/auth/login", "username=admin&password=wrong", 401},
+      {"post", "/api/v1/auth/login", "/api/v1/auth/login", "username=admin", 422},
+      {"get", "/api/v1/scholarships", "/api/v1/scholarships?limit=50&major=Law", "", 200},
+      {"get", "/api/v1/scholarships", "/api/v1/scholarships?cursor=999999999", "", 200},
+      {"get", "/api/v1/scholarships", "/api/v1/scholarships?limit=0&min_amount=x", "", 400},
+      {"get", "/api/v1/scholarships/{id}", "/api/v1/scholarships/1", "", 200},
+      {"get", "/api/v1/scholarships/{id}", "/api/v1/scholarships/x", "", 400},
+      {"get", "/api/v1/scholarships/{id}", "/api/v1/scholarships/999999999", "", 404},
+      {"get", "/api/v1/search", "/api/v1/search?q=physics&limit=50", "", 200},
+      {"get", "/api/v1/search", "/api/v1/search", "", 400},
+      {"post", "/api/v1/eligibility/check", "/api/v1/eligibility/check", profile, 200},
+      {"post", "/api/v1/eligibility/check", "/api/v1/eligibility/check", "{", 400},
+      {"post", "/api/v1/eligibility/check", "/api/v1/eligibility/check", "{}", 422},
+      {"get", "/health", "/health", "", 200},
+      {"get", "/ready", "/ready", "", 200},
+  };
+  api.await_ready();
+  for (const auto& [method, path, target, body, status] : exchanges) {
+    CAPTURE(target);
+    const Reply answer = client.request(std::string_view(method) == "post" ? "POST" : "GET", target, body);
+    CHECK(answer.status == status);
+    const json::value& documented = document.resolve(
+        document.root().at("paths").at(path).at(method).at("responses").at(std::to_string(answer.status)));
+    const auto& [type, content] = *documented.at("content").as_object().begin();
+    CHECK(answer.header("content-type") == std::string(type));
+    CHECK(document.mismatch(answer.json(), content.at("schema")) == "");
+  }
+}
+
+}  // namespace
+}  // namespace api::test
