@@ -7,7 +7,7 @@ namespace spillway::admission {
 namespace {
 
 constexpr double kInitial = 20;       // below most APIs' capacity, and doubled within a few windows where it is not
-constexpr double kGrowthSeen = 1.4;   // less throughput from twice the limit: the API is at capacity (it gave 2 before)
+constexpr double kGrowthSeen = 0.7;   // less than that of the growth of the limit: the API is at its capacity
 constexpr int kSamples = 50;          // a window's least, for a p90 worth its name
 constexpr double kWindow = 0.1;       // seconds; shorter windows are noise at any rate
 constexpr double kLongWindow = 1;     // seconds after which fewer samples have to do,
@@ -101,16 +101,20 @@ void Limit::observe_latency(double p90, bool pressed) {
 
 /// Doubles the limit as long as that brings throughput; then begins with what the throughput was worth.
 void Limit::find_start(double throughput) {
-  const double growth = start_throughput_ > 0 ? throughput / start_throughput_ : 2;
-  start_throughput_ = throughput;
-  if (growth >= kGrowthSeen && limit_ < policy_.max) return set(2 * limit_);
+  const bool first = start_.throughput == 0;
+  const double raised = first ? 1 : limit_ / start_.limit;
+  const double growth = first ? 1 : throughput / start_.throughput;
+  if (growth >= kGrowthSeen * raised && limit_ < policy_.max) {
+    start_ = {limit_, throughput};
+    return set(2 * limit_);
+  }
   starting_ = false;
-  set(limit_ / 2 * std::max(1.0, growth));
+  if (growth < raised) set(start_.limit * std::max(1.0, growth));
 }
 
 void Limit::move(double throughput, bool saturated) {
   const double queued = std::ceil(limit_ * (1 - baseline_ / latency_));
-  const double alpha = 3 * std::log10(limit_), beta = 2 * alpha, step = step_of(limit_);
+  const double alpha = std::max(1.0, 3 * std::log10(limit_)), beta = 2 * alpha, step = step_of(limit_);
   const double together = guard(throughput);
   if (saturated && together < 0) {
     set(limit_ - step);

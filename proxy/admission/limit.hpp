@@ -66,11 +66,11 @@ class Limit {
   double latency_ = 0, baseline_ = 0;
   std::array<double, kMedianOf> p90s_{};
   int p90s_seen_ = 0;
-  bool starting_ = true;
-  double start_throughput_ = 0;
   struct Point {
-    double limit, throughput;
+    double limit = 0, throughput = 0;
   };
+  bool starting_ = true;
+  Point start_;  // before the last doubling
   std::array<Point, kGuardWindows> points_{};
   int points_seen_ = 0;
 };

@@ -139,16 +139,34 @@ TEST_CASE("a limit that was cut down, since all seemed to queue, recovers") {
   CHECK(search.goodput(50, 60) >= 0.94 * search.backend.capacity());
 }
 
+TEST_CASE("a maximum that is right is found and kept, wherever doubling meets it") {
+  for (const int slots : {10, 30, 50, 64}) {
+    CAPTURE(slots);
+    Backend backend{.slots = slots};
+    Policy policy = Search::policy(backend, true);
+    policy.max_concurrent = slots;
+    Simulation simulation(policy, backend, 12);
+    simulation.add(steady(0, 2 * backend.capacity()));
+    simulation.run_until(12);
+    CHECK(Search::goodput_of(simulation, 2, 12) >= 0.97 * backend.capacity());
+  }
+}
+
 TEST_CASE("the floor is left again") {
-  Search search({.slots = 50}, 1.5, 11);
-  Policy floor = Search::policy(search.backend, true), normal = floor;
-  floor.max_concurrent = kMin;
-  search.simulation.controller.configure(floor, spillway::Time{});
-  search.simulation.run_until(10);
-  CHECK(search.limit() == kMin);
-  search.simulation.controller.configure(normal, spillway::Time{} + 10s);
-  search.simulation.run_until(40);
-  CHECK(search.goodput(30, 40) >= 0.95 * search.backend.capacity());
+  for (const int min : {1, 4}) {
+    CAPTURE(min);
+    Search search({.slots = 50}, 1.5, 11);
+    Policy normal = Search::policy(search.backend, true);
+    normal.adaptive.min = min;
+    Policy floor = normal;
+    floor.max_concurrent = min;
+    search.simulation.controller.configure(floor, spillway::Time{});
+    search.simulation.run_until(10);
+    CHECK(search.limit() == min);
+    search.simulation.controller.configure(normal, spillway::Time{} + 10s);
+    search.simulation.run_until(50);
+    CHECK(search.goodput(40, 50) >= 0.95 * search.backend.capacity());
+  }
 }
 
 }  // namespace
