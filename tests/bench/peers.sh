@@ -77,7 +77,7 @@ start_proxy() {
   proxy_pid=$!
   await_answer "http://127.0.0.1:$proxy_port/"
   worker=$proxy_pid
-  [[ $1 != nginx ]] || read -r worker <"/proc/$proxy_pid/task/$proxy_pid/children"
+  [[ $1 != nginx ]] || worker=$(awk '{ print $1 }' "/proc/$proxy_pid/task/$proxy_pid/children") # no newline: not for read
 }
 
 stop_proxy() {
