@@ -37,7 +37,7 @@ Request::State Controller::arrive(Request& request, Time now) {
   request.shadow_refused = false;
   class_of(request.class_id).needed_until = now + kReserveKept;
   update_limit(now);
-  serve_waiting(now);  // time alone may have freed a slot, and nobody is to be overtaken
+  serve_waiting(now);  // time alone may have freed a reserved slot, and nobody is to be overtaken
 
   if (policy_.mode == Mode::off) return admit(request, now);
   // The API fails: nobody is sent there, but for the few that try whether it does still.
@@ -78,14 +78,8 @@ void Controller::abandon(Request& request) {
 
 void Controller::tick(Time now) {
   update_limit(now);
-  for (const int id : room_.best_first()) {
-    room_.observe(id, now);
-    for (Request* oldest = room_.oldest(id); oldest && now - oldest->arrived >= policy_.queue.max_wait;
-         oldest = room_.oldest(id)) {
-      give_up(*oldest, Reason::queue_timeout, now);
-    }
-  }
-  serve_waiting(now);  // a reserve that nobody needs any more is free for others
+  for (const int id : room_.best_first()) room_.observe(id, now);
+  serve_waiting(now);
 }
 
 void Controller::configure(Policy policy, Time now) {
@@ -261,6 +255,9 @@ void Controller::give_up(Request& waiting, Reason reason, Time now) {
 void Controller::serve_waiting(Time now) {
   if (room_.size() == 0) return;
   for (const int id : room_.best_first()) {
+    while (!room_.empty(id) && now - room_.oldest(id)->arrived >= policy_.queue.max_wait) {
+      give_up(*room_.oldest(id), Reason::queue_timeout, now);
+    }
     while (!room_.empty(id) && may_start(id, now)) {
       room_.observe(id, now);
       Request& next = room_.next(id);

@@ -59,7 +59,7 @@ class Controller {
   void finish(Request& request, Completion completion, Time now);
   /// A waiting request goes away (client closed). It is fresh and in no list afterwards.
   void abandon(Request& request);
-  /// Refuses whoever has waited too long. Call at least every 10 ms while anybody waits.
+  /// Refuses whoever has waited too long, as every event does. Call at least every 10 ms while anybody waits.
   void tick(Time now);
   /// A new policy keeps all state; waiting requests are looked at again.
   void configure(Policy policy, Time now);

@@ -73,15 +73,14 @@ class World {
       if (!waiting_.empty()) abandon_one();
     } else if (dice < 97) {
       now_ += 1ms * below(15);
-      controller_.tick(now_);
+      controller_.tick(event_at_ = now_);
       take_decided();
       if (below(4) == 0) controller_.health_succeeded();
-      for (const Request* request : waiting_) CHECK(now_ - request->arrived < policy_.queue.max_wait);
     } else {
       policy_ = random_policy();
       if (policy_.queue.interval < 1s) was_never_overloaded_ = false;
       limit_may_be_exceeded_ = true;  // until enough have finished
-      controller_.configure(policy_, now_);
+      controller_.configure(policy_, event_at_ = now_);
       take_decided();
     }
   }
@@ -96,7 +95,7 @@ class World {
     });
     needed_until_[request.class_index] = now_ + 1s;
     ++arrivals_;
-    controller_.arrive(request, now_);
+    controller_.arrive(request, event_at_ = now_);
     switch (request.state) {
       case State::waiting:
         waiting_.push_back(&request);
@@ -121,7 +120,7 @@ class World {
     Request& request = **which;
     in_flight_.erase(which);
     if (!request.shadow_refused) --in_flight_of_[request.class_index];
-    controller_.finish(request, kCompletions[below(8)], now_);
+    controller_.finish(request, kCompletions[below(8)], event_at_ = now_);
     take_decided();
     if (below(4) == 0) controller_.observe({.capacity = 8, .in_use = below(9), .waiters = below(20) / 19}, now_);
   }
@@ -188,6 +187,7 @@ class World {
     CHECK(arrivals_ == admitted_ + refused_ + abandoned_ + static_cast<int>(waiting_.size()));
     for (const Request* request : waiting_) {
       CHECK(request->state == State::waiting);
+      CHECK(event_at_ - request->arrived < policy_.queue.max_wait);
       CHECK_FALSE_MESSAGE(may_start(*request), "a slot is free beside a request that may take it");
     }
   }
@@ -203,7 +203,7 @@ class World {
       const bool waits =
           std::any_of(waiting_.begin(), waiting_.end(), [&](auto* r) { return r->class_index == other; });
       const int unused = reserve(other) - in_flight_of_[other];
-      if (other != request.class_index && unused > 0 && (waits || now_ < needed_until_[other])) held += unused;
+      if (other != request.class_index && unused > 0 && (waits || event_at_ < needed_until_[other])) held += unused;
     }
     held = std::min(held, controller_.limit() - 1);
     return within_reserve(request) ||
@@ -225,7 +225,7 @@ class World {
   std::minstd_rand random_;
   Policy policy_;
   Controller controller_;
-  Time now_{};
+  Time now_{}, event_at_{};  // `event_at_`: of the last event that the controller was told the time of
   std::vector<std::unique_ptr<Request>> requests_;
   std::vector<Request*> waiting_, in_flight_;
   int in_flight_of_[kClasses] = {};
