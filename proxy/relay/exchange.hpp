@@ -24,7 +24,7 @@ struct Exchange {
   void reset(std::shared_ptr<const Settings> current, Time now) {
     settings = std::move(current);
     began = now;
-    admitted = sent = answered = {};
+    arrived = sent = answered = {};
     queue_wait = {};
     head_size = 0;
     request_gate.reset();
@@ -39,13 +39,14 @@ struct Exchange {
     held = upload_payload = 0;
     bytes_in = bytes_out = 0;
     retries = 0;
+    permit.reset();
     ticket.state = admission::Request::State::fresh;
     ticket.shadow_refused = false;
     output = {};
   }
 
   std::shared_ptr<const Settings> settings;
-  Time began{}, admitted{}, sent{}, answered{};
+  Time began{}, arrived{}, sent{}, answered{};
   Duration queue_wait{};
 
   // Client to API.

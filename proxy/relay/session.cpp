@@ -72,13 +72,15 @@ net::Task<Session::After> Session::exchange() {
   x_->reset(worker_.settings(), Clock::now());
 
   // The head, byte by byte, up to its end: nothing is parsed before all of it is here.
-  Failure failure = co_await read_head();
+  Failure failure;
+  if (!scan_head(failure)) failure = co_await read_head();
 
   // Strictly parsed and checked for meaning; then the request has an identity and a class.
   if (!failure) failure = parse_head();
 
   // A slot, now or after a bounded wait; else the refusal, before the body is read.
-  if (!failure) failure = co_await admit();
+  if (!failure) failure = ask_for_slot();
+  if (!failure && !x_->permit) failure = co_await wait_for_slot();
 
   // To the API, written anew, and its answer's head back. Once more on a fresh connection if a kept one was stale.
   if (!failure) failure = prepare_request();
@@ -103,22 +105,27 @@ net::Task<Session::After> Session::exchange() {
   co_return x_->upload.done() && client_.in.empty() ? After::close : After::linger;
 }
 
-net::Task<Failure> Session::read_head() {
+/// Looks at the bytes that have come. False: the head has not ended, more are needed.
+bool Session::scan_head(Failure& failure) {
   Exchange& x = *x_;
-  arm(x.began, x.settings->config.timeouts.request_head);
-  for (;;) {
-    const http::HeadGate::Result head = x.request_gate.scan(client_.in.view(), x.settings->request_head);
-    if (head.violation) co_return Failure::bad_request(head.violation);
-    if (head.complete) {
-      client_.in.consume(head.begin);
-      x.head_size = head.end - head.begin;
-      disarm();
-      co_return Failure();
-    }
+  const http::HeadGate::Result head = x.request_gate.scan(client_.in.view(), x.settings->request_head);
+  if (head.violation) failure = Failure::bad_request(head.violation);
+  if (!head.complete) return bool(head.violation);
+  client_.in.consume(head.begin);
+  x.head_size = head.end - head.begin;
+  return true;
+}
+
+net::Task<Failure> Session::read_head() {
+  arm(x_->began, x_->settings->config.timeouts.request_head);
+  Failure failure;
+  do {
     client_.start_read();
     co_await client_.settle();
     if (client_.read_error()) co_return timed_out_ ? Failure::Kind::client_timeout : Failure::Kind::client_gone;
-  }
+  } while (!scan_head(failure));
+  disarm();
+  co_return failure;
 }
 
 Failure Session::parse_head() {
@@ -152,33 +159,44 @@ void Session::identify() {
                                                        : worker_.ids().start_trace(generated);
 }
 
-net::Task<Failure> Session::admit() {
+/// Admitted (then there is a permit), refused, or waiting.
+Failure Session::ask_for_slot() {
   using State = admission::Request::State;
   Exchange& x = *x_;
+  disarm();
   if (x.settings->config.maintenance.enabled && !x.settings->critical[static_cast<std::size_t>(x.class_index)]) {
-    co_return Failure::refused(admission::Reason::maintenance);
+    return Failure::refused(admission::Reason::maintenance);
   }
-  const Time arrived = Clock::now();
+  x.arrived = Clock::now();
   x.ticket.class_index = x.class_index;
-  State state = worker_.shared().gate.arrive(x.ticket, arrived);
-  if (state == State::waiting) {
-    // The client is watched meanwhile: one that goes away leaves the queue at once.
-    if (client_.in.space_size() > 0) client_.start_read(1);  // not moving the head, which is still needed
-    worker_.gate_wait_begins();
-    co_await x.ticket.parking.wait();
-    worker_.gate_wait_ends();
-    state = x.ticket.state;
-    x.queue_wait = Clock::now() - arrived;
-  }
-  if (state == State::refused) co_return Failure::refused(x.ticket.reason);
-  if (state != State::admitted) co_return Failure::Kind::client_gone;
+  const State state = worker_.shared().gate.arrive(x.ticket, x.arrived);
+  if (state == State::refused) return Failure::refused(x.ticket.reason);
+  if (state == State::admitted) admitted();
+  return {};
+}
+
+/// The client is watched meanwhile: one that goes away leaves the queue at once.
+net::Task<Failure> Session::wait_for_slot() {
+  using State = admission::Request::State;
+  Exchange& x = *x_;
+  if (client_.in.space_size() > 0) client_.start_read(1);  // not moving the head, which is still needed
+  worker_.gate_wait_begins();
+  co_await x.ticket.parking.wait();
+  worker_.gate_wait_ends();
+  x.queue_wait = Clock::now() - x.arrived;
+  if (x.ticket.state == State::refused) co_return Failure::refused(x.ticket.reason);
+  if (x.ticket.state != State::admitted) co_return Failure::Kind::client_gone;
+  admitted();
+  co_return Failure();
+}
+
+void Session::admitted() {
+  Exchange& x = *x_;
   x.permit.emplace(worker_.shared().gate, x.ticket);
-  x.admitted = arrived + x.queue_wait;
   telemetry::WorkerCounters& counters = worker_.counters();
   counters.concurrency.observe(x.ticket.in_flight);
   counters.classes[static_cast<std::size_t>(x.class_index)].queue_wait.observe(
       telemetry::to_milliseconds(x.queue_wait));
-  co_return Failure();
 }
 
 /// The one place where a finished exchange is counted and logged.

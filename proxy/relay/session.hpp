@@ -52,12 +52,16 @@ class Session final : public net::Deadline, public net::Stream::Observer, public
   net::Task<After> exchange();
 
   // The stages of an exchange, in order; each says how it failed.
+  bool scan_head(Failure& failure);
   net::Task<Failure> read_head();
   Failure parse_head();
-  net::Task<Failure> admit();
+  Failure ask_for_slot();
+  net::Task<Failure> wait_for_slot();
   net::Task<Failure> forward(bool fresh);
-  net::Task<Failure> connect(bool fresh);
-  net::Task<Failure> send_head();
+  bool reuse_connection();
+  net::Task<Failure> connect();
+  void send_head();
+  net::Task<Failure> say_continue();
   net::Task<Failure> upload();
   net::Task<Failure> read_response_head();
   net::Task<Failure> relay_response();
@@ -70,7 +74,10 @@ class Session final : public net::Deadline, public net::Stream::Observer, public
   void gather_upload();
   void gather_download(std::string_view payload, bool last);
   net::Task<Failure> pass_on_informational();
+  void admitted();
+  void write_upstream();
   net::Task<> flush_upstream();
+  bool write_client(Failure& failure);
   net::Task<Failure> flush_client();
   Failure read_failure(bool nothing_came) const;
   bool answered_early() const;

@@ -45,8 +45,13 @@ Failure Session::decode_upload() {
 
 /// Head and body to the API, and the response's head back.
 net::Task<Failure> Session::forward(bool fresh) {
-  Failure failure = co_await connect(fresh);
-  if (!failure) failure = co_await send_head();
+  x_->request_written = x_->upload_cut = false;
+  Failure failure;
+  if (fresh || !reuse_connection()) failure = co_await connect();
+  if (!failure) {
+    send_head();
+    if (x_->request.expect_continue) failure = co_await say_continue();
+  }
   while (!failure) {
     if (!x_->upload.done() || !x_->output.empty()) failure = co_await upload();
     if (!failure) failure = co_await read_response_head();
@@ -64,54 +69,59 @@ net::Task<Failure> Session::forward(bool fresh) {
   co_return failure;
 }
 
-net::Task<Failure> Session::connect(bool fresh) {
-  upstream::Pool& pool = worker_.upstream();
-  telemetry::WorkerCounters& counters = worker_.counters();
-  x_->request_written = x_->upload_cut = false;
-  if (!fresh) upstream_ = pool.take_idle();
+bool Session::reuse_connection() {
+  upstream_ = worker_.upstream().take_idle();
   // What cannot be sent again is not sent into a connection that is closed already.
   if (upstream_ && !x_->request.idempotent && upstream_->stream.stale()) drop_upstream();
-  if (!upstream_) {
-    net::error_code error;
-    const upstream::Endpoint& endpoint = worker_.shared().endpoint;
-    upstream_ = pool.open(endpoint, worker_.executor(), error);
-    if (!upstream_) co_return Failure::refused(admission::Reason::capacity);
-    counters.upstream_connects.add();
-    if (!error) {
-      arm(Clock::now(), x_->settings->config.upstream.connect_timeout);
-      const auto [connect_error] = co_await upstream_->stream.socket().async_connect(endpoint, net::kAwait);
-      error = connect_error;
-    }
-    if (error) {
-      counters.upstream_connect_failures.add();
-      const bool late = timed_out_;
-      drop_upstream();
-      co_return late ? Failure::Kind::connect_timeout : Failure::Kind::connect_failed;
-    }
-    upstream_->stream.start_read(net::kBlockSize);
+  if (!upstream_) return false;
+  upstream_->stream.observe(this);
+  return true;
+}
+
+net::Task<Failure> Session::connect() {
+  telemetry::WorkerCounters& counters = worker_.counters();
+  net::error_code error;
+  const upstream::Endpoint& endpoint = worker_.shared().endpoint;
+  upstream_ = worker_.upstream().open(endpoint, worker_.executor(), error);
+  if (!upstream_) co_return Failure::refused(admission::Reason::capacity);
+  counters.upstream_connects.add();
+  timed_out_ = false;
+  if (!error) {
+    arm(Clock::now(), x_->settings->config.upstream.connect_timeout);
+    const auto [connect_error] = co_await upstream_->stream.socket().async_connect(endpoint, net::kAwait);
+    error = connect_error;
   }
+  if (error) {
+    counters.upstream_connect_failures.add();
+    const bool late = timed_out_;
+    drop_upstream();
+    co_return late ? Failure::Kind::connect_timeout : Failure::Kind::connect_failed;
+  }
+  upstream_->stream.start_read(net::kBlockSize);
   upstream_->stream.observe(this);
   co_return Failure();
 }
 
-/// The head, with the part of the body that came with it.
-net::Task<Failure> Session::send_head() {
+/// The head, with the part of the body that came with it. What the socket does not take at once goes with the upload.
+void Session::send_head() {
   Exchange& x = *x_;
   x.sent = Clock::now();
   arm(x.sent, x.settings->config.timeouts.response);
   x.output = {};
   x.output.add(x.to_upstream);
   gather_upload();
-  co_await flush_upstream();
+  write_upstream();
+}
 
-  // Admitted, and the API is there: now the client may send the body it asked about.
-  if (x.request.expect_continue && x.request.minor == 1 && !x.upload.done() && x.held == 0 && !answered_early()) {
-    x.output = {};
-    x.output.add(kContinue);
-    const Failure failure = co_await flush_client();
-    co_return failure;
-  }
-  co_return Failure();
+/// Admitted, and the API is there: now the client may send the body it asked about.
+net::Task<Failure> Session::say_continue() {
+  Exchange& x = *x_;
+  co_await flush_upstream();
+  if (x.request.minor == 0 || x.upload.done() || x.held != 0 || answered_early()) co_return Failure();
+  x.output = {};
+  x.output.add(kContinue);
+  const Failure failure = co_await flush_client();
+  co_return failure;
 }
 
 /// The rest of the body as it comes, until the API answers: an answer before the end of the body is final.
@@ -153,22 +163,23 @@ void Session::gather_upload() {
   x.output.add(http::chunk_end(payload.size(), x.upload.done()));
 }
 
-/// A write that fails is no failure yet: the API may have answered before it stopped reading. Returns early, with
-/// output left, when the API speaks meanwhile.
+/// Writes what the socket takes. A write that fails is no failure yet: the API may have answered before it
+/// stopped reading.
+void Session::write_upstream() {
+  Exchange& x = *x_;
+  net::error_code error;
+  const std::size_t before = x.output.size();
+  upstream_->stream.write_now(x.output, error);
+  x.request_written |= x.output.size() != before;
+  if (error) x.upload_cut = true;
+}
+
+/// Writes all of it, or returns with output left when the API speaks meanwhile.
 net::Task<> Session::flush_upstream() {
   Exchange& x = *x_;
-  net::Stream& up = upstream_->stream;
-  while (!x.upload_cut && !x.output.empty()) {
-    net::error_code error;
-    const std::size_t before = x.output.size();
-    const bool done = up.write_now(x.output, error);
-    x.request_written |= x.output.size() != before;
-    if (done) co_return;
-    if (!error) {
-      if (answered_early()) co_return;
-      error = co_await up.writable();
-      if (error == net::asio::error::operation_aborted && !timed_out_) co_return;
-    }
+  for (write_upstream(); !x.output.empty() && !answered_early(); write_upstream()) {
+    const net::error_code error = co_await upstream_->stream.writable();
+    if (error == net::asio::error::operation_aborted && !timed_out_) co_return;
     if (error) x.upload_cut = true;
   }
 }

@@ -100,7 +100,8 @@ net::Task<Failure> Session::relay_response() {
       x.permit->release(x.answered);
     }
     x.response_started = true;
-    const Failure failure = co_await flush_client();
+    Failure failure;
+    if (!write_client(failure)) failure = co_await flush_client();
     if (failure) co_return failure;
     up.in.consume(step.consumed);
     x.to_client.clear();
@@ -130,17 +131,22 @@ void Session::gather_download(std::string_view payload, bool last) {
   }
 }
 
+/// False: the socket is full, `flush_client` waits for it.
+bool Session::write_client(Failure& failure) {
+  net::error_code error;
+  const bool done = client_.write_now(x_->output, error);
+  if (error) failure = Failure::Kind::client_gone;
+  return done || error;
+}
+
 net::Task<Failure> Session::flush_client() {
-  for (;;) {
-    net::error_code error;
-    const bool done = client_.write_now(x_->output, error);
-    if (done) co_return Failure();
-    if (!error) {
-      arm(Clock::now(), x_->settings->config.timeouts.response);
-      error = co_await client_.writable();
-    }
+  Failure failure;
+  while (!write_client(failure)) {
+    arm(Clock::now(), x_->settings->config.timeouts.response);
+    const net::error_code error = co_await client_.writable();
     if (error) co_return Failure::Kind::client_gone;
   }
+  co_return failure;
 }
 
 /// Ends an exchange that failed: tells the client, if it still can be told.
@@ -177,11 +183,13 @@ net::Task<Session::After> Session::answer(Failure failure) {
   write_problem(answer, context, x.to_client);
   x.output = {};
   x.output.add(x.to_client);
-  const Failure gone = co_await flush_client();
+  Failure gone;
+  if (!write_client(gone)) gone = co_await flush_client();
   if (gone) answer = describe(gone);
   account(answer.status, answer.outcome, answer.reason);
   if (gone) co_return After::close;
   if (!stays) co_return After::linger;
+  if (x.upload.done()) co_return After::keep_alive;
   const bool drained = co_await drain_request_body();
   co_return drained ? After::keep_alive : After::close;
 }
