@@ -28,7 +28,7 @@ for target; do
     exit 1
   fi
   ((duration > 0)) || continue
-  "$program" -max_total_time="$duration" -max_len=4096 -dict=tests/fuzz/http.dict -timeout=60 -verbosity=0 \
+  "$program" -max_total_time="$duration" -max_len=4096 -dict=tests/fuzz/http.dict -timeout=60 -report_slow_units=60 -verbosity=0 \
     -print_final_stats=1 -artifact_prefix="$build/findings/$target-" "$grown" "$corpus/$target" 2>&1 |
     tee "$build/$target.log" | grep -E '^stat::(number_of_executed_units|new_units_added)|ERROR|SUMMARY|does not hold' || true
   # The pipe hides the fuzzer's own exit status, but a finding always leaves a file.
