@@ -84,7 +84,6 @@ class Worker {
   struct Client {
     explicit Client(net::Executor loop) : ticket(std::move(loop)) {}
     Ticket ticket;
-    bool waiting = false;
     int request = 0;
   };
 
@@ -104,10 +103,8 @@ class Worker {
     State state = world_.gate.arrive(ticket, world_.now());
     if (state == State::waiting) {
       ++counts_.waited;
-      client->waiting = true;
       if (random_() % 8 == 0) net::asio::post(loop_, [this, client, r = client->request] { leave(*client, r); });
       co_await ticket.parking.wait();
-      client->waiting = false;
       state = ticket.state;
     }
     if (state == State::admitted) {
@@ -138,7 +135,7 @@ class Worker {
 
   /// The client goes away, or tries to: its request may have been decided or even answered meanwhile.
   void leave(Client& client, int request) {
-    if (!client.waiting || client.request != request) return;
+    if (!client.ticket.parking.occupied() || client.request != request) return;
     if (world_.gate.abandon(client.ticket)) {
       client.ticket.parking.resume();
     } else {
