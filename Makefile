@@ -24,7 +24,7 @@ test: deps ## build and run every test; PRESET=asan or tsan for those that a san
 	@cmake --preset $(PRESET) >/dev/null
 	@cmake --build --preset $(PRESET)
 	@SPILLWAY_BIN_DIR="$(CURDIR)/build/$(PRESET)" tests/with_postgres.sh \
-	  ctest --test-dir build/$(PRESET) --output-on-failure $(if $(filter-out release,$(PRESET)),-LE once)
+	  ctest --test-dir build/$(PRESET) --output-on-failure $(CTEST_FLAGS) $(if $(filter-out release,$(PRESET)),-LE once)
 
 smoke: deps ## try a running stack with curl: URL=http://localhost:8080 ADMIN=http://localhost:9901
 	@URL=$(URL) ADMIN=$(ADMIN) bats tests/smoke/stack.bats

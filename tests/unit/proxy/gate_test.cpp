@@ -62,7 +62,7 @@ struct Scene {
   }
   net::asio::io_context loop;
   Gate gate;
-  Time now{1h};
+  Time now = Clock::now();  ///< permits that die read the clock themselves
 };
 
 TEST_CASE("a permit is a slot: it is taken with it, and goes back when it dies") {
