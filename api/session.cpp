@@ -186,6 +186,7 @@ Awaitable<bool> Session::continue_body(Parser& parser) {
 Awaitable<bool> Session::serve(Parser& parser) {
   const Parser::value_type& message = parser.get();
   enter(Phase::handling);
+  request_began_ = since_;
   interrupt_.reset();
   client_gone_ = false;
   response_.clear();
@@ -294,9 +295,10 @@ Awaitable<> Session::reject(int status) {
   enter(Phase::lingering);
   error_code ignored;
   socket_.shutdown(Socket::shutdown_send, ignored);
-  std::array<char, kReadBytes> rest;
+  buffer_.clear();
   for (;;) {
-    auto [error, bytes] = co_await socket_.async_read_some(asio::buffer(rest), kAsTuple);
+    // Not committed: the same room is filled again and again.
+    auto [error, bytes] = co_await socket_.async_read_some(buffer_.prepare(kReadBytes), kAsTuple);
     if (error) break;
   }
 }
@@ -313,7 +315,7 @@ void Session::log(const Parser::value_type& message, const Request& request) con
   json.member("client", request.client).member("method", std::string_view(message.method_string()));
   json.member("path", request.path).member("status", response_.unanswered ? 499 : response_.status);
   if (!response_.reason.empty()) json.member("reason", response_.reason);
-  json.key("ms").value(std::chrono::duration<double, std::milli>(Clock::now() - since_).count(), 3);
+  json.key("ms").value(std::chrono::duration<double, std::milli>(Clock::now() - request_began_).count(), 3);
   log_request(std::string_view(line).substr(1));
 }
 

@@ -70,6 +70,7 @@ class Session : public Linked<Session> {
   const bool trusted_;  ///< the peer's X-Forwarded-For is believed
   Phase phase_ = Phase::idle;
   Time since_;  ///< beginning of the phase
+  Time request_began_{};
   Interrupt interrupt_;
   Time interrupted_at_{};
   bool client_gone_ = false;

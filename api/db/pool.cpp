@@ -19,11 +19,23 @@ struct Lease::Entry : Slot {
   Connection connection;
 };
 
-/// Lives in the frame of `acquire`, which ends only after the timer was cancelled: by whoever decides, once.
+/// Lives in the frame of `acquire`, which ends only after it was woken: by whoever decides, once.
 struct Pool::Waiting : Waiter {
-  Waiting(Pool& the_pool, Executor executor) : pool(the_pool), wake(executor, Time::max()) {}
+  Waiting(Pool& the_pool, Executor executor) : pool(the_pool), timer(executor, Time::max()) {}
+
+  /// On the waiter's own thread.
+  void wake() {
+    woken = true;
+    timer.cancel();
+  }
+  /// It may have been woken already: an opening that fails at once is over before the wait begins.
+  Awaitable<> wait() {
+    while (!woken) co_await timer.async_wait(kAsTuple);
+  }
+
   Pool& pool;
-  Timer wake;
+  Timer timer;
+  bool woken = false;
 };
 
 Connection* Lease::operator->() const {
@@ -80,7 +92,7 @@ Awaitable<Checkout> Pool::acquire(int home, Interrupt& interrupt) {
           waiting->pool.abandon(*waiting);
         },
         &waiter);
-    co_await waiter.wake.async_wait(kAsTuple);
+    co_await waiter.wait();
     state = waiter.state;
   }
   Checkout checkout;
@@ -163,7 +175,7 @@ void Pool::abandon(Waiting& waiter) {
   Lock lock(mutex_);
   if (!policy_.abandon(waiter, Clock::now())) return;
   act(std::move(lock), waiter.home);
-  waiter.wake.cancel();
+  waiter.wake();
 }
 
 Awaitable<> Pool::open_one(int home) {
@@ -237,7 +249,7 @@ void Pool::act(Lock lock, int home) {
 
   for (auto& entry : closing) echo("close", entry->connection);
   closing.clear();
-  for (Waiting* waiter : decided) asio::dispatch(waiter->wake.get_executor(), [waiter] { waiter->wake.cancel(); });
+  for (Waiting* waiter : decided) asio::dispatch(waiter->timer.get_executor(), [waiter] { waiter->wake(); });
   for (int i = 0; i < opens; ++i) {
     asio::co_spawn(homes_[static_cast<std::size_t>(home)], open_one(home), asio::detached);
   }

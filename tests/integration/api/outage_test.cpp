@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include "api/db/pool.hpp"
 #include "tests/integration/api/client.hpp"
 #include "tests/integration/api/database.hpp"
 #include "tests/integration/api/program.hpp"
@@ -163,6 +164,49 @@ TEST_CASE(
           std::chrono::duration_cast<std::chrono::milliseconds>(slowest).count(), " ms");
   CHECK(eventually([&] { return relay.open() <= 4; }));
   CHECK(api.stop() == 0);
+}
+
+TEST_CASE("While the database refuses, every request is answered, whenever it comes") {
+  Relay relay;
+  Program api(config(relay));
+  api.await_ready();
+  Client client(api.port());
+  client.login();
+  relay.refuse();
+  relay.cut();
+  std::atomic<int> refused{0}, wrong{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      Client own(api.port());
+      own.use_token(client.token());
+      const auto end = Clock::now() + 2s;
+      while (Clock::now() < end) ++(own.request("GET", "/api/v1/scholarships/1").status == 503 ? refused : wrong);
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  CHECK(wrong == 0);
+  CHECK(refused > 16);
+  CHECK(client.request("GET", "/health").json().at("pool").at("waiters") == 0);
+}
+
+TEST_CASE("An opening that fails at once, within the very call that asks for it, wakes whoever asked") {
+  asio::io_context context;
+  db::ConnectOptions options;
+  std::string error;
+  REQUIRE(db::parse_connect_options("host=/nonexistent", {1s, 1s, true}, options, error));
+  db::Pool pool({context.get_executor()}, options, {}, false);
+  Interrupt interrupt;
+  std::optional<db::CheckoutFailure> failure;
+  asio::co_spawn(
+      context.get_executor(),
+      [](db::Pool& asked, Interrupt& never, std::optional<db::CheckoutFailure>& result) -> Awaitable<> {
+        db::Checkout checkout = co_await asked.acquire(0, never);
+        result = checkout.failure;
+      }(pool, interrupt, failure),
+      asio::detached);
+  context.run_for(5s);
+  CHECK(failure == db::CheckoutFailure::unreachable);
 }
 
 TEST_CASE("A backend that the administrator ends costs nobody a request") {
