@@ -27,24 +27,25 @@ Reply login(Client& client, const std::string& user, const std::string& password
   return client.request("POST", "/api/v1/auth/login", "username=" + user + "&password=" + password, headers);
 }
 
-TEST_CASE("Wrong password and unknown user look the same and take as long") {
+TEST_CASE("Wrong password and unknown user look the same and cost the same") {
   Program api(config("max_failures: 0"));
   api.await_ready();
   Client client(api.port());
   login(client, "admin", "admin123");
-  auto time_of = [&](const std::string& user) {
-    auto fastest = Clock::duration::max();
+  // Processor time, not the clock: a busy machine must not decide this.
+  auto cost_of = [&](const std::string& user) {
+    auto least = std::chrono::nanoseconds::max();
     for (int i = 0; i < 8; ++i) {
-      const auto start = Clock::now();
+      const auto before = api.cpu_time();
       const Reply reply = login(client, user, "wrong");
-      fastest = std::min(fastest, Clock::now() - start);
+      least = std::min(least, api.cpu_time() - before);
       CHECK(reply.status == 401);
       CHECK(reply.detail() == "Wrong username or password");
     }
-    return fastest;
+    return least;
   };
-  const auto known = time_of("admin");
-  const auto unknown = time_of("nobody");
+  const auto known = cost_of("admin");
+  const auto unknown = cost_of("nobody");
   CHECK(unknown > known / 2);
   CHECK(unknown < known * 2);
 }
@@ -95,7 +96,8 @@ TEST_CASE("A storm of logins is cut off, and searches go on beside it") {
   CHECK(eventually([&] { return accepted > 10 && refused > 100; }));
   for (int i = 0; i < 100; ++i) {
     const auto start = Clock::now();
-    CHECK(client.request("GET", "/api/v1/scholarships/1").status == 200);
+    const Reply reply = client.request("GET", "/api/v1/scholarships/1");
+    CHECK_MESSAGE(reply.status == 200, reply.body);
     lookups.push_back(Clock::now() - start);
   }
   stop = true;

@@ -1,6 +1,7 @@
 #include "tests/integration/api/program.hpp"
 
 #include <csignal>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -90,6 +91,16 @@ void Program::await_ready() const {
   const bool ready = eventually([&] { return Client(port_).request("GET", "/ready").status == 200; });
   INFO(log());
   REQUIRE(ready);
+}
+
+std::chrono::nanoseconds Program::cpu_time() const {
+  std::int64_t sum = 0;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(pid_) + "/task")) {
+    std::int64_t on_processor = 0;
+    std::ifstream(thread.path() / "schedstat") >> on_processor;
+    sum += on_processor;
+  }
+  return std::chrono::nanoseconds(sum);
 }
 
 std::string Program::log() const {

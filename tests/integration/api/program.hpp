@@ -51,6 +51,8 @@ class Program {
   void await_ready() const;
   int port() const { return port_; }
   pid_t pid() const { return pid_; }
+  /// Spent on a processor by all its threads since it started: what a busy machine does not stretch.
+  std::chrono::nanoseconds cpu_time() const;
   /// Everything written so far, to stdout and stderr.
   std::string log() const;
   bool await_log(const std::string& text) const;

@@ -1,5 +1,6 @@
 #include "tests/integration/proxy/proxy.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -61,7 +62,8 @@ Proxy::Proxy(const Upstream& upstream, const Settings& settings) : upstream_(ups
 Proxy::~Proxy() {
   if (pid_ > 0) {
     const int status = stop();
-    INFO(log());
+    const std::string text = log();
+    INFO(text.substr(text.size() - std::min<std::size_t>(text.size(), 3000)));
     CHECK(status == 0);
   }
   if (pid_ > 0) {
