@@ -23,7 +23,7 @@ run: build ## PostgreSQL, API and proxy in the foreground; Ctrl-C stops all
 test: deps ## build and run every test; PRESET=asan or tsan for those that a sanitizer can help
 	@cmake --preset $(PRESET) >/dev/null
 	@cmake --build --preset $(PRESET)
-	@SPILLWAY_BIN_DIR="$(CURDIR)/build/$(PRESET)" tests/with_postgres.sh \
+	@TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp" SPILLWAY_BIN_DIR="$(CURDIR)/build/$(PRESET)" tests/with_postgres.sh \
 	  ctest --test-dir build/$(PRESET) --output-on-failure $(CTEST_FLAGS) $(if $(filter-out release,$(PRESET)),-LE once)
 
 smoke: deps ## try a running stack with curl: URL=http://localhost:8080 ADMIN=http://localhost:9901

@@ -160,7 +160,11 @@ TEST_CASE("aliases count as often as they multiply") {
 }
 
 TEST_CASE("a bomb of any make ends in an error within 100 ms and 50 MiB") {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  constexpr double kMostSeconds = 1;  // what the program promises, in a build that is slower
+#else
   constexpr double kMostSeconds = 0.1;
+#endif
   constexpr std::size_t kMostBytes = 50 * 1024 * 1024;
   for (const std::string part :
        {"[",    "{",    "{a: ",  "- ",      "? ",         "a: ",   "a:\n", "&a ",      "!a ",    "*a ",  "[],",
