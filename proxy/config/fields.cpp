@@ -34,7 +34,7 @@ constexpr config::TextForm kMethod = {"a method in capital letters", "^[A-Z-]+$"
 constexpr config::TextForm kFieldName = {"the name of a header field", "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", is_token};
 
 void describe_upstream(Fields& f, UpstreamConfig& c) {
-  f.value({"address", "Where the API listens; not `fd:N`."}, c.address);
+  f.value({.name = "address", .doc = "Where the API listens; not `fd:N`.", .needs_restart = true}, c.address);
   f.integer({"max_connections",
              "Connections to the API at a time, all workers together. At least `admission.max_concurrent`."},
             c.max_connections, {1, 65'536});
@@ -47,8 +47,8 @@ void describe_upstream(Fields& f, UpstreamConfig& c) {
             "finish: the slot stays taken until the API has answered; cancel: close towards the API and free it."},
            c.when_client_leaves, {{"finish", WhenClientLeaves::finish}, {"cancel", WhenClientLeaves::cancel}});
   f.section({"health", "Polling of the API: readiness, and the fallback source of the pool report."}, [&] {
-    f.text({"path", "Polled with GET; 2xx is healthy."}, c.health.path, kPath);
-    f.duration({"interval", "Time between polls. 0: no polling."}, c.health.interval, {0s, 1h});
+    f.text({"path", "Polled with GET. Any 2xx answer is healthy; any other, a redirect or none is not."}, c.health.path, kPath);
+    f.duration({"interval", "Time between polls. 0: no polling; the API then counts as reachable."}, c.health.interval, {0s, 1h});
     f.duration({"timeout", "A poll not answered within this has failed."}, c.health.timeout, {1ms, 5min});
   });
 }
@@ -124,7 +124,11 @@ void describe_match(Fields& f, MatchRule& c) {
 }
 
 void describe_class(Fields& f, ClassConfig& c) {
-  f.text({.name = "name", .doc = "A label in metrics and logs.", .required = true}, c.name, kClassName);
+  f.text({.name = "name",
+          .doc = "A label in metrics and logs. Adding, removing and renaming classes takes a restart.",
+          .needs_restart = true,
+          .required = true},
+         c.name, kClassName);
   f.number({"shed_at", "Share of capacity at which the class is refused. 0: always."}, c.shed_at, {0, 1});
   f.integer({"reserve", "Slots that only this class may take. 0: none."}, c.reserve, {0, 65'536});
   f.sections({.name = "match",
@@ -158,7 +162,7 @@ void describe_log(Fields& f, LogConfig& c) {
       {{"debug", LogLevel::debug}, {"info", LogLevel::info}, {"warn", LogLevel::warning}, {"error", LogLevel::error}});
   f.choice({"access", "Which requests get a line on standard output."}, c.access,
            {{"all", AccessLog::all}, {"errors", AccessLog::errors}, {"off", AccessLog::off}});
-  f.choice({"format", "auto: text on a terminal, JSON lines elsewhere."}, c.format,
+  f.choice({.name = "format", .doc = "auto: text on a terminal, JSON lines elsewhere.", .needs_restart = true}, c.format,
            {{"auto", LogFormat::automatic}, {"json", LogFormat::json}, {"text", LogFormat::text}});
   f.flag({"query", "Whether the access log holds query strings, which may carry secrets."}, c.query);
 }
@@ -172,7 +176,7 @@ void describe(Fields& f, ProxyConfig& c) {
              .needs_restart = true},
             c.workers, {1, 64});
   f.choice({.name = "reload",
-            .doc = "auto: on SIGHUP and when the file changes; signal: on SIGHUP only.",
+            .doc = "auto: on SIGHUP and when the file changes, itself or by its folder's symlinks; signal: on SIGHUP only.",
             .needs_restart = true},
            c.reload, {{"auto", Reload::automatic}, {"signal", Reload::signal}});
   f.section({"admin", "The read-only listener: metrics, health, status page."}, [&] {

@@ -1,0 +1,146 @@
+#include "config/restart.hpp"
+
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+
+namespace config {
+namespace {
+
+/// Tells every visited value its path; in a list also the list's, which is kept or changed as a whole.
+class Walker : public Fields {
+ public:
+  void section(const Key& key, const std::function<void()>& members) final {
+    nested(std::string(key.name) + '.', std::string(key.name) + '.', members);
+  }
+
+ protected:
+  struct Step {
+    std::string path;     ///< classes[0].name
+    std::string generic;  ///< classes[].name
+    std::string unit;     ///< classes
+  };
+
+  Step step_to(const Key& key) const {
+    const std::string path = path_ + std::string(key.name);
+    return {path, generic_ + std::string(key.name), unit_.empty() ? path : unit_};
+  }
+
+  void nested(const std::string& step, const std::string& generic_step, const std::function<void()>& members) {
+    const std::size_t length = path_.size();
+    const std::size_t generic_length = generic_.size();
+    path_ += step;
+    generic_ += generic_step;
+    members();
+    path_.resize(length);
+    generic_.resize(generic_length);
+  }
+
+  void elements(const Key& key, const List& list) {
+    const bool outermost = unit_.empty();
+    if (outermost) unit_ = step_to(key).unit;
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      const std::string name(key.name);
+      nested(name + '[' + std::to_string(i) + "].", name + "[].", [&] { list.members(i); });
+    }
+    if (outermost) unit_.clear();
+  }
+
+ private:
+  std::string path_, generic_, unit_;
+};
+
+/// Reads all values, and per unit those that need a restart.
+class Recorder final : public Walker {
+ public:
+  std::map<std::string, std::optional<std::string>> values;  ///< by path
+  std::map<std::string, std::size_t> lengths;                ///< of lists, by path
+
+  struct Restart {
+    std::string name;   ///< what to tell the user
+    std::string value;  ///< all of the unit's in one text
+    bool operator!=(const Restart& other) const { return value != other.value; }
+  };
+  std::map<std::string, Restart> restarts;  ///< by unit
+
+  void scalar(const Key& key, Scalar scalar) override { record(step_to(key), key, scalar.print()); }
+
+  void list(const Key& key, List list) override {
+    const Step step = step_to(key);
+    lengths[step.path] = list.size();
+    // An empty list differs from one whose elements need no restart.
+    if (key.needs_restart) add(step, std::to_string(list.size()));
+    if (list.members) elements(key, list);
+    for (std::size_t i = 0; list.scalar && i < list.size(); ++i) {
+      record({step.path + '[' + std::to_string(i) + ']', step.generic, step.unit}, key, list.scalar(i).print());
+    }
+  }
+
+ private:
+  void record(const Step& step, const Key& key, const std::optional<std::string>& value) {
+    values[step.path] = value;
+    if (key.needs_restart) add(step, value.value_or(""));
+  }
+  void add(const Step& step, const std::string& value) {
+    Restart& restart = restarts.try_emplace(step.unit, Restart{step.generic, {}}).first->second;
+    restart.value.append(step.path).append("=").append(value).push_back('\0');
+  }
+};
+
+/// Writes recorded values into the units named.
+class Writer final : public Walker {
+ public:
+  Writer(const Recorder& recorded, std::set<std::string> units) : recorded_(recorded), units_(std::move(units)) {}
+
+  void scalar(const Key& key, Scalar scalar) override {
+    const Step step = step_to(key);
+    if (units_.count(step.unit) > 0) set(scalar, step.path);
+  }
+
+  void list(const Key& key, List list) override {
+    const Step step = step_to(key);
+    if (units_.count(step.unit) == 0) return;
+    list.resize(0);  // new elements hold the defaults: what has no value stays without
+    list.resize(recorded_.lengths.at(step.path));
+    if (list.members) elements(key, list);
+    for (std::size_t i = 0; list.scalar && i < list.size(); ++i) {
+      set(list.scalar(i), step.path + '[' + std::to_string(i) + ']');
+    }
+  }
+
+ private:
+  void set(const Scalar& scalar, const std::string& path) const {
+    if (const auto& value = recorded_.values.at(path)) scalar.set(*value);
+  }
+
+  const Recorder& recorded_;
+  std::set<std::string> units_;
+};
+
+}  // namespace
+
+std::vector<std::string> keep_until_restart(const Describe& running, const Describe& next) {
+  Recorder before;
+  Recorder after;
+  running(before);
+  next(after);
+  std::set<std::string> units;
+  std::vector<std::string> names;
+  const auto compare = [&](const Recorder& some, const Recorder& other) {
+    for (const auto& [unit, restart] : some.restarts) {
+      const auto found = other.restarts.find(unit);
+      if (found != other.restarts.end() && !(restart != found->second)) continue;
+      if (units.insert(unit).second) names.push_back(restart.name);
+    }
+  };
+  compare(before, after);
+  compare(after, before);  // a list that was empty
+  if (!units.empty()) {
+    Writer writer(before, std::move(units));
+    next(writer);
+  }
+  return names;
+}
+
+}  // namespace config

@@ -1,0 +1,72 @@
+#include "config/restart.hpp"
+
+#include <algorithm>
+
+#include <doctest/doctest.h>
+
+#include "config/write.hpp"
+#include "proxy/config/fields.hpp"
+
+namespace {
+
+using namespace spillway;
+using Names = std::vector<std::string>;
+
+ProxyConfig load(const std::string& yaml) {
+  auto loaded = config::load_text({"proxy.yaml", yaml}, kProxyDefinition);
+  for (const config::Error& error : loaded.errors) FAIL(to_text(error));
+  return std::move(loaded.config);
+}
+
+std::string printed(const ProxyConfig& c) {
+  return config::to_yaml(c, kProxyDefinition);
+}
+
+/// The names of what waits for a restart; `next` is what is in force then.
+Names reload(const std::string& running, ProxyConfig& next) {
+  return config::keep_until_restart(load(running), next, kProxyDefinition);
+}
+
+TEST_CASE("what a reload can apply is applied") {
+  const std::string yaml =
+      "workers: 2\nadmission: {max_concurrent: 10}\nclasses: [{name: a, match: [{path: /a}]}]\n"
+      "trusted_proxies: [10.0.0.0/8]\nlog: {level: debug}\n";
+  ProxyConfig next = load(yaml);
+  CHECK(reload("workers: 2\nclasses: [{name: a, shed_at: 0.1, match: [{method: GET}, {path: /x}]}]\n", next) ==
+        Names{});
+  CHECK(printed(next) == printed(load(yaml)));
+}
+
+TEST_CASE("what it cannot apply stays as it runs, and is named; the rest of the file is applied all the same") {
+  struct Row {
+    std::string running, next;
+    Names names;
+    std::string in_force;
+  };
+  const std::string two = "classes: [{name: a, shed_at: 0.5, match: [{path: /a}]}, {name: b, match: [{method: GET}]}]";
+  const std::string renamed = "classes: [{name: a, match: [{path: /a}]}, {name: c, match: [{header: X, value: y}]}]";
+  const std::string swapped = "classes: [{name: b, match: [{path: /a}]}, {name: a, match: [{header: X, value: y}]}]";
+  for (const Row& row : {
+           Row{"workers: 2", "workers: 3\nlog: {query: true}", {"workers"}, "workers: 2\nlog: {query: true}"},
+           Row{"", "listen: [a:1, b:2]", {"listen"}, ""},
+           Row{"listen: [a:1, b:2, c:3]", "listen: a:1", {"listen"}, "listen: [a:1, b:2, c:3]"},
+           Row{"", "admin: {listen: a:1}", {"admin.listen"}, ""},
+           Row{"", "upstream: {address: a:1, max_idle: 3}", {"upstream.address"}, "upstream: {max_idle: 3}"},
+           Row{"", "reload: signal\nlog: {format: text}", {"log.format", "reload"}, ""},
+           Row{two, renamed, {"classes[].name"}, two},
+           Row{two, swapped, {"classes[].name"}, two},
+           Row{two, "limits: {head: 4KiB, uri: 1KiB}", {"classes[].name"}, two + "\nlimits: {head: 4KiB, uri: 1KiB}"},
+           Row{"", two, {"classes[].name"}, ""},
+           Row{"workers: 2", two, {"classes[].name", "workers"}, "workers: 2"},
+       }) {
+    CAPTURE(row.running);
+    CAPTURE(row.next);
+    ProxyConfig next = load(row.next);
+    Names names = reload(row.running, next);
+    std::sort(names.begin(), names.end());
+    CHECK(names == row.names);
+    CHECK(printed(next) == printed(load(row.in_force)));
+  }
+}
+
+}  // namespace
