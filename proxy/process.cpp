@@ -72,7 +72,8 @@ bool Process::open_admin() {
   shared_.log.info("admin on " + net::local_name(sockets.front()));
   admin_ = std::make_unique<admin::Server>(
       loop_, std::move(sockets.front()),
-      admin::pages({metrics_.get(), values, [this] { return config::to_yaml(config_, kProxyDefinition); }}));
+      admin::pages({metrics_.get(), values, [this] { return shared_.gate.snapshot(Clock::now()); },
+                    [this] { return config::to_yaml(config_, kProxyDefinition); }}));
   return true;
 }
 
@@ -97,7 +98,7 @@ int Process::run() {
   admin_->start();
   health_ = std::make_unique<upstream::HealthPoller>(
       loop_, shared_.endpoint, config_.upstream.health, [this](const upstream::HealthResult& result) {
-        if (result.report) shared_.gate.observe(*result.report, Clock::now());
+        shared_.gate.polled(result.healthy, result.report, Clock::now());
         if (shared_.state.upstream_healthy.exchange(result.healthy) == result.healthy) return;
         if (result.healthy) {
           shared_.log.info("the API is reachable");
@@ -184,7 +185,7 @@ void Process::reload() {
   }
   config_ = std::move(loaded.config);
   for (const auto& worker : workers_) worker->reconfigure(std::make_shared<const relay::Settings>(config_));
-  shared_.gate.configure(relay::admission_policy(config_), Clock::now());
+  shared_.gate.configure(relay::admission_policy(config_), config_.retry.budget, Clock::now());
   shared_.log.configure(config_.log);
   shared_.state.maintenance = config_.maintenance.enabled;
   shared_.state.reload_successful = true;

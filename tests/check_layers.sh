@@ -20,7 +20,7 @@ proxy/upstream/            : proxy/upstream/ proxy/net/ proxy/http/ proxy/config
 proxy/upstream/load_report : proxy/upstream/ :
 proxy/upstream/breaker     : proxy/upstream/breaker proxy/clock.hpp :
 proxy/upstream/retry_budget : proxy/upstream/retry_budget proxy/clock.hpp :
-proxy/relay/               : proxy/ config/ : boost/ sys/socket.h
+proxy/relay/               : proxy/ config/ : boost/ fmt/ sys/socket.h
 proxy/admin/               : proxy/ config/ : boost/ prometheus/ fmt/
 proxy/                     : proxy/ config/ : boost/ CLI/ fmt/ posix
 

@@ -26,7 +26,27 @@ Page ready(const telemetry::ProcessState& state) {
   return {200, kText, "ready\n"};
 }
 
-std::string stats(const telemetry::MetricSources& values) {
+/// Why admission decides as it does at the moment.
+std::string control(const admission::Snapshot& now) {
+  const auto ms = [](Duration d) { return std::chrono::duration<double, std::milli>(d).count(); };
+  std::string classes;
+  for (const auto& c : now.classes) {
+    classes += fmt::format(
+        R"({}{{"name":"{}","share":{},"reserve":{},"in_flight":{},"waiting":{},"newest_first":{},"service_ms":{:.3f},)"
+        R"("estimated_wait_ms":{:.3f}}})",
+        classes.empty() ? "" : ",", c.name, c.share, c.reserve, c.in_flight, c.waiting, c.overloaded,
+        ms(c.service_time), ms(c.estimated_wait));
+  }
+  return fmt::format(
+      R"({{"mode":"{}","baseline_ms":{:.3f},"latency_p90_ms":{:.3f},"pool_capacity_pct":{:.1f},"clients":{},)"
+      R"("retry_after_level_seconds":{:.1f},"breaker_state":"{}","breaker_remaining_ms":{:.0f},"breaker_ramp":{:.3f},)"
+      R"("classes":[{}]}})",
+      name(now.mode), 1000 * now.baseline_seconds, 1000 * now.latency_seconds, now.pool_capacity_pct, now.keys,
+      now.retry_after_seconds, name(now.breaker), ms(now.breaker_remaining), now.breaker_admission, classes);
+}
+
+std::string stats(const PageSources& sources) {
+  const telemetry::MetricSources& values = sources.values;
   const telemetry::AdmissionState admission = values.admission();
   const telemetry::ProcessState& state = *values.state;
   using Counters = telemetry::WorkerCounters;
@@ -36,10 +56,10 @@ std::string stats(const telemetry::MetricSources& values) {
       R"("requests":{{"parsed":{},"answered_by_api":{},"answered_by_proxy":{},"aborted":{}}},)"
       R"("admission":{{"in_flight":{},"queue_length":{},"limit":{},"capacity":{}}},)"
       R"("pool":{{"size":{},"overflow":{},"checked_in":{},"capacity":{},"waiters":{},"report_age_seconds":{:.3f}}},)"
-      R"("client_connections":{}}})"
+      R"("client_connections":{},"control":{}}})"
       "\n",
       values.version, state.draining.load(), state.maintenance.load(), state.upstream_healthy.load(),
-      state.breaker.load(),
+      admission.breaker,
       sum(
           values, [](const Counters& c) -> auto& { return c.upstream_active; }),
       sum(
@@ -56,7 +76,8 @@ std::string stats(const telemetry::MetricSources& values) {
       admission.load.pool_overflow, admission.load.pool_checked_in, admission.load.pool_capacity,
       admission.load.pool_waiters, age,
       sum(
-          values, [](const Counters& c) -> auto& { return c.client_connections; }));
+          values, [](const Counters& c) -> auto& { return c.client_connections; }),
+      control(sources.admission()));
 }
 
 constexpr std::string_view kIndex = R"(<!doctype html>
@@ -84,7 +105,7 @@ Server::Pages pages(PageSources sources) {
   pages["/health"] = [] { return Page{200, kText, "alive\n"}; };
   pages["/ready"] = [state = sources.values.state] { return ready(*state); };
   pages["/config"] = [config = sources.effective_config] { return Page{200, "application/yaml", config()}; };
-  pages["/stats"] = [values = sources.values] { return Page{200, kJson, stats(values)}; };
+  pages["/stats"] = [sources] { return Page{200, kJson, stats(sources)}; };
   return pages;
 }
 

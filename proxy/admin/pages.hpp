@@ -1,6 +1,7 @@
 #pragma once
 
 #include "proxy/admin/server.hpp"
+#include "proxy/admission/controller.hpp"
 #include "proxy/telemetry/metrics.hpp"
 
 namespace spillway::admin {
@@ -9,6 +10,7 @@ namespace spillway::admin {
 struct PageSources {
   const telemetry::Metrics* metrics;
   telemetry::MetricSources values;
+  std::function<admission::Snapshot()> admission;  ///< at the moment of the call
   std::function<std::string()> effective_config;  ///< YAML, secrets hidden
 };
 

@@ -121,7 +121,8 @@ int Controller::retry_after(Reason reason, std::uint32_t random, Time now) const
 }
 
 Snapshot Controller::snapshot(Time now) const {
-  Snapshot all{.in_flight = in_flight_,
+  Snapshot all{.mode = policy_.mode,
+               .in_flight = in_flight_,
                .limit = limit_now_,
                .queue_length = room_.size(),
                .baseline_seconds = limit_.baseline(),
@@ -311,7 +312,8 @@ void Controller::adopt(Policy policy) {
   update_shares();
 
   // Classes that the policy no longer has come behind the others of their rank, until their last request is gone.
-  std::vector<int> order = class_ids_;
+  std::vector<int> order(class_ids_.begin() + 1, class_ids_.end());
+  order.push_back(class_ids_.front());
   for (int id = 0; id < static_cast<int>(classes_.size()); ++id) {
     if (std::find(class_ids_.begin(), class_ids_.end(), id) == class_ids_.end()) order.push_back(id);
   }

@@ -21,6 +21,7 @@ namespace spillway::admission {
 
 /// Every number that led to a decision, for `/stats` and the sampled log line.
 struct Snapshot {
+  Mode mode{};
   int in_flight = 0, limit = 0, queue_length = 0;
   double baseline_seconds = 0, latency_seconds = 0;  ///< of the adaptive limit; 0 while it knows nothing
   double pool_capacity_pct = 0;                      ///< as estimated for this moment; 0 without a fresh report
@@ -82,6 +83,7 @@ class Controller {
   int queue_length() const { return room_.size(); }
   /// In force now: `max_concurrent` or what was learned, less while the breaker ramps up.
   int limit() const { return limit_now_; }
+  upstream::Breaker::State breaker_state() const { return breaker_.state(); }
   Snapshot snapshot(Time now) const;
 
  private:

@@ -1,9 +1,15 @@
 #include "proxy/admission/policy.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace spillway::admission {
+
+std::string_view name(Mode mode) {
+  constexpr std::array<std::string_view, 3> kNames{"enforce", "shadow", "off"};
+  return kNames[static_cast<std::size_t>(mode)];
+}
 
 int share_of(double shed_at, int limit) {
   if (shed_at <= 0) return 0;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "proxy/clock.hpp"
@@ -39,7 +40,9 @@ struct AdaptivePolicy {
 struct Policy {
   Mode mode = Mode::enforce;
   int max_concurrent = 100;          ///< requests in flight, at least 1
-  std::vector<ClassPolicy> classes;  ///< at least one; `Request::class_index` counts here
+  /// At least one; `Request::class_index` counts here. Who has the greater share goes first; of equal share, in this
+  /// order, but the first of all, which is the default class, behind the others.
+  std::vector<ClassPolicy> classes;
   QueuePolicy queue;
   AdaptivePolicy adaptive;
   bool pool_aware = true;                                         ///< effective once the API reports a pool
@@ -47,6 +50,8 @@ struct Policy {
   std::optional<Duration> retry_after = std::chrono::seconds(5);  ///< nothing: `auto`
   upstream::BreakerPolicy breaker{.enabled = false};
 };
+
+std::string_view name(Mode mode);
 
 /// The most requests that may be in flight for a class to be admitted still: floor(shed_at * limit), at least 1
 /// unless `shed_at` is 0. Exact for decimal shares: 0.80 of 100 is 80, although 0.80 in binary is a little less.

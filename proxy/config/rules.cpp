@@ -56,9 +56,9 @@ void check_classes(const ProxyConfig& c, Problems& problems) {
       problems.require(!rule.value || rule.header, {path + ".value"}, "needs header beside it");
     }
   }
-  problems.require(reserved <= c.admission.max_concurrent, {"classes", "admission.max_concurrent"},
-                   "the classes reserve " + std::to_string(reserved) + " slots; admission.max_concurrent is " +
-                       std::to_string(c.admission.max_concurrent));
+  problems.require(reserved < c.admission.max_concurrent, {"classes", "admission.max_concurrent"},
+                   "the classes reserve " + std::to_string(reserved) + " slots, which must leave at least one of " +
+                       "admission.max_concurrent (" + std::to_string(c.admission.max_concurrent) + ") to all");
 }
 
 }  // namespace

@@ -42,6 +42,9 @@ struct Exchange {
     permit.reset();
     ticket.state = admission::Request::State::fresh;
     ticket.shadow_refused = false;
+    ticket.key = 0;
+    ticket.deadline = Time::max();
+    ticket.sent = ticket.answered = {};
     output = {};
   }
 

@@ -6,6 +6,16 @@ namespace spillway::relay {
 
 using admission::Request;
 
+namespace {
+constexpr Duration kExplainEvery = std::chrono::seconds(1);
+}
+
+Gate::Gate(admission::Policy policy, double retry_budget, Explain explain)
+    : capacity_(policy.max_concurrent),
+      controller_(std::move(policy)),
+      retries_(retry_budget),
+      explain_(std::move(explain)) {}
+
 Request::State Gate::arrive(Ticket& ticket, Time now) {
   Request* decided;
   Request::State state;
@@ -13,7 +23,8 @@ Request::State Gate::arrive(Ticket& ticket, Time now) {
     const std::lock_guard lock(mutex_);
     state = controller_.arrive(ticket, now);
     ticket.in_flight = controller_.in_flight();
-    decided = take_decided();  // a full queue may have given up somebody else
+    if (state == Request::State::refused || ticket.shadow_refused) refused(ticket, now);
+    decided = take_decided(now);  // a full queue may have given up somebody else
   }
   resume(decided);
   return state;
@@ -31,18 +42,19 @@ void Gate::tick(Time now) {
   {
     const std::lock_guard lock(mutex_);
     controller_.tick(now);
-    decided = take_decided();
+    decided = take_decided(now);
   }
   resume(decided);
 }
 
-void Gate::configure(admission::Policy policy, Time now) {
+void Gate::configure(admission::Policy policy, double retry_budget, Time now) {
   Request* decided;
   {
     const std::lock_guard lock(mutex_);
     capacity_ = policy.max_concurrent;
+    retries_.configure(retry_budget);
     controller_.configure(std::move(policy), now);
-    decided = take_decided();
+    decided = take_decided(now);
   }
   resume(decided);
 }
@@ -52,7 +64,7 @@ void Gate::refuse_waiting(admission::Reason reason) {
   {
     const std::lock_guard lock(mutex_);
     controller_.refuse_waiting(reason);
-    decided = take_decided();
+    decided = take_decided(Clock::now());
   }
   resume(decided);
 }
@@ -62,32 +74,70 @@ void Gate::finish(Ticket& ticket, admission::Completion completion, const std::o
   Request* decided;
   {
     const std::lock_guard lock(mutex_);
-    if (report) {
-      load_ = *report;
-      load_at_ = now;
-    }
     controller_.finish(ticket, completion, now);
-    decided = take_decided();
+    if (report) observe(*report, now);
+    decided = take_decided(now);
   }
   resume(decided);
 }
 
-void Gate::observe(const upstream::LoadReport& report, Time now) {
+void Gate::polled(bool healthy, const std::optional<upstream::LoadReport>& report, Time now) {
   const std::lock_guard lock(mutex_);
+  if (healthy) controller_.health_succeeded();
+  if (report) observe(*report, now);
+}
+
+void Gate::observe(const upstream::LoadReport& report, Time now) {
   load_ = report;
   load_at_ = now;
+  controller_.observe({report.pool_capacity, report.pool_in_use(), report.pool_waiters}, now);
+}
+
+int Gate::retry_after(admission::Reason reason, Time now) {
+  const std::lock_guard lock(mutex_);
+  return controller_.retry_after(reason, static_cast<std::uint32_t>(random_()), now);
+}
+
+bool Gate::begin_retry() {
+  const std::lock_guard lock(mutex_);
+  return retries_.take(controller_.in_flight());
+}
+
+void Gate::end_retry() {
+  const std::lock_guard lock(mutex_);
+  retries_.give_back();
 }
 
 telemetry::AdmissionState Gate::state() const {
   const std::lock_guard lock(mutex_);
-  return {controller_.in_flight(), controller_.queue_length(), controller_.limit(), capacity_, load_, load_at_};
+  return {.in_flight = controller_.in_flight(),
+          .queue_length = controller_.queue_length(),
+          .limit = controller_.limit(),
+          .capacity = capacity_,
+          .breaker = static_cast<int>(controller_.breaker_state()),
+          .load = load_,
+          .load_at = load_at_};
 }
 
-Request* Gate::take_decided() {
+admission::Snapshot Gate::snapshot(Time now) const {
+  const std::lock_guard lock(mutex_);
+  return controller_.snapshot(now);
+}
+
+void Gate::refused(Ticket& ticket, Time now) {
+  ticket.retry_after = controller_.retry_after(ticket.reason, static_cast<std::uint32_t>(random_()), now);
+  if (!explain_ || now - explained_ < kExplainEvery) return;
+  explained_ = now;
+  explain_(ticket, controller_.snapshot(now));
+}
+
+Request* Gate::take_decided(Time now) {
   Request* first = nullptr;
   Request** link = &first;
   while (Request* request = controller_.next_decided()) {
-    static_cast<Ticket*>(request)->in_flight = controller_.in_flight();
+    Ticket& ticket = *static_cast<Ticket*>(request);
+    ticket.in_flight = controller_.in_flight();
+    if (ticket.state == Request::State::refused || ticket.shadow_refused) refused(ticket, now);
     *link = request;
     link = &request->next;
   }

@@ -1,13 +1,16 @@
 #pragma once
 
+#include <functional>
 #include <mutex>
 #include <optional>
+#include <random>
 #include <utility>
 
 #include "proxy/admission/controller.hpp"
 #include "proxy/net/parking.hpp"
 #include "proxy/telemetry/state.hpp"
 #include "proxy/upstream/load_report.hpp"
+#include "proxy/upstream/retry_budget.hpp"
 
 namespace spillway::relay {
 
@@ -16,7 +19,8 @@ struct Ticket : admission::Request {
   explicit Ticket(net::Executor loop) : executor(std::move(loop)) {}
   net::Executor executor;
   net::Parking parking;
-  int in_flight = 0;  ///< requests in flight once it was admitted, itself included
+  int in_flight = 0;    ///< requests in flight once it was admitted, itself included
+  int retry_after = 0;  ///< seconds to tell the client, once refused
 };
 
 /// The admission controller for all workers. One mutex around pure decisions of some ten nanoseconds buys an
@@ -24,7 +28,12 @@ struct Ticket : admission::Request {
 /// Requests whose wait ends are resumed on their own event loop.
 class Gate {
  public:
-  explicit Gate(admission::Policy policy) : capacity_(policy.max_concurrent), controller_(std::move(policy)) {}
+  /// Told of a refusal (in `shadow`, of what would be one) and the numbers behind it, once a second at most.
+  /// Called with the gate's lock held: must not call back.
+  using Explain = std::function<void(const admission::Request&, const admission::Snapshot&)>;
+
+  /// `retry_budget`: share of the requests in flight that may be under way for a second time.
+  explicit Gate(admission::Policy policy, double retry_budget = 0.2, Explain explain = {});
 
   /// Admitted or refused at once, or waiting: then the coroutine parks in `ticket.parking` before anything else,
   /// and is resumed with the decision in `ticket.state`.
@@ -35,25 +44,40 @@ class Gate {
   bool abandon(Ticket& ticket);
 
   void tick(Time now);
-  void configure(admission::Policy policy, Time now);
+  void configure(admission::Policy policy, double retry_budget, Time now);
   void refuse_waiting(admission::Reason reason);
 
-  /// What the API reports of itself, on a response or a health poll.
-  void observe(const upstream::LoadReport& report, Time now);
+  /// A health poll has ended.
+  void polled(bool healthy, const std::optional<upstream::LoadReport>& report, Time now);
+
+  /// Seconds to tell a client that was refused elsewhere.
+  int retry_after(admission::Reason reason, Time now);
+
+  /// Whether a request may be sent a second time now; then `end_retry` once it has been.
+  bool begin_retry();
+  void end_retry();
 
   telemetry::AdmissionState state() const;
+  admission::Snapshot snapshot(Time now) const;
 
  private:
   friend class Permit;
   void finish(Ticket& ticket, admission::Completion completion, const std::optional<upstream::LoadReport>& report,
               Time now);
-  /// Takes the decided requests out of the controller; call with the lock held, `resume` them without it.
-  admission::Request* take_decided();
+  // With the lock held:
+  void observe(const upstream::LoadReport& report, Time now);
+  void refused(Ticket& ticket, Time now);
+  /// Takes the decided requests out of the controller; `resume` them without the lock.
+  admission::Request* take_decided(Time now);
   static void resume(admission::Request* decided);
 
   mutable std::mutex mutex_;
   int capacity_;
   admission::Controller controller_;
+  upstream::RetryBudget retries_;
+  std::mt19937 random_{std::random_device{}()};  ///< spreads the clients that are told to come back
+  Explain explain_;
+  Time explained_{};
   upstream::LoadReport load_;
   std::optional<Time> load_at_;
 };

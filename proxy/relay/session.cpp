@@ -85,10 +85,11 @@ net::Task<Session::After> Session::exchange() {
   // To the API, written anew, and its answer's head back. Once more on a fresh connection if a kept one was stale.
   if (!failure) failure = prepare_request();
   if (!failure) failure = co_await forward(false);
-  if (failure.may_retry) {
+  if (failure.may_retry && x_->settings->config.retry.attempts > 0 && worker_.shared().gate.begin_retry()) {
     ++x_->retries;
     worker_.counters().upstream_retries.add();
     failure = co_await forward(true);
+    worker_.shared().gate.end_retry();
   }
 
   // The answer, written anew, streamed to the client at the pace it reads.
@@ -169,6 +170,8 @@ Failure Session::ask_for_slot() {
   }
   x.arrived = Clock::now();
   x.ticket.class_index = x.class_index;
+  x.ticket.key = client_key(*x.settings, x.request, peer_, worker_.shared().key_hash);
+  if (const auto timeout = request_timeout(x.request)) x.ticket.deadline = x.began + *timeout;
   const State state = worker_.shared().gate.arrive(x.ticket, x.arrived);
   if (state == State::refused) return Failure::refused(x.ticket.reason);
   if (state == State::admitted) admitted();

@@ -60,7 +60,7 @@ class Session final : public net::Deadline, public net::Stream::Observer, public
   net::Task<Failure> forward(bool fresh);
   bool reuse_connection();
   net::Task<Failure> connect();
-  void send_head();
+  Failure send_head();
   net::Task<Failure> say_continue();
   net::Task<Failure> upload();
   net::Task<Failure> read_response_head();

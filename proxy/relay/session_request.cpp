@@ -22,6 +22,10 @@ Failure Session::prepare_request() {
   forwarding.emit_forwarded = x.settings->config.forwarded_header;
   forwarding.request_id = x.request_id;
   forwarding.traceparent = telemetry::text(x.traceparent);
+  if (x.ticket.deadline != Time::max()) {
+    const auto left = std::chrono::floor<std::chrono::milliseconds>(x.ticket.deadline - x.ticket.admitted);
+    forwarding.time_left = std::max(left, std::chrono::milliseconds(1));
+  }
   http::write_request(x.request, forwarding, x.to_upstream);
   x.method = std::string_view(x.to_upstream).substr(0, x.method.size());
   x.target = std::string_view(x.to_upstream).substr(x.method.size() + 1, x.target.size());
@@ -49,8 +53,8 @@ net::Task<Failure> Session::forward(bool fresh) {
   Failure failure;
   if (fresh || !reuse_connection()) failure = co_await connect();
   if (!failure) {
-    send_head();
-    if (x_->request.expect_continue) failure = co_await say_continue();
+    failure = send_head();
+    if (!failure && x_->request.expect_continue) failure = co_await say_continue();
   }
   while (!failure) {
     if (!x_->upload.done() || !x_->output.empty()) failure = co_await upload();
@@ -94,6 +98,9 @@ net::Task<Failure> Session::connect() {
   if (error) {
     counters.upstream_connect_failures.add();
     const bool late = timed_out_;
+    const bool nobody_listens =
+        error == net::asio::error::connection_refused || error == boost::system::errc::no_such_file_or_directory;
+    if (nobody_listens) x_->permit->complete(admission::Completion::unreachable);
     drop_upstream();
     co_return late ? Failure::Kind::connect_timeout : Failure::Kind::connect_failed;
   }
@@ -103,14 +110,17 @@ net::Task<Failure> Session::connect() {
 }
 
 /// The head, with the part of the body that came with it. What the socket does not take at once goes with the upload.
-void Session::send_head() {
+/// Whoever cannot have the answer in time any more is not sent on.
+Failure Session::send_head() {
   Exchange& x = *x_;
-  x.sent = Clock::now();
+  x.sent = x.ticket.sent = Clock::now();
+  if (x.sent >= x.ticket.deadline) return Failure::refused(admission::Reason::deadline);
   arm(x.sent, x.settings->config.timeouts.response);
   x.output = {};
   x.output.add(x.to_upstream);
   gather_upload();
   write_upstream();
+  return {};
 }
 
 /// Admitted, and the API is there: now the client may send the body it asked about.

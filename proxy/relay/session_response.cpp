@@ -14,6 +14,12 @@ constexpr std::uint64_t kDrainMax = 64 * 1024;
 constexpr Duration kLinger = std::chrono::seconds(2);
 /// Payload up to here is copied behind the head: one plain send costs less than a gathered one.
 constexpr std::size_t kCopiedMax = 2 * 1024;
+
+/// Whether a failure after admission says anything of how the API does.
+bool concerns_api(Failure::Kind kind) {
+  return kind != Failure::Kind::refused && kind != Failure::Kind::bad_request && kind != Failure::Kind::client_gone &&
+         kind != Failure::Kind::client_timeout;
+}
 }  // namespace
 
 /// The next head of the API, which may be an informational one. Nothing of it is passed on yet.
@@ -98,6 +104,8 @@ net::Task<Failure> Session::relay_response() {
       x.answered = Clock::now();
       x.permit->complete(x.response.status < 500 ? admission::Completion::success : admission::Completion::dropped);
       x.permit->release(x.answered);
+    } else if (x.ticket.answered == Time{}) {
+      x.ticket.answered = Clock::now();  // how fast the client reads the rest says nothing of the API
     }
     x.response_started = true;
     Failure failure;
@@ -153,7 +161,7 @@ net::Task<Failure> Session::flush_client() {
 net::Task<Session::After> Session::answer(Failure failure) {
   Exchange& x = *x_;
   if (upstream_) drop_upstream();
-  if (x.permit && failure.kind == Failure::Kind::client_gone) x.permit->complete(admission::Completion::ignore);
+  if (x.permit && !concerns_api(failure.kind)) x.permit->complete(admission::Completion::ignore);
   x.permit.reset();
   Answer answer = describe(failure);
   if (x.response_started || answer.status == 0) {
@@ -173,10 +181,13 @@ net::Task<Session::After> Session::answer(Failure failure) {
   context.head_method = x.parsed && x.request.head_method;
   if (failure.kind == Failure::Kind::refused) {
     x.refused_for = failure.reason;
-    context.retry_after = x.settings->retry_after_seconds;
     if (failure.reason == admission::Reason::maintenance) {
       context.retry_after = x.settings->maintenance_retry_after_seconds;
       context.detail = x.settings->config.maintenance.message;
+    } else if (x.ticket.state == admission::Request::State::refused) {
+      context.retry_after = x.ticket.retry_after;
+    } else {
+      context.retry_after = worker_.shared().gate.retry_after(failure.reason, Clock::now());
     }
   }
   x.to_client.clear();

@@ -14,6 +14,19 @@ int whole_seconds(Duration duration) {
   return static_cast<int>(std::ceil(std::chrono::duration<double>(duration).count()));
 }
 
+upstream::BreakerPolicy breaker_policy(const BreakerConfig& c) {
+  return {.enabled = c.enabled,
+          .window = c.window,
+          .min_requests = c.min_requests,
+          .failure_ratio = c.failure_ratio,
+          .slow_call = c.slow_call > Duration::zero() ? c.slow_call : Duration::max(),
+          .slow_ratio = c.slow_ratio,
+          .open_for = c.open_for,
+          .max_open = c.max_open,
+          .trial_requests = c.trial_requests,
+          .ramp = c.ramp};
+}
+
 }  // namespace
 
 Settings::Settings(const ProxyConfig& c)
@@ -22,15 +35,16 @@ Settings::Settings(const ProxyConfig& c)
       response_head{c.limits.head, c.limits.uri, static_cast<std::size_t>(c.limits.headers), true},
       classifier(c.classes),
       pool{c.upstream.max_connections, (c.upstream.max_idle + c.workers - 1) / c.workers, c.upstream.idle_timeout},
-      retry_after_seconds(whole_seconds(c.admission.retry_after.fixed)),
+      fairness_header(c.admission.fairness.key.header),
       maintenance_retry_after_seconds(whole_seconds(c.maintenance.retry_after)) {
+  std::transform(fairness_header.begin(), fairness_header.end(), fairness_header.begin(), http::to_lower);
   for (const std::string& name : classify::class_names(c.classes)) critical.push_back(name == kCriticalClass);
   // A connection idle at another worker cannot be taken, so idle ones must leave room for every request in flight.
   if (c.workers > 1)
     pool.max_idle = std::min(pool.max_idle, (c.upstream.max_connections - c.admission.max_concurrent) / c.workers);
 }
 
-bool Settings::trusts(const std::string& peer) const {
+bool Settings::trusts(std::string_view peer) const {
   if (config.trusted_proxies.empty()) return peer.empty();
   config::IpBytes address;
   if (!config::parse(peer, address)) return peer.empty();
@@ -56,6 +70,12 @@ admission::Policy admission_policy(const ProxyConfig& config) {
   for (const ClassConfig& c : config.classes) policy.classes.push_back({c.name, c.shed_at, c.reserve});
   const QueueConfig& queue = config.admission.queue;
   policy.queue = {queue.max_length, queue.max_wait, queue.target, queue.interval};
+  policy.adaptive = {config.admission.adaptive.enabled, config.admission.adaptive.min};
+  policy.pool_aware = config.admission.pool_aware;
+  policy.fairness_share = config.admission.fairness.share;
+  policy.retry_after.reset();
+  if (!config.admission.retry_after.automatic) policy.retry_after = config.admission.retry_after.fixed;
+  policy.breaker = breaker_policy(config.breaker);
   return policy;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "proxy/admission/policy.hpp"
@@ -17,7 +18,7 @@ struct Settings {
   explicit Settings(const ProxyConfig& c);
 
   /// Whether a peer is one of `trusted_proxies`. A unix socket's peer (no address) is: the file's mode guards it.
-  bool trusts(const std::string& peer) const;
+  bool trusts(std::string_view peer) const;
 
   ProxyConfig config;
   http::HeadLimits request_head;
@@ -25,7 +26,7 @@ struct Settings {
   classify::Classifier classifier;
   std::vector<bool> critical;  ///< by class index: served during maintenance
   upstream::PoolLimits pool;
-  int retry_after_seconds;
+  std::string fairness_header;  ///< in lower case; empty unless clients are told apart by one
   int maintenance_retry_after_seconds;
 };
 

@@ -120,7 +120,7 @@ void Worker::refuse_connection(net::Socket socket) {
   ProblemContext context;
   context.request_id = telemetry::text(id);
   context.date = http_date();
-  context.retry_after = settings_->retry_after_seconds;
+  context.retry_after = shared_.gate.retry_after(admission::Reason::connections, Clock::now());
   context.keep_alive = false;
   const Answer answer = describe(Failure::refused(admission::Reason::connections));
   write_problem(answer, context, out);

@@ -11,6 +11,8 @@
 
 #include "proxy/net/listener.hpp"
 #include "proxy/net/timers.hpp"
+#include "proxy/relay/client_key.hpp"
+#include "proxy/relay/explain.hpp"
 #include "proxy/relay/gate.hpp"
 #include "proxy/relay/session.hpp"
 #include "proxy/relay/settings.hpp"
@@ -24,12 +26,15 @@ namespace spillway::relay {
 /// What all workers share. Outlives them.
 struct Shared {
   explicit Shared(const ProxyConfig& config)
-      : gate(admission_policy(config)), class_names(classify::class_names(config.classes)), log(config.log) {}
+      : class_names(classify::class_names(config.classes)),
+        log(config.log),
+        gate(admission_policy(config), config.retry.budget, log_refusals(log)) {}
 
-  Gate gate;
-  telemetry::ProcessState state;
   std::vector<std::string> class_names;  ///< by class index
   telemetry::Log log;
+  Gate gate;
+  telemetry::ProcessState state;
+  KeyHash key_hash;  ///< of clients, for fairness
   upstream::Endpoint endpoint;  ///< of the API; set before the workers start
   std::atomic<int> client_connections{0};
   std::atomic<int> upstream_connections{0};

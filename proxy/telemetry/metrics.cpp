@@ -242,7 +242,7 @@ std::vector<MetricFamily> Metrics::Collect() const {
                    workers, [](const auto& w) -> auto& { return w.upstream_connect_failures; }));
   families.set(kUpstreamRetries, sum(
                                      workers, [](const auto& w) -> auto& { return w.upstream_retries; }));
-  families.set(kBreakerState, static_cast<double>(state.breaker.load()));
+  families.set(kBreakerState, static_cast<double>(gate.breaker));
   families.set(kUpstreamHealthy, state.upstream_healthy.load());
   families.set(kMaintenance, state.maintenance.load());
   families.set(kDraining, state.draining.load());

@@ -14,7 +14,6 @@ struct ProcessState {
   std::atomic<bool> draining{false};
   std::atomic<bool> maintenance{false};
   std::atomic<bool> upstream_healthy{false};
-  std::atomic<int> breaker{0};  ///< 0 closed, 1 half-open, 2 open
   std::atomic<bool> reload_successful{true};
   std::atomic<std::int64_t> reload_time{0};  ///< seconds since 1970
 };
@@ -25,6 +24,7 @@ struct AdmissionState {
   int queue_length = 0;
   int limit = 0;
   int capacity = 0;
+  int breaker = 0;  ///< 0 closed, 1 half-open, 2 open
   upstream::LoadReport load;
   std::optional<Time> load_at;  ///< when `load` was reported; nothing: never
 };

@@ -107,4 +107,9 @@ void Breaker::enter(State state) {
   sum_ = {};
 }
 
+std::string_view name(Breaker::State state) {
+  constexpr std::array<std::string_view, 3> kNames{"closed", "half_open", "open"};
+  return kNames[static_cast<std::size_t>(state)];
+}
+
 }  // namespace spillway::upstream

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string_view>
 
 #include "proxy/clock.hpp"
 
@@ -74,5 +75,7 @@ class Breaker {
   Duration open_period_{}, ramp_{};
   int trials_out_ = 0, trials_succeeded_ = 0;
 };
+
+std::string_view name(Breaker::State state);
 
 }  // namespace spillway::upstream

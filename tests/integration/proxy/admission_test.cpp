@@ -1,11 +1,6 @@
 // How many requests go on to the API at a time, and what becomes of the others.
 
-#include <list>
-
-#include <doctest/doctest.h>
-
-#include "tests/integration/proxy/client.hpp"
-#include "tests/integration/proxy/proxy.hpp"
+#include "tests/integration/proxy/held.hpp"
 
 namespace spillway::test {
 namespace {
@@ -14,24 +9,6 @@ constexpr const char* kClasses =
     "classes:\n"
     "  - {name: critical, shed_at: 1.0, match: [{path_prefix: /critical/}]}\n"
     "  - {name: background, shed_at: 0.6, match: [{header: X-Priority, value: background}]}\n";
-
-void hold(Turn& turn) {
-  turn.hold();
-  turn.answer();
-}
-
-/// Clients with a request each that the API holds.
-std::list<Client> fill(const Proxy& proxy, const Upstream& upstream, int count, const char* target = "/held") {
-  std::list<Client> clients;
-  const int before = upstream.inside();
-  for (int i = 0; i < count; ++i) clients.emplace_back(proxy).start("GET", target);
-  CHECK(eventually([&] { return upstream.inside() == before + count; }));
-  return clients;
-}
-
-void check_answered(std::list<Client>& clients) {
-  for (Client& client : clients) CHECK(client.receive().status == 200);
-}
 
 void check_refusal(const Reply& reply, const char* reason) {
   CHECK(reply.status == 503);

@@ -219,7 +219,8 @@ class World {
   bool ranks_before(int a, int b) const {
     const double at_a = policy_.classes[static_cast<std::size_t>(a)].shed_at;
     const double at_b = policy_.classes[static_cast<std::size_t>(b)].shed_at;
-    return at_a > at_b || (at_a == at_b && a < b);
+    const auto place = [](int index) { return (index + kClasses - 1) % kClasses; };  // the default class is last
+    return at_a > at_b || (at_a == at_b && place(a) < place(b));
   }
 
   std::minstd_rand random_;

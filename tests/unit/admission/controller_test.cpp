@@ -128,16 +128,19 @@ TEST_CASE("a freed slot goes to the best class that waits, and within it to the 
   }
 }
 
-TEST_CASE("classes of the same share rank in the order of the configuration") {
+TEST_CASE("classes of the same share rank in the order of the configuration, the default class behind them") {
   Policy policy;
   policy.max_concurrent = 1;
-  policy.classes = {{"first", 1.0}, {"second", 1.0}};
+  policy.classes = {{"default", 1.0}, {"first", 1.0}, {"second", 1.0}};
   Scene scene(policy);
   scene.fill(0, 1);
-  scene.arrive(1);
-  Request& better = scene.arrive(0);
-  scene.finish_first();
-  CHECK(scene.controller.next_decided() == &better);
+  Request& third = scene.arrive(0);
+  Request& second = scene.arrive(2);
+  Request& first = scene.arrive(1);
+  for (Request* next : {&first, &second, &third}) {
+    scene.finish_first();
+    CHECK(scene.decided() == std::vector<Request*>{next});
+  }
 }
 
 TEST_CASE("a full queue gives up the youngest of the lowest class for a better arrival, and for no other") {

@@ -129,19 +129,23 @@ TEST_CASE("a burst of 200 ms at 5x on 0.5x is absorbed, with the queue of the 10
 }
 
 TEST_CASE("a mix at 5x: strict order of success, the best class unharmed") {
+  constexpr int kNormal = 0, kCritical = 1, kBackground = 2;
   const Backend backend = backend_of(50, true);
   Policy policy = policy_of(50, 10);
-  policy.classes = {{"critical", 1.0}, {"normal", 1.0}, {"background", 1.0}};  // ranked by their order
+  policy.classes = {
+      {"normal", 1.0}, {"critical", 1.0}, {"background", 0.98}};  // the default class yields to its equals
   const auto run_mix = [&](double load) {
     Simulation simulation(policy, backend, 9);
     const double rate = load * backend.capacity();
-    simulation.add(steady(0, 0.10 * rate));
-    simulation.add(steady(1, 0.70 * rate));
-    simulation.add(steady(2, 0.20 * rate));
+    simulation.add(steady(kCritical, 0.10 * rate));
+    simulation.add(steady(kNormal, 0.70 * rate));
+    simulation.add(steady(kBackground, 0.20 * rate));
     simulation.run_until(5);
     return std::move(simulation.records);
   };
-  const auto critical = [](const Record& r) { return r.class_index == 0 && r.answered && r.arrived >= kWarmUp; };
+  const auto critical = [](const Record& r) {
+    return r.class_index == kCritical && r.answered && r.arrived >= kWarmUp;
+  };
   const std::deque<Record> calm = run_mix(0.5), mix = run_mix(5);
   double arrived[3] = {}, answered[3] = {}, goodput = 0;
   for (const Record& record : mix) {
@@ -149,9 +153,9 @@ TEST_CASE("a mix at 5x: strict order of success, the best class unharmed") {
     ++arrived[record.class_index];
     if (record.answered) ++answered[record.class_index], ++goodput;
   }
-  CHECK(answered[0] >= 0.999 * arrived[0]);
-  CHECK(answered[0] / arrived[0] > answered[1] / arrived[1]);
-  CHECK(answered[1] / arrived[1] > answered[2] / arrived[2]);
+  CHECK(answered[kCritical] >= 0.999 * arrived[kCritical]);
+  CHECK(answered[kCritical] / arrived[kCritical] > answered[kNormal] / arrived[kNormal]);
+  CHECK(answered[kNormal] / arrived[kNormal] > answered[kBackground] / arrived[kBackground]);
   CHECK(goodput >= 0.97 * 3.9 * backend.capacity());
   CHECK(latency_quantile(mix, 0.99, critical) <= 1.1 * latency_quantile(calm, 0.99, critical));
 }

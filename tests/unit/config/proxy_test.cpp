@@ -178,7 +178,7 @@ TEST_CASE("combinations that make no sense are refused") {
   const std::string wrong_part = class_with("match: [{pth: /}]");
   const std::string no_header = class_with("match: [{path: /, value: x}]");
   const std::string no_rule = class_with("match: []");
-  const std::string reserves = class_with("reserve: 101, match: [{path: /}]");
+  const std::string reserves = class_with("reserve: 100, match: [{path: /}]");
   for (const Row& row : {
            Row{"listen: [a:1, b:1, a:1]", "listen[2]: listens on a:1 twice"},
            Row{"listen: [a:0, a:0]", ""},
@@ -216,7 +216,7 @@ TEST_CASE("combinations that make no sense are refused") {
            Row{wrong_part, "classes[0].match[0].pth: unknown key; did you mean path?"},
            Row{no_header, "classes[0].match[0].value: needs header beside it"},
            Row{no_rule, "classes[0].match: must have 1 to 100 elements, not 0"},
-           Row{reserves, "classes: the classes reserve 101 slots; admission.max_concurrent is 100"},
+           Row{reserves, "classes: the classes reserve 100 slots, which must leave at least one of admission.max_concurrent (100) to all"},
            Row{"admission: {max_concurent: 50}", "admission.max_concurent: unknown key; did you mean max_concurrent?"},
        }) {
     CAPTURE(row.yaml);

@@ -47,7 +47,7 @@ struct World {
   void reload(unsigned dice) {
     if (dice % 4 == 0) return gate.refuse_waiting(Reason::draining);
     const std::array policies{policy_of(kCap), policy_of(kCap / 2), policy_of(kCap, 0)};
-    gate.configure(policies[dice % policies.size()], now());
+    gate.configure(policies[dice % policies.size()], 0.2, now());
   }
 
   const bool reloading;

@@ -1,6 +1,9 @@
 // What a session sees of the gate. The event loop is polled, so that each step is told in order.
 #include "proxy/relay/gate.hpp"
 
+#include <deque>
+#include <vector>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <doctest/doctest.h>
@@ -181,7 +184,7 @@ TEST_CASE("a drain refuses all who wait; a reload looks at them again") {
   Scene scene(policy_of(2));
   Visitor first(scene.gate, scene.loop), second(scene.gate, scene.loop), third(scene.gate, scene.loop);
   for (Visitor* visitor : {&first, &second, &third}) scene.come(*visitor);
-  scene.gate.configure(policy_of(4), scene.now);
+  scene.gate.configure(policy_of(4), 0.2, scene.now);
   scene.poll();
   CHECK(second.permit);
   CHECK(scene.gate.state().limit == 4);
@@ -199,7 +202,7 @@ TEST_CASE("what the API reports of itself is kept with its time, from a poll or 
   CHECK_FALSE(scene.gate.state().load_at);
   upstream::LoadReport load;
   load.pool_size = 20;
-  scene.gate.observe(load, scene.now);
+  scene.gate.polled(true, load, scene.now);
   CHECK(scene.gate.state().load == load);
   CHECK(scene.gate.state().load_at == scene.now);
 
@@ -213,6 +216,106 @@ TEST_CASE("what the API reports of itself is kept with its time, from a poll or 
   telling.permit->release(scene.now + 2s);
   CHECK(scene.gate.state().load == load);
   CHECK(scene.gate.state().load_at == scene.now + 2s);
+}
+
+TEST_CASE("a report on a response is that of the pool after it: the next is refused while the pool is full") {
+  Scene scene(policy_of(4));
+  upstream::LoadReport full;
+  full.pool_size = full.pool_capacity = 2;
+  Visitor first(scene.gate, scene.loop), second(scene.gate, scene.loop);
+  scene.come(first);
+  first.permit->complete(admission::Completion::success);
+  first.permit->report(full);
+  first.permit->release(scene.now);
+  scene.come(second);
+  CHECK(second.ticket.state == State::refused);
+  CHECK(second.ticket.reason == Reason::pool);
+  CHECK(scene.gate.snapshot(scene.now).pool_capacity_pct == 100);
+  full.pool_checked_in = 2;
+  scene.gate.polled(true, full, scene.now);
+  Visitor third(scene.gate, scene.loop);
+  scene.come(third);
+  CHECK(third.permit);
+}
+
+TEST_CASE("nobody at the API's address opens the breaker; a good poll lets trials through") {
+  admission::Policy policy = policy_of(4);
+  policy.breaker = {.enabled = true, .open_for = 8s, .trial_requests = 1};
+  Scene scene(policy);
+  Visitor first(scene.gate, scene.loop), second(scene.gate, scene.loop), third(scene.gate, scene.loop);
+  scene.come(first);
+  first.permit->complete(admission::Completion::unreachable);
+  first.permit->release(scene.now);
+  CHECK(scene.gate.state().breaker == 2);
+  scene.come(second);
+  CHECK(second.ticket.reason == Reason::breaker);
+  CHECK(second.ticket.retry_after == 8);
+  CHECK(scene.gate.retry_after(Reason::breaker, scene.now + 3s) == 5);
+
+  scene.gate.polled(false, {}, scene.now);
+  CHECK(scene.gate.state().breaker == 2);
+  scene.gate.polled(true, {}, scene.now);
+  scene.come(third);
+  REQUIRE(third.permit);
+  third.permit->complete(admission::Completion::success);
+  third.permit->release(scene.now);
+  CHECK(scene.gate.state().breaker == 0);
+
+  SUBCASE("and a reload changes none of it") {
+    Visitor fourth(scene.gate, scene.loop);
+    scene.come(fourth);
+    fourth.permit->complete(admission::Completion::unreachable);
+    fourth.permit->release(scene.now);
+    scene.gate.configure(policy, 0.2, scene.now);
+    CHECK(scene.gate.state().breaker == 2);
+  }
+}
+
+TEST_CASE("retries under way are bounded, and a place that is given back is free again") {
+  Scene scene(policy_of(4));
+  for (int i = 0; i < upstream::RetryBudget::kLeast; ++i) CHECK(scene.gate.begin_retry());
+  CHECK_FALSE(scene.gate.begin_retry());
+  scene.gate.end_retry();
+  CHECK(scene.gate.begin_retry());
+}
+
+TEST_CASE("a refusal is explained with the numbers behind it, once a second at most") {
+  struct Told {
+    Reason reason;
+    admission::Snapshot numbers;
+  };
+  std::vector<Told> told;
+  admission::Policy policy = policy_of(4, 0);
+  relay::Gate gate(policy, 0.2, [&](const admission::Request& request, const admission::Snapshot& numbers) {
+    told.push_back({request.reason, numbers});
+  });
+  net::asio::io_context loop;
+  std::deque<Ticket> tickets;
+  std::vector<Permit> permits;
+  const Time now = Clock::now();
+  const auto come = [&](Time at) {
+    Ticket& ticket = tickets.emplace_back(loop.get_executor());
+    const State state = gate.arrive(ticket, at);
+    if (state == State::admitted) permits.emplace_back(gate, ticket);
+    return state;
+  };
+  CHECK(come(now) == State::admitted);
+  CHECK(come(now) == State::admitted);
+  CHECK(told.empty());
+  for (int i = 0; i < 100; ++i) CHECK(come(now + i * 1ms) == State::refused);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].reason == Reason::capacity);
+  CHECK(told[0].numbers.in_flight == 2);
+  CHECK(told[0].numbers.limit == 4);
+  CHECK(told[0].numbers.classes[0].share == 2);
+  CHECK(come(now + 1s) == State::refused);
+  CHECK(told.size() == 2);
+
+  policy.mode = admission::Mode::shadow;
+  gate.configure(policy, 0.2, now + 2s);
+  CHECK(come(now + 2s) == State::admitted);
+  REQUIRE(told.size() == 3);
+  CHECK(told[2].numbers.mode == admission::Mode::shadow);
 }
 
 }  // namespace

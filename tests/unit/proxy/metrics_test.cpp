@@ -227,7 +227,7 @@ TEST_CASE("gauges show the process and the API as they are") {
   p.state.maintenance = true;
   p.state.upstream_healthy = true;
   p.state.reload_successful = false;
-  p.state.breaker = 2;
+  p.admission.breaker = 2;
   p.state.reload_time = 1'700'000'000;
   p.dropped = 12;
   p.admission.in_flight = 80;

@@ -28,10 +28,8 @@ TEST_CASE("Retry-After is told in whole seconds, rounded up") {
   const Row rows[] = {{0s, 0}, {1ms, 1}, {999ms, 1}, {1s, 1}, {1001ms, 2}, {5s, 5}, {1min, 60}, {24h, 86'400}};
   for (const Row& row : rows) {
     ProxyConfig config;
-    config.admission.retry_after.fixed = row.configured;
     config.maintenance.retry_after = row.configured;
     const Settings settings(config);
-    CHECK(settings.retry_after_seconds == row.seconds);
     CHECK(settings.maintenance_retry_after_seconds == row.seconds);
   }
 }
@@ -144,6 +142,43 @@ TEST_CASE("admission follows the configuration, key by key") {
   CHECK(policy.queue.max_wait == 250ms);
   CHECK(policy.queue.target == 3ms);
   CHECK(policy.queue.interval == 90ms);
+
+  CHECK_FALSE(policy.adaptive.enabled);
+  CHECK(policy.pool_aware);
+  CHECK(policy.fairness_share == 0.5);
+  CHECK(policy.retry_after == Duration(5s));
+  CHECK(policy.breaker.enabled);
+
+  config.admission.adaptive = {.enabled = true, .min = 9};
+  config.admission.pool_aware = false;
+  config.admission.fairness.share = 0.25;
+  config.admission.retry_after.automatic = true;
+  config.breaker = {.enabled = false,
+                    .window = 3s,
+                    .min_requests = 7,
+                    .failure_ratio = 0.3,
+                    .slow_call = 0s,
+                    .slow_ratio = 0.6,
+                    .open_for = 2s,
+                    .max_open = 11s,
+                    .trial_requests = 4,
+                    .ramp = 6s};
+  const admission::Policy other = admission_policy(config);
+  CHECK(other.adaptive.enabled);
+  CHECK(other.adaptive.min == 9);
+  CHECK_FALSE(other.pool_aware);
+  CHECK(other.fairness_share == 0.25);
+  CHECK_FALSE(other.retry_after);
+  CHECK_FALSE(other.breaker.enabled);
+  CHECK(other.breaker.window == 3s);
+  CHECK(other.breaker.min_requests == 7);
+  CHECK(other.breaker.failure_ratio == 0.3);
+  CHECK(other.breaker.slow_call == Duration::max());  // no call is slow
+  CHECK(other.breaker.slow_ratio == 0.6);
+  CHECK(other.breaker.open_for == 2s);
+  CHECK(other.breaker.max_open == 11s);
+  CHECK(other.breaker.trial_requests == 4);
+  CHECK(other.breaker.ramp == 6s);
 
   config.admission.mode = AdmissionMode::shadow;
   CHECK(admission_policy(config).mode == admission::Mode::shadow);

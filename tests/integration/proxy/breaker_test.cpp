@@ -1,0 +1,123 @@
+// The circuit: opened by an API that fails or is gone, closed again when it is well.
+
+#include <csignal>
+#include <thread>
+
+#include "tests/integration/proxy/held.hpp"
+
+namespace spillway::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char* kOpenLong = "breaker: {open_for: 1m, ramp: 10s}\n";
+
+TEST_CASE("an API that is gone costs one 502, then everybody is told at once; when it is back, a poll ends the wait") {
+  for (const Upstream::Kind kind : {Upstream::Kind::tcp, Upstream::Kind::unix_socket}) {
+    CAPTURE(kind == Upstream::Kind::tcp);
+    Upstream upstream([](Turn& turn) { turn.answer(); }, kind);
+    Proxy proxy(upstream, {.more = kOpenLong});
+    Client client(proxy);
+    CHECK(client.get("/").status == 200);
+    upstream.down();
+    const auto began = std::chrono::steady_clock::now();
+    int bad_gateways = 0;
+    Reply reply;
+    CHECK(eventually([&] {
+      reply = client.get("/");
+      bad_gateways += reply.status == 502;
+      return reply.status == 503;
+    }));
+    CHECK(bad_gateways <= 1);
+    CHECK(reply.problem("reason") == "breaker");
+    const int retry_after = std::stoi(reply.field("Retry-After"));
+    CHECK(retry_after >= 1);
+    CHECK(retry_after <= 60);
+    CHECK(proxy.metric("spillway_breaker_state") == 2);
+    CHECK(proxy.page("/stats").second.find(R"("breaker_state":"open")") != std::string::npos);
+
+    std::this_thread::sleep_until(began + 2s);  // the longer it was open, the longer it ramps up
+    upstream.up();
+    CHECK(eventually([&] { return client.get("/").status == 200; }));
+    double lowest = 100;
+    CHECK(eventually([&] {
+      CHECK(client.get("/").status == 200);
+      if (proxy.metric("spillway_breaker_state") != 0) return false;
+      const double limit = proxy.metric("spillway_concurrency_limit");
+      lowest = std::min(lowest, limit);
+      return limit == 100;
+    }));
+    CHECK(lowest < 100);
+    CHECK(proxy.accounts_balance());
+  }
+}
+
+TEST_CASE("errors of the API open it, the proxy's own refusals and clients' mistakes do not") {
+  std::atomic<bool> failing = false;
+  Upstream upstream([&](Turn& turn) {
+    if (turn.request() == "GET /held") turn.hold();
+    turn.answer("", {}, failing ? "500 Internal Server Error" : "404 Not Found");
+  });
+  Proxy proxy(upstream, {.admission = admit(1) + ", queue: {max_wait: 0}",
+                         .more = "breaker: {window: 1m, min_requests: 10, open_for: 200ms, trial_requests: 2}\n"});
+  Client client(proxy);
+  std::list<Client> held = fill(proxy, upstream, 1);
+  for (int i = 0; i < 30; ++i) CHECK(client.get("/").problem("reason") == "capacity");
+  upstream.release_all();
+  CHECK(held.front().receive().status == 404);
+  for (int i = 0; i < 30; ++i) CHECK(client.get("/").status == 404);
+  CHECK(proxy.metric("spillway_breaker_state") == 0);
+
+  failing = true;
+  int errors = 0;
+  CHECK(eventually([&] {
+    const Reply reply = client.get("/");
+    errors += reply.status == 500;
+    return reply.problem("reason") == "breaker";
+  }));
+  CHECK(errors >= 30);  // half of what the window holds
+  failing = false;
+  CHECK(eventually([&] { return client.get("/").status == 404 && proxy.metric("spillway_breaker_state") == 0; }));
+  CHECK(proxy.accounts_balance());
+}
+
+TEST_CASE("switched off, it refuses nobody") {
+  Upstream upstream([](Turn& turn) { turn.answer("", {}, "500 Internal Server Error"); });
+  Proxy proxy(upstream, {.more = "breaker: {enabled: false, min_requests: 1}\n"});
+  Client client(proxy);
+  for (int i = 0; i < 50; ++i) CHECK(client.get("/").status == 500);
+  upstream.down();
+  for (int i = 0; i < 10; ++i) CHECK(client.get("/").status == 502);
+}
+
+TEST_CASE("an open circuit stays open through a reload, and closes when it is switched off") {
+  Upstream upstream([](Turn& turn) { turn.answer("", {}, "500 Internal Server Error"); });
+  const std::string on = "breaker: {min_requests: 1, open_for: 1m}\n";
+  Proxy proxy(upstream, {.upstream = "", .more = on});
+  Client client(proxy);
+  CHECK(client.get("/").status == 500);
+  proxy.configure({.admission = "max_concurrent: 99", .more = on});
+  proxy.signal(SIGHUP);
+  CHECK(proxy.await_metric("spillway_capacity", 99));
+  CHECK(proxy.metric("spillway_breaker_state") != 0);
+  proxy.configure({.more = "breaker: {enabled: false}\n"});
+  proxy.signal(SIGHUP);
+  CHECK(proxy.await_metric("spillway_breaker_state", 0));
+  CHECK(client.get("/").status == 500);
+}
+
+TEST_CASE("retry.attempts: 0 sends nothing twice") {
+  for (const int attempts : {0, 1}) {
+    CAPTURE(attempts);
+    Upstream upstream([](Turn& turn) { turn.number() == 0 ? turn.answer() : turn.close(); });
+    Proxy proxy(upstream, {.more = "retry: {attempts: " + std::to_string(attempts) + "}\n"});
+    Client client(proxy);
+    CHECK(client.get("/").status == 200);
+    CHECK(client.get("/").status == (attempts == 0 ? 502 : 200));
+    CHECK(proxy.await_metric("spillway_upstream_retries_total", attempts));
+    CHECK(proxy.accounts_balance());
+  }
+}
+
+}  // namespace
+}  // namespace spillway::test

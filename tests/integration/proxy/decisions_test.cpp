@@ -1,0 +1,215 @@
+// Every other reason to refuse, what the client is told, and what turns refusing on and off.
+
+#include <csignal>
+#include <thread>
+
+#include "tests/integration/proxy/held.hpp"
+
+namespace spillway::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char* kNoQueue = ", queue: {max_wait: 0}";
+constexpr const char* kCritical = "classes:\n  - {name: critical, shed_at: 1.0, match: [{path_prefix: /critical/}]}\n";
+
+void check_refusal(const Reply& reply, int status, const char* reason, const char* retry_after = "5") {
+  CHECK(reply.status == status);
+  CHECK(reply.problem("reason") == reason);
+  CHECK(reply.field("Retry-After") == retry_after);
+  CHECK(reply.field("Cache-Control") == "no-store");
+  CHECK(reply.field("Proxy-Status").starts_with("spillway; error="));
+}
+
+std::string load(int in_use, int waiters = 0) {
+  return "Endpoint-Load-Metrics: TEXT named_metrics.db_pool_size=10,named_metrics.db_pool_overflow=0,"
+         "named_metrics.db_pool_capacity=10,named_metrics.db_pool_checkedin=" +
+         std::to_string(10 - in_use) + ",named_metrics.db_pool_waiters=" + std::to_string(waiters) + "\r\n";
+}
+
+TEST_CASE("while others must wait, a client with its share of the slots is told 429") {
+  for (const bool by_address : {false, true}) {
+    CAPTURE(by_address);
+    const std::string key = by_address ? "client_ip" : "'header:X-Client'";
+    const std::string name = by_address ? "X-Forwarded-For: 192.0.2." : "X-Client: ";
+    Upstream upstream(hold);
+    Proxy proxy(upstream, {.admission = admit(4) + ", queue: {max_wait: 1m, target: 0}, fairness: {key: " + key + "}",
+                           .more = "trusted_proxies: [127.0.0.1]\n"});
+    const std::string greedy = name + "1\r\n", other = name + "2\r\n";
+    std::list<Client> held = fill(proxy, upstream, 3, "/held", greedy);  // what nobody else wants is his
+    held.splice(held.end(), fill(proxy, upstream, 1, "/held", other));
+    check_refusal(Client(proxy).get("/", greedy), 429, "fairness");
+    Client modest(proxy);
+    modest.start("GET", "/", other);
+    CHECK(proxy.await_metric("spillway_queue_length", 1));
+    CHECK(proxy.stat("clients") == 2);
+    upstream.release_all();
+    check_answered(held);
+    CHECK(modest.receive().status == 200);
+    CHECK(proxy.await_metric("load_shedding_rejections", 1, {{"reason", "fairness"}, {"class", "normal"}}));
+    CHECK(proxy.await_metric("spillway_requests_total", 1, {{"outcome", "shed"}, {"code", "4xx"}}));
+    CHECK(proxy.accounts_balance());
+    CHECK(proxy.stat("clients") == 0);
+  }
+}
+
+TEST_CASE("what a peer that is not trusted forwards for makes no new client of him") {
+  Upstream upstream(hold);
+  Proxy proxy(upstream, {.admission = admit(2) + ", fairness: {key: client_ip}"});
+  std::list<Client> held = fill(proxy, upstream, 2, "/held", "X-Forwarded-For: 192.0.2.1\r\n");
+  check_refusal(Client(proxy).get("/", "X-Forwarded-For: 192.0.2.2\r\n"), 429, "fairness");
+  upstream.release_all();
+  check_answered(held);
+}
+
+TEST_CASE("a request that cannot be answered in its time is never sent on") {
+  Upstream upstream(hold);
+  Proxy proxy(upstream, {.admission = admit(1) + ", queue: {max_wait: 1m, target: 0}"});
+  check_refusal(Client(proxy).get("/late", "X-Request-Timeout: 0\r\n"), 503, "deadline");
+
+  std::list<Client> held = fill(proxy, upstream, 1);
+  Client waiting(proxy);
+  waiting.start("GET", "/expired", "X-Request-Timeout: 100\r\n");
+  REQUIRE(proxy.await_metric("spillway_queue_length", 1));
+  std::this_thread::sleep_for(200ms);  // its time passes
+  upstream.release_all();
+  check_answered(held);
+  check_refusal(waiting.receive(), 503, "deadline");
+  CHECK(upstream.requests() == 1);
+  CHECK(proxy.await_metric("load_shedding_rejections", 2, {{"reason", "deadline"}}));
+
+  // What is known to take longer than there is time is not begun.
+  check_refusal(Client(proxy).get("/slow", "X-Request-Timeout: 1\r\n"), 503, "deadline");
+  CHECK(upstream.requests() == 1);
+  CHECK(proxy.accounts_balance());
+}
+
+TEST_CASE("the API is told how much time is left") {
+  Upstream upstream;
+  Proxy proxy(upstream);
+  CHECK(Client(proxy).get("/", "X-Request-Timeout: 60000\r\n").status == 200);
+  CHECK(Client(proxy).get("/", "X-Request-Timeout: soon\r\n").status == 200);
+  CHECK(Client(proxy).get("/").status == 200);
+  const auto seen = upstream.seen();
+  const int left = std::stoi(field_of(seen[0].head, "X-Request-Timeout"));
+  CHECK(left > 0);
+  CHECK(left <= 60'000);
+  CHECK(field_of(seen[1].head, "X-Request-Timeout") == "soon");
+  CHECK(count_fields(seen[2].head, "X-Request-Timeout") == 0);
+}
+
+TEST_CASE("a full database pool refuses by class, until the report is too old to count") {
+  Upstream upstream([](Turn& turn) { turn.answer("ok", load(turn.request() == "GET /full" ? 10 : 9)); });
+  Proxy proxy(upstream, {.more = kCritical});
+  CHECK(Client(proxy).get("/").status == 200);
+  check_refusal(Client(proxy).get("/"), 503, "pool");
+  CHECK(proxy.stat("pool_capacity_pct") == 90);
+  CHECK(Client(proxy).get("/critical/").status == 200);
+  CHECK(proxy.await_metric("load_shedding_rejections", 1, {{"reason", "pool"}, {"class", "normal"}}));
+  CHECK(eventually([&] { return Client(proxy).get("/").status == 200; }));
+  CHECK(proxy.accounts_balance());
+
+  proxy.configure({.admission = "pool_aware: false", .more = kCritical});
+  proxy.signal(SIGHUP);
+  CHECK(eventually([&] { return Client(proxy).get("/").status == 200 && Client(proxy).get("/").status == 200; }));
+}
+
+TEST_CASE("mode shadow refuses nothing and counts what it would; mode off does not even count") {
+  for (const bool shadow : {true, false}) {
+    CAPTURE(shadow);
+    Upstream upstream(hold);
+    Proxy proxy(upstream, {.admission = admit(1) + kNoQueue + (shadow ? ", mode: shadow" : ", mode: off")});
+    std::list<Client> held = fill(proxy, upstream, 3);
+    CHECK(proxy.page("/stats").second.find(shadow ? R"("mode":"shadow")" : R"("mode":"off")") != std::string::npos);
+    upstream.release_all();
+    check_answered(held);
+    CHECK(proxy.accounts_balance());
+    CHECK(proxy.await_metric("spillway_shadow_rejections_total", shadow ? 2 : 0, {{"reason", "capacity"}}));
+    CHECK(proxy.await_metric("load_shedding_rejections", 0));
+    if (shadow) CHECK(proxy.await_log("would refuse reason=capacity class=normal in_flight=2 limit=1"));
+  }
+}
+
+TEST_CASE("mode and maintenance change with a reload, under connections that stay") {
+  const std::string admission = admit(1) + kNoQueue;
+  Upstream upstream([](Turn& turn) {
+    if (turn.request() == "GET /held") turn.hold();
+    turn.answer();
+  });
+  Proxy proxy(upstream, {.admission = admission + ", mode: off", .more = kCritical});
+  std::list<Client> held = fill(proxy, upstream, 2);
+  Client client(proxy);
+  const auto reload = [&](const Settings& settings) {
+    proxy.configure(settings);
+    proxy.signal(SIGHUP);
+  };
+  const auto becomes = [&](const char* reason) {
+    return eventually([&] { return client.get("/").problem("reason") == reason; });
+  };
+  CHECK(client.get("/").status == 200);
+  reload({.admission = admission, .more = kCritical});
+  CHECK(becomes("capacity"));
+
+  reload({.admission = admission, .more = std::string(kCritical) + "maintenance: {enabled: true}\n"});
+  CHECK(becomes("maintenance"));
+  const Reply refused = client.get("/");
+  check_refusal(refused, 503, "maintenance", "60");
+  CHECK(refused.problem("detail") == "Down for maintenance, please retry");
+  CHECK(proxy.await_metric("spillway_maintenance", 1));
+  upstream.release_all();
+  check_answered(held);
+  CHECK(client.get("/critical/").status == 200);
+
+  reload({.admission = admission + ", mode: shadow", .more = kCritical});
+  CHECK(eventually([&] { return client.get("/").status == 200; }));
+  CHECK(proxy.await_metric("spillway_maintenance", 0));
+  CHECK(proxy.accounts_balance());
+}
+
+TEST_CASE("retry_after: auto tells whole seconds, from 1 to 32") {
+  Upstream upstream(hold);
+  Proxy proxy(upstream, {.admission = admit(1) + kNoQueue + ", retry_after: auto"});
+  std::list<Client> held = fill(proxy, upstream, 1);
+  Client client(proxy);
+  for (int i = 0; i < 100; ++i) {
+    const std::string told = client.get("/").field("Retry-After");
+    CHECK(std::to_string(std::stoi(told)) == told);
+    CHECK(std::stoi(told) >= 1);
+    CHECK(std::stoi(told) <= 32);
+  }
+  upstream.release_all();
+  check_answered(held);
+}
+
+TEST_CASE("a refusal is explained in the log and by /stats") {
+  Upstream upstream(hold);
+  Proxy proxy(upstream, {.admission = admit(2) + kNoQueue});
+  std::list<Client> held = fill(proxy, upstream, 2);
+  check_refusal(Client(proxy).get("/"), 503, "capacity");
+  CHECK(proxy.await_log("refused reason=capacity class=normal in_flight=2 limit=2 class_in_flight=2 class_share=2"));
+  const std::string stats = proxy.page("/stats").second;
+  for (const char* part : {R"("mode":"enforce")", R"("breaker_state":"closed")", R"("share":2)"}) {
+    CAPTURE(part);
+    CHECK(stats.find(part) != std::string::npos);
+  }
+  upstream.release_all();
+  check_answered(held);
+}
+
+TEST_CASE("the adaptive limit begins low, and what it learned stays through a reload") {
+  Upstream upstream;
+  const Settings adaptive{.admission = "adaptive: {enabled: true, min: 7}"};
+  Proxy proxy(upstream, adaptive);
+  CHECK(proxy.await_metric("spillway_concurrency_limit", 20));
+  CHECK(proxy.await_metric("spillway_capacity", 100));
+  proxy.configure({.admission = "adaptive: {enabled: true, min: 30}"});
+  proxy.signal(SIGHUP);
+  CHECK(proxy.await_metric("spillway_concurrency_limit", 30));
+  proxy.configure(adaptive);
+  proxy.signal(SIGHUP);
+  CHECK(proxy.await_log("configuration reloaded"));
+  CHECK(proxy.await_metric("spillway_concurrency_limit", 30));
+}
+
+}  // namespace
+}  // namespace spillway::test

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <list>
+
+#include <doctest/doctest.h>
+
+#include "tests/integration/proxy/client.hpp"
+#include "tests/integration/proxy/proxy.hpp"
+
+namespace spillway::test {
+
+/// A script: each request stays at the API until the test releases it.
+inline void hold(Turn& turn) {
+  turn.hold();
+  turn.answer();
+}
+
+/// Clients with a request each that the API holds.
+inline std::list<Client> fill(const Proxy& proxy, const Upstream& upstream, int count, const char* target = "/held",
+                              std::string_view fields = {}) {
+  std::list<Client> clients;
+  const int before = upstream.inside();
+  for (int i = 0; i < count; ++i) clients.emplace_back(proxy).start("GET", target, fields);
+  CHECK(eventually([&] { return upstream.inside() == before + count; }));
+  return clients;
+}
+
+inline void check_answered(std::list<Client>& clients) {
+  for (Client& client : clients) CHECK(client.receive().status == 200);
+}
+
+}  // namespace spillway::test
