@@ -19,13 +19,15 @@ constexpr int kOneThread = 1;
 /// While the tables are missing or the database is away.
 constexpr Duration kCheckInterval = std::chrono::milliseconds(250);
 
-std::vector<std::unique_ptr<asio::io_context>> make_contexts(int count) {
-  std::vector<std::unique_ptr<asio::io_context>> contexts;
-  for (int i = 0; i < count; ++i) contexts.push_back(std::make_unique<asio::io_context>(kOneThread));
+template <class Loop>
+std::vector<std::unique_ptr<Loop>> make_contexts(int count) {
+  std::vector<std::unique_ptr<Loop>> contexts;
+  for (int i = 0; i < count; ++i) contexts.push_back(std::make_unique<Loop>(kOneThread));
   return contexts;
 }
 
-std::vector<Executor> executors(const std::vector<std::unique_ptr<asio::io_context>>& contexts) {
+template <class Loop>
+std::vector<Executor> executors(const std::vector<std::unique_ptr<Loop>>& contexts) {
   std::vector<Executor> result;
   for (const auto& context : contexts) result.push_back(context->get_executor());
   return result;
@@ -47,7 +49,7 @@ Server::Server(ApiConfig config, db::ConnectOptions options, Listener listener, 
     : config_(std::move(config)),
       config_path_(std::move(config_path)),
       listener_(std::move(listener)),
-      contexts_(make_contexts(config_.workers)),
+      contexts_(make_contexts<Loop>(config_.workers)),
       pool_(std::make_unique<db::Pool>(executors(contexts_), std::move(options), pool_settings(config_.database),
                                        config_.database.echo_pool)),
       services_(std::make_unique<Services>(config_, *pool_)),
@@ -60,7 +62,10 @@ Server::Server(ApiConfig config, db::ConnectOptions options, Listener listener, 
   }
 }
 
-Server::~Server() = default;
+/// What was under way besides requests (the check of the database, the opening of a connection) may hold a lease.
+Server::~Server() {
+  for (auto& context : contexts_) context->shutdown();
+}
 
 bool Server::run() {
   await_signal();

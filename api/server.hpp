@@ -30,12 +30,18 @@ class Server {
   Awaitable<> check_database();
   void warn_if_too_small(const ServerState& state) const;
 
+  /// An event loop that can let go of its coroutines while all that they hold still lives.
+  struct Loop : asio::io_context {
+    using asio::io_context::io_context;
+    using asio::io_context::shutdown;
+  };
+
   const ApiConfig config_;
   const std::string config_path_;
   Listener listener_;
   Shared shared_;
   // In this order, so that the event loops go last.
-  std::vector<std::unique_ptr<asio::io_context>> contexts_;
+  std::vector<std::unique_ptr<Loop>> contexts_;
   std::unique_ptr<db::Pool> pool_;
   std::unique_ptr<Services> services_;
   std::vector<std::unique_ptr<Worker>> workers_;

@@ -28,6 +28,12 @@ QueryFailure classify(std::string_view sqlstate) {
 
 }  // namespace
 
+/// libpq closes its socket itself, also when a coroutine ends in the middle.
+struct Connection::Borrowed {
+  Descriptor descriptor;
+  ~Borrowed() { descriptor.release(); }
+};
+
 Connection::Connection(Executor executor, asio::thread_pool& background)
     : executor_(executor), background_(background) {}
 
@@ -79,12 +85,11 @@ Awaitable<bool> Connection::connect(const ConnectOptions& options) {
   auto state = PGRES_POLLING_WRITING;
   while (state != PGRES_POLLING_OK && state != PGRES_POLLING_FAILED && !expired) {
     // libpq may go on to another socket at every step (the next host): registered for one step only.
-    Descriptor descriptor(executor_, PQsocket(connection_.get()));
-    *waiting = &descriptor;
+    Borrowed borrowed{{executor_, PQsocket(connection_.get())}};
+    *waiting = &borrowed.descriptor;
     const auto direction = state == PGRES_POLLING_READING ? Descriptor::wait_read : Descriptor::wait_write;
-    co_await descriptor.async_wait(direction, kAsTuple);
+    co_await borrowed.descriptor.async_wait(direction, kAsTuple);
     *waiting = nullptr;
-    descriptor.release();
     if (!expired) state = PQconnectPoll(connection_.get());
   }
   if (state != PGRES_POLLING_OK) co_return false;

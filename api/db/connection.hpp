@@ -66,6 +66,7 @@ class Connection {
 
  private:
   using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
+  struct Borrowed;
   struct Finish {
     void operator()(PGconn* connection) const { PQfinish(connection); }
   };
