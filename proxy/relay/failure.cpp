@@ -1,5 +1,6 @@
 #include "proxy/relay/failure.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 namespace spillway::relay {
@@ -139,22 +140,27 @@ void append_number(std::string& out, int number) {
   out.append(digits, end);
 }
 
-/// The few texts that reach a problem's body from outside this file are configured or fixed; quotes,
-/// backslashes and control bytes are escaped all the same.
+bool needs_escape(char c) {
+  return c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20;
+}
+
+/// For the texts that come from outside: the configured message, the client's request id.
 void append_json(std::string& out, std::string_view text) {
   constexpr std::string_view kHex = "0123456789abcdef";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (byte < 0x20) {
+  while (!text.empty()) {
+    const auto special = std::find_if(text.begin(), text.end(), needs_escape);
+    out.append(text.begin(), special);
+    if (special == text.end()) return;
+    const auto byte = static_cast<unsigned char>(*special);
+    if (byte < 0x20) {
       out += "\\u00";
       out += kHex[byte >> 4];
       out += kHex[byte & 15];
     } else {
-      out += c;
+      out += '\\';
+      out += *special;
     }
+    text.remove_prefix(static_cast<std::size_t>(special - text.begin()) + 1);
   }
 }
 
@@ -164,7 +170,11 @@ void append_body(const Answer& answer, const ProblemContext& context, std::strin
   out += R"(","status":)";
   append_number(out, answer.status);
   out += R"(,"detail":")";
-  append_json(out, context.detail.empty() ? answer.detail : context.detail);
+  if (context.detail.empty()) {
+    out += answer.detail;
+  } else {
+    append_json(out, context.detail);
+  }
   out += R"(","reason":")";
   out += answer.reason;
   out += R"(","request_id":")";
