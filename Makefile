@@ -10,8 +10,9 @@ ADMIN  ?= http://localhost:9901
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
 
-deps: ## install the Debian packages that are missing
+deps: ## install the Debian and npm packages that are missing
 	@deploy/dev/deps.sh deploy/dev/packages.txt
+	@deploy/dev/npm.sh
 
 build: deps ## build both programs: build/release/proxy/spillway, build/release/api/scholarship-api
 	@cmake --preset $(PRESET) >/dev/null

@@ -4,9 +4,11 @@
 #include <ctime>
 
 #include <fmt/format.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "config/command_line.hpp"
+#include "config/restart.hpp"
 #include "config/write.hpp"
 #include "proxy/admin/pages.hpp"
 #include "proxy/config/fields.hpp"
@@ -14,12 +16,19 @@
 
 namespace spillway {
 
+namespace {
+constexpr Duration kTick = std::chrono::milliseconds(200);
+}
+
 Process::Process(ProxyConfig config, std::string config_path)
     : config_(std::move(config)),
       config_path_(std::move(config_path)),
       shared_(config_),
       signals_(loop_.get_executor()),
-      drain_timer_(loop_.get_executor()) {
+      watch_(loop_.get_executor(), config_path_, [this] { reload(); }),
+      drain_timer_(loop_.get_executor()),
+      tick_timer_(loop_.get_executor()) {
+  ::signal(SIGPIPE, SIG_IGN);  // a reader of the log may go away
   shared_.state.maintenance = config_.maintenance.enabled;
   shared_.state.reload_time = std::time(nullptr);
 }
@@ -40,7 +49,8 @@ bool Process::start() {
 
 bool Process::open_listeners() {
   std::vector<std::string> names;
-  for (const config::Address& address : config_.listen) {
+  const std::vector<config::Address> given = net::given_by_systemd();
+  for (const config::Address& address : given.empty() ? config_.listen : given) {
     std::string error;
     auto sockets = net::open_listeners(address, config_.workers, error);
     if (sockets.empty()) {
@@ -69,11 +79,12 @@ bool Process::open_admin() {
   values.state = &shared_.state;
   values.version = kVersion;
   metrics_ = std::make_unique<telemetry::Metrics>(values);
+  history_ = std::make_unique<telemetry::History>(values.workers);
   shared_.log.info("admin on " + net::local_name(sockets.front()));
   admin_ = std::make_unique<admin::Server>(
       loop_, std::move(sockets.front()),
-      admin::pages({metrics_.get(), values, [this] { return shared_.gate.snapshot(Clock::now()); },
-                    [this] { return config::to_yaml(config_, kProxyDefinition); }}));
+      admin::pages({metrics_.get(), values, [this] { return shared_.gate.snapshot(Clock::now()); }, history_.get(),
+                    &shared_.refusals, [this] { return config::to_yaml(config_, kProxyDefinition); }}));
   return true;
 }
 
@@ -92,10 +103,14 @@ void Process::announce(const std::vector<std::string>& addresses) {
 }
 
 int Process::run() {
-  ::signal(SIGPIPE, SIG_IGN);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
   on_signal();
+  std::string error;
+  if (config_.reload == Reload::automatic && !watch_.start(error)) {
+    shared_.log.warning(error + "; reload by SIGHUP");
+  }
   admin_->start();
+  tick();
   health_ = std::make_unique<upstream::HealthPoller>(
       loop_, shared_.endpoint, config_.upstream.health, [this](const upstream::HealthResult& result) {
         shared_.gate.polled(result.healthy, result.report, Clock::now());
@@ -108,6 +123,7 @@ int Process::run() {
       });
   health_->start();
   for (const auto& worker : workers_) threads_.emplace_back([&w = *worker] { w.run(); });
+  ::sd_notify(0, "READY=1");
   // The control loop ends when the last worker has drained.
   std::thread waiter([this] {
     for (std::thread& thread : threads_) thread.join();
@@ -117,6 +133,26 @@ int Process::run() {
   waiter.join();
   shared_.log.info("drained, bye");
   return config::kExitOk;
+}
+
+/// What the control loop does a few times a second.
+void Process::tick() {
+  const Time now = Clock::now();
+  for (std::size_t i = 0; i < admission::kReasons; ++i) {
+    const auto reason = static_cast<admission::Reason>(i);
+    const std::uint64_t left_out = shared_.refusals.take_left_out(reason, now);
+    if (left_out == 0 || config_.log.access == AccessLog::off) continue;
+    shared_.log.info(fmt::format("{} further refusals for {} within a second", left_out, name(reason)));
+  }
+  shared_.log.tick();
+  if (now - sampled_ >= telemetry::History::kInterval) {
+    sampled_ = now;
+    history_->sample(std::time(nullptr), shared_.gate.state());
+  }
+  tick_timer_.expires_at(now + kTick);
+  tick_timer_.async_wait([this](net::error_code error) {
+    if (!error) tick();
+  });
 }
 
 void Process::on_signal() {
@@ -135,6 +171,7 @@ void Process::on_signal() {
 
 void Process::drain() {
   shared_.state.draining = true;
+  ::sd_notify(0, "STOPPING=1");
   shared_.log.info("draining");
   drain_timer_.expires_after(config_.timeouts.drain_delay);
   drain_timer_.async_wait([this](net::error_code) {
@@ -152,27 +189,8 @@ void Process::cut() {
   for (const auto& worker : workers_) worker->abort();
 }
 
-namespace {
-/// Puts back what cannot change while the process runs; returns the keys that did.
-std::vector<std::string> keep_until_restart(const ProxyConfig& running, ProxyConfig& next) {
-  std::vector<std::string> changed;
-  const auto keep = [&](const char* key, const auto& old_value, auto& new_value, bool same) {
-    if (same) return;
-    changed.emplace_back(key);
-    new_value = old_value;
-  };
-  keep("listen", running.listen, next.listen, running.listen == next.listen);
-  keep("workers", running.workers, next.workers, running.workers == next.workers);
-  keep("admin.listen", running.admin, next.admin, running.admin.listen == next.admin.listen);
-  keep("upstream.address", running.upstream.address, next.upstream.address,
-       running.upstream.address == next.upstream.address);
-  keep("classes (their names)", running.classes, next.classes,
-       classify::class_names(running.classes) == classify::class_names(next.classes));
-  return changed;
-}
-}  // namespace
-
 void Process::reload() {
+  watch_.remember();  // a change during the reading is then seen
   auto loaded = config::load_file(config_path_, kProxyDefinition);
   if (!loaded.ok()) {
     for (const config::Error& error : loaded.errors) shared_.log.error(to_text(error));
@@ -180,13 +198,14 @@ void Process::reload() {
     shared_.state.reload_successful = false;
     return;
   }
-  for (const std::string& key : keep_until_restart(config_, loaded.config)) {
+  for (const std::string& key : config::keep_until_restart(config_, loaded.config, kProxyDefinition)) {
     shared_.log.warning(key + " has changed: takes effect at the next start");
   }
   config_ = std::move(loaded.config);
   for (const auto& worker : workers_) worker->reconfigure(std::make_shared<const relay::Settings>(config_));
   shared_.gate.configure(relay::admission_policy(config_), config_.retry.budget, Clock::now());
   shared_.log.configure(config_.log);
+  health_->configure(config_.upstream.health);
   shared_.state.maintenance = config_.maintenance.enabled;
   shared_.state.reload_successful = true;
   shared_.state.reload_time = std::time(nullptr);

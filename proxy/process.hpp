@@ -9,7 +9,9 @@
 
 #include "proxy/admin/server.hpp"
 #include "proxy/config/config.hpp"
+#include "proxy/file_watch.hpp"
 #include "proxy/relay/worker.hpp"
+#include "proxy/telemetry/history.hpp"
 #include "proxy/telemetry/metrics.hpp"
 #include "proxy/upstream/health.hpp"
 
@@ -33,6 +35,7 @@ class Process {
   void reload();
   void drain();
   void cut();
+  void tick();
   void announce(const std::vector<std::string>& addresses);
 
   ProxyConfig config_;
@@ -40,10 +43,15 @@ class Process {
   relay::Shared shared_;
   net::asio::io_context loop_;
   net::asio::basic_signal_set<net::Executor> signals_;
-  net::asio::basic_waitable_timer<Clock, net::asio::wait_traits<Clock>, net::Executor> drain_timer_;
+  FileWatch watch_;  ///< of the configuration
+  using Timer = net::asio::basic_waitable_timer<Clock, net::asio::wait_traits<Clock>, net::Executor>;
+  Timer drain_timer_;
+  Timer tick_timer_;
   std::vector<std::unique_ptr<relay::Worker>> workers_;
   std::vector<std::thread> threads_;
   std::unique_ptr<telemetry::Metrics> metrics_;
+  std::unique_ptr<telemetry::History> history_;
+  Time sampled_{};
   std::unique_ptr<admin::Server> admin_;
   std::unique_ptr<upstream::HealthPoller> health_;
 };

@@ -13,16 +13,16 @@ proxy/config/              : config/ proxy/config/ :
 proxy/http/                : proxy/http/ : llhttp.h arpa/inet.h
 proxy/classify/            : proxy/classify/ proxy/config/config.hpp proxy/http/ : arpa/inet.h
 proxy/admission/           : proxy/admission/ proxy/upstream/breaker.hpp proxy/clock.hpp :
-proxy/net/                 : proxy/net/ proxy/clock.hpp config/ : boost/ posix
+proxy/net/                 : proxy/net/ proxy/clock.hpp config/ : boost/ systemd/ posix
 proxy/net/timer_wheel      : proxy/net/ proxy/clock.hpp : boost/intrusive/
-proxy/telemetry/           : proxy/telemetry/ proxy/admission/reason.hpp proxy/upstream/load_report.hpp proxy/config/ proxy/clock.hpp : prometheus/ spdlog/ fmt/ unistd.h
+proxy/telemetry/           : proxy/telemetry/ proxy/admission/reason.hpp proxy/upstream/load_report.hpp proxy/config/ proxy/clock.hpp : prometheus/ spdlog/ fmt/ posix
 proxy/upstream/            : proxy/upstream/ proxy/net/ proxy/http/ proxy/config/ proxy/telemetry/ proxy/clock.hpp config/ : boost/
 proxy/upstream/load_report : proxy/upstream/ :
 proxy/upstream/breaker     : proxy/upstream/breaker proxy/clock.hpp :
 proxy/upstream/retry_budget : proxy/upstream/retry_budget proxy/clock.hpp :
 proxy/relay/               : proxy/ config/ : boost/ fmt/ sys/socket.h
 proxy/admin/               : proxy/ config/ : boost/ prometheus/ fmt/
-proxy/                     : proxy/ config/ : boost/ CLI/ fmt/ posix
+proxy/                     : proxy/ config/ : boost/ CLI/ fmt/ systemd/ posix
 
 api/db/                    : api/ : boost/ spdlog/ libpq-fe.h posix
 api/db/pool_policy         : api/db/pool_policy api/intrusive_list.hpp api/clock.hpp :

@@ -4,6 +4,9 @@
 
 #include <fmt/format.h>
 
+#include "proxy/admin/history_json.hpp"
+#include "proxy/admin/status_page.hpp"
+
 namespace spillway::admin {
 
 namespace {
@@ -58,8 +61,7 @@ std::string stats(const PageSources& sources) {
       R"("pool":{{"size":{},"overflow":{},"checked_in":{},"capacity":{},"waiters":{},"report_age_seconds":{:.3f}}},)"
       R"("client_connections":{},"control":{}}})"
       "\n",
-      values.version, state.draining.load(), state.maintenance.load(), state.upstream_healthy.load(),
-      admission.breaker,
+      values.version, state.draining.load(), state.maintenance.load(), state.upstream_healthy.load(), admission.breaker,
       sum(
           values, [](const Counters& c) -> auto& { return c.upstream_active; }),
       sum(
@@ -80,25 +82,14 @@ std::string stats(const PageSources& sources) {
       control(sources.admission()));
 }
 
-constexpr std::string_view kIndex = R"(<!doctype html>
-<meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>spillway</title>
-<style>:root{color-scheme:light dark}body{font:16px/1.6 system-ui,sans-serif;margin:2rem auto;max-width:40rem;padding:0 1rem}</style>
-<h1>spillway</h1>
-<ul>
-<li><a href="/stats">/stats</a> state of admission, requests and pool, as JSON
-<li><a href="/metrics">/metrics</a> for Prometheus
-<li><a href="/ready">/ready</a> whether requests reach the API
-<li><a href="/health">/health</a> whether this process lives
-<li><a href="/config">/config</a> the configuration in force
-</ul>
-)";
+/// Samples that the status page fetches every second: enough to miss some.
+constexpr std::size_t kLatest = 10;
 
 }  // namespace
 
 Server::Pages pages(PageSources sources) {
   Server::Pages pages;
-  pages["/"] = [] { return Page{200, "text/html; charset=utf-8", std::string(kIndex)}; };
+  pages["/"] = [] { return Page{200, "text/html; charset=utf-8", std::string(kStatusPage)}; };
   pages["/metrics"] = [metrics = sources.metrics] {
     return Page{200, "text/plain; version=0.0.4; charset=utf-8", metrics->text()};
   };
@@ -106,6 +97,11 @@ Server::Pages pages(PageSources sources) {
   pages["/ready"] = [state = sources.values.state] { return ready(*state); };
   pages["/config"] = [config = sources.effective_config] { return Page{200, "application/yaml", config()}; };
   pages["/stats"] = [sources] { return Page{200, kJson, stats(sources)}; };
+  const auto history = [sources](std::size_t count) {
+    return Page{200, kJson, history_json(*sources.history, *sources.refusals, *sources.values.class_names, count)};
+  };
+  pages["/stats/history"] = [history] { return history(telemetry::History::kSamples); };
+  pages["/stats/latest"] = [history] { return history(kLatest); };
   return pages;
 }
 

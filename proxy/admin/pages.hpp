@@ -2,7 +2,9 @@
 
 #include "proxy/admin/server.hpp"
 #include "proxy/admission/controller.hpp"
+#include "proxy/telemetry/history.hpp"
 #include "proxy/telemetry/metrics.hpp"
+#include "proxy/telemetry/refusals.hpp"
 
 namespace spillway::admin {
 
@@ -11,10 +13,13 @@ struct PageSources {
   const telemetry::Metrics* metrics;
   telemetry::MetricSources values;
   std::function<admission::Snapshot()> admission;  ///< at the moment of the call
+  const telemetry::History* history;
+  const telemetry::Refusals* refusals;
   std::function<std::string()> effective_config;  ///< YAML, secrets hidden
 };
 
-/// The pages of the contract: /, /metrics, /health, /ready, /config, /stats.
+/// The pages of the contract: /, /metrics, /health, /ready, /config, /stats; and what / draws: /stats/history, of the
+/// last 15 minutes, and /stats/latest, its end.
 Server::Pages pages(PageSources sources);
 
 }  // namespace spillway::admin

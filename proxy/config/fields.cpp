@@ -47,8 +47,10 @@ void describe_upstream(Fields& f, UpstreamConfig& c) {
             "finish: the slot stays taken until the API has answered; cancel: close towards the API and free it."},
            c.when_client_leaves, {{"finish", WhenClientLeaves::finish}, {"cancel", WhenClientLeaves::cancel}});
   f.section({"health", "Polling of the API: readiness, and the fallback source of the pool report."}, [&] {
-    f.text({"path", "Polled with GET. Any 2xx answer is healthy; any other, a redirect or none is not."}, c.health.path, kPath);
-    f.duration({"interval", "Time between polls. 0: no polling; the API then counts as reachable."}, c.health.interval, {0s, 1h});
+    f.text({"path", "Polled with GET. Any 2xx answer is healthy; any other, a redirect or none is not."}, c.health.path,
+           kPath);
+    f.duration({"interval", "Time between polls. 0: no polling; the API then counts as reachable."}, c.health.interval,
+               {0s, 1h});
     f.duration({"timeout", "A poll not answered within this has failed."}, c.health.timeout, {1ms, 5min});
   });
 }
@@ -162,8 +164,8 @@ void describe_log(Fields& f, LogConfig& c) {
       {{"debug", LogLevel::debug}, {"info", LogLevel::info}, {"warn", LogLevel::warning}, {"error", LogLevel::error}});
   f.choice({"access", "Which requests get a line on standard output."}, c.access,
            {{"all", AccessLog::all}, {"errors", AccessLog::errors}, {"off", AccessLog::off}});
-  f.choice({.name = "format", .doc = "auto: text on a terminal, JSON lines elsewhere.", .needs_restart = true}, c.format,
-           {{"auto", LogFormat::automatic}, {"json", LogFormat::json}, {"text", LogFormat::text}});
+  f.choice({.name = "format", .doc = "auto: text on a terminal, JSON lines elsewhere.", .needs_restart = true},
+           c.format, {{"auto", LogFormat::automatic}, {"json", LogFormat::json}, {"text", LogFormat::text}});
   f.flag({"query", "Whether the access log holds query strings, which may carry secrets."}, c.query);
 }
 
@@ -175,10 +177,11 @@ void describe(Fields& f, ProxyConfig& c) {
              .doc = "Event-loop threads. The admission cap holds across all of them.",
              .needs_restart = true},
             c.workers, {1, 64});
-  f.choice({.name = "reload",
-            .doc = "auto: on SIGHUP and when the file changes, itself or by its folder's symlinks; signal: on SIGHUP only.",
-            .needs_restart = true},
-           c.reload, {{"auto", Reload::automatic}, {"signal", Reload::signal}});
+  f.choice(
+      {.name = "reload",
+       .doc = "auto: on SIGHUP and when the file changes, itself or by its folder's symlinks; signal: on SIGHUP only.",
+       .needs_restart = true},
+      c.reload, {{"auto", Reload::automatic}, {"signal", Reload::signal}});
   f.section({"admin", "The read-only listener: metrics, health, status page."}, [&] {
     f.value({.name = "listen", .doc = "Not for the public: it answers anyone who connects.", .needs_restart = true},
             c.admin.listen);

@@ -11,6 +11,7 @@
 #include <netinet/tcp.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 namespace spillway::net {
@@ -138,6 +139,18 @@ std::vector<ListenSocket> open_listeners(const config::Address& address, int wor
       return adopt(address, workers, error);
   }
   return {};
+}
+
+std::vector<config::Address> given_by_systemd() {
+  std::vector<config::Address> addresses;
+  const int count = ::sd_listen_fds(1);
+  for (int i = 0; i < count; ++i) {
+    config::Address address;
+    address.kind = config::Address::Kind::descriptor;
+    address.descriptor = SD_LISTEN_FDS_START + i;
+    addresses.push_back(std::move(address));
+  }
+  return addresses;
 }
 
 std::string local_name(const ListenSocket& socket) {

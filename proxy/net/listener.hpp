@@ -33,6 +33,10 @@ class ListenSocket {
 /// connections; unix and inherited ones share one queue. On failure the result is empty and `error` one clear line.
 std::vector<ListenSocket> open_listeners(const config::Address& address, int workers, std::string& error);
 
+/// The listening sockets that systemd passes to this process (sd_listen_fds(3)), as addresses `fd:N`. They replace
+/// what the configuration names. Empty without socket activation.
+std::vector<config::Address> given_by_systemd();
+
 /// `host:port` a listening socket is really bound to (port 0 resolved), or its unix path.
 std::string local_name(const ListenSocket& socket);
 

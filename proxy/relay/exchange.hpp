@@ -42,6 +42,7 @@ struct Exchange {
     permit.reset();
     ticket.state = admission::Request::State::fresh;
     ticket.shadow_refused = false;
+    ticket.in_flight = ticket.limit = 0;
     ticket.key = 0;
     ticket.deadline = Time::max();
     ticket.sent = ticket.answered = {};

@@ -23,6 +23,7 @@ Request::State Gate::arrive(Ticket& ticket, Time now) {
     const std::lock_guard lock(mutex_);
     state = controller_.arrive(ticket, now);
     ticket.in_flight = controller_.in_flight();
+    ticket.limit = controller_.limit();
     if (state == Request::State::refused || ticket.shadow_refused) refused(ticket, now);
     decided = take_decided(now);  // a full queue may have given up somebody else
   }
@@ -137,6 +138,7 @@ Request* Gate::take_decided(Time now) {
   while (Request* request = controller_.next_decided()) {
     Ticket& ticket = *static_cast<Ticket*>(request);
     ticket.in_flight = controller_.in_flight();
+    ticket.limit = controller_.limit();
     if (ticket.state == Request::State::refused || ticket.shadow_refused) refused(ticket, now);
     *link = request;
     link = &request->next;

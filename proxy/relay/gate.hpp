@@ -20,6 +20,7 @@ struct Ticket : admission::Request {
   net::Executor executor;
   net::Parking parking;
   int in_flight = 0;    ///< requests in flight once it was admitted, itself included
+  int limit = 0;        ///< requests in flight that were admitted then
   int retry_after = 0;  ///< seconds to tell the client, once refused
 };
 

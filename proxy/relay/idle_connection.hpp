@@ -42,7 +42,10 @@ class IdleConnection final
   using Hook = boost::intrusive::list_base_hook<boost::intrusive::tag<IdleList>,
                                                 boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
-  IdleConnection(Worker& worker, Client client) : worker_(worker), client_(std::move(client)) {}
+  /// `fresh`: the client has not sent anything yet.
+  IdleConnection(Worker& worker, Client client, bool fresh)
+      : worker_(worker), client_(std::move(client)), fresh_(fresh) {}
+  bool fresh() const { return fresh_; }
   void wait();
   /// Closes the connection, unless a request is on its way already: that one is answered still.
   void end();
@@ -53,6 +56,7 @@ class IdleConnection final
 
   Worker& worker_;
   Client client_;
+  bool fresh_;
 };
 
 }  // namespace spillway::relay

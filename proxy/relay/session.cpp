@@ -222,8 +222,14 @@ void Session::account(int status, telemetry::Outcome outcome, std::string_view r
     if (outcome == telemetry::Outcome::shed) of_class.rejections[static_cast<std::size_t>(x.refused_for)].add();
     if (x.ticket.shadow_refused) of_class.shadow_rejections[static_cast<std::size_t>(x.ticket.reason)].add();
   }
-  const bool nothing_happened = !x.parsed && status == 0;
-  if (!nothing_happened && worker_.shared().log.wants(outcome)) log(status, outcome, reason, now);
+  if (!x.parsed && status == 0) return;  // nothing happened
+  if (outcome == telemetry::Outcome::shed) {
+    telemetry::Refusals& refusals = worker_.shared().refusals;
+    if (!refusals.take(x.refused_for, now)) return;
+    refusals.remember({std::chrono::system_clock::now(), x.refused_for, x.class_index, std::string(x.method),
+                       std::string(x.target.substr(0, x.target.find('?')))});
+  }
+  if (worker_.shared().log.wants(outcome)) log(status, outcome, reason, now);
 }
 
 void Session::log(int status, telemetry::Outcome outcome, std::string_view reason, Time now) {
@@ -245,6 +251,8 @@ void Session::log(int status, telemetry::Outcome outcome, std::string_view reaso
   entry.total = now - x.began;
   entry.bytes_in = x.bytes_in;
   entry.bytes_out = x.bytes_out;
+  entry.in_flight = x.ticket.in_flight;
+  entry.limit = x.ticket.limit;
   entry.retries = x.retries;
   worker_.shared().log.access(entry);
 }

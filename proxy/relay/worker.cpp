@@ -13,6 +13,9 @@ namespace {
 constexpr std::size_t kSpareExchanges = 64;
 /// Idle connections that keep their buffer for a moment: 4 MiB of buffers.
 constexpr int kWarmMax = 256;
+/// How long a client that has just connected may take to send its request when the process is told to stop: its bytes
+/// may be on the way, and a connection closed now would be an error to it.
+constexpr Duration kFreshMayTake = std::chrono::seconds(1);
 constexpr Duration kGateTick = std::chrono::milliseconds(10);
 /// Input and output of an event loop stay on its thread, so the reactor needs no locks; posting does.
 constexpr int kOneThread = BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO;
@@ -59,7 +62,13 @@ void Worker::drain() {
     draining_ = true;
     for (auto& listener : listeners_) listener->stop();
     // Ending one may take it off the list, but only later, from its own coroutine.
-    for (IdleConnection& idle : idle_) idle.end();
+    for (IdleConnection& idle : idle_) {
+      if (idle.fresh()) {
+        timers_.arm(idle, Clock::now() + kFreshMayTake);
+      } else {
+        idle.end();
+      }
+    }
     for (Session& session : warm_) session.end_idle();
     finish_if_drained();
   });
@@ -90,16 +99,21 @@ void Worker::accepted(net::Accepted accepted) {
       return refuse_connection(std::move(client.socket));
     }
   }
-  rest(std::move(client));
+  await_bytes(std::move(client), true);
 }
 
 void Worker::rest(Client client, bool ending) {
-  auto* idle = new IdleConnection(*this, std::move(client));  // owned by its wait
+  IdleConnection& idle = await_bytes(std::move(client), false);
+  if (ending || draining_) idle.end();
+}
+
+IdleConnection& Worker::await_bytes(Client client, bool fresh) {
+  auto* idle = new IdleConnection(*this, std::move(client), fresh);  // owned by its wait
   ++idle_count_;
   idle_.push_back(*idle);
   timers_.arm(*idle, Clock::now() + settings_->config.timeouts.keep_alive);
   idle->wait();
-  if (ending || draining_) idle->end();
+  return *idle;
 }
 
 void Worker::idle_ended(Client client, bool request_comes) {

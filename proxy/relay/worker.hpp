@@ -18,6 +18,7 @@
 #include "proxy/relay/settings.hpp"
 #include "proxy/telemetry/counters.hpp"
 #include "proxy/telemetry/log.hpp"
+#include "proxy/telemetry/refusals.hpp"
 #include "proxy/telemetry/state.hpp"
 #include "proxy/telemetry/trace_ids.hpp"
 
@@ -34,6 +35,7 @@ struct Shared {
   telemetry::Log log;
   Gate gate;
   telemetry::ProcessState state;
+  telemetry::Refusals refusals;
   KeyHash key_hash;  ///< of clients, for fairness
   upstream::Endpoint endpoint;  ///< of the API; set before the workers start
   std::atomic<int> client_connections{0};
@@ -102,6 +104,7 @@ class Worker {
   };
 
   void accepted(net::Accepted connection);
+  IdleConnection& await_bytes(Client client, bool fresh);
   void refuse_connection(net::Socket socket);
   void finish_if_drained();
 

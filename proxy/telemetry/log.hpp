@@ -19,6 +19,8 @@ class thread_pool;
 
 namespace spillway::telemetry {
 
+class LineSink;
+
 /// One finished request, as the access log shows it. Views are only read during the call.
 struct AccessEntry {
   std::string_view request_id;
@@ -35,11 +37,13 @@ struct AccessEntry {
   Duration total{};
   std::uint64_t bytes_in = 0;   ///< of the request's body
   std::uint64_t bytes_out = 0;  ///< of the response's body
+  int in_flight = 0;            ///< requests in flight when it was admitted or refused
+  int limit = 0;                ///< how many were admitted then
   int retries = 0;
 };
 
 /// Log lines on stdout through spdlog's asynchronous logger. A full queue overwrites its oldest lines:
-/// a stalled reader costs lines, which are counted, and never a request. Safe from any thread.
+/// a stalled reader or a full disk costs lines, which are counted, and never a request. Safe from any thread.
 class Log {
  public:
   explicit Log(const LogConfig& config);
@@ -59,15 +63,20 @@ class Log {
   }
   void access(const AccessEntry& entry);
 
+  /// To be called some times a second: writes lines that wait for more.
+  void tick();
+
   std::uint64_t dropped() const;
 
  private:
   static constexpr std::size_t kQueueLines = 8192;  ///< some seconds of a slow disk at 1,000 requests/s
 
   bool json_ = true;
+  bool coloured_ = false;
   std::atomic<AccessLog> access_;
   std::atomic<LogLevel> level_;
   std::atomic<bool> query_;
+  std::shared_ptr<LineSink> sink_;
   std::shared_ptr<spdlog::details::thread_pool> pool_;
   std::shared_ptr<spdlog::logger> logger_;
 };

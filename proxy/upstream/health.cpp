@@ -40,13 +40,20 @@ void HealthPoller::stop() {
   timer_.cancel();
 }
 
+void HealthPoller::configure(HealthConfig config) {
+  config_ = std::move(config);
+  timer_.cancel();
+}
+
 net::Task<> HealthPoller::run() {
   while (!stopped_) {
     const Time began = Clock::now();
-    const HealthResult result = co_await poll();
+    const bool polling = config_.interval > Duration::zero();
+    HealthResult result{.healthy = true, .report = {}};
+    if (polling) result = co_await poll();
     if (stopped_) break;
     on_result_(result);
-    timer_.expires_at(began + config_.interval);
+    timer_.expires_at(polling ? began + config_.interval : Time::max());
     co_await timer_.async_wait(net::kAwait);
   }
 }
@@ -71,7 +78,7 @@ net::Task<HealthResult> HealthPoller::poll() {
   if (read_error) co_return HealthResult{};
   const auto field = parser.get()["Endpoint-Load-Metrics"];
   HealthResult result;
-  result.healthy = parser.get().result_int() < 500;
+  result.healthy = beast::http::to_status_class(parser.get().result()) == http::status_class::successful;
   result.report = parse_load_report({field.data(), field.size()});
   co_return result;
 }

@@ -11,18 +11,21 @@
 namespace spillway::upstream {
 
 struct HealthResult {
-  bool healthy = false;              ///< answered in time with a status below 500
+  bool healthy = false;              ///< answered in time with a 2xx status
   std::optional<LoadReport> report;  ///< if the API reports one
 };
 
 /// Asks the API for its health, once an interval, each time on a new connection: a listener that accepts nobody is
-/// not healthy. Runs on the control loop. `on_result` is called after each poll.
+/// not healthy. With interval 0 nobody asks, and the API counts as healthy: as with a balancer without a check.
+/// Runs on the control loop. `on_result` is called after each poll.
 class HealthPoller {
  public:
   HealthPoller(net::asio::io_context& loop, Endpoint endpoint, HealthConfig config,
                std::function<void(const HealthResult&)> on_result);
   void start();
   void stop();
+  /// Polls at once, and from then on as told.
+  void configure(HealthConfig config);
 
  private:
   net::Task<> run();

@@ -26,7 +26,7 @@ namespace {
 std::string yaml(const std::string& upstream, const Settings& s) {
   std::ostringstream out;
   out << "listen: 127.0.0.1:0\nadmin: {listen: '127.0.0.1:0'}\nworkers: " << s.workers << "\nupstream: {address: '"
-      << upstream << "', health: {path: " << Upstream::kPollPath << ", interval: 200ms, timeout: 200ms}";
+      << upstream << "', health: {path: " << Upstream::kPollPath << ", " << s.health << "}";
   if (!s.upstream.empty()) out << ", " << s.upstream;
   out << "}\n";
   if (!s.timeouts.empty()) out << "timeouts: {" << s.timeouts << "}\n";
@@ -46,7 +46,7 @@ std::string admit(int count) {
 
 Proxy::Proxy(const Upstream& upstream, const Settings& settings) : upstream_(upstream.address()) {
   configure(settings);
-  start(settings.descriptors);
+  start(settings);
   const bool listening = await_log("admitting ");
   if (!listening) {  // no destructor runs after a constructor that fails
     signal(SIGKILL);
@@ -73,7 +73,7 @@ Proxy::~Proxy() {
   log_reader_.join();
 }
 
-void Proxy::start(int descriptors) {
+void Proxy::start(const Settings& settings) {
   int output[2];
   REQUIRE(::pipe2(output, O_CLOEXEC) == 0);
   const std::string config = folder_.path("proxy.yaml");
@@ -84,9 +84,16 @@ void Proxy::start(int descriptors) {
   REQUIRE(pid_ >= 0);
   if (pid_ == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    const rlimit limit{static_cast<rlim_t>(descriptors), static_cast<rlim_t>(descriptors)};
-    if (descriptors > 0) ::setrlimit(RLIMIT_NOFILE, &limit);
+    const rlimit limit{static_cast<rlim_t>(settings.descriptors), static_cast<rlim_t>(settings.descriptors)};
+    if (settings.descriptors > 0) ::setrlimit(RLIMIT_NOFILE, &limit);
     ::dup2(output[1], STDOUT_FILENO);
+    if (settings.inherited >= 0) {
+      const int copy = ::fcntl(settings.inherited, F_DUPFD, 10);  // 3 may be what it has already: dup2 would do nothing
+      ::dup2(copy, 3);
+      ::close(copy);
+      ::setenv("LISTEN_FDS", "1", 1);
+      ::setenv("LISTEN_PID", std::to_string(::getpid()).c_str(), 1);
+    }
     ::execv(SPILLWAY_BINARY, const_cast<char* const*>(arguments));
     ::_exit(127);
   }
@@ -98,6 +105,7 @@ void Proxy::read_log(int descriptor) {
   char piece[64 * 1024];
   ssize_t got;
   while ((got = ::read(descriptor, piece, sizeof piece)) > 0) {
+    while (log_paused_) std::this_thread::sleep_for(std::chrono::milliseconds(10));
     const std::lock_guard lock(mutex_);
     log_.append(piece, static_cast<std::size_t>(got));
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <initializer_list>
 #include <mutex>
 #include <string>
@@ -17,8 +18,10 @@ namespace spillway::test {
 /// A configuration: each text is the inside of a flow mapping, such as `max_concurrent: 8, shed_at: 1`.
 struct Settings {
   int workers = 1;
+  std::string health = "interval: 200ms, timeout: 200ms";
   std::string upstream = {}, timeouts = {}, limits = {}, admission = {};
   std::string more = {};  ///< further keys, in block style
+  int inherited = -1;     ///< a listening socket that it gets as systemd would give it
   int descriptors = 0;    ///< as many as the process may have; 0: as many as the tests
 };
 
@@ -45,9 +48,14 @@ class Proxy {
   /// Rewrites the configuration; a SIGHUP puts it into force.
   void configure(const Settings& settings);
   void configure_badly(const std::string& text);
+  /// A path in the folder of its configuration, `proxy.yaml`.
+  std::string path(const std::string& name) const { return folder_.path(name); }
 
   /// Everything written to standard output so far.
   std::string log() const;
+  /// Standard output is not read meanwhile.
+  void pause_log() { log_paused_ = true; }
+  void resume_log() { log_paused_ = false; }
   bool await_log(const std::string& text) const;
 
   /// Status and body of an admin page.
@@ -65,7 +73,7 @@ class Proxy {
   int descriptors() const;
 
  private:
-  void start(int descriptors);
+  void start(const Settings& settings);
   void read_log(int descriptor);
   int port_in_log(const std::string& before) const;
 
@@ -74,6 +82,7 @@ class Proxy {
   pid_t pid_ = -1;
   int port_ = 0, admin_port_ = 0;
   std::thread log_reader_;
+  std::atomic<bool> log_paused_{false};
   mutable std::mutex mutex_;
   std::string log_;
 };

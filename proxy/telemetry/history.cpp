@@ -1,0 +1,84 @@
+#include "proxy/telemetry/history.hpp"
+
+#include <numeric>
+#include <utility>
+
+namespace spillway::telemetry {
+
+namespace {
+
+std::uint32_t since(std::uint64_t now, std::uint64_t& before) {
+  return static_cast<std::uint32_t>(now - std::exchange(before, now));
+}
+
+template <class Of>
+std::uint64_t sum(const std::vector<const WorkerCounters*>& workers, Of of) {
+  std::uint64_t total = 0;
+  for (const WorkerCounters* worker : workers) total += of(*worker).value();
+  return total;
+}
+
+}  // namespace
+
+History::History(std::vector<const WorkerCounters*> workers)
+    : workers_(std::move(workers)), totals_(workers_.empty() ? 0 : workers_.front()->classes.size()) {}
+
+void History::sample(std::int64_t at, const AdmissionState& gate) {
+  Sample s;
+  s.at = at;
+  s.gate = gate;
+  s.offered = since(sum(
+                        workers_, [](const auto& w) -> auto& { return w.parsed; }),
+                    parsed_);
+  s.answered = since(sum(
+                         workers_, [](const auto& w) -> auto& { return w.answered_by_api; }),
+                     answered_);
+  Buckets buckets{};
+  for (std::size_t i = 0; i < totals_.size(); ++i) {
+    ClassTotals& totals = totals_[i];
+    std::uint64_t ended = 0;
+    std::array<std::uint64_t, admission::kReasons> refused{};
+    for (const WorkerCounters* worker : workers_) {
+      const ClassCounters& of_class = worker->classes[i];
+      for (std::size_t b = 0; b < buckets.size(); ++b) {
+        buckets[b] += of_class.duration.bucket(b);
+        ended += of_class.duration.bucket(b);
+      }
+      for (std::size_t r = 0; r < refused.size(); ++r) refused[r] += of_class.rejections[r].value();
+    }
+    s.offered_of.push_back(since(ended, totals.ended));
+    std::uint32_t refused_now = 0;
+    for (std::size_t r = 0; r < refused.size(); ++r) {
+      const std::uint32_t of_reason = since(refused[r], totals.refused[r]);
+      s.refused[r] += of_reason;
+      refused_now += of_reason;
+    }
+    s.refused_of.push_back(refused_now);
+  }
+  Buckets in_second{};
+  for (std::size_t b = 0; b < buckets.size(); ++b) in_second[b] = buckets[b] - std::exchange(buckets_[b], buckets[b]);
+  constexpr std::array kShares{0.5, 0.95, 0.99};
+  for (std::size_t i = 0; i < kShares.size(); ++i) {
+    s.latency_ms[i] = static_cast<float>(quantile(in_second, kShares[i]));
+  }
+  samples_.push_back(std::move(s));
+  if (samples_.size() > kSamples) samples_.pop_front();
+}
+
+double quantile(const std::array<std::uint64_t, LatencyHistogram::kBuckets>& buckets, double p) {
+  const auto total = static_cast<double>(std::accumulate(buckets.begin(), buckets.end(), std::uint64_t{0}));
+  if (total == 0) return 0;
+  const double rank = p * total;
+  double below = 0;
+  for (std::size_t b = 0; b < kLatencyBoundsMs.size(); ++b) {
+    const auto here = static_cast<double>(buckets[b]);
+    if (here > 0 && below + here >= rank) {
+      const double low = b == 0 ? 0 : kLatencyBoundsMs[b - 1];
+      return low + (kLatencyBoundsMs[b] - low) * (rank - below) / here;
+    }
+    below += here;
+  }
+  return kLatencyBoundsMs.back();
+}
+
+}  // namespace spillway::telemetry

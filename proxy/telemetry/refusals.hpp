@@ -1,0 +1,55 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "proxy/admission/reason.hpp"
+#include "proxy/clock.hpp"
+
+namespace spillway::telemetry {
+
+/// Which refusals are told one by one, in the log and on the status page: of each reason the first `kPerSecond` of a
+/// second. Overload refuses thousands a second, and the thousandth says nothing new. Safe from any thread.
+class Refusals {
+ public:
+  static constexpr std::uint32_t kPerSecond = 100;
+  static constexpr std::size_t kRemembered = 20;
+
+  struct Refusal {
+    std::chrono::system_clock::time_point at;
+    admission::Reason reason;
+    int class_index;
+    std::string method;
+    std::string path;  ///< without its query, cut to `kPathMax`
+  };
+  static constexpr std::size_t kPathMax = 80;
+
+  /// Whether to tell of this one. Two threads that meet a new second at once may both begin it.
+  bool take(admission::Reason reason, Time now);
+  /// How many were not told since the last call, once their second is over.
+  std::uint64_t take_left_out(admission::Reason reason, Time now);
+
+  void remember(Refusal refusal);
+  /// The newest first.
+  std::vector<Refusal> recent() const;
+
+ private:
+  struct Count {
+    std::atomic<std::int64_t> second{-1};
+    std::atomic<std::uint32_t> in_second{0};
+    std::atomic<std::uint64_t> left_out{0};
+  };
+  Count& of(admission::Reason reason) { return counts_[static_cast<std::size_t>(reason)]; }
+
+  std::array<Count, admission::kReasons> counts_;
+  mutable std::mutex mutex_;
+  std::deque<Refusal> recent_;
+};
+
+}  // namespace spillway::telemetry

@@ -1,0 +1,95 @@
+// Under systemd's socket activation the socket outlives the process: a restart refuses nobody.
+
+#include <atomic>
+#include <csignal>
+#include <optional>
+#include <thread>
+
+#include <arpa/inet.h>
+#include <doctest/doctest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/integration/proxy/client.hpp"
+#include "tests/integration/proxy/proxy.hpp"
+
+namespace spillway::test {
+namespace {
+
+/// A listening socket, as systemd would hold it.
+class Held {
+ public:
+  Held() : descriptor_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in name{};
+    name.sin_family = AF_INET;
+    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    REQUIRE(::bind(descriptor_, reinterpret_cast<sockaddr*>(&name), sizeof name) == 0);
+    REQUIRE(::listen(descriptor_, 1024) == 0);
+    socklen_t length = sizeof name;
+    ::getsockname(descriptor_, reinterpret_cast<sockaddr*>(&name), &length);
+    port_ = ntohs(name.sin_port);
+  }
+  ~Held() { ::close(descriptor_); }
+  Held(const Held&) = delete;
+
+  int descriptor() const { return descriptor_; }
+  int port() const { return port_; }
+
+ private:
+  int descriptor_;
+  int port_ = 0;
+};
+
+TEST_CASE("20 restarts under load: not one connection is lost") {
+  constexpr int kRestarts = 20;
+  constexpr int kClients = 4;
+  for (const int workers : {1, 2}) {
+    CAPTURE(workers);
+    Held held;
+    Upstream upstream;
+    const Settings settings{
+        .workers = workers, .more = "log: {format: json, access: off}\n", .inherited = held.descriptor()};
+    std::optional<Proxy> proxy(std::in_place, upstream, settings);
+    CHECK(proxy->port() == held.port());
+    std::atomic<bool> over = false;
+    std::atomic<int> answered = 0, failed = 0;
+    std::vector<std::thread> clients;
+    for (int c = 0; c < kClients; ++c) {
+      clients.emplace_back([&] {
+        while (!over && failed == 0) {
+          Client client(held.port());
+          const bool good = client.get("/", "Connection: close\r\n").status == 200;
+          ++(good ? answered : failed);
+        }
+      });
+    }
+    for (int i = 0; i < kRestarts / 2 && failed == 0; ++i) {
+      const int before = answered;
+      proxy.emplace(upstream, settings);  // the old one first ends, with status 0
+      CHECK(eventually([&] { return answered > before + kClients || failed > 0; }));
+    }
+    over = true;
+    for (std::thread& client : clients) client.join();
+    CHECK(failed == 0);
+    CHECK(proxy->accounts_balance());
+    MESSAGE(answered.load(), " requests, ", failed.load(), " failed");
+  }
+}
+
+TEST_CASE("a client that has connected and not yet spoken when the process is told to stop is answered") {
+  Upstream upstream;
+  Proxy proxy(upstream);
+  Client fresh(proxy), silent(proxy);
+  REQUIRE(proxy.await_metric("spillway_client_connections", 2));
+  proxy.signal(SIGTERM);
+  REQUIRE(proxy.await_metric("spillway_draining", 1));
+  const Reply reply = fresh.get("/");
+  CHECK(reply.status == 200);
+  CHECK(reply.field("Connection") == "close");
+  CHECK(silent.ended() == End::closed);
+  CHECK(proxy.wait() == 0);
+}
+
+}  // namespace
+}  // namespace spillway::test

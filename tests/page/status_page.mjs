@@ -1,0 +1,138 @@
+// The status page in a real Chromium while the proxy is overloaded: it draws what happens, needs nothing from outside,
+// fits a phone, and follows light and dark. Screenshots go to build/reports/.
+//
+//   node status_page.mjs    SPILLWAY_BIN_DIR=build/release  CHROMIUM=/usr/bin/chromium
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const { chromium } = createRequire(join(root, 'deploy/dev/npm/'))('playwright-core');
+const bin = process.env.SPILLWAY_BIN_DIR ?? join(root, 'build/release');
+const patienceMs = 60_000;
+const dir = mkdtempSync(join(tmpdir(), 'spillway-page-'));
+const reports = join(root, 'build/reports');
+mkdirSync(reports, { recursive: true });
+
+// An API that takes a while and reports a pool that is nearly used up.
+const api = http.createServer((request, response) => {
+  setTimeout(() => {
+    response.setHeader('Endpoint-Load-Metrics', 'TEXT application_utilization=0.9,named_metrics.db_pool_size=20,' +
+      'named_metrics.db_pool_overflow=25,named_metrics.db_pool_checkedin=2,named_metrics.db_pool_capacity=50,' +
+      'named_metrics.db_pool_waiters=3,named_metrics.db_connection_errors=0');
+    response.end('ok');
+  }, request.url === '/health' ? 0 : 40);
+}).listen(0, '127.0.0.1');
+await new Promise((resolve) => api.once('listening', resolve));
+
+writeFileSync(join(dir, 'proxy.yaml'), `
+listen: 127.0.0.1:0
+admin: {listen: '127.0.0.1:0'}
+upstream: {address: '127.0.0.1:${api.address().port}', health: {timeout: 900ms}}
+admission: {max_concurrent: 20, pool_aware: false, queue: {max_length: 10, max_wait: 50ms}}
+classes:
+  - {name: critical, shed_at: 1.00, match: [{path_prefix: /login}]}
+  - {name: background, shed_at: 0.60, match: [{path_prefix: /report}]}
+log: {format: json, access: off}
+`);
+const proxy = spawn(join(bin, 'proxy/spillway'), ['--config', join(dir, 'proxy.yaml')], { stdio: ['ignore', 'pipe', 'inherit'] });
+const exited = new Promise((resolve) => proxy.once('exit', resolve));
+let log = '';
+proxy.stdout.on('data', (data) => { log += data; });
+
+async function eventually(what, holds) {
+  for (const end = Date.now() + patienceMs; Date.now() < end;) {
+    if (await holds()) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  assert.fail(`not within ${patienceMs} ms: ${what}\n${log}`);
+}
+
+let browser;
+let over = false;
+try {
+  await eventually('the proxy starts', () => log.includes('admitting'));
+  const port = (name) => Number(log.match(new RegExp(`${name} on 127\\.0\\.0\\.1:(\\d+)`))[1]);
+  const agent = new http.Agent({ keepAlive: true });
+  const request = (path) => new Promise((resolve) => {
+    http.get({ host: '127.0.0.1', port: port('listening'), path, agent }, (response) => response.resume().on('close', resolve))
+      .on('error', resolve);
+  });
+  const load = ['/login', '/search?q=private', '/report/7'].flatMap((path) => Array.from({ length: 16 }, async () => {
+    while (!over) {
+      await request(path);
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+  }));
+
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
+  });
+  const admin = `http://127.0.0.1:${port('admin')}`;
+  const outside = [], errors = [];
+  for (const [name, width, height, colorScheme] of [
+    ['desktop-light', 1280, 1100, 'light'], ['desktop-dark', 1280, 1100, 'dark'],
+    ['phone-light', 390, 844, 'light'], ['phone-dark', 390, 844, 'dark'],
+  ]) {
+    const page = await browser.newPage({ viewport: { width, height }, colorScheme });
+    page.on('request', (r) => { if (!r.url().startsWith(admin) && !r.url().startsWith('data:')) outside.push(r.url()); });
+    page.on('pageerror', (error) => errors.push(String(error)));
+    page.on('console', (message) => { if (message.type() === 'error') errors.push(message.text()); });
+    await page.goto(admin + '/');
+    const text = (selector) => page.locator(selector).innerText();
+    await eventually('the page shows that it sheds', async () => (await text('#state')) === 'shedding');
+    await eventually('three seconds are drawn', async () =>
+      Number(await page.locator('body').getAttribute('data-samples')) >= 3 && await page.locator('canvas').count() === 4);
+
+    const tiles = await text('#tiles');
+    for (const tile of ['offered /s', 'answered /s', 'refused /s', 'queue', 'p99 ms', 'breaker', 'closed']) {
+      assert.ok(tiles.includes(tile), `no ${tile} in ${tiles}`);
+    }
+    assert.match(await text('#flight-text'), /^\d+ of 20$/);
+    assert.equal(await text('#pool-text'), '43 of 50, 3 waiting');
+    assert.equal(await page.locator('#pool b').evaluate((mark) => mark.style.left), '80%');
+    assert.equal(await page.locator('#pool i').getAttribute('class'), 'warn');
+    const classes = await text('#classes tbody');
+    for (const of of ['normal', 'critical', 'background']) assert.ok(classes.includes(of), classes);
+    const refusals = await text('#refusals tbody');
+    assert.match(refusals, /\d\d:\d\d:\d\d\s+(capacity|queue_full|queue_timeout)\s+(normal|background|critical)\s+GET \//);
+    assert.ok(!refusals.includes('private'), 'a query is shown');
+    assert.ok(/queue_|capacity/.test(await text('#reasons .u-legend')), 'no reason in the legend');
+    const drawn = await page.locator('#requests canvas').evaluate((canvas) => {
+      const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+      const seen = new Set();
+      for (let i = 0; i < data.length; i += 4) if (data[i + 3] > 200) seen.add(data[i] >> 4 << 8 | data[i + 1] >> 4 << 4 | data[i + 2] >> 4);
+      return seen.size;
+    });
+    assert.ok(drawn >= 3, `${drawn} colours in the chart`);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(wide <= 0, `${name} is ${wide} px too wide`);
+    const dark = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    assert.equal(dark, colorScheme === 'dark' ? 'rgb(16, 21, 28)' : 'rgb(246, 247, 249)');
+    await page.screenshot({ path: join(reports, `status-page-${name}.png`), fullPage: true });
+    await page.close();
+  }
+  assert.deepEqual(outside, [], 'the page fetches from elsewhere');
+  assert.deepEqual(errors, []);
+
+  over = true;
+  await Promise.all(load);
+  agent.destroy();
+  proxy.kill('SIGTERM');
+  assert.equal(await exited, 0, log);
+  console.log('the status page draws an overload, at both widths and in both schemes');
+} finally {
+  over = true;
+  await browser?.close();
+  proxy.kill('SIGKILL');
+  api.closeAllConnections();
+  api.close();
+  rmSync(dir, { recursive: true });
+}
