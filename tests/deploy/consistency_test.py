@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""Dashboards, rules and runbooks agree with the program and with each other. Needs the proxy's binary, no server."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get("SPILLWAY_BIN_DIR", ROOT / "build/release"))
+BOARDS = {p.stem: json.loads(p.read_text()) for p in sorted((ROOT / "dashboards").glob("*.json"))}
+RULES = "\n".join(p.read_text() for p in sorted((ROOT / "deploy/prometheus/rules").glob("*.yml")))
+RUNBOOKS = {p.stem for p in (ROOT / "deploy/runbooks").glob("*.md")} - {"README"}
+ALERTS = set(re.findall(r"- alert: (\w+)", RULES))
+RECORDED = set(re.findall(r"- record: (\S+)", RULES))
+# Metrics that need no panel and no alert, each with the reason.
+EXEMPT: dict[str, str] = {}
+PROMETHEUS_OWN = {"up", "ALERTS"}
+
+PANELS = [(name, panel) for name, board in BOARDS.items() for panel in board["panels"]]
+SHOWN = [(name, panel) for name, panel in PANELS if panel["type"] not in ("row", "text")]
+
+
+def declared():
+    lines = subprocess.run([BIN / "proxy/spillway", "--print-metrics"], capture_output=True, text=True, check=True).stdout
+    return {line.split("\t")[0]: line.split("\t")[1] for line in lines.splitlines() if line}
+
+
+def names(expression):
+    """Metric names of an expression: words that are no function, label, keyword or string."""
+    bare = re.sub(r'"[^"]*"', "", expression)
+    bare = re.sub(r"\{[^}]*\}|\[[^]]*\]|\b(by|on|ignoring|without)\s*\([^)]*\)", " ", bare)
+    words = re.findall(r"(?<![\w:.$])([a-zA-Z_][\w:]*)\b(?![\w:]|\s*\()", bare)
+    return {w for w in words if w not in {"and", "or", "unless", "bool", "by", "on", "inf"}}
+
+
+def base(name, metrics):
+    for suffix in ("_bucket", "_sum", "_count"):
+        if name.endswith(suffix) and metrics.get(name[:-len(suffix)]) == "histogram":
+            return name[:-len(suffix)]
+    return name
+
+
+def rule_expressions():
+    found = re.findall(r"^ +expr: (>-\n(?: {10,}.*\n)+|.*\n)", RULES, re.M)
+    return [e.replace(">-\n", "") for e in found]
+
+
+class Metrics(unittest.TestCase):
+    def setUp(self):
+        self.metrics = declared()
+        self.panels = set().union(*(names(t["expr"]) for _, p in SHOWN for t in p["targets"]),
+                                  *(names(a["expr"]) for b in BOARDS.values() for a in b["annotations"]["list"]))
+        self.rules = set().union(*(names(e) for e in rule_expressions()))
+
+    def test_every_name_exists(self):
+        self.assertEqual(len(rule_expressions()), len(ALERTS) + len(RECORDED))
+        known = set(self.metrics) | RECORDED | PROMETHEUS_OWN
+        for name in self.panels | self.rules:
+            self.assertIn(base(name, self.metrics), known)
+
+    def test_every_metric_is_used(self):
+        used = {base(n, self.metrics) for n in self.panels | self.rules}
+        self.assertEqual(set(self.metrics) - used - set(EXEMPT), set(), "neither shown, nor alerted on, nor exempt")
+        self.assertEqual(set(EXEMPT) & used, set(), "exempt, but used")
+
+    def test_the_reader_of_expressions_sees_names(self):
+        self.assertEqual(names('sum by (le, job) (rate(a_bucket{x=~"b|c"}[$__rate_interval])) / (d:e > 0.8) or up'),
+                         {"a_bucket", "d:e", "up"})
+
+
+class Runbooks(unittest.TestCase):
+    def test_every_alert_has_one_and_links_to_it(self):
+        self.assertEqual(ALERTS, RUNBOOKS)
+        links = re.findall(r'runbook_url: "\{\{ \$externalURL \}\}/user/(\w+)\.md"', RULES)
+        self.assertEqual(sorted(links), sorted(ALERTS))
+
+    def test_every_one_is_complete(self):
+        for name in sorted(RUNBOOKS):
+            body = (ROOT / f"deploy/runbooks/{name}.md").read_text()
+            for part in (f"# {name}", "## What it means", "## What to look at", "## Commands", "## What to do", "## Roll back"):
+                self.assertIn(part + "\n", body, name)
+            for metric in re.findall(r"\b(?:spillway|database_pool|load_shedding)_[a-z_]+[a-z]\b", body):
+                known = declared()
+                self.assertTrue(any(base(metric, known) == k or k.startswith(metric) for k in known), f"{name}: {metric}")
+
+    def test_commands_are_bash(self):
+        for name in sorted(RUNBOOKS | {"README"}):
+            for block in re.findall(r"```\n(.*?)```", (ROOT / f"deploy/runbooks/{name}.md").read_text(), re.S):
+                subprocess.run(["bash", "-n"], input=block, text=True, check=True)
+
+    def test_the_users_own_alert_is_unchanged(self):
+        rule = ("- alert: DatabasePoolExhaustion expr: >- (database_pool_size + database_pool_overflow - "
+                "database_pool_checkedin) / (database_pool_size + database_pool_overflow) > 0.8 for: 5m "
+                "labels: {severity: critical}")
+        self.assertTrue(rule in " ".join(RULES.split()))
+
+    def test_alerts_are_tested_firing_and_quiet(self):
+        tests = "\n".join(p.read_text() for p in (ROOT / "deploy/prometheus/tests").glob("*.yml"))
+        for name in ALERTS:
+            block = re.findall(rf"- name: {name}\n(.*?)(?=\n  - name: |\n  # |\Z)", tests, re.S)
+            self.assertEqual(len(block), 1, name)
+            verdicts = re.findall(r"exp_alerts:( \[\])?", block[0])
+            self.assertEqual((verdicts[0], verdicts[-1], "" in verdicts), (" []", " []", True), name)
+            self.assertIn(f"- name: {name}, quiet\n", tests)
+
+
+class Dashboards(unittest.TestCase):
+    def test_files_are_those_of_build_py(self):
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copy(ROOT / "dashboards/build.py", folder)
+            subprocess.run(["python3", f"{folder}/build.py"], check=True)
+            written = {p.name: p.read_text() for p in pathlib.Path(folder).glob("*.json")}
+        self.assertEqual(written, {p.name: p.read_text() for p in (ROOT / "dashboards").glob("*.json")})
+
+    def test_every_panel_says_what_it_shows(self):
+        self.assertEqual(set(BOARDS), {"overview", "pool", "latency", "fleet"})
+        for name, panel in SHOWN:
+            self.assertTrue(panel["description"] and panel["fieldConfig"]["defaults"]["unit"], f"{name}: {panel['title']}")
+            for target in panel["targets"]:
+                if "$job" in target["expr"] and "ALERTS" not in target["expr"]:
+                    self.assertIn("$instance", target["expr"])
+                self.assertNotRegex(target["expr"], r"rate\([^]]*\[\d", "a fixed window instead of $__rate_interval")
+            for link in panel.get("links", []):
+                self.assertIn(re.search(r"/(\w+)\.md$", link["url"])[1], RUNBOOKS)
+
+    def test_shares_turn_red_at_80_percent(self):
+        for title in ("Database pool", "Slots", "Offered load", "Open connections used", "Capacity used"):
+            panel = next(p for _, p in SHOWN if p["title"] == title)
+            steps = panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
+            self.assertIn({"value": 0.8, "color": "red"}, steps)
+
+    def test_panels_do_not_overlap(self):
+        for board in BOARDS.values():
+            taken = set()
+            for panel in board["panels"]:
+                at = panel["gridPos"]
+                cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+                self.assertLessEqual(at["x"] + at["w"], 24)
+                self.assertFalse(cells & taken, panel["title"])
+                taken |= cells
+
+
+if __name__ == "__main__":
+    unittest.main()
