@@ -6,9 +6,11 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import re
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.parse
@@ -20,10 +22,15 @@ READY_SECONDS = 60
 SECRET = "for-tests-only-for-tests-only-0123456789"
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+def free_ports(count):
+    """Ports that nobody listens on, below the range that the kernel hands out to tests beside this one."""
+    found = []
+    while len(found) < count:
+        port = random.randrange(20000, 30000)
+        with socket.socket() as s:
+            if port not in found and s.connect_ex(("127.0.0.1", port)) != 0:
+                found.append(port)
+    return found
 
 
 def await_true(what, condition, seconds=READY_SECONDS):
@@ -58,7 +65,7 @@ class Stack:
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory()
         self.dir = pathlib.Path(self.folder.name)
-        self.traffic, self.admin, self.api, self.prometheus = (free_port() for _ in range(4))
+        self.traffic, self.admin, self.api, self.prometheus = free_ports(4)
         self.url = f"http://127.0.0.1:{self.traffic}"
         self.api_url = f"http://127.0.0.1:{self.api}"
         self.admin_url = f"http://127.0.0.1:{self.admin}"
@@ -75,6 +82,8 @@ class Stack:
             await_true("prometheus", lambda: answers(f"{self.prometheus_url}/-/ready"))
             await_true("first scrape", lambda: self.value('up{job="spillway"}') == 1)
         except BaseException:
+            for log in self.dir.glob("*.log"):
+                print(f"--- {log.name}", *log.read_text(errors="replace").splitlines()[-5:], sep="\n", file=sys.stderr)
             self.__exit__()
             raise
         return self
