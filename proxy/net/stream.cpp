@@ -77,6 +77,11 @@ bool Stream::stale() {
   return n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
 }
 
+bool Stream::bytes_wait() {
+  char byte;
+  return ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 void Stream::shutdown_send() {
   error_code ignored;
   socket_.shutdown(Socket::shutdown_send, ignored);

@@ -72,6 +72,8 @@ class Stream {
 
   /// Whether the other side has closed or sent something it should not have, asked of the system. For idle sockets.
   bool stale();
+  /// Whether bytes have come that nobody has read, asked of the system.
+  bool bytes_wait();
 
   void shutdown_send();
   void close();

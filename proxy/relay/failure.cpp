@@ -105,6 +105,8 @@ Answer describe(const Failure& failure) {
     case Failure::Kind::bad_request:
       return answer(failure.violation.status, failure.violation.rule, "bad_request", "http_request_error",
                     Outcome::client_error);
+    case Failure::Kind::last_hop:
+      return answer(204, "", "max_forwards", "", Outcome::ok);
     case Failure::Kind::client_gone:
       return answer(0, "The client closed the connection", "client_gone", "", Outcome::aborted);
     case Failure::Kind::client_timeout:
@@ -133,6 +135,8 @@ Answer describe(const Failure& failure) {
 }
 
 namespace {
+
+constexpr std::string_view kAllow = "\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 void append_number(std::string& out, int number) {
   char digits[12];
@@ -184,6 +188,16 @@ void append_body(const Answer& answer, const ProblemContext& context, std::strin
 
 }  // namespace
 
+void write_options(const ProblemContext& context, std::string& out) {
+  out += "HTTP/1.1 204 No Content\r\nDate: ";
+  out += context.date;
+  out += kAllow;
+  out += "\r\nX-Request-ID: ";
+  out += context.request_id;
+  if (!context.keep_alive) out += "\r\nConnection: close";
+  out += "\r\n\r\n";
+}
+
 void write_problem(const Answer& answer, const ProblemContext& context, std::string& out) {
   out += "HTTP/1.1 ";
   append_number(out, answer.status);
@@ -197,7 +211,7 @@ void write_problem(const Answer& answer, const ProblemContext& context, std::str
     out += "\r\nRetry-After: ";
     append_number(out, context.retry_after);
   }
-  if (answer.status == 405) out += "\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+  if (answer.status == 405) out += kAllow;
   out += "\r\nX-Request-ID: ";
   out += context.request_id;
   if (!context.keep_alive) out += "\r\nConnection: close";

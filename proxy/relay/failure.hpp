@@ -15,6 +15,7 @@ struct Failure {
     none,
     refused,           ///< by admission; `reason` says why
     bad_request,       ///< `violation` of the client, in head or body
+    last_hop,          ///< OPTIONS whose `Max-Forwards` ends here: answered by the proxy itself
     client_gone,       ///< closed before the answer was complete
     client_timeout,    ///< body did not come in time
     connect_failed,    ///< nobody listens, or no route
@@ -60,6 +61,9 @@ struct ProblemContext {
   bool keep_alive = true;
   bool head_method = false;  ///< announce the body, do not send it
 };
+
+/// Appends the answer to an OPTIONS request that is not to go further (RFC 9110, section 7.6.2).
+void write_options(const ProblemContext& context, std::string& out);
 
 /// Appends a whole `application/problem+json` response (RFC 9457).
 void write_problem(const Answer& answer, const ProblemContext& context, std::string& out);

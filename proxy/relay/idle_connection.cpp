@@ -32,14 +32,23 @@ void IdleConnection::end() {
   client_.socket.cancel(ignored);
 }
 
-void IdleConnection::wait_ended(net::error_code error) {
+void IdleConnection::close() {
+  closing_ = true;
+  end();
+}
+
+bool IdleConnection::bytes_wait() {
   char byte;
-  const bool bytes_wait = !error || ::recv(client_.socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+  return ::recv(client_.socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+void IdleConnection::wait_ended(net::error_code error) {
+  const bool request_comes = !closing_ && (!error || bytes_wait());
   disarm();
   Worker& worker = worker_;
   Client client = std::move(client_);
   delete this;
-  worker.idle_ended(std::move(client), bytes_wait);
+  worker.idle_ended(std::move(client), request_comes);
 }
 
 }  // namespace spillway::relay

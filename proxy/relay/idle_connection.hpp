@@ -47,8 +47,12 @@ class IdleConnection final
       : worker_(worker), client_(std::move(client)), fresh_(fresh) {}
   bool fresh() const { return fresh_; }
   void wait();
+  /// A request is on its way already: not idle any more, though the loop has not heard of it yet.
+  bool bytes_wait();
   /// Closes the connection, unless a request is on its way already: that one is answered still.
   void end();
+  /// Closes it even so: another connection needs its place.
+  void close();
 
  private:
   void on_deadline() override { end(); }
@@ -57,6 +61,7 @@ class IdleConnection final
   Worker& worker_;
   Client client_;
   bool fresh_;
+  bool closing_ = false;
 };
 
 }  // namespace spillway::relay

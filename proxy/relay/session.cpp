@@ -60,6 +60,7 @@ net::Task<Session::After> Session::await_request() {
     client_.start_read();
     co_await client_.settle();
     worker_.session_not_warm();
+    if (closing_) co_return After::close;
     if (client_.in.empty()) co_return timed_out_ || ending_ ? After::rest : After::close;
   }
   worker_.session_busy(*this);
@@ -82,6 +83,9 @@ net::Task<Session::After> Session::exchange() {
   if (!failure) failure = ask_for_slot();
   if (!failure && !x_->permit) failure = co_await wait_for_slot();
 
+  // A small body that is slow to come does not hold the slot meanwhile.
+  if (!failure && small_body_due()) failure = co_await await_small_body();
+
   // To the API, written anew, and its answer's head back. Once more on a fresh connection if a kept one was stale.
   if (!failure) failure = prepare_request();
   if (!failure) failure = co_await forward(false);
@@ -92,6 +96,12 @@ net::Task<Session::After> Session::exchange() {
     worker_.shared().gate.end_retry();
   }
 
+  // Both have agreed on another protocol: from here on bytes are bytes.
+  if (!failure && switches_protocol()) {
+    const After after = co_await tunnel();
+    co_return after;
+  }
+
   // The answer, written anew, streamed to the client at the pace it reads.
   if (!failure) failure = co_await relay_response();
 
@@ -100,7 +110,6 @@ net::Task<Session::After> Session::exchange() {
     co_return after;
   }
   account(x_->response.status, outcome_of(x_->response.status), {});
-  return_upstream();
   client_.in.consume(x_->held);
   if (x_->client_stays) co_return After::keep_alive;
   co_return x_->upload.done() && client_.in.empty() ? After::close : After::linger;
@@ -141,6 +150,7 @@ Failure Session::parse_head() {
   worker_.counters().parsed.add();
   identify();
   x.class_index = x.settings->classifier.classify(x.request);
+  if (x.request.max_forwards == 0) return Failure::Kind::last_hop;
   const std::uint64_t limit = x.settings->config.limits.body;
   if (limit != 0 && x.request.framing == http::Framing::length && x.request.content_length > limit) {
     return Failure::bad_request({413, "Content-Length is beyond limits.body"});
@@ -265,6 +275,12 @@ void Session::cool() {
 void Session::end_idle() {
   ending_ = true;
   client_.cancel();
+  if (upstream_) upstream_->stream.cancel();
+}
+
+void Session::make_room() {
+  closing_ = true;
+  end_idle();
 }
 
 void Session::abort() {

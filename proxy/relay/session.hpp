@@ -33,8 +33,12 @@ class Session final : public net::Deadline, public net::Stream::Observer, public
   void unlink_from_worker() { SessionHook::unlink(); }
   /// Gives a warm connection's buffer back early.
   void cool();
-  /// Ends an idle connection: the worker drains, or another connection needs its place.
+  /// Ends an idle connection or a tunnel: the worker drains, or another connection needs its place.
   void end_idle();
+  /// A request is on its way to an idle connection already.
+  bool bytes_wait() { return client_.bytes_wait(); }
+  /// Closes an idle connection, even if a request comes meanwhile.
+  void make_room();
   /// Cuts the connection, whatever it does.
   void abort();
 
@@ -57,6 +61,7 @@ class Session final : public net::Deadline, public net::Stream::Observer, public
   Failure parse_head();
   Failure ask_for_slot();
   net::Task<Failure> wait_for_slot();
+  net::Task<Failure> await_small_body();
   net::Task<Failure> forward(bool fresh);
   bool reuse_connection();
   net::Task<Failure> connect();
@@ -65,6 +70,7 @@ class Session final : public net::Deadline, public net::Stream::Observer, public
   net::Task<Failure> upload();
   net::Task<Failure> read_response_head();
   net::Task<Failure> relay_response();
+  net::Task<After> tunnel();
   net::Task<After> answer(Failure failure);
 
   // Parts of stages.
@@ -75,12 +81,16 @@ class Session final : public net::Deadline, public net::Stream::Observer, public
   void gather_download(std::string_view payload, bool last);
   net::Task<Failure> pass_on_informational();
   void admitted();
+  bool small_body_due() const;
+  void keep_output();
   void write_upstream();
   net::Task<> flush_upstream();
   bool write_client(Failure& failure);
   net::Task<Failure> flush_client();
   Failure read_failure(bool nothing_came) const;
   bool answered_early() const;
+  bool switches_protocol() const;
+  After tunnel_ended(const class Tunnel& tunnel);
   void return_upstream();
   void drop_upstream();
   bool request_body_is_small();
@@ -100,7 +110,8 @@ class Session final : public net::Deadline, public net::Stream::Observer, public
   std::unique_ptr<Exchange> x_;  ///< while a request is at hand, and for a moment after
   upstream::Pool::Lease upstream_;
   bool timed_out_ = false;
-  bool ending_ = false;  ///< told to end
+  bool ending_ = false;   ///< told to end
+  bool closing_ = false;  ///< even if a request is on its way
 };
 
 }  // namespace spillway::relay

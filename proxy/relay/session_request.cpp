@@ -1,6 +1,7 @@
 // The stages of an exchange that go towards the API.
 
 #include "proxy/http/write.hpp"
+#include "proxy/net/connect.hpp"
 #include "proxy/relay/session.hpp"
 #include "proxy/relay/worker.hpp"
 
@@ -8,14 +9,53 @@ namespace spillway::relay {
 
 namespace {
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+/// How long a small body that has not come with its head may hold a slot.
+constexpr Duration kSlotHeldForBody = std::chrono::milliseconds(20);
 /// Room for one read of an upload.
 constexpr std::size_t kUploadSpace = net::kBlockSize / 2;
 }  // namespace
 
+/// Whether the rest of a body has yet to come that fits behind the head, in the buffer there is.
+bool Session::small_body_due() const {
+  if (x_->request.framing != http::Framing::length) return false;
+  const std::uint64_t here = client_.in.size() - x_->head_size;
+  return here < x_->request.content_length && x_->request.content_length - here <= client_.in.space_size();
+}
+
+/// The API does not hear of the request before such a body is whole, and after a moment the slot goes back until then:
+/// or whoever sends many of them slowly would hold all slots.
+net::Task<Failure> Session::await_small_body() {
+  Exchange& x = *x_;
+  if (std::exchange(x.request.expect_continue, false) && client_.in.size() == x.head_size) {
+    x.output = {};
+    x.output.add(kContinue);
+    const Failure failure = co_await flush_client();
+    if (failure) co_return failure;
+  }
+  const Duration patience = x.settings->config.timeouts.request_body;
+  arm(Clock::now(), std::min(kSlotHeldForBody, patience));
+  while (small_body_due()) {
+    client_.start_read(1);  // not moving the head, which is still needed
+    co_await client_.settle();
+    if (client_.read_error()) {
+      if (!timed_out_) co_return Failure::Kind::client_gone;
+      if (!x.permit) co_return Failure::Kind::client_timeout;
+      x.permit->complete(admission::Completion::ignore);
+      x.permit.reset();
+    }
+    if (!x.permit) arm(Clock::now(), patience);
+  }
+  disarm();
+  if (x.permit) co_return Failure();
+  x.ticket.state = admission::Request::State::fresh;
+  Failure failure = ask_for_slot();
+  if (!failure && !x.permit) failure = co_await wait_for_slot();
+  co_return failure;
+}
+
 /// Writes the request anew and takes the framing off what has come of its body. The client's head ends here.
 Failure Session::prepare_request() {
   Exchange& x = *x_;
-  x.request.upgrade_websocket = false;
   http::Forwarding forwarding;
   forwarding.client_address = peer_;
   forwarding.trusted_peer = x.trusted_peer;
@@ -28,7 +68,8 @@ Failure Session::prepare_request() {
   }
   http::write_request(x.request, forwarding, x.to_upstream);
   x.method = std::string_view(x.to_upstream).substr(0, x.method.size());
-  x.target = std::string_view(x.to_upstream).substr(x.method.size() + 1, x.target.size());
+  const std::size_t target_size = x.target.size() + (x.target.front() == '?' ? 1 : 0);  // a `/` was put before it
+  x.target = std::string_view(x.to_upstream).substr(x.method.size() + 1, target_size);
 
   client_.in.consume(x.head_size);
   x.head_size = 0;
@@ -59,7 +100,7 @@ net::Task<Failure> Session::forward(bool fresh) {
   while (!failure) {
     if (!x_->upload.done() || !x_->output.empty()) failure = co_await upload();
     if (!failure) failure = co_await read_response_head();
-    if (failure || !x_->response.informational()) break;
+    if (failure || !x_->response.informational() || switches_protocol()) break;
     failure = co_await pass_on_informational();
   }
   if (!failure) co_return failure;
@@ -92,8 +133,7 @@ net::Task<Failure> Session::connect() {
   timed_out_ = false;
   if (!error) {
     arm(Clock::now(), x_->settings->config.upstream.connect_timeout);
-    const auto [connect_error] = co_await upstream_->stream.socket().async_connect(endpoint, net::kAwait);
-    error = connect_error;
+    error = co_await net::connect(&upstream_->stream.socket(), endpoint, &timed_out_);
   }
   if (error) {
     counters.upstream_connect_failures.add();

@@ -99,21 +99,25 @@ net::Task<Failure> Session::relay_response() {
 
     x.bytes_out += step.payload;
     gather_download({up.in.data(), step.payload}, done);
+    if (done) x.answered = Clock::now();
+    x.response_started = true;
+    Failure failure;
+    const bool written = write_client(failure);
     if (done) {
-      // The API has done its part: its slot is free, however slowly the client reads.
-      x.answered = Clock::now();
+      // The API has done its part: its connection and its slot are free, in this order, however slowly the client
+      // reads.
+      if (!written) keep_output();
+      up.in.consume(step.consumed);
+      return_upstream();
       x.permit->complete(x.response.status < 500 ? admission::Completion::success : admission::Completion::dropped);
       x.permit->release(x.answered);
     } else if (x.ticket.answered == Time{}) {
       x.ticket.answered = Clock::now();  // how fast the client reads the rest says nothing of the API
     }
-    x.response_started = true;
-    Failure failure;
-    if (!write_client(failure)) failure = co_await flush_client();
-    if (failure) co_return failure;
+    if (!written) failure = co_await flush_client();
+    if (failure || done) co_return failure;
     up.in.consume(step.consumed);
     x.to_client.clear();
-    if (done) co_return Failure();
 
     arm(Clock::now(), x.settings->config.timeouts.response);
     up.start_read(net::kBlockSize);
@@ -137,6 +141,15 @@ void Session::gather_download(std::string_view payload, bool last) {
     x.output.add(payload);
     x.output.add(end);
   }
+}
+
+/// What has not gone out yet moves out of the API's input buffer.
+void Session::keep_output() {
+  std::string rest;
+  for (const auto& piece : x_->output.pieces()) rest.append(static_cast<const char*>(piece.data()), piece.size());
+  x_->to_client = std::move(rest);
+  x_->output = {};
+  x_->output.add(x_->to_client);
 }
 
 /// False: the socket is full, `flush_client` waits for it.
@@ -191,7 +204,11 @@ net::Task<Session::After> Session::answer(Failure failure) {
     }
   }
   x.to_client.clear();
-  write_problem(answer, context, x.to_client);
+  if (failure.kind == Failure::Kind::last_hop) {
+    write_options(context, x.to_client);
+  } else {
+    write_problem(answer, context, x.to_client);
+  }
   x.output = {};
   x.output.add(x.to_client);
   Failure gone;

@@ -16,6 +16,8 @@ constexpr int kWarmMax = 256;
 /// How long a client that has just connected may take to send its request when the process is told to stop: its bytes
 /// may be on the way, and a connection closed now would be an error to it.
 constexpr Duration kFreshMayTake = std::chrono::seconds(1);
+/// Connections that are looked at for one that is idle indeed. Those that are stand in front.
+constexpr int kLooksForIdle = 8;
 constexpr Duration kGateTick = std::chrono::milliseconds(10);
 /// Input and output of an event loop stay on its thread, so the reactor needs no locks; posting does.
 constexpr int kOneThread = BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO;
@@ -30,6 +32,7 @@ Worker::Worker(Shared& shared, std::shared_ptr<const Settings> settings)
       counters_(shared.class_names.size()),
       upstream_(timers_, blocks_, counters_, shared.upstream_connections) {
   upstream_.configure(settings_->pool);
+  shared_.workers.push_back(this);
 }
 
 Worker::~Worker() = default;
@@ -70,6 +73,7 @@ void Worker::drain() {
       }
     }
     for (Session& session : warm_) session.end_idle();
+    for (Session& session : tunnels_) session.end_idle();
     finish_if_drained();
   });
 }
@@ -79,6 +83,7 @@ void Worker::abort() {
     for (IdleConnection& idle : idle_) idle.end();
     for (Session& session : warm_) session.end_idle();
     for (Session& session : busy_) session.abort();
+    for (Session& session : tunnels_) session.abort();
   });
 }
 
@@ -86,20 +91,56 @@ void Worker::accepted(net::Accepted accepted) {
   Client client{std::move(accepted.socket), std::move(accepted.peer),
                 ConnectionCount(counters_.client_connections, shared_.client_connections)};
   if (shared_.client_connections.load(std::memory_order_relaxed) > settings_->config.limits.connections) {
-    // Make room: the connection that has been idle longest goes first.
-    if (!idle_.empty()) {
-      IdleConnection& oldest = idle_.front();
-      oldest.IdleConnection::Hook::unlink();
-      oldest.end();
-    } else if (!warm_.empty()) {
-      Session& oldest = warm_.front();
-      session_busy(oldest);
-      oldest.end_idle();
-    } else {
-      return refuse_connection(std::move(client.socket));
+    if (!end_idlest()) {
+      if (!ask_another_for_room(client)) refuse_connection(std::move(client.socket));
+      return;
     }
   }
   await_bytes(std::move(client), true);
+}
+
+/// Makes room: the connection that has been idle longest goes first. False: none is idle here.
+bool Worker::end_idlest() {
+  int looks = 0;
+  for (IdleConnection& oldest : idle_) {
+    if (++looks > kLooksForIdle) break;
+    // It would be answered still, and in a flood they all would: one more for each that is accepted.
+    if (oldest.bytes_wait()) continue;
+    oldest.IdleConnection::Hook::unlink();
+    oldest.close();
+    return true;
+  }
+  for (Session& oldest : warm_) {
+    if (++looks > kLooksForIdle) break;
+    if (oldest.bytes_wait()) continue;
+    session_busy(oldest);
+    oldest.make_room();
+    return true;
+  }
+  return false;
+}
+
+/// Asks a worker that has idle connections to end one, and takes the client if it could. False: there is no such
+/// worker, and the client is still the caller's.
+bool Worker::ask_another_for_room(Client& client) {
+  for (Worker* other : shared_.workers) {
+    const int idle = other->idle_here_.load(std::memory_order_relaxed);
+    if (other == this || idle <= other->asked_for_room_.load(std::memory_order_relaxed)) continue;
+    other->asked_for_room_.fetch_add(1, std::memory_order_relaxed);
+    ++idle_count_;  // a drain waits for the answer
+    net::asio::post(other->loop_, [this, other, kept = std::make_shared<Client>(std::move(client))]() mutable {
+      other->asked_for_room_.fetch_sub(1, std::memory_order_relaxed);
+      const bool room = other->end_idlest();
+      net::asio::post(loop_, [this, room, kept = std::move(kept)] {
+        --idle_count_;
+        if (room && !draining_) return void(await_bytes(std::move(*kept), true));
+        refuse_connection(std::move(kept->socket));
+        finish_if_drained();
+      });
+    });
+    return true;
+  }
+  return false;
 }
 
 void Worker::rest(Client client, bool ending) {
@@ -110,6 +151,7 @@ void Worker::rest(Client client, bool ending) {
 IdleConnection& Worker::await_bytes(Client client, bool fresh) {
   auto* idle = new IdleConnection(*this, std::move(client), fresh);  // owned by its wait
   ++idle_count_;
+  note_idle();
   idle_.push_back(*idle);
   timers_.arm(*idle, Clock::now() + settings_->config.timeouts.keep_alive);
   idle->wait();
@@ -118,6 +160,7 @@ IdleConnection& Worker::await_bytes(Client client, bool fresh) {
 
 void Worker::idle_ended(Client client, bool request_comes) {
   --idle_count_;
+  note_idle();
   if (request_comes) {
     net::asio::co_spawn(loop_, Session::serve(*this, std::move(client)), net::asio::detached);
   } else {
@@ -170,7 +213,9 @@ void Worker::GateTick::on_deadline() {
 void Worker::session_warm(Session& session) {
   session.unlink_from_worker();
   warm_.push_back(session);
-  if (++warm_count_ > kWarmMax) {
+  ++warm_count_;
+  note_idle();
+  if (warm_count_ > kWarmMax) {
     Session& oldest = warm_.front();
     session_busy(oldest);
     oldest.cool();
@@ -180,6 +225,11 @@ void Worker::session_warm(Session& session) {
 void Worker::session_busy(Session& session) {
   session.unlink_from_worker();
   busy_.push_back(session);
+}
+
+void Worker::session_tunnels(Session& session) {
+  session.unlink_from_worker();
+  tunnels_.push_back(session);
 }
 
 void Worker::session_closed() {

@@ -36,10 +36,11 @@ struct Shared {
   Gate gate;
   telemetry::ProcessState state;
   telemetry::Refusals refusals;
-  KeyHash key_hash;  ///< of clients, for fairness
+  KeyHash key_hash;             ///< of clients, for fairness
   upstream::Endpoint endpoint;  ///< of the API; set before the workers start
   std::atomic<int> client_connections{0};
   std::atomic<int> upstream_connections{0};
+  std::vector<class Worker*> workers;  ///< all of them, before the first one runs
 };
 
 /// One event loop with its listeners, client sessions and connections to the API. Everything but the functions marked
@@ -84,8 +85,13 @@ class Worker {
 
   void session_opened() { ++sessions_; }
   void session_warm(Session& session);
-  void session_not_warm() { --warm_count_; }
+  void session_not_warm() {
+    --warm_count_;
+    note_idle();
+  }
   void session_busy(Session& session);
+  /// It ends by itself only when its peers want: a drain ends it.
+  void session_tunnels(Session& session);
   void session_closed();
   void rest(Client client, bool ending = false);
   /// For idle connections: a request comes, or it ends here.
@@ -105,6 +111,9 @@ class Worker {
 
   void accepted(net::Accepted connection);
   IdleConnection& await_bytes(Client client, bool fresh);
+  bool end_idlest();
+  bool ask_another_for_room(Client& client);
+  void note_idle() { idle_here_.store(static_cast<int>(idle_count_) + warm_count_, std::memory_order_relaxed); }
   void refuse_connection(net::Socket socket);
   void finish_if_drained();
 
@@ -119,10 +128,13 @@ class Worker {
   telemetry::IdGenerator ids_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   Sessions busy_;
-  Sessions warm_;         ///< waiting for the next request with their buffer; longest first
+  Sessions warm_;  ///< waiting for the next request with their buffer; longest first
+  Sessions tunnels_;
   IdleConnections idle_;  ///< longest first
   std::size_t idle_count_ = 0;
   int warm_count_ = 0;
+  std::atomic<int> idle_here_{0};       ///< the sum of both, for the other workers
+  std::atomic<int> asked_for_room_{0};  ///< by other workers, not yet done
   std::size_t sessions_ = 0;
   std::vector<std::unique_ptr<Exchange>> exchanges_;  ///< spare
   GateTick gate_tick_{*this};

@@ -222,12 +222,42 @@ TEST_CASE("an API that answers and closes without reading a large upload is hear
 
 TEST_CASE("targets: absolute-form becomes origin-form, and OPTIONS may ask about the server") {
   Upstream upstream(name);
-  Proxy proxy(upstream);
+  Proxy proxy(upstream, {.more = "log: {format: json, query: true}\n"});
   Client client(proxy);
   client.send("GET http://test/path?query HTTP/1.1\r\nHost: test\r\n\r\n");
   CHECK(client.receive().body == "GET /path?query:");
+  client.send("GET http://test?query HTTP/1.1\r\nHost: test\r\n\r\n");
+  CHECK(client.receive().body == "GET /?query:");
+  CHECK(proxy.await_log("/?query"));
   client.send("OPTIONS * HTTP/1.1\r\nHost: test\r\n\r\n");
   CHECK(client.receive().body == "OPTIONS *:");
+  client.send("OPTIONS http://test HTTP/1.1\r\nHost: test\r\n\r\n");
+  CHECK(client.receive().body == "OPTIONS *:");
+}
+
+TEST_CASE("OPTIONS goes as many hops as it may, and is answered where they end") {
+  Upstream upstream(name);
+  Proxy proxy(upstream);
+  Client client(proxy);
+  for (const char* target : {"/", "*"}) {
+    CAPTURE(target);
+    CHECK(client.request("OPTIONS", target, "Max-Forwards: 7\r\n").status == 200);
+    CHECK(field_of(upstream.seen().back().head, "Max-Forwards") == "6");
+    CHECK(client.request("OPTIONS", target, "Max-Forwards: 1\r\n", "body").body.ends_with(":body"));
+    CHECK(field_of(upstream.seen().back().head, "Max-Forwards") == "0");
+
+    const int before = upstream.requests();
+    const Reply here = client.request("OPTIONS", target, "Max-Forwards: 0\r\n", "body");
+    CHECK(here.status == 204);
+    CHECK(here.field("Allow").find("GET") != std::string::npos);
+    CHECK_FALSE(here.has("Content-Length"));
+    CHECK(upstream.requests() == before);
+  }
+  // Only OPTIONS and TRACE count hops; TRACE is not served at all.
+  CHECK(client.get("/", "Max-Forwards: 0\r\n").status == 200);
+  CHECK(field_of(upstream.seen().back().head, "Max-Forwards") == "0");
+  CHECK(proxy.stat("answered_by_proxy") == 2);
+  CHECK(proxy.accounts_balance());
 }
 
 }  // namespace

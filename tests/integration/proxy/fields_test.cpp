@@ -94,6 +94,34 @@ TEST_CASE("the word of a trusted peer is extended") {
   CHECK(field_of(head, "traceparent").find("b7ad6b7169203331") == std::string::npos);
 }
 
+TEST_CASE("by option the same is said in the standard field: a stranger's is replaced, a trusted peer's extended") {
+  const std::string claimed = "Forwarded: for=10.9.8.7;proto=https\r\n";
+  for (const bool trusted : {false, true}) {
+    CAPTURE(trusted);
+    const std::string trust = trusted ? "trusted_proxies: [127.0.0.0/8]\n" : "";
+    Upstream upstream;
+    Proxy proxy(upstream, {.more = "forwarded_header: true\n" + trust});
+    CHECK(Client(proxy).get("/", claimed).status == 200);
+    const std::string ours = "for=127.0.0.1;host=\"test\";proto=http";
+    CHECK(count_fields(head_at_api(upstream), "Forwarded") == 1);
+    CHECK(field_of(head_at_api(upstream), "Forwarded") == (trusted ? "for=10.9.8.7;proto=https, " + ours : ours));
+    CHECK(Client(proxy).get("/").status == 200);
+    CHECK(field_of(head_at_api(upstream), "Forwarded") == ours);
+    CHECK(field_of(head_at_api(upstream), "X-Forwarded-For") == "127.0.0.1");
+  }
+}
+
+TEST_CASE("field names with an underscore are refused, unless they are allowed") {
+  Upstream upstream;
+  {
+    Proxy proxy(upstream);
+    CHECK(Client(proxy).get("/", "X_Name: a\r\n").status == 400);
+  }
+  Proxy proxy(upstream, {.limits = "allow_underscores: true"});
+  CHECK(Client(proxy).get("/", "X_Name: a\r\n").status == 200);
+  CHECK(field_of(head_at_api(upstream), "X_Name") == "a");
+}
+
 TEST_CASE("two requests have two identifiers") {
   Upstream upstream;
   Proxy proxy(upstream);

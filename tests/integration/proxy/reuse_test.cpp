@@ -205,9 +205,9 @@ TEST_CASE("an idempotent request is repeated only with all of its body, and one 
   }
   SUBCASE("sent in two pieces, the last one small") {
     CHECK(client.get("/first").status == 200);
-    client.send("PUT /x HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n01234");
+    client.send("PUT /x HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n");
     REQUIRE(eventually([&] { return upstream.requests() == 2; }));
-    client.send("56789");
+    client.send("0\r\n\r\n");
     CHECK(client.receive().status == 502);
     CHECK(times_seen(upstream, "PUT /x") == 1);
   }

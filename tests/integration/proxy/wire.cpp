@@ -176,6 +176,11 @@ bool Wire::skip(std::size_t size) {
   return true;
 }
 
+bool Wire::at_rest() const {
+  pollfd wanted{descriptor_, POLLIN, 0};
+  return buffer_.empty() && ::poll(&wanted, 1, 0) == 0;
+}
+
 void Wire::finish_sending() {
   ::shutdown(descriptor_, SHUT_WR);
 }

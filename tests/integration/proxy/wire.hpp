@@ -62,6 +62,8 @@ class Wire {
   bool skip(std::size_t size);
   /// Waits for the next bytes; false: there are none, see `end`.
   bool read_more();
+  /// Nothing has come that has not been read, not even an end.
+  bool at_rest() const;
   const std::string& unread() const { return buffer_; }
 
   void finish_sending();

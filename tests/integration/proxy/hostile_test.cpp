@@ -1,0 +1,141 @@
+// Clients that take without giving: by the thousand, slowly, or not at all. Others go on being served.
+
+#include <algorithm>
+
+#include <doctest/doctest.h>
+#include <sys/resource.h>
+
+#include "tests/integration/proxy/client.hpp"
+#include "tests/integration/proxy/proxy.hpp"
+
+namespace spillway::test {
+namespace {
+
+constexpr std::size_t kMiB = 1024 * 1024;
+
+/// Enough descriptors for this process and, inherited, for the proxy; false: the system does not allow it.
+bool allow_descriptors(rlim_t count) {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = std::max(limit.rlim_cur, count);
+  limit.rlim_max = std::max(limit.rlim_max, count);
+  return ::setrlimit(RLIMIT_NOFILE, &limit) == 0;
+}
+
+TEST_CASE("10,000 idle connections cost little, hold up nobody, and make room when they must") {
+  constexpr std::size_t kIdle = 10'000;
+  REQUIRE(allow_descriptors(20'000));
+  Upstream upstream;
+  Proxy proxy(upstream, {.limits = "connections: 10000"});
+  CHECK(Client(proxy).get("/").status == 200);
+  CHECK(proxy.await_metric("spillway_client_connections", 0));
+  const std::size_t before = proxy.memory();
+  {
+    std::vector<Client> idle;
+    idle.reserve(kIdle);
+    for (std::size_t i = 0; i < kIdle; ++i) {
+      idle.emplace_back(proxy);
+      // Some have asked for something before they fell silent.
+      if (i % 10 == 0) CHECK(idle.back().get("/").status == 200);
+    }
+    CHECK(proxy.await_metric("spillway_client_connections", kIdle));
+    const std::size_t each = (proxy.memory() - before) / kIdle;
+    CHECK(each < 4096);
+    MESSAGE("an idle connection costs ", each, " bytes of resident memory");
+
+    Client one_more(proxy);
+    for (int i = 0; i < 100; ++i) CHECK(one_more.get("/").status == 200);
+    CHECK(idle[1].ended() == End::closed);  // of those that have never spoken the first
+    CHECK(idle.back().get("/").status == 200);
+    CHECK(proxy.await_metric("spillway_client_connections", kIdle));
+  }
+  CHECK(proxy.await_metric("spillway_client_connections", 0));
+  CHECK(proxy.accounts_balance());
+}
+
+TEST_CASE("a flood of connections that never finish their request: whom the proxy has it serves, new ones are told") {
+  Upstream upstream([](Turn& turn) {
+    if (turn.request() == "GET /held") turn.hold();
+    turn.answer();
+  });
+  constexpr int kLimit = 50, kFlood = 500;
+  for (const int workers : {1, 2}) {
+    CAPTURE(workers);
+    Proxy proxy(upstream, {.workers = workers, .timeouts = "request_head: 60s", .limits = "connections: 50"});
+    Client kept(proxy);
+    kept.start("GET", "/held");
+    REQUIRE(eventually([&] { return upstream.inside() == 1; }));
+    {
+      std::vector<Client> flood;
+      for (int i = 0; i < kFlood; ++i) {
+        flood.emplace_back(proxy).send("GET / HTTP/1.1\r\nHost: te");
+      }
+      // Those that the proxy has taken wait for the rest of their requests; all others have been told, or closed while
+      // they had not yet said anything.
+      CHECK(eventually([&] {
+        return std::count_if(flood.begin(), flood.end(), [](Client& client) { return client.wire().at_rest(); }) <
+               kLimit;
+      }));
+      CHECK(proxy.metric("load_shedding_rejections", {{"reason", "connections"}}) > 0);
+      CHECK(proxy.stat("client_connections") <= kLimit);
+      upstream.release();
+      CHECK(kept.receive().status == 200);
+    }
+    CHECK(eventually([&] { return Client(proxy).get("/").status == 200; }));
+    CHECK(proxy.accounts_balance());
+  }
+}
+
+TEST_CASE("at the limit of connections, one that is idle at another worker makes room, too") {
+  Upstream upstream;
+  constexpr int kLimit = 8;
+  Proxy proxy(upstream, {.workers = 4, .limits = "connections: 8"});
+  std::vector<Client> clients;
+  for (int i = 0; i < 10 * kLimit; ++i) CHECK(clients.emplace_back(proxy).get("/").status == 200);
+  CHECK(proxy.await_metric("spillway_client_connections", kLimit));
+  CHECK(proxy.metric("load_shedding_rejections", {{"reason", "connections"}}) == 0);
+  CHECK(clients.back().get("/").status == 200);
+  CHECK(proxy.accounts_balance());
+}
+
+TEST_CASE("who does not read an answer that fits no buffer is cut, and the slot comes back") {
+  const std::string large = pattern(32 * kMiB);
+  Upstream upstream([&](Turn& turn) { turn.request() == "GET /large" ? turn.answer(large) : turn.answer(); });
+  Proxy proxy(upstream, {.timeouts = "response: 300ms", .admission = admit(1)});
+  Client reader(proxy);
+  reader.start("GET", "/large");
+  REQUIRE(eventually([&] { return upstream.requests() == 1; }));
+  CHECK(eventually([&] { return proxy.stat("in_flight") == 0; }));
+  CHECK_FALSE(reader.receive().whole);
+  CHECK(reader.wire().end() == End::reset);
+  CHECK(Client(proxy).get("/").status == 200);
+  CHECK(proxy.accounts_balance());
+}
+
+TEST_CASE("small bodies that are slow to come hold no slots: others are served meanwhile") {
+  Upstream upstream([](Turn& turn) { turn.answer(turn.body()); });
+  Proxy proxy(upstream, {.timeouts = "request_body: 60s", .admission = admit(4) + ", queue: {max_wait: 0}"});
+  std::vector<Client> slow;
+  const auto asks = [&](int i) { return i % 2 == 0 ? std::string("Expect: 100-continue\r\n") : std::string(); };
+  for (int i = 0; i < 20; ++i) {
+    // Slots are held for a moment only, so whoever finds none finds one soon.
+    CHECK(eventually([&] { return proxy.stat("in_flight") == 0; }));
+    slow.emplace_back(proxy).send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n" + asks(i) + "\r\n");
+    if (i % 2 == 0) CHECK(slow.back().receive().status == 100);
+    slow.back().send("abc");
+  }
+  CHECK(eventually([&] { return proxy.stat("in_flight") == 0; }));
+  CHECK(upstream.requests() == 0);
+  for (int i = 0; i < 20; ++i) CHECK(Client(proxy).get("/").status == 200);
+  // Once it is whole, such a body is answered like any other.
+  for (Client& client : slow) {
+    client.send("defghij");
+    const Reply reply = client.receive();
+    CHECK(reply.status == 200);
+    CHECK(reply.body == "abcdefghij");
+  }
+  CHECK(proxy.accounts_balance());
+}
+
+}  // namespace
+}  // namespace spillway::test
