@@ -8,9 +8,12 @@
 namespace spillway::test {
 
 Turn::Turn(Upstream& upstream, Wire& wire, std::string head, int connection, int number)
-    : upstream_(upstream), wire_(wire), head_(std::move(head)), connection_(connection), number_(number) {
-  upstream_.enter({connection, head_, {}});
-}
+    : upstream_(upstream),
+      wire_(wire),
+      head_(std::move(head)),
+      connection_(connection),
+      number_(number),
+      place_(upstream_.enter({connection, head_, {}})) {}
 
 Turn::~Turn() {
   if (inside_) upstream_.leave();
@@ -24,7 +27,7 @@ const std::string& Turn::body() {
   if (!body_read_) {
     body_read_ = true;
     body_whole_ = read_body(wire_, head_, false, body_);
-    upstream_.note_body(connection_, body_);
+    upstream_.note_body(place_, body_);
   }
   return body_;
 }
@@ -86,6 +89,7 @@ void Upstream::down() {
     stopping_ = true;
   }
   released_.notify_all();
+  resumed_.notify_all();
   ::shutdown(listener_, SHUT_RDWR);
   acceptor_.join();
   ::close(listener_);
@@ -120,20 +124,46 @@ void Upstream::listen() {
     port_ = ntohs(name.sin_port);
     address_ = "127.0.0.1:" + std::to_string(port_);
   }
-  ::listen(listener_, 1024);
+  ::listen(listener_, kBacklog);
+}
+
+void Upstream::pause() {
+  const std::lock_guard lock(mutex_);
+  paused_ = true;
+  ::listen(listener_, 1);
+}
+
+void Upstream::resume() {
+  {
+    const std::lock_guard lock(mutex_);
+    paused_ = false;
+    ::listen(listener_, kBacklog);
+  }
+  resumed_.notify_all();
 }
 
 void Upstream::accept_all() {
   for (;;) {
     const int descriptor = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (descriptor < 0) return;
-    const std::lock_guard lock(mutex_);
-    Connection& connection = open_.emplace_back(Connection{Wire(descriptor), {}});
-    connection.thread = std::thread([this, &connection] { serve(connection.wire); });
+    std::unique_lock lock(mutex_);
+    resumed_.wait(lock, [this] { return !paused_ || stopping_; });
+    open_.remove_if([](Connection& old) {
+      if (old.over) old.thread.join();
+      return old.over;
+    });
+    Connection& connection = open_.emplace_back(Connection{Wire(descriptor)});
+    connection.thread = std::thread([this, &connection] { serve(connection); });
   }
 }
 
-void Upstream::serve(Wire& wire) {
+void Upstream::serve(Connection& connection) {
+  talk(connection.wire);
+  const std::lock_guard lock(mutex_);
+  connection.over = true;
+}
+
+void Upstream::talk(Wire& wire) {
   const std::string poll = std::string("GET ") + kPollPath + " ";
   std::string head;
   std::size_t known = 0;
@@ -174,22 +204,21 @@ std::vector<Upstream::Seen> Upstream::seen() const {
   return seen_;
 }
 
-void Upstream::enter(const Seen& seen) {
+int Upstream::enter(const Seen& seen) {
   const int now = ++inside_;
   int most = most_inside_;
   while (now > most && !most_inside_.compare_exchange_weak(most, now)) {
   }
   const std::lock_guard lock(mutex_);
-  if (++requests_ <= kRemembered) seen_.push_back(seen);
+  if (++requests_ > kRemembered) return -1;
+  seen_.push_back(seen);
+  return static_cast<int>(seen_.size()) - 1;
 }
 
-void Upstream::note_body(int connection, const std::string& body) {
+void Upstream::note_body(int place, const std::string& body) {
+  if (place < 0) return;
   const std::lock_guard lock(mutex_);
-  for (auto seen = seen_.rbegin(); seen != seen_.rend(); ++seen) {
-    if (seen->connection != connection) continue;
-    seen->body = body;
-    return;
-  }
+  seen_[static_cast<std::size_t>(place)].body = body;
 }
 
 }  // namespace spillway::test

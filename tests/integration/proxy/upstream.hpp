@@ -47,7 +47,7 @@ class Turn {
   Upstream& upstream_;
   Wire& wire_;
   std::string head_, body_;
-  int connection_, number_;
+  int connection_, number_, place_;
   bool body_read_ = false, body_whole_ = false, inside_ = true;
 };
 
@@ -73,6 +73,9 @@ class Upstream {
   const std::string& address() const { return address_; }
   void down();
   void up();
+  /// Accepts nobody for a while, and lets hardly anyone wait for it.
+  void pause();
+  void resume();
 
   /// Lets that many held requests go on, now or later.
   void release(int count = 1);
@@ -91,13 +94,21 @@ class Upstream {
  private:
   friend class Turn;
   static constexpr int kRemembered = 10'000;
+  static constexpr int kBacklog = 1024;
+  struct Connection {
+    Wire wire;
+    std::thread thread = {};
+    bool over = false;
+  };
   void listen();
   void accept_all();
-  void serve(Wire& wire);
+  void serve(Connection& connection);
+  void talk(Wire& wire);
   void wait_for_release();
-  void enter(const Seen& seen);
+  /// The request's place among those remembered; -1: it is not.
+  int enter(const Seen& seen);
   void leave() { --inside_; }
-  void note_body(int connection, const std::string& body);
+  void note_body(int place, const std::string& body);
 
   Script script_;
   Kind kind_;
@@ -108,14 +119,10 @@ class Upstream {
   std::thread acceptor_;
 
   mutable std::mutex mutex_;
-  std::condition_variable released_;
+  std::condition_variable released_, resumed_;
   int to_release_ = 0;
-  bool stopping_ = false;
+  bool stopping_ = false, paused_ = false;
   std::vector<Seen> seen_;
-  struct Connection {
-    Wire wire;
-    std::thread thread;
-  };
   std::list<Connection> open_;
   std::atomic<int> inside_{0}, most_inside_{0}, requests_{0}, connections_{0};
   std::atomic<std::size_t> bytes_{0};
