@@ -59,7 +59,9 @@ def panel(kind, title, description, width, targets, unit="short", steps=None, ru
               "targets": [{"refId": chr(65 + i), "datasource": SOURCE, "expr": e, "legendFormat": legend,
                            "editorMode": "code", "range": True} for i, (e, legend) in enumerate(targets)]}
     if runbook:
-        result["links"] = [{"title": f"Runbook {runbook}", "url": f"${{runbooks}}/{runbook}.md", "targetBlank": True}]
+        result["links"] = [{"type": "link", "title": f"Runbook {runbook}", "url": f"${{runbooks}}/{runbook}.md", "icon": "doc",
+                            "tooltip": "", "tags": [], "asDropdown": False, "includeVars": False, "keepTime": False,
+                            "targetBlank": True}]
     return result
 
 
@@ -97,7 +99,7 @@ def lay_out(panels):
 
 def dashboard(name, title, description, panels):
     def choice(label, query):
-        return {"type": "query", "name": label, "label": label, "datasource": SOURCE, "definition": query,
+        return {"type": "query", "name": label, "label": label, "datasource": SOURCE,
                 "query": {"query": query, "refId": label}, "refresh": 2, "includeAll": True, "multi": True, "sort": 1,
                 "current": {"text": ["All"], "value": ["$__all"]}}
 

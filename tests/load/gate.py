@@ -99,6 +99,15 @@ def judge(stack, run, memory, seconds):
     ]
 
 
+def record(stack, begin):
+    """The demand of the climb, one row for each 15 s: a trace for the test of the autoscaling rules."""
+    slots = stack.query_range("instance:spillway_offered_slots:mean1m", begin, time.time(), 15)[0]["values"]
+    with open(REPORTS / "launch-gate-climb.csv", "w", encoding="utf-8") as file:
+        file.write("seconds,offered_slots,capacity\n")
+        for at, value in slots:
+            file.write(f"{float(at) - begin:.0f},{float(value):.3f},{CLIMB_CAPACITY}\n")
+
+
 def climb(step_seconds):
     """More and more users on a small service whose database is slow: (table, lines of the verdict)."""
     with Stack(capacity=CLIMB_CAPACITY, slow_ms=CLIMB_SLOW_MS) as stack:
@@ -124,6 +133,7 @@ def climb(step_seconds):
                 "inflight": stack.value(f"max_over_time(spillway_inflight[{seconds}s])", at),
                 "load": stack.value("instance:spillway_offered_load:ratio", at) or 0,
             })
+        record(stack, begin)
         preview.draw(stack, "overview", begin, time.time(), REPORTS / "launch-gate-climb.png")
     table = ["| users | offered/s | served/s | refused/s | broken | p95 at the API | most in flight | offered load |",
              "| --- | --- | --- | --- | --- | --- | --- | --- |"]

