@@ -3,6 +3,7 @@
 #include <charconv>
 #include <initializer_list>
 #include <limits>
+#include <optional>
 #include <span>
 
 #include <boost/json.hpp>

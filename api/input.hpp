@@ -1,13 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "api/eligibility.hpp"
-#include "api/repository.hpp"
+#include "api/list_filter.hpp"
 
 /// From what a client sent to values that the rest of the program may trust: pure, bounded, and every fault is named
 /// with its field. Text that comes out is valid UTF-8 without control characters and within its length.

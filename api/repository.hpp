@@ -1,14 +1,13 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string_view>
 
-#include "api/date.hpp"
 #include "api/db/pool.hpp"
 #include "api/eligibility.hpp"
 #include "api/executor.hpp"
 #include "api/interrupt.hpp"
+#include "api/list_filter.hpp"
 
 namespace api {
 
@@ -34,14 +33,6 @@ struct Answer {
 struct Caller {
   int home;  ///< index of the worker
   Interrupt& interrupt;
-};
-
-struct ListFilter {
-  std::int64_t after = 0;  ///< only ids beyond it
-  std::optional<std::string> major;
-  int min_amount = 0;
-  std::optional<Day> deadline_after;
-  int limit = 20;
 };
 
 /// Rows of the answers. Views live as long as the answer.

@@ -34,7 +34,7 @@ api/                       : api/ config/ : boost/ spdlog/ posix
 tests/unit/                : tests/unit/ proxy/ api/ config/ : doctest/ arpa/inet.h jwt.h malloc.h unistd.h
 tests/unit/proxy/          : tests/unit/ proxy/ config/ : doctest/ boost/
 tests/integration/         : tests/ proxy/ api/ config/ : doctest/ boost/ libpq-fe.h posix
-tests/fuzz/                : tests/fuzz/ proxy/ api/ config/ : posix
+tests/fuzz/                : tests/fuzz/ proxy/ api/ config/ : boost/ posix
 tests/bench/               : tests/bench/ : posix
 '
 
