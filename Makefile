@@ -5,10 +5,10 @@ URL    ?= http://localhost:8080
 ADMIN  ?= http://localhost:9901
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test smoke bench fuzz clean
+.PHONY: help deps build run test smoke bench overload fuzz clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 deps: ## install the Debian and npm packages that are missing
 	@deploy/dev/deps.sh deploy/dev/packages.txt
@@ -33,6 +33,11 @@ smoke: deps ## try a running stack with curl: URL=http://localhost:8080 ADMIN=ht
 bench: build ## compare with nginx and HAProxy: ROUNDS=3 DURATION=5 SCENARIOS=tcp,unix,refusal,idle
 	@deploy/dev/deps.sh deploy/dev/packages-bench.txt
 	@exec tests/bench/peers.sh
+
+overload: build ## overload lab beside nginx and HAProxy, about 8 minutes: SCENARIOS=steady,mix,… TARGETS=none,nginx,haproxy,spillway
+	@deploy/dev/deps.sh deploy/dev/packages-bench.txt
+	@cmake --build --preset release --target overload_backend overload_load >/dev/null
+	@exec python3 -B tests/bench/overload.py
 
 fuzz: deps ## fuzz the parsers: SECONDS=60 for each target
 	@deploy/dev/deps.sh deploy/dev/packages-fuzz.txt

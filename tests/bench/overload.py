@@ -1,0 +1,401 @@
+"""Spillway under overload, beside no proxy, nginx and HAProxy: an open loop of requests against an API of finite
+capacity (overload_load, overload_backend). The proxy has core 0, load and API share core 1.
+
+SCENARIOS=steady,mix,...   which; all but the long ones unless told
+TARGETS=none,nginx,haproxy,spillway
+The report: a table here, build/reports/overload.json and build/reports/overload.html.
+"""
+
+import json
+import os
+import pathlib
+import random
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+
+import overload_page
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build/release"))
+REPORTS = ROOT / "build/reports"
+PROXY_CORE, LOAD_CORE = {0}, {1}
+
+SLOTS, SERVICE_MS = 10, 10  # of the API
+CAPACITY = SLOTS / (SERVICE_MS / 1000)
+TARGETS = os.environ.get("TARGETS", "none,nginx,haproxy,spillway").split(",")
+
+
+def free_port():
+    while True:
+        port = random.randrange(20000, 30000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+
+
+class Lab:
+    """One API, one proxy in front of it (or none), and what is to happen meanwhile."""
+
+    def __init__(self, target, admission="", backend=(), slots=SLOTS, service_ms=SERVICE_MS, limit=None, share=None,
+                 shed_at=1.0):
+        self.directory = tempfile.TemporaryDirectory()
+        self.backend_port = free_port()
+        self.backend_command = [BUILD / "tests/bench/overload_backend", self.backend_port, slots, service_ms, *backend]
+        self.processes = []
+        self.start_backend()
+        self.port = self.backend_port
+        if target != "none":
+            self.port, self.admin = free_port(), free_port()
+            limit = limit or slots
+            self.start_proxy(target, {
+                "DIR": self.directory.name, "PORT": self.port, "ADMIN": self.admin, "UPSTREAM": self.backend_port,
+                "SLOTS": limit, "SHARE": share or 60000,
+                "ADMISSION": f"max_concurrent: {limit}, shed_at: {shed_at}" + (", " + admission if admission else "")})
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            process.wait()
+        self.directory.cleanup()
+
+    def start(self, command, core):
+        log = open(pathlib.Path(self.directory.name) / "log", "ab")
+        process = subprocess.Popen([str(part) for part in command], stdout=log, stderr=log,
+                                   preexec_fn=lambda: os.sched_setaffinity(0, core))
+        self.processes.append(process)
+        return process
+
+    def start_backend(self):
+        self.backend = self.start(self.backend_command, LOAD_CORE)
+        self.await_answer(self.backend_port)
+
+    def start_proxy(self, target, values):
+        name = {"nginx": "overload_nginx.conf", "haproxy": "overload_haproxy.cfg",
+                "spillway": "overload_spillway.yaml"}[target]
+        text = (ROOT / "tests/bench" / name).read_text()
+        for key, value in values.items():
+            text = text.replace(f"@{key}@", str(value))
+        path = pathlib.Path(self.directory.name) / name
+        path.write_text(text)
+        self.start({"nginx": ["/usr/sbin/nginx", "-c", path, "-e", f"{self.directory.name}/log"],
+                    "haproxy": ["/usr/sbin/haproxy", "-db", "-f", path],
+                    "spillway": [BUILD / "proxy/spillway", "--config", path]}[target], PROXY_CORE)
+        self.await_answer(self.port)
+
+    def await_answer(self, port):
+        for _ in range(100):
+            try:
+                return self.get(port, "/health")
+            except OSError:
+                time.sleep(0.1)
+        sys.exit(f"no answer on port {port}: {(pathlib.Path(self.directory.name) / 'log').read_text()[-500:]}")
+
+    @staticmethod
+    def get(port, path):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as response:
+            return response.read()
+
+    def command(self, path):
+        return json.loads(self.get(self.backend_port, path))
+
+    def restart_backend(self, after):
+        self.backend.kill()
+        self.backend.wait()
+        time.sleep(after)
+        self.start_backend()
+
+    def run(self, seconds, streams, begin=2.0, end=None, events=()):
+        """Loads it; `events` are (time, action). Counts what is due from `begin` to `end`: not the last second, whose
+        requests wait on when nobody overtakes them any more, and are answered as under no load at all."""
+        end = end or seconds - 1
+        self.command("/_stats")
+        timers = [threading.Timer(at, action) for at, action in events]
+        command = [BUILD / "tests/bench/overload_load", self.port, seconds, begin, end, *streams]
+        for timer in timers:
+            timer.start()
+        load = subprocess.run([str(part) for part in command], capture_output=True, check=True,
+                              preexec_fn=lambda: os.sched_setaffinity(0, LOAD_CORE))
+        for timer in timers:
+            timer.join()
+        return Result(json.loads(load.stdout), self.command("/_stats"), end - begin)
+
+
+class Result:
+    """What a run gave: of all streams together, of one, and over time."""
+
+    def __init__(self, load, backend, seconds):
+        self.load, self.backend, self.seconds = load, backend, seconds
+        self.streams = {stream["name"]: stream for stream in load["streams"]}
+
+    def of(self, *names):
+        return [self.streams[name] for name in names] if names else list(self.streams.values())
+
+    @staticmethod
+    def good(stream):
+        return stream["ok_ms"]["count"]
+
+    def goodput(self, *names):
+        return sum(map(self.good, self.of(*names))) / self.seconds
+
+    def success(self, *names):
+        return sum(map(self.good, self.of(*names))) / max(1, sum(s["sent"] for s in self.of(*names)))
+
+    def p99(self, kind="ok_ms", *names):
+        return max(stream[kind]["p99"] for stream in self.of(*names))
+
+    def status(self, status):
+        return sum(stream["statuses"].get(str(status), 0) for stream in self.of())
+
+    def bins(self, what, begin, end, *names):
+        width = self.load["bin"]
+        return sum(sum(s["bin_" + what][round(begin / width):round(end / width)]) for s in self.of(*names))
+
+    def success_between(self, begin, end):
+        return self.bins("ok", begin, end) / max(1, self.bins("sent", begin, end))
+
+    def wasted(self):
+        return self.backend["wasted"] / max(1, self.backend["wasted"] + self.backend["served"])
+
+    def summary(self):
+        reasons = {}
+        for stream in self.of():
+            for reason, count in stream["reasons"].items():
+                reasons[reason] = reasons.get(reason, 0) + count
+        return {"goodput": round(self.goodput(), 1), "success": round(self.success(), 4), "p99_ok_ms": self.p99(),
+                "p99_refused_ms": self.p99("refused_ms"), "502": self.status(502), "504": self.status(504),
+                "lost": self.status(0), "reasons": reasons, "most_inside": self.backend["most_inside"],
+                "wasted": round(self.wasted(), 4), "pool_timeouts": self.backend["pool_timeouts"], "send_lag_p99_ms": self.load["send_lag_ms"]["p99"]}
+
+
+class Report:
+    def __init__(self):
+        self.runs, self.checks = [], []
+
+    def add(self, scenario, variant, target, result):
+        summary = result.summary()
+        self.runs.append({"scenario": scenario, "variant": variant, "target": target, **summary,
+                          "bins": {"width": result.load["bin"], "streams": {
+                              s["name"]: {key: s["bin_" + key] for key in ("sent", "ok", "refused", "p99_ms")}
+                              for s in result.of()}}})
+        print(f"{scenario:9} {variant:12} {target:9} {summary['goodput']:8.0f}/s {100 * summary['success']:7.2f} % "
+              f"{summary['p99_ok_ms']:9.1f} {summary['p99_refused_ms']:9.1f} {summary['most_inside']:7} "
+              f"{100 * summary['wasted']:6.1f} % {summary['send_lag_p99_ms']:7.1f}  "
+              + " ".join(f"{k}:{v}" for k, v in summary["reasons"].items())
+              + "".join(f" {k}:{summary[k]}" for k in ("502", "504", "lost", "pool_timeouts") if summary[k]), flush=True)
+        return result
+
+    def check(self, what, value, wanted, met):
+        self.checks.append({"what": what, "value": value, "wanted": wanted, "met": bool(met)})
+
+    def at_least(self, what, value, wanted):
+        self.check(what, round(value, 4), f">= {round(wanted, 4)}", value >= wanted)
+
+    def at_most(self, what, value, wanted):
+        self.check(what, round(value, 4), f"<= {round(wanted, 4)}", value <= wanted)
+
+    def write(self):
+        REPORTS.mkdir(parents=True, exist_ok=True)
+        data = {"slots": SLOTS, "service_ms": SERVICE_MS, "runs": self.runs, "checks": self.checks}
+        (REPORTS / "overload.json").write_text(json.dumps(data, indent=1))
+        (REPORTS / "overload.html").write_text(overload_page.page(data))
+        print()
+        for check in self.checks:
+            print(f"{'met   ' if check['met'] else 'NOT MET'} {check['what']}: {check['value']} {check['wanted']}")
+        print("\nreport in build/reports/overload.html and overload.json")
+
+
+LONG_QUEUE = f"queue: {{max_length: {100 * SLOTS}}}"
+SHORT_QUEUE = f"queue: {{max_length: {10 * SLOTS}}}"
+
+
+def poisson(load, name="normal", more=""):
+    return f"name={name} rate={load * CAPACITY:g} patience=1.2 {more}"
+
+
+def of_class(name, load):
+    return poisson(load, name, f"header=X-Class:{name}")
+
+
+def steady(report):
+    results = {}
+    for load in (0.5, 1, 2, 5, 10):
+        for target in TARGETS:
+            with Lab(target, LONG_QUEUE) as lab:
+                results[target, load] = report.add("steady", f"{load}x", target, lab.run(7, [poisson(load)]))
+    if "spillway" not in TARGETS:
+        return
+    with Lab("spillway", SHORT_QUEUE) as lab:
+        short = report.add("steady", "10x short", "spillway", lab.run(7, [poisson(10)]))
+    with Lab("none") as lab:
+        capacity = lab.run(4, [f"name=closed closed={4 * SLOTS}"]).goodput()
+    calm = results["spillway", 0.5].p99()
+    if "none" in TARGETS:
+        report.at_least("1x Poisson: success beside that without a proxy", results["spillway", 1].success(),
+                        results["none", 1].success() - 0.02)
+    for load in (2, 5, 10):
+        result = results["spillway", load]
+        report.at_least(f"{load}x: goodput of capacity", result.goodput() / capacity, 0.97)
+        report.at_most(f"{load}x: p99 admitted to that at 0.5x", result.p99() / calm, 1.5)
+        report.at_most(f"{load}x: most inside the API", result.backend["most_inside"], SLOTS)
+    report.at_most("10x: p99 refused ms, queue 100 x slots", results["spillway", 10].p99("refused_ms"), 150)
+    report.at_most("10x: p99 refused ms, queue 10 x slots", short.p99("refused_ms"), 20)
+
+
+def closed(report):
+    results = {}
+    for target in TARGETS:
+        with Lab(target, LONG_QUEUE) as lab:
+            results[target] = report.add("closed", f"{2 * SLOTS} clients", target,
+                                         lab.run(5, [f"name=closed closed={2 * SLOTS}"]))
+    if {"none", "spillway"} <= results.keys():
+        report.at_least("closed loop: goodput to that without a proxy",
+                        results["spillway"].goodput() / results["none"].goodput(), 0.98)
+
+
+def quiet(report):
+    for variant in ("fixed", "adaptive"):
+        admission = LONG_QUEUE + (", adaptive: {enabled: true}" if variant == "adaptive" else "")
+        with Lab("spillway", admission, service_ms=2) as lab:
+            result = report.add("quiet", variant, "spillway", lab.run(26, [f"name=normal rate={0.8 * SLOTS / 0.002:g}"], 0))
+        report.at_most(f"0.8x, {variant}: refusals in {result.of('normal')[0]['sent']} requests",
+                       result.status(503) + result.status(429), 0)
+
+
+def mix(report):
+    for target in TARGETS:
+        calm = None
+        for load in (0.5, 5):
+            with Lab(target, LONG_QUEUE, ["exponential"]) as lab:
+                result = report.add("mix", f"{load}x", target, lab.run(7, [
+                    of_class("critical", 0.1 * load), poisson(0.7 * load), of_class("background", 0.2 * load)]))
+            calm = calm or result
+        if target != "spillway":
+            continue
+        report.at_least("mix 5x: success of critical", result.success("critical"), 0.999)
+        report.at_most("mix 5x: p99 of critical to that at 0.5x",
+                       result.p99("ok_ms", "critical") / calm.p99("ok_ms", "critical"), 1.1)
+        ranks = [result.success(name) for name in ("critical", "normal", "background")]
+        report.check("mix 5x: strict order of success", [round(r, 3) for r in ranks], "descending",
+                     ranks[0] > ranks[1] > ranks[2])
+        report.at_least("mix 5x: goodput of capacity", result.goodput() / CAPACITY, 0.97)
+
+
+def burst(report):
+    for target in TARGETS:
+        with Lab(target, LONG_QUEUE) as lab:
+            result = report.add("burst", "200 ms, 5x", target, lab.run(5, [
+                poisson(0.5, "before", "to=2.5"), poisson(5, "burst", "from=2.5 to=2.7 patience=1"),
+                poisson(0.5, "after", "from=2.7")]))
+        if target == "spillway":
+            report.at_least("burst: answered within 1 s", result.success("burst"), 0.65)
+
+
+def stall(report):
+    for target in TARGETS:
+        with Lab(target, LONG_QUEUE + ", retry_after: auto") as lab:
+            result = report.add("stall", "3 s at 0.8x", target, lab.run(
+                9, [poisson(0.8)], events=[(3, lambda: lab.command("/_freeze?ms=3000"))]))
+        if target == "spillway":
+            report.at_least("stall: success from 0.5 s after its end, to that before",
+                            result.success_between(6.6, 8.8) / result.success_between(1, 2.8), 0.95)
+            report.at_most("stall: wasted work", result.wasted(), 0.02)
+
+
+def greedy(report):
+    for target in TARGETS:
+        with Lab(target, LONG_QUEUE + ", fairness: {key: 'header:X-Client', share: 0.5}", share=SLOTS // 2) as lab:
+            result = report.add("greedy", "20x beside 20", target, lab.run(7, [
+                poisson(0.4, "normal", "key=X-Client keys=20"), poisson(20 * 0.4, "greedy", "header=X-Client:greedy")]))
+        if target == "spillway":
+            report.at_least("greedy: success of the others", result.success("normal"), 0.995)
+            report.at_least("greedy: goodput of capacity", result.goodput() / CAPACITY, 0.95)
+
+
+def killed(report):
+    for target in TARGETS:
+        with Lab(target, LONG_QUEUE) as lab:
+            result = report.add("killed", "1 s at 0.5x", target, lab.run(
+                8, [poisson(0.5)], events=[(3, lambda: lab.restart_backend(1))]))
+        if target == "spillway":
+            report.at_most("killed: 502 (those inside the API, and the first after)", result.status(502), SLOTS + 1)
+            report.at_most("killed: hanging or without an answer", result.status(504) + result.status(0), 0)
+            report.at_least("killed: success from 1 s after its return", result.success_between(5.2, 7.8), 0.99)
+
+
+def database(report):
+    """The slots are database connections; those who wait for one longer than 1 s are a time-out in the API."""
+    for target in [t for t in TARGETS if t in ("none", "spillway")]:
+        with Lab(target, LONG_QUEUE, ["pool_timeout=1"], limit=4 * SLOTS, shed_at=0.9) as lab:
+            result = report.add("database", "stalled at 3x", target, lab.run(
+                9, [poisson(3)], events=[(3, lambda: lab.command("/_freeze?ms=3000"))]))
+        if target == "spillway":
+            report.at_most("database stalled at 3x: pool time-outs in the API", result.backend["pool_timeouts"], 0)
+
+
+def drift(report):
+    """The API slows down with its queue, and the limit is ten times too high."""
+    seconds = float(os.environ.get("DRIFT", 30))
+    best, best_limit = 0, 0
+    for limit in (6, 8, 10, 12, 14, 17, 20, 25):
+        with Lab("spillway", LONG_QUEUE, ["slowdown=0.1"], limit=limit) as lab:
+            goodput = report.add("drift", f"fixed {limit}", "spillway", lab.run(5, [poisson(3)], 1)).goodput()
+        best, best_limit = max((best, best_limit), (goodput, limit))
+    for variant, more in (("adaptive", ", adaptive: {enabled: true}"), ("fixed 100", "")):
+        with Lab("spillway", LONG_QUEUE + more, ["slowdown=0.1"], limit=10 * SLOTS) as lab:
+            result = report.add("drift", variant, "spillway", lab.run(seconds, [poisson(3)], 10))
+        if variant == "adaptive":
+            report.at_least(f"adaptive: goodput from 10 s on to that of the best fixed limit ({best_limit})",
+                            result.goodput() / best, 0.95)
+            report.at_least("adaptive: the last third to the second",
+                            result.bins("ok", seconds * 2 / 3, seconds) / result.bins("ok", seconds / 3, seconds * 2 / 3),
+                            0.97)
+
+
+def retrying(report):
+    """Clients that come back when they are told to. Long: the second minute counts."""
+    with Lab("spillway", LONG_QUEUE + ", retry_after: auto") as lab:
+        result = report.add("retrying", "auto, 1.0x", "spillway", lab.run(
+            120, [poisson(0.9, "normal", "obey"), poisson(5, "burst", "from=5 to=15 obey")], 60))
+    width = round(1 / result.load["bin"])
+    sent = [sum(stream["bin_sent"][i] for stream in result.of()) for i in range(60 * width, 120 * width)]
+    each = [sum(sent[i:i + width]) for i in range(0, len(sent), width)]
+    report.at_most("retrying: peak of the second minute to its mean", max(each) / (sum(each) / len(each)), 1.2)
+
+
+SCENARIOS = {f.__name__: f for f in (steady, closed, mix, burst, stall, greedy, killed, database, drift, quiet, retrying)}
+LONG = {"retrying"}
+
+
+def main():
+    chosen = os.environ.get("SCENARIOS", "")
+    names = chosen.split(",") if chosen else [name for name in SCENARIOS if name not in LONG]
+    unknown = [name for name in names if name not in SCENARIOS] + [
+        t for t in TARGETS if t not in ("none", "nginx", "haproxy", "spillway")]
+    if unknown:
+        sys.exit(f"unknown: {', '.join(unknown)}; scenarios: {', '.join(SCENARIOS)}")
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    report = Report()
+    print(f"{'scenario':9} {'variant':12} {'target':9} {'goodput':>10} {'success':>9} {'p99 ok ms':>9} {'refused':>9} "
+          f"{'inside':>7} {'wasted':>8} {'lag ms':>7}  reasons")
+    try:
+        for name in names:
+            SCENARIOS[name](report)
+    finally:
+        report.write()
+
+
+if __name__ == "__main__":
+    main()

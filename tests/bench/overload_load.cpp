@@ -1,0 +1,433 @@
+// An open loop of requests over keep-alive connections, on one core: each is sent when it is due, whether or not
+// earlier ones have been answered, and its latency counts from that moment (a generator that waits for answers would
+// not see the very delays it is to measure). Results as JSON on standard output.
+//
+//   overload_load PORT SECONDS FROM TO STREAM...
+//
+// Latencies and totals are those of requests due between FROM and TO; the bins hold all. A STREAM is one argument such
+// as 'name=critical rate=500 header=X-Priority:high':
+//   name=TEXT rate=PER_SECOND   Poisson arrivals; with `constant`, evenly spaced
+//   closed=N                    instead of a rate: N clients that each wait for the answer and ask again
+//   from=S to=S                 when the stream is on; the whole run unless told
+//   header=NAME:VALUE           sent with each
+//   key=NAME keys=N             a further header, with each of N values in turn
+//   patience=S                  then the client closes the connection; 1 unless told
+//   obey                        who is refused with Retry-After comes back then, until answered
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <map>
+#include <queue>
+#include <random>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/bench/log_linear.hpp"
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr double kBin = 0.1;                      // seconds
+constexpr double kSettle = 5;                     // seconds to wait for the last answers
+constexpr std::size_t kMostConnections = 12'000;  // as many ports as one address has for its clients, about half
+constexpr int kEventsPerWait = 512;
+constexpr std::size_t kReadSize = 16 * 1024;
+
+struct Bin {
+  long sent = 0, ok = 0, refused = 0, lost = 0;
+  LogLinear latency;
+};
+
+struct Stream {
+  std::string name, header, key;
+  double rate = 0, from = 0, to = 0, patience = 1;
+  int closed = 0, keys = 0;
+  bool constant = false, obey = false;
+
+  std::map<int, long> statuses;  // 0: none came
+  std::map<std::string, long> reasons;
+  long sent = 0, in_time = 0;
+  LogLinear answered, refused;
+  std::vector<Bin> bins;
+  int next_key = 0;
+};
+
+struct Request {
+  std::size_t stream = 0;
+  double due = 0;
+  int key = 0;
+};
+
+struct Connection {
+  int fd = -1;
+  std::uint32_t place = 0;  // among all
+  unsigned generation = 0;
+  bool busy = false, connected = false;
+  Request request;
+  std::string input;
+};
+
+std::string_view value_of(std::string_view head, std::string_view name) {
+  for (std::size_t at = head.find("\r\n"); at != std::string_view::npos; at = head.find("\r\n", at + 2)) {
+    const std::string_view line = head.substr(at + 2, head.find("\r\n", at + 2) - at - 2);
+    if (line.size() <= name.size() || line[name.size()] != ':') continue;
+    if (::strncasecmp(line.data(), name.data(), name.size()) != 0) continue;
+    std::string_view value = line.substr(name.size() + 1);
+    while (value.starts_with(' ')) value.remove_prefix(1);
+    return value;
+  }
+  return {};
+}
+
+class Load {
+ public:
+  Load(int port, double seconds, double from, double to, std::vector<Stream> streams)
+      : port_(port), seconds_(seconds), from_(from), to_(to), streams_(std::move(streams)) {
+    for (Stream& stream : streams_) {
+      if (stream.to == 0) stream.to = seconds_;
+      stream.bins.resize(static_cast<std::size_t>(seconds_ / kBin) + 1);
+    }
+  }
+
+  void run() {
+    epoll_ = ::epoll_create1(0);
+    began_ = Clock::now();
+    for (std::size_t i = 0; i < streams_.size(); ++i) {
+      for (int n = 0; n < streams_[i].closed; ++n) due_.push({i, streams_[i].from});
+      if (streams_[i].closed == 0) due_.push({i, streams_[i].from + gap(streams_[i])});
+    }
+    std::array<epoll_event, kEventsPerWait> events;
+    while (now() < seconds_ + kSettle && (!due_.empty() || busy_ > 0)) {
+      const int count = wait(events);
+      for (int i = 0; i < count; ++i) {
+        const auto& event = events[static_cast<std::size_t>(i)];
+        on_event(connections_[event.data.u32]);
+      }
+      const double t = now();
+      send_due(t);
+      give_up(t);
+    }
+  }
+
+  void print() const {
+    std::printf("{\"send_lag_ms\":{\"p99\":%.3f,\"max\":%.3f},\"bin\":%g,\"streams\":[", lag_.quantile(0.99) / 1e3,
+                static_cast<double>(lag_.most()) / 1e3, kBin);
+    for (std::size_t i = 0; i < streams_.size(); ++i) {
+      const Stream& s = streams_[i];
+      std::printf("%s\n{\"name\":\"%s\",\"sent\":%ld,\"ok_in_time\":%ld,\"statuses\":{", i ? "," : "", s.name.c_str(),
+                  s.sent, s.in_time);
+      const char* comma = "";
+      for (const auto& [status, count] : s.statuses) {
+        std::printf("%s\"%d\":%ld", comma, status, count);
+        comma = ",";
+      }
+      std::printf("},\"reasons\":{");
+      comma = "";
+      for (const auto& [reason, count] : s.reasons) {
+        std::printf("%s\"%s\":%ld", comma, reason.c_str(), count);
+        comma = ",";
+      }
+      std::printf("}");
+      print_latency("ok_ms", s.answered);
+      print_latency("refused_ms", s.refused);
+      print_bins(s);
+      std::printf("}");
+    }
+    std::printf("]}\n");
+  }
+
+ private:
+  struct Due {
+    std::size_t stream;
+    double at;
+    int key = -1;  // of a request that comes again
+    bool operator>(const Due& other) const { return at > other.at; }
+  };
+  struct Deadline {
+    double at;
+    std::uint32_t connection;
+    unsigned generation;
+    bool operator>(const Deadline& other) const { return at > other.at; }
+  };
+
+  double now() const { return std::chrono::duration<double>(Clock::now() - began_).count(); }
+
+  double gap(const Stream& stream) {
+    return stream.constant ? 1 / stream.rate : -std::log(1 - uniform_(random_)) / stream.rate;
+  }
+
+  int wait(std::array<epoll_event, kEventsPerWait>& events) {
+    double next = seconds_ + kSettle;
+    if (!due_.empty()) next = std::min(next, due_.top().at);
+    if (!deadlines_.empty()) next = std::min(next, deadlines_.top().at);
+    const double left = std::max(0.0, next - now());
+    const timespec timeout{static_cast<std::time_t>(left), static_cast<long>(std::fmod(left, 1) * 1e9)};
+    return ::epoll_pwait2(epoll_, events.data(), kEventsPerWait, &timeout, nullptr);
+  }
+
+  void send_due(double t) {
+    while (!due_.empty() && due_.top().at <= t) {
+      const Due due = due_.top();
+      due_.pop();
+      Stream& stream = streams_[due.stream];
+      if (due.at >= std::min(stream.to, seconds_)) continue;
+      if (stream.closed == 0 && due.key < 0) due_.push({due.stream, due.at + gap(stream)});
+      const int key = due.key >= 0 ? due.key : stream.keys > 0 ? stream.next_key++ % stream.keys : 0;
+      if (counts(due.at)) ++stream.sent;
+      ++bin(stream, due.at).sent;
+      lag_.add(static_cast<std::uint64_t>((t - due.at) * 1e6));
+      send({due.stream, due.at, key});
+    }
+  }
+
+  void send(const Request& request) {
+    if (idle_.empty() && (connections_.size() - free_.size() >= kMostConnections || !open())) {
+      return ended(request, 0, {});
+    }
+    const std::uint32_t index = idle_.back();
+    idle_.pop_back();
+    Connection& connection = connections_[index];
+    connection.busy = true;
+    connection.request = request;
+    connection.input.clear();
+    ++busy_;
+    deadlines_.push({request.due + streams_[request.stream].patience, index, connection.generation});
+    if (connection.connected) write(connection);
+  }
+
+  bool open() {
+    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    if (fd < 0) return false;
+    const int on = 1;
+    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(port_));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 && errno != EINPROGRESS) {
+      ::close(fd);
+      return false;
+    }
+    std::uint32_t index;
+    if (free_.empty()) {
+      index = static_cast<std::uint32_t>(connections_.size());
+      connections_.emplace_back().place = index;
+    } else {
+      index = free_.back();
+      free_.pop_back();
+    }
+    Connection& connection = connections_[index];
+    connection.fd = fd;
+    connection.busy = connection.connected = false;
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLOUT;
+    event.data.u32 = index;
+    ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
+    idle_.push_back(index);
+    return true;
+  }
+
+  void write(Connection& connection) {
+    const Stream& stream = streams_[connection.request.stream];
+    std::string head = "GET /work HTTP/1.1\r\nHost: lab\r\n";
+    if (!stream.header.empty()) head += stream.header + "\r\n";
+    if (!stream.key.empty()) head += stream.key + ": " + std::to_string(connection.request.key) + "\r\n";
+    head += "\r\n";
+    if (::send(connection.fd, head.data(), head.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(head.size())) {
+      drop(connection, 0);
+    }
+  }
+
+  void on_event(Connection& connection) {
+    if (connection.fd < 0) return;
+    if (!connection.connected) {
+      int error = 0;
+      socklen_t size = sizeof error;
+      ::getsockopt(connection.fd, SOL_SOCKET, SO_ERROR, &error, &size);
+      if (error != 0) return drop(connection, 0);
+      connection.connected = true;
+      epoll_event event{};
+      event.events = EPOLLIN;
+      event.data.u32 = connection.place;
+      ::epoll_ctl(epoll_, EPOLL_CTL_MOD, connection.fd, &event);
+      if (connection.busy) write(connection);
+      return;
+    }
+    std::array<char, kReadSize> buffer;
+    const ssize_t got = ::read(connection.fd, buffer.data(), buffer.size());
+    if (got < 0 && errno == EAGAIN) return;
+    if (got <= 0) return drop(connection, 0);
+    connection.input.append(buffer.data(), static_cast<std::size_t>(got));
+    const std::size_t end = connection.input.find("\r\n\r\n");
+    if (!connection.busy || end == std::string::npos) return;
+    const std::string_view head(connection.input.data(), end + 2);
+    const std::string_view length = value_of(head, "content-length");
+    if (connection.input.size() < end + 4 + static_cast<std::size_t>(std::atoi(std::string(length).c_str()))) return;
+    const int status = std::atoi(connection.input.c_str() + 9);
+    const Request request = connection.request;
+    const bool stays = !length.empty() && value_of(head, "connection") != "close";
+    finished(connection);
+    ended(request, status, connection.input);
+    if (stays) {
+      idle_.push_back(connection.place);
+    } else {
+      close(connection);
+    }
+  }
+
+  void finished(Connection& connection) {
+    connection.busy = false;
+    ++connection.generation;
+    --busy_;
+  }
+
+  // The connection ends, and with it what was under way on it.
+  void drop(Connection& connection, int status) {
+    if (connection.busy) {
+      const Request request = connection.request;
+      finished(connection);
+      ended(request, status, {});
+    } else {
+      const auto idle = std::find(idle_.begin(), idle_.end(), connection.place);
+      if (idle != idle_.end()) idle_.erase(idle);
+    }
+    close(connection);
+  }
+
+  void close(Connection& connection) {
+    // With a reset: ports in TIME_WAIT would run out.
+    const linger at_once{1, 0};
+    ::setsockopt(connection.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    ::close(connection.fd);
+    connection.fd = -1;
+    free_.push_back(connection.place);
+  }
+
+  void give_up(double t) {
+    while (!deadlines_.empty() && deadlines_.top().at <= t) {
+      const Deadline deadline = deadlines_.top();
+      deadlines_.pop();
+      Connection& connection = connections_[deadline.connection];
+      if (connection.busy && connection.generation == deadline.generation) drop(connection, 0);
+    }
+  }
+
+  void ended(const Request& request, int status, std::string_view response) {
+    Stream& stream = streams_[request.stream];
+    const double t = now();
+    const auto latency = static_cast<std::uint64_t>((t - request.due) * 1e6);
+    const bool ok = status >= 200 && status < 400, refused = status == 503 || status == 429;
+    Bin& of_time = bin(stream, request.due);
+    of_time.ok += ok;
+    of_time.refused += refused;
+    of_time.lost += !ok && !refused;
+    if (ok) of_time.latency.add(latency);
+    if (counts(request.due)) {
+      ++stream.statuses[status];
+      if (ok) stream.answered.add(latency);
+      if (ok && t < to_) ++stream.in_time;
+      if (refused) {
+        stream.refused.add(latency);
+        const std::size_t at = response.find("\"reason\":\"");
+        if (at != std::string_view::npos) {
+          const std::string_view rest = response.substr(at + 10);
+          ++stream.reasons[std::string(rest.substr(0, rest.find('"')))];
+        }
+      }
+    }
+    if (stream.closed > 0) due_.push({request.stream, t, request.key});
+    if (stream.obey && refused) {
+      const std::string_view after = value_of(response.substr(0, response.find("\r\n\r\n") + 2), "retry-after");
+      if (!after.empty()) due_.push({request.stream, t + std::atof(std::string(after).c_str()), request.key});
+    }
+  }
+
+  bool counts(double due) const { return due >= from_ && due < to_; }
+  static Bin& bin(Stream& stream, double due) {
+    return stream.bins[std::min(stream.bins.size() - 1, static_cast<std::size_t>(due / kBin))];
+  }
+
+  static void print_latency(const char* name, const LogLinear& latency) {
+    std::printf(",\"%s\":{\"count\":%lu,\"p50\":%.3f,\"p90\":%.3f,\"p99\":%.3f,\"p999\":%.3f,\"max\":%.3f}", name,
+                static_cast<unsigned long>(latency.total()), latency.quantile(0.5) / 1e3, latency.quantile(0.9) / 1e3,
+                latency.quantile(0.99) / 1e3, latency.quantile(0.999) / 1e3, static_cast<double>(latency.most()) / 1e3);
+  }
+
+  static void print_bins(const Stream& stream) {
+    const auto list = [&](const char* name, auto of) {
+      std::printf(",\"%s\":[", name);
+      for (std::size_t i = 0; i < stream.bins.size(); ++i) std::printf("%s%.6g", i ? "," : "", of(stream.bins[i]));
+      std::printf("]");
+    };
+    list("bin_sent", [](const Bin& b) { return static_cast<double>(b.sent); });
+    list("bin_ok", [](const Bin& b) { return static_cast<double>(b.ok); });
+    list("bin_refused", [](const Bin& b) { return static_cast<double>(b.refused); });
+    list("bin_lost", [](const Bin& b) { return static_cast<double>(b.lost); });
+    list("bin_p50_ms", [](const Bin& b) { return b.latency.quantile(0.5) / 1e3; });
+    list("bin_p99_ms", [](const Bin& b) { return b.latency.quantile(0.99) / 1e3; });
+  }
+
+  int port_;
+  double seconds_, from_, to_;
+  std::vector<Stream> streams_;
+  int epoll_ = -1;
+  Clock::time_point began_;
+  std::deque<Connection> connections_;  // their addresses stay
+  std::vector<std::uint32_t> idle_, free_;
+  std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
+  std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;
+  LogLinear lag_;
+  long busy_ = 0;
+  std::mt19937_64 random_{7};
+  std::uniform_real_distribution<double> uniform_;
+};
+
+Stream parse(const std::string& text) {
+  Stream stream;
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    const std::size_t equals = word.find('=');
+    const std::string name = word.substr(0, equals);
+    const std::string value = equals == std::string::npos ? "" : word.substr(equals + 1);
+    if (name == "name") stream.name = value;
+    if (name == "rate") stream.rate = std::stod(value);
+    if (name == "closed") stream.closed = std::stoi(value);
+    if (name == "constant") stream.constant = true;
+    if (name == "from") stream.from = std::stod(value);
+    if (name == "to") stream.to = std::stod(value);
+    if (name == "header") stream.header = value.substr(0, value.find(':')) + ": " + value.substr(value.find(':') + 1);
+    if (name == "key") stream.key = value;
+    if (name == "keys") stream.keys = std::stoi(value);
+    if (name == "patience") stream.patience = std::stod(value);
+    if (name == "obey") stream.obey = true;
+  }
+  return stream;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 6) {
+    std::fputs("usage: overload_load PORT SECONDS FROM TO STREAM...\n", stderr);
+    return 2;
+  }
+  std::vector<Stream> streams;
+  for (int i = 5; i < argc; ++i) streams.push_back(parse(argv[i]));
+  Load load(std::atoi(argv[1]), std::atof(argv[2]), std::atof(argv[3]), std::atof(argv[4]), std::move(streams));
+  load.run();
+  load.print();
+}
