@@ -19,6 +19,7 @@ class Database {
   /// Of the server: the folder of its socket.
   const std::string& host() const { return host_; }
   const std::string& port() const { return port_; }
+  const std::string& user() const { return user_; }
 
   static constexpr int kScholarships = 3000;
 
