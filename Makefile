@@ -5,7 +5,7 @@ URL    ?= http://localhost:8080
 ADMIN  ?= http://localhost:9901
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test smoke bench overload fuzz clean
+.PHONY: help deps build run test smoke bench overload package fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,12 @@ overload: build ## overload lab beside nginx and HAProxy, about 8 minutes: SCENA
 	@deploy/dev/deps.sh deploy/dev/packages-bench.txt
 	@cmake --build --preset release --target overload_backend overload_load >/dev/null
 	@exec python3 -B tests/bench/overload.py
+
+package: deps ## Debian packages in build/release/packages, checked, then installed and started in a fresh Debian
+	@deploy/dev/deps.sh deploy/dev/packages-package.txt
+	@cmake --preset release >/dev/null
+	@deploy/dev/package.sh
+	@tests/package/install.sh build/release/packages/*.deb
 
 fuzz: deps ## fuzz the parsers: SECONDS=60 for each target
 	@deploy/dev/deps.sh deploy/dev/packages-fuzz.txt

@@ -5,10 +5,12 @@
 #include <thread>
 
 #include <spdlog/spdlog.h>
+#include <systemd/sd-daemon.h>
 
 #include "api/log.hpp"
 #include "api/schema/schema.hpp"
 #include "config/load.hpp"
+#include "config/restart.hpp"
 
 namespace api {
 
@@ -73,6 +75,7 @@ bool Server::run() {
   asio::co_spawn(contexts_.front()->get_executor(), check_database(), asio::detached);
   for (auto& worker : workers_) worker->start();
   spdlog::info("listening on {}", listener_.where());
+  ::sd_notify(0, "READY=1");
 
   std::vector<std::jthread> threads;
   for (std::size_t i = 1; i < contexts_.size(); ++i) threads.emplace_back([this, i] { contexts_[i]->run(); });
@@ -99,6 +102,7 @@ void Server::await_signal() {
 void Server::drain() {
   if (shared_.draining) return;
   spdlog::info("draining");
+  ::sd_notify(0, "STOPPING=1");
   shared_.draining = true;
   listener_.close();
   working_ = config_.workers;
@@ -120,10 +124,13 @@ void Server::drain() {
 
 /// Takes over what can change while running; the rest waits for a restart.
 void Server::reload() {
-  const auto loaded = config::load_file(config_path_, kApiDefinition);
+  auto loaded = config::load_file(config_path_, kApiDefinition);
   if (!loaded.ok()) {
     for (const config::Error& error : loaded.errors) spdlog::error("reload refused: {}", config::to_text(error));
     return;
+  }
+  for (const std::string& key : config::keep_until_restart(config_, loaded.config, kApiDefinition)) {
+    spdlog::warn("{} has changed: takes effect at the next start", key);
   }
   const ApiConfig& fresh = loaded.config;
   pool_->configure(pool_settings(fresh.database), fresh.database.echo_pool);

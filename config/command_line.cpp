@@ -24,7 +24,9 @@ CommandLine::CommandLine(ProgramInfo program, std::ostream& out, std::ostream& e
       ->default_str("effective")
       ->check(CLI::IsMember({"effective", "defaults"}));
   app_->add_flag("--print-schema", print_schema_, "Print the JSON Schema of the configuration file and exit");
-  app_->add_flag("--print-reference", print_reference_)->group("");  // for config/REFERENCE.md; not in --help
+  // For config/REFERENCE.md and the packages; not in --help.
+  app_->add_flag("--print-reference", print_reference_)->group("");
+  app_->add_flag("--print-man", print_man_)->group("");
 }
 
 CommandLine::~CommandLine() = default;
@@ -42,16 +44,19 @@ CommandLine::Ask CommandLine::ask() const {
   if (check_) return Ask::check;
   if (print_schema_) return Ask::print_schema;
   if (print_reference_) return Ask::print_reference;
+  if (print_man_) return Ask::print_man;
   if (print_ == "defaults") return Ask::print_defaults;
   return print_.empty() ? Ask::run : Ask::print_effective;
 }
 
 std::optional<int> CommandLine::answer(const Describe& describe, const std::function<void(Problems&)>& check) {
   const Ask asked = ask();
-  if (asked == Ask::print_defaults || asked == Ask::print_schema || asked == Ask::print_reference) {
+  if (asked == Ask::print_defaults || asked == Ask::print_schema || asked == Ask::print_reference ||
+      asked == Ask::print_man) {
     const std::string title = program_.name + " configuration";
     out_ << (asked == Ask::print_defaults ? to_yaml(describe)
              : asked == Ask::print_schema ? to_schema(describe, title)
+             : asked == Ask::print_man    ? to_man(describe, program_.name)
                                           : to_reference(describe, title));
     return kExitOk;
   }

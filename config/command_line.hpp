@@ -57,7 +57,7 @@ class CommandLine {
   }
 
  private:
-  enum class Ask { run, check, print_effective, print_defaults, print_schema, print_reference };
+  enum class Ask { run, check, print_effective, print_defaults, print_schema, print_reference, print_man };
 
   Ask ask() const;
   std::optional<int> answer(const Describe& describe, const std::function<void(Problems&)>& check);
@@ -72,6 +72,7 @@ class CommandLine {
   std::string print_;
   bool print_schema_ = false;
   bool print_reference_ = false;
+  bool print_man_ = false;
 };
 
 }  // namespace config

@@ -18,6 +18,9 @@ std::string to_schema(const Describe& describe, std::string_view title);
 /// A Markdown section with a table of every field: default, what it accepts, what it means.
 std::string to_reference(const Describe& describe, std::string_view title);
 
+/// The manual page `program`.yaml(5), in roff.
+std::string to_man(const Describe& describe, std::string_view program);
+
 template <class Config>
 std::string to_yaml(const Config& config, const Definition<Config>& definition) {
   Config copy = config;

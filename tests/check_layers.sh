@@ -29,10 +29,10 @@ api/db/pool_policy         : api/db/pool_policy api/intrusive_list.hpp api/clock
 api/auth/                  : api/ : boost/ sodium.h jwt.h posix
 api/schema/                : api/ : libpq-fe.h
 api/main.cpp               : api/ config/ : boost/ spdlog/ CLI/ sodium.h
-api/                       : api/ config/ : boost/ spdlog/ posix
+api/                       : api/ config/ : boost/ spdlog/ systemd/ posix
 
 tests/unit/                : tests/unit/ proxy/ api/ config/ : doctest/ arpa/inet.h jwt.h malloc.h unistd.h
-tests/unit/proxy/          : tests/unit/ proxy/ config/ : doctest/ boost/
+tests/unit/proxy/          : tests/unit/ proxy/ config/ : doctest/ boost/ spdlog/ posix
 tests/integration/         : tests/ proxy/ api/ config/ : doctest/ boost/ libpq-fe.h posix
 tests/fuzz/                : tests/fuzz/ proxy/ api/ config/ : boost/ posix
 tests/bench/               : tests/bench/ : posix

@@ -1,0 +1,17 @@
+# bash completion for spillway(1) and scholarship-api(1)
+_spillway() {
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+  local options='--config --check-config --format --print-config --print-schema --version --help'
+  local commands='migrate seed-demo'
+  if [[ ${COMP_WORDS[0]} == *spillway ]]; then
+    options+=' --print-metrics' commands=healthcheck
+  fi
+  case $previous in
+    --config) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+    --format) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$current") ;;
+    healthcheck) mapfile -t COMPREPLY < <(compgen -W --admin -- "$current") ;;
+    seed-demo) mapfile -t COMPREPLY < <(compgen -W --scholarships -- "$current") ;;
+    *) mapfile -t COMPREPLY < <(compgen -W "$options $commands" -- "$current") ;;
+  esac
+}
+complete -F _spillway spillway scholarship-api
