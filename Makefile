@@ -5,10 +5,10 @@ URL    ?= http://localhost:8080
 ADMIN  ?= http://localhost:9901
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test smoke bench overload package fuzz clean
+.PHONY: help deps build run test test-deploy launch-gate smoke bench overload package fuzz clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 deps: ## install the Debian and npm packages that are missing
 	@deploy/dev/deps.sh deploy/dev/packages.txt
@@ -48,6 +48,14 @@ package: deps ## Debian packages in build/release/packages, checked, then instal
 fuzz: deps ## fuzz the parsers: SECONDS=60 for each target
 	@deploy/dev/deps.sh deploy/dev/packages-fuzz.txt
 	@exec tests/fuzz/run.sh $(or $(SECONDS),60)
+
+test-deploy: build ## what make test leaves out: dashboards on a real Prometheus, Kubernetes objects, images (ONLY=name)
+	@deploy/dev/deps.sh deploy/dev/packages-deploy.txt
+	@exec tests/deploy/run.sh $(ONLY)
+
+launch-gate: build ## 50 requests/s for DURATION=15m (or 60s) on PostgreSQL: verdict and pictures in build/reports/
+	@deploy/dev/deps.sh deploy/dev/packages-deploy.txt
+	@exec tests/with_postgres.sh tests/load/gate.py $(or $(DURATION),15m)
 
 clean: ## delete build/ and with it the development database
 	@test ! -e build/run/postgres || deploy/dev/postgres.sh remove build/run/postgres

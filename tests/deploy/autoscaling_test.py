@@ -139,8 +139,8 @@ class Algorithm(unittest.TestCase):
     def test_ratio_and_tolerance(self):
         self.assertEqual(self.scaler(3).decide(2.0), 6)
         self.assertEqual(self.scaler(3).decide(0.5), 2)
-        self.assertEqual(self.scaler(3).decide(1.1), 3)
-        self.assertEqual(self.scaler(3).decide(0.9), 3)
+        self.assertEqual(self.scaler(3).decide(1.09), 3)
+        self.assertEqual(self.scaler(3).decide(0.91), 3)
 
     def test_the_larger_of_two_policies(self):
         up = [{"type": "Pods", "value": 4, "periodSeconds": 60}, {"type": "Percent", "value": 10, "periodSeconds": 60}]

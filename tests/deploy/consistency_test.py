@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import runpy
 import shutil
 import subprocess
 import tempfile
@@ -106,6 +107,13 @@ class Runbooks(unittest.TestCase):
             verdicts = re.findall(r"exp_alerts:( \[\])?", block[0])
             self.assertEqual((verdicts[0], verdicts[-1], "" in verdicts), (" []", " []", True), name)
             self.assertIn(f"- name: {name}, quiet\n", tests)
+
+
+class Kubernetes(unittest.TestCase):
+    def test_the_operators_rules_are_those_of_prometheus(self):
+        folder = ROOT / "deploy/kubernetes/components/prometheus-operator"
+        written = runpy.run_path(str(folder / "build.py"))["rule"]()
+        self.assertTrue(written == (folder / "prometheus-rule.yaml").read_text(), f"run {folder}/build.py")
 
 
 class Dashboards(unittest.TestCase):

@@ -1,0 +1,179 @@
+#!/usr/bin/python3
+"""The dashboards on a real Prometheus that scrapes the real stack: idle, moderate load, overload, API down.
+
+Run below tests/with_postgres.sh. Every target of every panel, every variable and every annotation is asked over that
+time. Panels that should have data have it, and what they say of the load agrees with the load within 10 %.
+"""
+import http.client
+import json
+import re
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+import preview
+from stack import ROOT, Stack, await_true
+
+IDLE, MODERATE, OVERLOAD, DOWN = 20, 40, 40, 25  # seconds
+RATE = 20  # requests/s of the moderate load
+CAPACITY, SLOW_MS = 10, 50
+CROWD = 40  # clients of the overload, which ask again at once
+# Nothing of this kind happens in the scenario; the queries must still be answered, without data or with zeros.
+QUIET = {"Alerts firing"}
+
+
+class Load:
+    """Threads that send GETs, each every `period` seconds, or at once; counts what was sent."""
+
+    def __init__(self, stack, threads, period):
+        self.stack, self.period = stack, period
+        self.sent, self.begin, self.lock = 0, time.time(), threading.Lock()
+        self.stopping = threading.Event()
+        self.threads = [threading.Thread(target=self._run, args=(i * period / threads,)) for i in range(threads)]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join()
+        self.end = time.time()
+
+    def _run(self, offset):
+        connection = http.client.HTTPConnection("127.0.0.1", self.stack.traffic, timeout=30)
+        due = time.monotonic() + offset
+        while not self.stopping.wait(max(0, due - time.monotonic())):
+            due = due + self.period if self.period else time.monotonic()
+            try:
+                connection.request("GET", "/api/v1/search?q=music", headers={"Authorization": f"Bearer {TOKEN}"})
+                answer = connection.getresponse()
+                answer.read()
+                if answer.status == 503 and not self.period:
+                    self.stopping.wait(0.05)
+            except (OSError, http.client.HTTPException):
+                connection.close()
+            with self.lock:
+                self.sent += 1
+
+
+TOKEN = ""
+
+
+def log_in(stack):
+    connection = http.client.HTTPConnection("127.0.0.1", stack.traffic, timeout=30)
+    connection.request("POST", "/api/v1/auth/login", "username=admin&password=admin123",
+                       {"Content-Type": "application/x-www-form-urlencoded"})
+    return json.loads(connection.getresponse().read())["access_token"]
+
+
+class Proof(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        global TOKEN  # pylint: disable=global-statement
+        cls.stack = Stack(capacity=CAPACITY, slow_ms=SLOW_MS)
+        stack = cls.stack.__enter__()
+        cls.addClassCleanup(cls.stack.__exit__)
+        cls.marks = {"begin": time.time()}
+        time.sleep(IDLE)
+        cls.marks["idle"] = time.time()
+        TOKEN = log_in(stack)
+        with Load(stack, threads=RATE // 2, period=0.5) as cls.moderate:
+            time.sleep(MODERATE)
+        cls.marks["moderate"] = time.time()
+        with Load(stack, threads=CROWD, period=0) as cls.crowd:
+            time.sleep(OVERLOAD)
+        cls.marks["overload"] = time.time()
+        stack.stop("api")
+        with Load(stack, threads=RATE // 2, period=0.5):
+            time.sleep(DOWN)
+        cls.marks["down"] = cls.end = time.time()
+        stack.start_api()
+        await_true("healthy again", lambda: stack.value("spillway_upstream_healthy") == 1)
+        for name in ("overview", "pool", "latency", "fleet"):
+            png = ROOT / f"build/reports/dashboard-{name}.png"
+            png.parent.mkdir(parents=True, exist_ok=True)
+            preview.draw(stack, name, cls.marks["begin"], cls.end, png)
+
+    def values(self, title, legend=".*", begin="begin", end="down"):
+        """Values of a panel's series between two marks, by legend."""
+        panel = next(p for n in ("overview", "pool", "latency", "fleet") for p in preview.load(n)["panels"]
+                     if p["title"] == title)
+        found = preview.series(self.stack, panel, self.marks[begin], self.marks[end])
+        return {name: [v for _, v in points] for name, points in found if re.fullmatch(legend, name)}
+
+    def mean(self, title, legend, begin, end):
+        return sum(sum(v) / len(v) for v in self.values(title, legend, begin, end).values())
+
+    def highest(self, title, legend=".*", begin="begin", end="down"):
+        return max(max(v) for v in self.values(title, legend, begin, end).values() if v)
+
+    def test_every_panel_has_data(self):
+        asked = 0
+        for name in ("overview", "pool", "latency", "fleet"):
+            for panel in preview.load(name)["panels"]:
+                for target in panel.get("targets", []):
+                    one = panel | {"targets": [target]}
+                    found = preview.series(self.stack, one, self.marks["begin"], self.end)
+                    asked += 1
+                    if panel["title"] not in QUIET:
+                        self.assertTrue(any(points for _, points in found), f"{name}: {panel['title']}: {target['expr']}")
+                        self.assertFalse(any("{{" in legend for legend, _ in found), f"{name}: {panel['title']}: legend")
+        print(f"{asked} targets asked")
+
+    def test_every_variable_has_values(self):
+        for name in ("overview", "pool", "latency", "fleet"):
+            for variable in preview.load(name)["templating"]["list"]:
+                if variable["type"] == "query":
+                    match = re.fullmatch(r"label_values\((.*), (\w+)\)", variable["query"]["query"])
+                    self.assertTrue(self.stack.label_values(match[2], preview.expand(match[1], 1)), variable["name"])
+
+    def test_annotations_are_answered(self):
+        for note in preview.load("overview")["annotations"]["list"]:
+            self.stack.query_range(preview.expand(note["expr"], 5), self.marks["begin"], self.end, 5)
+
+    def test_idle_is_quiet(self):
+        self.assertEqual(self.highest("Requests", end="idle"), 0)
+        self.assertEqual(self.highest("Refused by reason", end="idle"), 0)
+        self.assertEqual(self.highest("Open connections used", end="idle"), 0)
+
+    def test_moderate_load_is_what_was_sent(self):
+        sent = self.moderate.sent / (self.moderate.end - self.moderate.begin)
+        self.marks["early"] = self.marks["idle"] + 8  # a rate's window has to lie inside
+        self.assertAlmostEqual(self.mean("Requests", ".*", "early", "moderate"), sent, delta=0.1 * sent)
+        self.assertAlmostEqual(self.mean("Requests per second", ".*", "early", "moderate"), sent, delta=0.1 * sent)
+        # Little's law: what is held at a time is what comes times how long each takes.
+        took = self.stack.value("sum(rate(spillway_upstream_duration_seconds_sum[20s]))", self.marks["moderate"])
+        offered = self.highest("Offered load", begin="early", end="moderate")
+        self.assertLess(offered, 0.8)
+        self.assertLess(abs(took / CAPACITY - offered), 0.25)
+
+    def test_overload_is_seen(self):
+        self.marks["crowded"] = self.marks["moderate"] + 10
+        refused = self.mean("Refused by reason", ".*", "crowded", "overload")
+        all_of_it = self.mean("Requests", ".*", "crowded", "overload")
+        sent = self.crowd.sent / (self.crowd.end - self.crowd.begin)
+        self.assertAlmostEqual(all_of_it, sent, delta=0.1 * sent)
+        self.assertGreater(refused, 5)
+        self.assertGreater(self.highest("Slots", begin="crowded", end="overload"), 0.75)
+        self.assertLessEqual(self.highest("In flight"), CAPACITY)
+        self.assertGreater(self.highest("Waiting"), 0)
+        self.assertGreater(self.highest("Offered load", begin="crowded", end="overload"), 0.8)
+        self.assertGreater(self.highest("Open connections used", begin="crowded", end="overload"), 0.25)
+
+    def test_api_down_is_seen(self):
+        self.marks["gone"] = self.marks["overload"] + 5
+        self.assertEqual(min(self.values("API healthy", begin="gone")["healthy"]), 0)
+        self.assertGreater(self.highest("API's errors and time-outs", begin="overload")
+                           + self.highest("Refused by reason", "breaker", begin="overload"), 0)
+        self.assertEqual(self.highest("Breaker", begin="gone"), 2)
+
+
+if __name__ == "__main__":
+    if subprocess.run(["which", "prometheus"], stdout=subprocess.DEVNULL, check=False).returncode:
+        sys.exit("prometheus is missing: run it by make test-deploy")
+    unittest.main()
