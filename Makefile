@@ -30,7 +30,7 @@ test: deps ## build and run every test; PRESET=asan or tsan for those that a san
 smoke: deps ## try a running stack with curl: URL=http://localhost:8080 ADMIN=http://localhost:9901
 	@URL=$(URL) ADMIN=$(ADMIN) bats tests/smoke/stack.bats
 
-bench: build ## compare with nginx and HAProxy: ROUNDS=3 DURATION=5 SCENARIOS=tcp,unix,refusal,idle
+bench: build ## compare with nginx and HAProxy: ROUNDS=3 DURATION=5 SCENARIOS=tcp,unix,refusal,log,idle
 	@deploy/dev/deps.sh deploy/dev/packages-bench.txt
 	@exec tests/bench/peers.sh
 

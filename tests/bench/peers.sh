@@ -4,9 +4,10 @@
 #
 #   tcp, unix   proxied GETs, upstream over TCP or a unix socket
 #   refusal     the proxy answers 503 itself
+#   log         proxied GETs over TCP, each logged as a JSON line to a file
 #   idle        private memory per connection, 4000 connections that have made one request each
 #
-# ROUNDS=3 DURATION=5 SCENARIOS=tcp,unix,refusal,idle PROXIES=spillway,nginx,haproxy
+# ROUNDS=3 DURATION=5 SCENARIOS=tcp,unix,refusal,log,idle PROXIES=spillway,nginx,haproxy
 # CPU time comes from /proc/PID/stat of the worker, in ticks of 10 ms: 5 s of load keep its error below 1 %.
 set -euo pipefail
 
@@ -19,7 +20,7 @@ readonly kStartSeconds=10
 readonly kOpenFiles=10100 # HAProxy asks for two per connection, and has a limit of 5000
 
 cd "$(dirname "$0")/../.."
-IFS=, read -ra scenarios <<<"${SCENARIOS:-tcp,unix,refusal,idle}"
+IFS=, read -ra scenarios <<<"${SCENARIOS:-tcp,unix,refusal,log,idle}"
 IFS=, read -ra proxies <<<"${PROXIES:-spillway,nginx,haproxy}"
 rounds=${ROUNDS:-3}
 duration=${DURATION:-5}
@@ -61,7 +62,8 @@ await_answer() {
   fail "no answer at $1: $(tail -n 1 "$dir/log")"
 }
 
-# start_proxy NAME UPSTREAM: starts it on $proxy_port; `worker` is then the process that serves
+# start_proxy NAME UPSTREAM LOG: starts it on $proxy_port, with an access log if LOG is `log`; `worker` is then the
+# process that serves
 start_proxy() {
   local template command upstream=$2
   case $1 in
@@ -73,7 +75,12 @@ start_proxy() {
   [[ $1 != haproxy ]] || upstream=${upstream/#unix:/unix@}
   sed -e "s|@DIR@|$dir|; s|@PORT@|$proxy_port|; s|@ADMIN_PORT@|$admin_port|; s|@UPSTREAM@|$upstream|" \
     "tests/bench/$template" >"$dir/$template"
-  taskset -c "$kProxyCore" "${command[@]}" >"$dir/log" 2>&1 &
+  # Lines that only a run with a log has begin with #log.
+  if [[ $3 == log ]]; then
+    sed -i -e 's/#log //' -e '/access_log off\|access: off/d' "$dir/$template"
+  fi
+  rm -f "$dir/access.log"
+  taskset -c "$kProxyCore" "${command[@]}" >"$dir/access.log" 2>"$dir/log" &
   proxy_pid=$!
   await_answer "http://127.0.0.1:$proxy_port/"
   worker=$proxy_pid
@@ -116,6 +123,12 @@ measure_load() {
     <<<"$result" >>"$dir/samples"
 }
 
+# A log that is not written costs nothing: the last line has to be a request in JSON.
+check_log() {
+  sleep 1 # for lines that wait for more
+  tail -n 1 "$dir/access.log" | jq -e .status >/dev/null || fail "$1 does not log: $(tail -n 1 "$dir/access.log")"
+}
+
 measure_idle() {
   local proxy=$1 before after line
   before=$(private_bytes "$worker")
@@ -145,9 +158,13 @@ for ((round = 1; round <= rounds; round++)); do
       printf '\rround %d of %d: %-8s %-9s' "$round" "$rounds" "$scenario" "$proxy" >&2
       upstream=127.0.0.1:$upstream_port
       [[ $scenario != unix ]] || upstream=unix:$dir/upstream.sock
-      start_proxy "$proxy" "$upstream"
+      start_proxy "$proxy" "$upstream" "$scenario"
       case $scenario in
         tcp | unix | refusal) measure_load "$scenario" "$proxy" ;;
+        log)
+          measure_load "$scenario" "$proxy"
+          check_log "$proxy"
+          ;;
         idle) measure_idle "$proxy" ;;
         *) fail "unknown scenario $scenario" ;;
       esac

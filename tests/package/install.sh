@@ -11,10 +11,9 @@ source tests/smoke/stack.bash
 
 fail() {
   echo "package test: $*" >&2
+  tail -n 3 "$new"/{api,proxy}.log >&2 2>/dev/null || true
   exit 1
 }
-((EUID == 0)) || fail "needs root"
-
 new=$(mktemp -d)
 chmod 0755 "$new" # the programs run as nobody
 pids=()
@@ -23,6 +22,7 @@ finish() {
   rm -rf --one-file-system "$new"
 }
 trap finish EXIT
+((EUID == 0)) || fail "needs root"
 
 await() {
   for ((i = 0; i < kPatience * 10; i++)); do
