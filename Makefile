@@ -22,6 +22,7 @@ run: build ## PostgreSQL, API and proxy in the foreground; Ctrl-C stops all
 	@exec deploy/dev/run.sh
 
 test: deps ## build and run every test; PRESET=asan or tsan for those that a sanitizer can help
+	@deploy/dev/deps.sh deploy/dev/packages-fuzz.txt
 	@cmake --preset $(PRESET) >/dev/null
 	@cmake --build --preset $(PRESET)
 	@TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp" SPILLWAY_BIN_DIR="$(CURDIR)/build/$(PRESET)" tests/with_postgres.sh \

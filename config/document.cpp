@@ -146,7 +146,7 @@ std::string clearer(const std::string& complaint) {
     const char* theirs;
     const char* ours;
   };
-  constexpr std::array<Wording, 5> kWordings = {{
+  static const std::array<Wording, 5> kWordings = {{
       {YAML::ErrorMsg::END_OF_MAP, "neither a key nor the end of the section; check indentation and quotes"},
       {YAML::ErrorMsg::MAP_VALUE, "a ':' where no key can be; check indentation, or quote the text"},
       {YAML::ErrorMsg::EOF_IN_SCALAR, "a quote that is never closed"},

@@ -1,43 +1,57 @@
 #!/usr/bin/env bash
 # Usage: run.sh [SECONDS] [TARGET…]: replays the stored inputs of each fuzz target, then tries fresh ones for SECONDS
-# (default 60, 0 to replay only). What is found is kept under build/fuzz/, findings first of all in findings/.
+# (default 60, 0 to replay only), as many targets at a time as there are processors. What is found is kept under
+# build/fuzz/: inputs that reach new code in corpus/, findings in findings/.
 set -euo pipefail
 
 duration=${1:-60}
 shift $(($# > 0 ? 1 : 0))
 cd "$(dirname "$0")/../.."
-readonly build=build/fuzz corpus=tests/fuzz/corpus
+readonly build=build/fuzz stored=tests/fuzz/corpus
+export duration build stored
 
 cmake --preset fuzz --log-level=WARNING >/dev/null
 cmake --build --preset fuzz
 
 if (($# == 0)); then
-  for folder in "$corpus"/*/; do
+  for folder in "$stored"/*/; do
     set -- "$@" "$(basename "$folder")"
   done
 fi
 
-mkdir -p "$build/findings"
-for target; do
-  program=$build/tests/fuzz/fuzz_$target
-  grown=$build/corpus/$target
-  mkdir -p "$grown"
-  echo "$target: $(find "$corpus/$target" -type f | wc -l) stored inputs"
-  if ! "$program" -runs=0 -artifact_prefix="$build/findings/$target-" "$corpus/$target" >"$build/$target.log" 2>&1; then
-    cat "$build/$target.log" >&2
-    exit 1
+# Replays and fuzzes one target; its output in one piece, since others run beside it.
+run() {
+  local target=$1 program=$build/tests/fuzz/fuzz_$1 log=$build/$1.log
+  local dictionary=tests/fuzz/$target.dict
+  [[ -e $dictionary ]] || dictionary=tests/fuzz/http.dict
+  mkdir -p "$build/corpus/$target"
+  local -a options=(-artifact_prefix="$build/findings/$target-" -timeout=60 -verbosity=0)
+  if ! "$program" "${options[@]}" -runs=0 "$stored/$target" >"$log" 2>&1; then
+    cat "$log" >&2
+    return 1
   fi
-  ((duration > 0)) || continue
-  "$program" -max_total_time="$duration" -max_len=4096 -dict=tests/fuzz/http.dict -timeout=60 -report_slow_units=60 -verbosity=0 \
-    -print_final_stats=1 -artifact_prefix="$build/findings/$target-" "$grown" "$corpus/$target" 2>&1 |
-    tee "$build/$target.log" | grep -E '^stat::(number_of_executed_units|new_units_added)|ERROR|SUMMARY|does not hold' || true
-  # The pipe hides the fuzzer's own exit status, but a finding always leaves a file.
-done
+  local report
+  report="$target: $(find "$stored/$target" -type f | wc -l) stored inputs"
+  if ((duration > 0)); then
+    if ! "$program" "${options[@]}" -max_total_time="$duration" -max_len=4096 -dict="$dictionary" \
+      -report_slow_units=60 -print_final_stats=1 "$build/corpus/$target" "$stored/$target" >"$log" 2>&1; then
+      cat "$log" >&2
+      return 1
+    fi
+    report+=", $(awk '/number_of_executed_units/ { print $2 }' "$log") fresh ones in $duration s"
+  fi
+  echo "$report"
+}
+export -f run
+
+mkdir -p "$build/findings"
+status=0
+printf '%s\n' "$@" | xargs -P "$(nproc)" -I{} bash -euo pipefail -c 'run {}' || status=1
 
 findings=$(find "$build/findings" -type f)
-if [ -n "$findings" ]; then
-  echo "findings:" >&2
-  echo "$findings" >&2
+if [[ $findings ]]; then
+  printf 'findings, perhaps of an earlier run:\n%s\n' "$findings" >&2
   exit 1
 fi
+((status == 0)) || exit 1
 echo "fuzz: no findings"
