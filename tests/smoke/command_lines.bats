@@ -115,3 +115,53 @@ for_both() {
 @test "healthcheck fails when there is no proxy" {
   run -1 "$proxy" healthcheck --admin 127.0.0.1:1
 }
+
+@test "for tools, the errors of a configuration are one JSON object" {
+  printf 'admission: {max_concurent: 5}\n' >"$BATS_TEST_TMPDIR/broken.yaml"
+  run -1 "$proxy" --config "$BATS_TEST_TMPDIR/broken.yaml" --check-config --format=json
+  jq -e '.valid == false and (.errors | length) == 1 and .errors[0].line == 1 and .errors[0].column == 13 and
+    .errors[0].path == "admission.max_concurent" and (.errors[0].message | contains("did you mean max_concurrent?"))' \
+    <<<"$output"
+  run -0 "$proxy" --config "$root/config/proxy.yaml" --check-config --format=json
+  jq -e '.valid and .errors == []' <<<"$output"
+}
+
+@test "healthcheck answers as /ready does; a full disk under the log costs lines and no request" {
+  source "$root/tests/smoke/stack.bash"
+  find_port && local traffic=$port
+  find_port && local admin=$port
+  find_port
+  # No API: not ready. Requests get 502, and each is a line that cannot be written.
+  cat >"$BATS_TEST_TMPDIR/proxy.yaml" <<-END
+	listen: 127.0.0.1:$traffic
+	admin: {listen: 127.0.0.1:$admin}
+	upstream: {address: 127.0.0.1:$port}
+	breaker: {enabled: false}
+	log: {format: json}
+	END
+  "$proxy" --config "$BATS_TEST_TMPDIR/proxy.yaml" >/dev/full 2>&1 3>&- &
+  local pid=$! i
+  for ((i = 0; i < 200; i++)); do
+    ! curl -fs -o /dev/null "http://127.0.0.1:$admin/health" || break
+    sleep 0.1
+  done
+  run -1 "$proxy" healthcheck --admin "127.0.0.1:$admin"
+  for ((i = 0; i < 5; i++)); do
+    [[ $(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$traffic/") == 502 ]]
+  done
+  dropped() { curl -s "http://127.0.0.1:$admin/metrics" | sed -n 's/^spillway_log_lines_dropped_total //p'; }
+  for ((i = 0; i < 200; i++)); do
+    (($(dropped) < 8)) || break # three of the start, and five
+    sleep 0.1
+  done
+  (($(dropped) >= 8))
+  # Reloads by itself: without polls the API counts as reachable.
+  sed -i 's/^upstream: {/&health: {interval: 0}, /' "$BATS_TEST_TMPDIR/proxy.yaml"
+  for ((i = 0; i < 200; i++)); do
+    ! "$proxy" healthcheck --admin "127.0.0.1:$admin" 2>/dev/null || break
+    sleep 0.1
+  done
+  run -0 "$proxy" healthcheck --admin "127.0.0.1:$admin"
+  kill -TERM "$pid"
+  wait "$pid"
+}
