@@ -139,7 +139,7 @@ for_both() {
 	breaker: {enabled: false}
 	log: {format: json}
 	END
-  "$proxy" --config "$BATS_TEST_TMPDIR/proxy.yaml" >/dev/full 2>&1 3>&- &
+  timeout 120 "$proxy" --config "$BATS_TEST_TMPDIR/proxy.yaml" >/dev/full 2>&1 3>&- &
   local pid=$! i
   for ((i = 0; i < 200; i++)); do
     ! curl -fs -o /dev/null "http://127.0.0.1:$admin/health" || break
