@@ -187,9 +187,10 @@ TEST_CASE("a class whose share is 0 is refused although everything is free") {
   Policy policy = policy_of_100();
   policy.classes[kBackground].shed_at = 0;
   Scene scene(policy);
+  scene.controller.observe({.capacity = 50, .in_use = 0}, scene.now);
   Request& refused = scene.arrive(kBackground);
   CHECK(refused.state == State::refused);
-  CHECK(refused.reason == Reason::capacity);
+  CHECK(refused.reason == Reason::capacity);  // not `pool`: an idle one has reached 0 % as well
   CHECK(scene.controller.in_flight() == 0);
 }
 
