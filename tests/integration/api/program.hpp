@@ -11,7 +11,7 @@
 namespace api::test {
 
 /// Long enough for a sanitizer on a busy machine; nothing ever waits for it to pass.
-inline constexpr std::chrono::seconds kPatience{60};
+inline constexpr std::chrono::seconds kPatience{120};
 
 /// Asks again and again until it holds. False: not within kPatience.
 bool eventually(const std::function<bool()>& holds, std::chrono::milliseconds patience = kPatience);
