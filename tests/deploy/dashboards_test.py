@@ -59,6 +59,7 @@ class Load:
                 connection.close()
             with self.lock:
                 self.sent += 1
+        connection.close()
 
 
 TOKEN = ""
@@ -170,7 +171,7 @@ class Proof(unittest.TestCase):
         self.assertEqual(min(self.values("API healthy", begin="gone")["healthy"]), 0)
         self.assertGreater(self.highest("API's errors and time-outs", begin="overload")
                            + self.highest("Refused by reason", "breaker", begin="overload"), 0)
-        self.assertEqual(self.highest("Breaker", begin="gone"), 2)
+        self.assertGreater(self.highest("Connects to the API", "failures", begin="overload"), 0)
 
 
 if __name__ == "__main__":
