@@ -1,1 +1,2 @@
 unit_test(api api)
+target_compile_definitions(unit_api PRIVATE SOURCE_FOLDER="${PROJECT_SOURCE_DIR}")

@@ -1,0 +1,17 @@
+// The committed files that are generated from the description of api.yaml are in step with it.
+
+#include "tests/unit/config/generated.hpp"
+
+#include <doctest/doctest.h>
+
+#include "api/config.hpp"
+#include "config/write.hpp"
+
+namespace {
+
+TEST_CASE("The schema and the reference of api.yaml are as generated") {
+  generated::check_file("api.schema.json", config::to_schema(api::kApiDefinition, "scholarship-api configuration"));
+  generated::check_section("REFERENCE.md", config::to_reference(api::kApiDefinition, "scholarship-api configuration"));
+}
+
+}  // namespace
