@@ -20,6 +20,8 @@ using PollStream = beast::basic_stream<net::asio::generic::stream_protocol, net:
 
 /// A health answer is small; whatever is longer is not read.
 constexpr std::size_t kAnswerMax = 64 * 1024;
+/// An API that is down is asked so many times as often: it is to be used again as soon as it is back.
+constexpr int kSoonerWhileDown = 10;
 
 }  // namespace
 
@@ -53,7 +55,8 @@ net::Task<> HealthPoller::run() {
     if (polling) result = co_await poll();
     if (stopped_) break;
     on_result_(result);
-    timer_.expires_at(polling ? began + config_.interval : Time::max());
+    const Duration pause = result.healthy ? config_.interval : config_.interval / kSoonerWhileDown;
+    timer_.expires_at(polling ? began + pause : Time::max());
     co_await timer_.async_wait(net::kAwait);
   }
 }

@@ -15,9 +15,9 @@ struct HealthResult {
   std::optional<LoadReport> report;  ///< if the API reports one
 };
 
-/// Asks the API for its health, once an interval, each time on a new connection: a listener that accepts nobody is
-/// not healthy. With interval 0 nobody asks, and the API counts as healthy: as with a balancer without a check.
-/// Runs on the control loop. `on_result` is called after each poll.
+/// Asks the API for its health, once an interval, ten times as often while it is down, and each time on a new
+/// connection: a listener that accepts nobody is not healthy. With interval 0 nobody asks, and the API counts as
+/// healthy: as with a balancer without a check. Runs on the control loop. `on_result` is called after each poll.
 class HealthPoller {
  public:
   HealthPoller(net::asio::io_context& loop, Endpoint endpoint, HealthConfig config,
