@@ -46,6 +46,15 @@ package: deps ## Debian packages in build/release/packages, checked, then instal
 	@deploy/dev/package.sh
 	@tests/package/install.sh build/release/packages/*.deb
 
+bench-api: build ## the API beside the FastAPI stack that it replaces, about 8 minutes: ROUNDS=3 DURATION=5 SCENARIOS=cost,memory,storm,users
+	@deploy/dev/deps.sh deploy/dev/packages-bench-api.txt
+	@exec tests/bench/api.sh
+
+restarts: build ## kill PostgreSQL under the API RESTARTS=50 times
+	@cmake --build --preset release --target integration_api >/dev/null
+	@SPILLWAY_BIN_DIR=build/release RESTARTS=$(or $(RESTARTS),50) tests/with_postgres.sh \
+	  build/release/tests/integration/api/integration_api --test-case="PostgreSQL dies*"
+
 fuzz: deps ## fuzz the parsers: SECONDS=60 for each target
 	@deploy/dev/deps.sh deploy/dev/packages-fuzz.txt
 	@exec tests/fuzz/run.sh $(or $(SECONDS),60)

@@ -1,6 +1,7 @@
 #include "tests/integration/api/client.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -16,6 +17,15 @@
 namespace api::test {
 
 namespace {
+
+/// With a timeout set, a process that was stopped and goes on finds its call interrupted.
+ssize_t receive_some(int socket, char* bytes, std::size_t size) {
+  ssize_t got;
+  do {
+    got = ::recv(socket, bytes, size, 0);
+  } while (got < 0 && errno == EINTR);
+  return got;
+}
 
 void set_patience(int socket) {
   timeval time{kPatience.count(), 0};
@@ -78,6 +88,7 @@ void Client::close() {
 void Client::send(std::string_view raw) {
   while (!raw.empty()) {
     const ssize_t sent = ::send(socket_, raw.data(), raw.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
     if (sent <= 0) return;
     raw.remove_prefix(static_cast<std::size_t>(sent));
   }
@@ -91,7 +102,7 @@ Reply Client::receive(bool head_only) {
   Reply reply;
   auto more = [&] {
     char chunk[16384];
-    const ssize_t got = ::recv(socket_, chunk, sizeof(chunk), 0);
+    const ssize_t got = receive_some(socket_, chunk, sizeof(chunk));
     if (got > 0) received_.append(chunk, static_cast<std::size_t>(got));
     return got > 0;
   };
@@ -125,7 +136,8 @@ Reply Client::receive(bool head_only) {
 std::string Client::receive_all() {
   char chunk[16384];
   ssize_t got;
-  while ((got = ::recv(socket_, chunk, sizeof(chunk), 0)) > 0) received_.append(chunk, static_cast<std::size_t>(got));
+  while ((got = receive_some(socket_, chunk, sizeof(chunk))) > 0)
+    received_.append(chunk, static_cast<std::size_t>(got));
   return got == 0 ? std::exchange(received_, {}) : "not closed";
 }
 
