@@ -5,7 +5,7 @@ URL    ?= http://localhost:8080
 ADMIN  ?= http://localhost:9901
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test test-deploy launch-gate smoke bench overload package fuzz clean
+.PHONY: help deps build run test test-deploy launch-gate smoke bench bench-api restarts overload package fuzz clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
