@@ -1,0 +1,113 @@
+// What the status page remembers: samples of a second, and the last refusals.
+
+#include "proxy/telemetry/history.hpp"
+
+#include <doctest/doctest.h>
+
+#include "proxy/admin/history_json.hpp"
+#include "proxy/telemetry/refusals.hpp"
+
+namespace spillway::telemetry {
+namespace {
+
+using admission::Reason;
+using Buckets = std::array<std::uint64_t, LatencyHistogram::kBuckets>;
+
+Time at(double seconds) {
+  return Time(std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds)));
+}
+
+TEST_CASE("a sample holds what happened since the one before, of all workers") {
+  WorkerCounters first(2), second(2);
+  History history({&first, &second});
+  first.parsed.add(5);
+  second.parsed.add(2);
+  second.answered_by_api.add(3);
+  second.classes[1].rejections[static_cast<std::size_t>(Reason::pool)].add(4);
+  first.classes[0].duration.observe(7);
+  second.classes[1].duration.observe(7);
+  AdmissionState gate;
+  gate.in_flight = 9;
+  history.sample(100, gate);
+  first.parsed.add(1);
+  history.sample(101, {});
+
+  REQUIRE(history.samples().size() == 2);
+  const History::Sample& then = history.samples()[0];
+  CHECK(then.at == 100);
+  CHECK(then.offered == 7);
+  CHECK(then.answered == 3);
+  CHECK(then.gate.in_flight == 9);
+  CHECK(then.refused[static_cast<std::size_t>(Reason::pool)] == 4);
+  CHECK(then.refused_of == std::vector<std::uint32_t>{0, 4});
+  CHECK(then.offered_of == std::vector<std::uint32_t>{1, 1});
+  CHECK(then.latency_ms[0] == doctest::Approx(7.5));  // the middle of the bucket from 5 to 10
+  const History::Sample& now = history.samples()[1];
+  CHECK(now.offered == 1);
+  CHECK(now.answered == 0);
+  CHECK(now.refused_of == std::vector<std::uint32_t>{0, 0});
+  CHECK(now.latency_ms[2] == 0);
+}
+
+TEST_CASE("it goes back 15 minutes and no further") {
+  WorkerCounters worker(1);
+  History history({&worker});
+  for (int second = 0; second < 1000; ++second) history.sample(second, {});
+  CHECK(history.samples().size() == 900);
+  CHECK(history.samples().front().at == 100);
+  CHECK(history.samples().back().at == 999);
+}
+
+TEST_CASE("quantiles are interpolated within a bucket") {
+  Buckets buckets{};
+  CHECK(quantile(buckets, 0.99) == 0);
+  buckets[4] = 100;  // 10 to 25 ms
+  CHECK(quantile(buckets, 0.5) == doctest::Approx(17.5));
+  CHECK(quantile(buckets, 1) == doctest::Approx(25));
+  buckets.back() = 100;  // beyond the last bound
+  CHECK(quantile(buckets, 0.99) == kLatencyBoundsMs.back());
+  CHECK(quantile(buckets, 0.25) == doctest::Approx(17.5));
+}
+
+TEST_CASE("of each reason the first hundred of a second are told, and how many more there were once it is over") {
+  Refusals refusals;
+  int told = 0;
+  for (int i = 0; i < 250; ++i) told += refusals.take(Reason::capacity, at(1.5));
+  CHECK(told == 100);
+  CHECK(refusals.take(Reason::pool, at(1.6)));
+  CHECK(refusals.take_left_out(Reason::capacity, at(1.9)) == 0);  // not over yet
+  CHECK(refusals.take_left_out(Reason::capacity, at(2.1)) == 150);
+  CHECK(refusals.take_left_out(Reason::capacity, at(2.2)) == 0);
+  CHECK(refusals.take_left_out(Reason::pool, at(2.2)) == 0);
+  CHECK(refusals.take(Reason::capacity, at(2.3)));
+}
+
+TEST_CASE("the last refusals are remembered, the newest first, with paths of bounded length") {
+  Refusals refusals;
+  for (int i = 0; i < 50; ++i) {
+    refusals.remember({{}, Reason::capacity, 0, "GET", "/" + std::to_string(i) + std::string(200, 'x')});
+  }
+  const auto recent = refusals.recent();
+  REQUIRE(recent.size() == Refusals::kRemembered);
+  CHECK(recent.front().path.starts_with("/49x"));
+  CHECK(recent.back().path.starts_with("/30x"));
+  CHECK(recent.front().path.size() == Refusals::kPathMax);
+}
+
+TEST_CASE("the page gets columns of equal length, and text it can trust") {
+  WorkerCounters worker(1);
+  History history({&worker});
+  for (int second = 1; second <= 5; ++second) history.sample(second, {});
+  Refusals refusals;
+  refusals.remember({{}, Reason::queue_full, 0, "GET", "/a\"<b>"});
+  const std::string json = admin::history_json(history, refusals, {"normal"}, 2);
+  CHECK(json.starts_with(R"({"time":[4,5],"offered":[0,0],)"));
+  CHECK(json.find(R"("pool_pct":[-1,-1])") != std::string::npos);  // never reported
+  CHECK(json.find(R"("queue_full":[0,0])") != std::string::npos);
+  CHECK(json.find(R"("offered_of":{"normal":[0,0]})") != std::string::npos);
+  CHECK(json.find(R"({"at_ms":0,"reason":"queue_full","class":"normal","method":"GET","path":"/a\"<b>"})") !=
+        std::string::npos);
+}
+
+}  // namespace
+}  // namespace spillway::telemetry
