@@ -6,6 +6,7 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 work=$root/build/deploy-images
 base=localhost/spillway-base
+kReadySeconds=60
 
 fail() {
   echo "images: $*" >&2
@@ -31,17 +32,66 @@ make_base() {
   rm -rf "$work/rootfs"
   debootstrap --variant=minbase bookworm "$work/rootfs" "$mirror" >"$work/debootstrap.log" 2>&1 ||
     fail "debootstrap: $(tail -n 1 "$work/debootstrap.log")"
+  rm "$work/rootfs/etc/apt/sources.list" # this machine's, not debootstrap's
   cp -a /etc/apt/sources.list* /etc/apt/apt.conf.d "$work/rootfs/etc/apt/" 2>/dev/null || true
   tar -C "$work/rootfs" -c . | podman import --quiet - "$base" >/dev/null
   rm -rf "$work/rootfs"
 }
 
 build() {
-  podman build --quiet --network host --build-arg "BASE=$base" --pull=never -f "$root/deploy/docker/$1.Dockerfile" \
+  podman build --quiet --format docker --network host --build-arg "BASE=$base" --pull=never -f "$root/deploy/docker/$1.Dockerfile" \
     -t "localhost/$2" "$root" >"$work/$1.log" 2>&1 || fail "$1 does not build: $(tail -n 3 "$work/$1.log")"
+}
+
+# The container alone, locked up as compose does it.
+check_container() {
+  local id
+  id=$(podman run --detach --network none --read-only --cap-drop ALL --security-opt no-new-privileges localhost/spillway)
+  [[ $(podman exec "$id" id -u) == 10001 ]] || fail "the proxy does not run as user 10001"
+  ! podman exec "$id" touch /etc/x /usr/x /x 2>/dev/null || fail "the root file system can be written to"
+  [[ $(podman image inspect --format '{{.Config.Healthcheck.Test}}' localhost/spillway) == *"spillway healthcheck"* ]] ||
+    fail "the image has no HEALTHCHECK"
+  ! podman exec "$id" spillway healthcheck || fail "ready without an API"
+  local begin=$SECONDS
+  podman stop --time 30 "$id" >/dev/null
+  [[ $(podman inspect --format '{{.State.ExitCode}}' "$id") == 0 ]] || fail "the proxy does not end with status 0"
+  ((SECONDS - begin < 20)) || fail "the proxy took $((SECONDS - begin)) s to end"
+  podman rm "$id" >/dev/null
+}
+
+# The pod of the base: kustomize renders it, the database is reached over a socket of this machine.
+check_pod() {
+  local pod=$work/pod.yaml i
+  install -d -m 0777 "$work/pg"
+  SPILLWAY_POSTGRES_SETTINGS=$'unix_socket_permissions = 0777\nunix_socket_directories = '"'$work/postgres/socket, $work/pg'" \
+    "$root/deploy/dev/postgres.sh" start "$work/postgres"
+  "$root/tests/deploy/pod.py" "$work/pg" "$work/secret.yaml" >"$pod"
+  podman secret rm scholarship >/dev/null 2>&1 || true
+  podman secret create scholarship "$work/secret.yaml" >/dev/null
+  podman kube play --network none "$pod" >"$work/pod.log" 2>&1 || fail "kube play: $(tail -n 2 "$work/pod.log")"
+  for ((i = 0; ; i++)); do
+    ! podman exec scholarship-spillway spillway healthcheck 2>/dev/null || break
+    ((i < kReadySeconds)) || fail "the pod is not ready: $(podman logs --tail 3 scholarship-api 2>&1)"
+    sleep 1
+  done
+  # Bash speaks HTTP well enough; the image has no curl.
+  podman exec scholarship-spillway bash -c 'exec 3<>/dev/tcp/127.0.0.1/8080
+    printf "GET /api/v1/scholarships HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" >&3; head -n 1 <&3' |
+    grep -q ' 401 ' || fail "no answer of the API through the proxy"
+  ! podman exec scholarship-spillway bash -c 'exec 3<>/dev/tcp/127.0.0.1/8081' 2>/dev/null ||
+    fail "the API has a port: a way past the proxy"
+}
+
+clean_up() {
+  [[ ! -e $work/pod.yaml ]] || podman kube down "$work/pod.yaml" >/dev/null 2>&1 || true
+  "$root/deploy/dev/postgres.sh" remove "$work/postgres"
 }
 
 make_base
 build proxy spillway
 build api scholarship-api
-echo "images: $(podman images --format '{{.Repository}} {{.Size}}' | grep -E 'spillway$|scholarship-api$' | xargs)"
+podman images --format '{{.Repository}} {{.Size}}' | grep -E '/(spillway|scholarship-api) ' | sed 's/^/images: /'
+check_container
+trap clean_up EXIT
+check_pod
+echo "images: built, run, and the pod of the base serves"
