@@ -5,7 +5,8 @@
 #
 #   cost     CPU time of the service per lookup and per search, 20 clients; they take turns in every round
 #   memory   private memory of scholarship-api with 50 open connections
-#   storm    searches, 50 a second, alone and beside 200 logins a second (all cores for everybody)
+#   storm    searches, 50 a second, alone and beside 200 logins a second of one user (all cores for
+#            everybody; no limit on failures, which would cut the storm off)
 #   users    5, 50 and 500 users at once: the baseline, the API, the API behind the proxy (all cores for everybody).
 #            LAYERS sessions are open at a time during a request of the baseline: see baseline/app.py
 #
@@ -81,7 +82,7 @@ start() {
       cat >"$dir/api.yaml" <<-END
 	listen: 127.0.0.1:$port
 	database: {url: "\${env:DATABASE_URL}"${3:+, $3}}
-	auth: {secret: "\${env:API_AUTH_SECRET}"}
+	auth: {secret: "\${env:API_AUTH_SECRET}", max_failures: 0}
 	END
       taskset -c "$2" "$bin/api/scholarship-api" --config "$dir/api.yaml" >"$dir/log" 2>&1 &
       ;;
