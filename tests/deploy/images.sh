@@ -65,9 +65,9 @@ check_pod() {
   install -d -m 0777 "$work/pg"
   SPILLWAY_POSTGRES_SETTINGS=$'unix_socket_permissions = 0777\nunix_socket_directories = '"'$work/postgres/socket, $work/pg'" \
     "$root/deploy/dev/postgres.sh" start "$work/postgres"
-  "$root/tests/deploy/pod.py" "$work/pg" "$work/secret.yaml" >"$pod"
+  "$root/tests/deploy/pod.py" "$work/pg" "$work/secret.json" >"$pod"
   podman secret rm scholarship >/dev/null 2>&1 || true
-  podman secret create scholarship "$work/secret.yaml" >/dev/null
+  podman secret create scholarship "$work/secret.json" >/dev/null
   podman kube play --network none "$pod" >"$work/pod.log" 2>&1 || fail "kube play: $(tail -n 2 "$work/pod.log")"
   for ((i = 0; ; i++)); do
     ! podman exec scholarship-spillway spillway healthcheck 2>/dev/null || break

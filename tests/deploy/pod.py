@@ -4,6 +4,7 @@
   pod.py SOCKET_FOLDER SECRET_FILE     the Secret goes to the file, as `podman secret create` wants it
 """
 import base64
+import json
 import pathlib
 import sys
 
@@ -22,13 +23,13 @@ def main():
     for container in spec["initContainers"] + spec["containers"]:
         container["image"] = f"localhost/{container['image']}:latest"
         container["imagePullPolicy"] = "Never"
-        for key in ("startupProbe", "readinessProbe", "resources"):  # kept by Kubernetes; podman knows them in part
+        for key in ("startupProbe", "readinessProbe", "resources", "ports"):  # podman has no use for them without a network
             container.pop(key, None)
         if "env" in container:
             container["volumeMounts"].append({"name": "pg", "mountPath": "/pg"})
     values = {"database-url": "postgresql://spillway@/spillway?host=/pg", "auth-secret": "for-tests-only-" * 3}
     data = {k: base64.b64encode(v.encode()).decode() for k, v in values.items()}
-    secret.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "scholarship"}, "data": data}))
+    secret.write_text(json.dumps(data))
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "scholarship", "labels": template["metadata"]["labels"]},
            "spec": spec}
     config = objects["ConfigMap"]
