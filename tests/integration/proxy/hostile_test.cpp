@@ -40,7 +40,9 @@ TEST_CASE("10,000 idle connections cost little, hold up nobody, and make room wh
     }
     CHECK(proxy.await_metric("spillway_client_connections", kIdle));
     const std::size_t each = (proxy.memory() - before) / kIdle;
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they keep books on every byte
     CHECK(each < 4096);
+#endif
     MESSAGE("an idle connection costs ", each, " bytes of resident memory");
 
     Client one_more(proxy);
@@ -99,7 +101,7 @@ TEST_CASE("at the limit of connections, one that is idle at another worker makes
 }
 
 TEST_CASE("who does not read an answer that fits no buffer is cut, and the slot comes back") {
-  const std::string large = pattern(32 * kMiB);
+  const std::string large = pattern(128 * kMiB);  // two receive buffers may grow to 32 MiB each
   Upstream upstream([&](Turn& turn) { turn.request() == "GET /large" ? turn.answer(large) : turn.answer(); });
   Proxy proxy(upstream, {.timeouts = "response: 300ms", .admission = admit(1)});
   Client reader(proxy);

@@ -21,7 +21,7 @@ struct FullHouse {
 
   FullHouse() {
     first.start("GET", "/held");
-    REQUIRE(eventually([&] { return upstream.inside() == 1; }));
+    REQUIRE(eventually([&] { return upstream.inside() == 1 && upstream.requests() == 1; }));
   }
   void make_room() {
     upstream.release_all();
