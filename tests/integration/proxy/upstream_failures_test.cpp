@@ -179,5 +179,32 @@ TEST_CASE("an answer that comes byte by byte is still one answer") {
   CHECK(upstream.connections() == 1);
 }
 
+TEST_CASE("an API whose unix socket has a full queue is waited for, until the time to connect is over") {
+  Upstream upstream([](Turn& turn) { turn.answer(); }, Upstream::Kind::unix_socket);
+  constexpr int kClients = 8;  // more than the queue holds
+  const auto ask = [](const Proxy& proxy) {
+    std::vector<Client> clients;
+    for (int i = 0; i < kClients; ++i) clients.emplace_back(proxy).start("GET", "/");
+    return clients;
+  };
+  {
+    Proxy proxy(upstream, {.upstream = "connect_timeout: 60s"});
+    upstream.pause();
+    std::vector<Client> clients = ask(proxy);
+    CHECK(proxy.await_metric("spillway_upstream_connects_total", kClients));
+    upstream.resume();
+    for (Client& client : clients) CHECK(client.receive().status == 200);
+    CHECK(proxy.metric("spillway_upstream_connect_failures_total") == 0);
+    CHECK(proxy.accounts_balance());
+  }
+  Proxy proxy(upstream, {.upstream = "connect_timeout: 50ms", .timeouts = "response: 50ms"});
+  upstream.pause();
+  for (Client& client : ask(proxy)) CHECK(client.receive().status == 504);
+  CHECK(proxy.metric("spillway_upstream_connect_failures_total") > 0);
+  upstream.resume();
+  CHECK(eventually([&] { return Client(proxy).get("/").status == 200; }));
+  CHECK(proxy.accounts_balance());
+}
+
 }  // namespace
 }  // namespace spillway::test
