@@ -5,7 +5,7 @@ URL    ?= http://localhost:8080
 ADMIN  ?= http://localhost:9901
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test test-deploy launch-gate smoke bench bench-api restarts overload package fuzz clean
+.PHONY: help deps build run test test-deploy launch-gate smoke bench bench-api restarts overload package fuzz race large clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -66,6 +66,14 @@ test-deploy: build ## what make test leaves out: dashboards on a real Prometheus
 launch-gate: build ## 50 requests/s for DURATION=15m (or 60s) on PostgreSQL: verdict and pictures in build/reports/
 	@deploy/dev/deps.sh deploy/dev/packages-deploy.txt
 	@exec tests/with_postgres.sh tests/load/gate.py $(or $(DURATION),15m)
+
+race: build ## a million requests through an API that closes connections at random moments: REQUESTS=1000000
+	@cmake --build --preset release --target integration_proxy_race >/dev/null
+	@SPILLWAY_RACE_REQUESTS=$(or $(REQUESTS),1000000) build/release/tests/integration/proxy/integration_proxy_race
+
+large: build ## a GiB up and a GiB down past a side that does not read, in bounded memory
+	@cmake --build --preset release --target integration_proxy_bodies >/dev/null
+	@SPILLWAY_BODY_MIB=1024 build/release/tests/integration/proxy/integration_proxy_bodies -tc="a slow *"
 
 clean: ## delete build/ and with it the development database
 	@test ! -e build/run/postgres || deploy/dev/postgres.sh remove build/run/postgres
