@@ -102,8 +102,12 @@ TEST_CASE("at the limit of connections, one that is idle at another worker makes
 
 TEST_CASE("who does not read an answer that fits no buffer is cut, and the slot comes back") {
   const std::string large = pattern(128 * kMiB);  // two receive buffers may grow to 32 MiB each
-  Upstream upstream([&](Turn& turn) { turn.request() == "GET /large" ? turn.answer(large) : turn.answer(); });
-  Proxy proxy(upstream, {.timeouts = "response: 300ms", .admission = admit(1)});
+  Upstream upstream([&](Turn& turn) {
+    if (turn.request() != "GET /large") return turn.answer();
+    turn.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(large.size()) + "\r\n\r\n");
+    turn.send(large);
+  });
+  Proxy proxy(upstream, {.timeouts = "response: 1s", .admission = admit(1)});
   Client reader(proxy);
   reader.start("GET", "/large");
   REQUIRE(eventually([&] { return upstream.requests() == 1; }));
