@@ -16,7 +16,7 @@ import unittest
 import preview
 from stack import ROOT, Stack, await_true
 
-IDLE, MODERATE, OVERLOAD, DOWN = 20, 40, 40, 25  # seconds
+IDLE, MODERATE, OVERLOAD, DOWN = 20, 40, 75, 25  # seconds; the offered load is a mean over a minute
 RATE = 20  # requests/s of the moderate load
 CAPACITY, SLOW_MS = 10, 50
 CROWD = 40  # clients of the overload, which ask again at once
