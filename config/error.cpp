@@ -1,5 +1,7 @@
 #include "config/error.hpp"
 
+#include <algorithm>
+
 #include "config/json.hpp"
 
 namespace config {
@@ -7,7 +9,11 @@ namespace config {
 std::string to_text(const Error& error) {
   std::string text = error.file + ':' + std::to_string(error.place.line) + ':' + std::to_string(error.place.column);
   if (!error.path.empty()) text += ": " + error.path;
-  return text + ": " + error.message;
+  text += ": " + error.message;
+  // A quoted value may hold line breaks; an error is one line.
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  std::replace(text.begin(), text.end(), '\r', ' ');
+  return text;
 }
 
 std::string to_json(const std::vector<Error>& errors) {
