@@ -99,7 +99,9 @@ class Lab:
                 return self.get(port, "/health")
             except OSError:
                 time.sleep(0.1)
-        sys.exit(f"no answer on port {port}: {(pathlib.Path(self.directory.name) / 'log').read_text()[-500:]}")
+        log = (pathlib.Path(self.directory.name) / "log").read_text()
+        self.__exit__()  # what has been started is not left behind
+        sys.exit(f"no answer on port {port}: {log[-500:]}")
 
     @staticmethod
     def get(port, path):
