@@ -102,6 +102,10 @@ Awaitable<Answer> Repository::search(Caller caller, std::string_view words, int 
   return run(caller, kSearch, Parameters().text(words).int4(limit));
 }
 
+const char* Repository::search_sql() {
+  return kSearch.sql;
+}
+
 Awaitable<Answer> Repository::user(Caller caller, std::string_view name) {
   return run(caller, kUser, Parameters().text(name));
 }

@@ -79,6 +79,9 @@ class Repository {
   static User user(const Answer& answer, int row);
   static ServerState server_state(const Answer& answer);
 
+  /// Of `search`, for EXPLAIN.
+  static const char* search_sql();
+
  private:
   Awaitable<Answer> run(Caller caller, const db::Statement& statement, db::Parameters parameters);
 

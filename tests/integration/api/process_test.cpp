@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "api/repository.hpp"
 #include "tests/integration/api/client.hpp"
 #include "tests/integration/api/database.hpp"
 #include "tests/integration/api/program.hpp"
@@ -217,6 +218,14 @@ TEST_CASE("At a hundred thousand rows a search uses the full-text index and a lo
   CHECK(eventually([&] { return index_scans("scholarships_search") == 10; }));
   CHECK(index_scans("scholarships_pkey") >= primary_before + 20);
   CHECK(Session(url).value(sequential) == before);
+  {
+    Session planner(url);
+    planner.run(std::string("PREPARE search (text, int) AS ") + Repository::search_sql());
+    const std::string plan = planner.value("EXPLAIN (FORMAT JSON) EXECUTE search ('lovelace nursing', 10)");
+    CAPTURE(plan);
+    CHECK(plan.find("\"scholarships_search\"") != std::string::npos);
+    CHECK(plan.find("Seq Scan") == std::string::npos);
+  }
   session.run("DROP DATABASE " + name + " WITH (FORCE)");
 }
 
