@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <ctime>
+#include <utility>
 
 #include <fmt/format.h>
 #include <systemd/sd-daemon.h>
@@ -112,9 +113,11 @@ int Process::run() {
   admin_->start();
   tick();
   health_ = std::make_unique<upstream::HealthPoller>(
-      loop_, shared_.endpoint, config_.upstream.health, [this](const upstream::HealthResult& result) {
+      loop_, shared_.endpoint, config_.upstream.health,
+      [this, first = true](const upstream::HealthResult& result) mutable {
         shared_.gate.polled(result.healthy, result.report, Clock::now());
-        if (shared_.state.upstream_healthy.exchange(result.healthy) == result.healthy) return;
+        const bool was_healthy = shared_.state.upstream_healthy.exchange(result.healthy);
+        if (!std::exchange(first, false) && was_healthy == result.healthy) return;
         if (result.healthy) {
           shared_.log.info("the API is reachable");
         } else {

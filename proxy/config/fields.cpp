@@ -142,7 +142,8 @@ void describe_class(Fields& f, ClassConfig& c) {
 void describe_breaker(Fields& f, BreakerConfig& c) {
   f.flag({"enabled", "Whether requests are kept from a failing API."}, c.enabled);
   f.duration({"window", "The time over which results are counted."}, c.window, {1s, 1h});
-  f.integer({"min_requests", "Fewer results in the window never open it."}, c.min_requests, {1, 1'000'000});
+  f.integer({"min_requests", "Fewer results in the window never open it; a refused connect does at once."},
+            c.min_requests, {1, 1'000'000});
   f.number(
       {"failure_ratio",
        "Share of failures that opens it: 5xx of the API, failed connects, timeouts; never the proxy's own refusals."},
@@ -155,7 +156,8 @@ void describe_breaker(Fields& f, BreakerConfig& c) {
       c.open_for, {100ms, 1h});
   f.duration({"max_open", "Where the doubling ends."}, c.max_open, {100ms, 24h});
   f.integer({"trial_requests", "Requests let through on trial; all must succeed."}, c.trial_requests, {1, 1000});
-  f.duration({"ramp", "After closing, capacity grows back over this time. 0: at once."}, c.ramp, {0s, 10min});
+  f.duration({"ramp", "After closing, capacity grows back over as long as it was open, at most this. 0: at once."},
+             c.ramp, {0s, 10min});
 }
 
 void describe_log(Fields& f, LogConfig& c) {

@@ -172,6 +172,7 @@ class Proof(unittest.TestCase):
         self.assertGreater(self.highest("API's errors and time-outs", begin="overload")
                            + self.highest("Refused by reason", "breaker", begin="overload"), 0)
         self.assertGreater(self.highest("Connects to the API", "failures", begin="overload"), 0)
+        self.assertEqual(self.highest("Breaker state", begin="gone"), 2)
 
 
 if __name__ == "__main__":

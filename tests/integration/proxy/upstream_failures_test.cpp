@@ -29,6 +29,7 @@ TEST_CASE("an API that is down is a 502 and no readiness, and both end when it i
     check_problem(reply, 502, "connect_failed");
     CHECK_FALSE(reply.has("Connection"));
     CHECK(eventually([&] { return proxy.page("/ready") == std::pair(503, std::string("the API is unreachable\n")); }));
+    CHECK(eventually([&] { return proxy.log().find("\"the API is unreachable\"") != std::string::npos; }));
     CHECK(proxy.await_metric("spillway_upstream_healthy", 0));
     CHECK(proxy.await_metric("spillway_upstream_connect_failures_total", 1));
     CHECK(proxy.page("/health").first == 200);
