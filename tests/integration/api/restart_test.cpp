@@ -68,8 +68,8 @@ class OwnPostgres {
   Folder folder_;
 };
 
-bool at_rest(Client& client) {
-  const json::value health = client.request("GET", "/health").json();
+bool at_rest(int port) {
+  const json::value health = Client(port).request("GET", "/health").json();
   const json::value& pool = health.at("pool");
   return health.at("status") == "healthy" && pool.at("checked_in") == pool.at("total") && pool.at("overflow") == 0 &&
          pool.at("waiters") == 0;
@@ -125,7 +125,7 @@ TEST_CASE("PostgreSQL dies under load, again and again: no slot leaks, none is d
   for (auto& thread : threads) thread.join();
 
   CHECK(wrong == 0);
-  CHECK(eventually([&] { return at_rest(client); }));
+  CHECK(eventually([&] { return at_rest(api.port()); }));
   Session session(postgres.url());
   const std::string of_api = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'scholarship-api'";
   CHECK(eventually([&] { return std::stoi(session.value(of_api)) <= 4; }));
