@@ -3,6 +3,8 @@
 #include <charconv>
 #include <random>
 
+#include "proxy/http/grammar.hpp"
+
 namespace spillway::relay {
 
 namespace {
@@ -20,11 +22,9 @@ std::uint64_t multiply(std::uint64_t a, std::uint64_t b) {
 /// The last element of a comma-separated list, which loses it.
 std::string_view take_last(std::string_view& list) {
   const std::size_t comma = list.rfind(',');
-  std::string_view last = comma == std::string_view::npos ? list : list.substr(comma + 1);
+  const std::string_view last = comma == std::string_view::npos ? list : list.substr(comma + 1);
   list = comma == std::string_view::npos ? std::string_view() : list.substr(0, comma);
-  while (!last.empty() && (last.front() == ' ' || last.front() == '\t')) last.remove_prefix(1);
-  while (!last.empty() && (last.back() == ' ' || last.back() == '\t')) last.remove_suffix(1);
-  return last;
+  return http::trim(last);
 }
 
 /// Each proxy on the way has appended the address it was asked from: what stands before the last that no trusted

@@ -107,9 +107,6 @@ void append_coloured(Line& line, bool on, std::string_view which, std::string_vi
   if (on) append(line, kPlain);
 }
 
-}  // namespace
-
-namespace {
 constexpr spdlog::level::level_enum kRequest = spdlog::level::debug;
 constexpr spdlog::level::level_enum kEvent = spdlog::level::info;
 }  // namespace

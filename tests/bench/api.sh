@@ -52,23 +52,8 @@ trap 'exit 130' INT TERM
 
 # --- The processes ---------------------------------------------------------------------------------------------------
 
-used_ports=' '
-# Sets `port` to one where nobody listens, below the range that the kernel hands out.
-find_port() {
-  while port=$((RANDOM % 10000 + 20000)); do
-    [[ $used_ports != *" $port "* ]] && ! grep -qi ":$(printf %04X "$port") " /proc/net/tcp && break
-  done
-  used_ports+="$port "
-}
-
-await_answer() {
-  local i
-  for ((i = 0; i < kStartSeconds * 10; i++)); do
-    curl -sf -o /dev/null -m 1 "$1" && return
-    sleep 0.1
-  done
-  fail "no answer at $1: $(tail -n 1 "$dir/log")"
-}
+# shellcheck source=tests/bench/services.sh
+. tests/bench/services.sh
 
 # start NAME CORES [POOL SETTINGS]: the service on $port; `service_pid` is then the process that serves
 start() {
@@ -88,7 +73,7 @@ start() {
       ;;
   esac
   service_pid=$!
-  await_answer "http://127.0.0.1:$port/health"
+  await_answer "http://127.0.0.1:$port/health" -f
 }
 
 start_proxy() {
@@ -102,7 +87,7 @@ start_proxy() {
 	END
   "$bin/proxy/spillway" --config "$dir/proxy.yaml" >"$dir/proxy.log" 2>&1 &
   proxy_pid=$!
-  await_answer "http://127.0.0.1:$port/health"
+  await_answer "http://127.0.0.1:$port/health" -f
 }
 
 # The baseline would wait for each of its requests that wait for a connection.

@@ -44,23 +44,8 @@ trap 'exit 130' INT TERM
 
 # --- The processes ---------------------------------------------------------------------------------------------------
 
-used_ports=' '
-# Sets `port` to one where nobody listens, below the range that the kernel hands out.
-find_port() {
-  while port=$((RANDOM % 10000 + 20000)); do
-    [[ $used_ports != *" $port "* ]] && ! grep -qi ":$(printf %04X "$port") " /proc/net/tcp && break
-  done
-  used_ports+="$port "
-}
-
-await_answer() {
-  local i
-  for ((i = 0; i < kStartSeconds * 10; i++)); do
-    curl -s -o /dev/null -m 1 "$1" && return
-    sleep 0.1
-  done
-  fail "no answer at $1: $(tail -n 1 "$dir/log")"
-}
+# shellcheck source=tests/bench/services.sh
+. tests/bench/services.sh
 
 # start_proxy NAME UPSTREAM LOG: starts it on $proxy_port, with an access log if LOG is `log`; `worker` is then the
 # process that serves

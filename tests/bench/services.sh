@@ -1,0 +1,22 @@
+# shellcheck shell=bash disable=SC2154 # what they define
+# For the benchmarks that start services of their own; sourced. They define `fail`, $dir with the service's log, and
+# kStartSeconds.
+
+used_ports=' '
+# Sets `port` to one where nobody listens, below the range that the kernel hands out.
+find_port() {
+  while port=$((RANDOM % 10000 + 20000)); do
+    [[ $used_ports != *" $port "* ]] && ! grep -qi ":$(printf %04X "$port") " /proc/net/tcp && break
+  done
+  used_ports+="$port "
+}
+
+# await_answer URL [CURL OPTION]
+await_answer() {
+  local i
+  for ((i = 0; i < kStartSeconds * 10; i++)); do
+    curl -s "${@:2}" -o /dev/null -m 1 "$1" && return
+    sleep 0.1
+  done
+  fail "no answer at $1: $(tail -n 1 "$dir/log")"
+}
