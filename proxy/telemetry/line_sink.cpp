@@ -11,23 +11,22 @@
 namespace spillway::telemetry {
 
 namespace {
-constexpr int kLookMs = 50;  ///< how often a stalled writer looks whether it is to close
-}
+constexpr int kLookMs = 50;                  ///< how often a stalled writer looks whether it is to close
+constexpr std::size_t kFilePiece = 1 << 20;  ///< a file never blocks
+}  // namespace
 
 LineSink::LineSink(int descriptor) : descriptor_(descriptor), piece_(PIPE_BUF) {
   struct stat status {};
-  if (::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode)) piece_ = kBatch;
+  if (::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode)) piece_ = kFilePiece;
 }
 
-void LineSink::log(const spdlog::details::log_msg& message) {
-  if (lines_.empty()) first_ = message.time;
-  lines_.append(message.payload.data(), message.payload.size()).push_back('\n');
-  pending_.store(true, std::memory_order_relaxed);
-  if (lines_.size() >= kBatch || message.time - first_ >= kOldest) write_out();
-}
-
-void LineSink::flush() {
-  write_out();
+void LineSink::log(const spdlog::details::log_msg& lines) {
+  const std::string_view all(lines.payload.data(), lines.payload.size());
+  if (torn_ && write_out("\n").empty()) torn_ = false;
+  const std::string_view left = torn_ ? all : write_out(all);
+  if (left.empty()) return;
+  lost_ += static_cast<std::uint64_t>(std::count(left.begin(), left.end(), '\n'));
+  if (left.size() < all.size()) torn_ = all[all.size() - left.size() - 1] != '\n';
 }
 
 void LineSink::close() {
@@ -47,22 +46,14 @@ bool LineSink::await_room() {
   }
 }
 
-void LineSink::write_out() {
-  std::size_t done = 0;
-  if (torn_) lines_.insert(0, 1, '\n');
-  while (done < lines_.size()) {
-    if (!await_room()) break;
-    const ssize_t written = ::write(descriptor_, lines_.data() + done, std::min(lines_.size() - done, piece_));
+/// What could not be written.
+std::string_view LineSink::write_out(std::string_view text) {
+  while (!text.empty() && await_room()) {
+    const ssize_t written = ::write(descriptor_, text.data(), std::min(text.size(), piece_));
     if (written < 0 && errno != EINTR && errno != EAGAIN) break;
-    done += static_cast<std::size_t>(std::max<ssize_t>(written, 0));
+    text.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(written, 0)));
   }
-  if (done < lines_.size()) {
-    const auto lost = std::count(lines_.begin() + static_cast<std::ptrdiff_t>(done), lines_.end(), '\n');
-    lost_ += static_cast<std::uint64_t>(lost - (torn_ && done == 0 ? 1 : 0));  // the line before was counted
-  }
-  if (done > 0) torn_ = lines_[done - 1] != '\n';
-  lines_.clear();
-  pending_.store(false, std::memory_order_relaxed);
+  return text;
 }
 
 }  // namespace spillway::telemetry

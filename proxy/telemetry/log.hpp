@@ -1,14 +1,15 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 
-#include "proxy/clock.hpp"
 #include "proxy/config/config.hpp"
-#include "proxy/telemetry/labels.hpp"
+#include "proxy/telemetry/log_line.hpp"
 
 namespace spdlog {
 class logger;
@@ -21,29 +22,9 @@ namespace spillway::telemetry {
 
 class LineSink;
 
-/// One finished request, as the access log shows it. Views are only read during the call.
-struct AccessEntry {
-  std::string_view request_id;
-  std::string_view trace_id;
-  std::string_view client;
-  std::string_view method;
-  std::string_view target;  ///< the query is cut off unless log.query
-  int status = 0;           ///< 0: none was sent
-  Outcome outcome = Outcome::ok;
-  std::string_view reason;  ///< empty unless something failed or was refused
-  std::string_view class_name;
-  Duration queue{};
-  Duration upstream{};
-  Duration total{};
-  std::uint64_t bytes_in = 0;   ///< of the request's body
-  std::uint64_t bytes_out = 0;  ///< of the response's body
-  int in_flight = 0;            ///< requests in flight when it was admitted or refused
-  int limit = 0;                ///< how many were admitted then
-  int retries = 0;
-};
-
-/// Log lines on stdout through spdlog's asynchronous logger. A full queue overwrites its oldest lines:
-/// a stalled reader or a full disk costs lines, which are counted, and never a request. Safe from any thread.
+/// Log lines on stdout. Lines about requests gather, and go to spdlog's asynchronous logger by the batch: to wake its
+/// thread costs more than a line. A full queue overwrites its oldest batch: a stalled reader or a full disk costs
+/// lines, which are counted, and never a request. Safe from any thread.
 class Log {
  public:
   explicit Log(const LogConfig& config);
@@ -51,6 +32,7 @@ class Log {
 
   void configure(const LogConfig& config);
 
+  /// Seen at once, with all lines before it.
   void event(LogLevel level, std::string_view message);
   void info(std::string_view message) { event(LogLevel::info, message); }
   void warning(std::string_view message) { event(LogLevel::warning, message); }
@@ -61,24 +43,36 @@ class Log {
     const AccessLog access = access_.load(std::memory_order_relaxed);
     return access == AccessLog::all || (access == AccessLog::errors && outcome != Outcome::ok);
   }
-  void access(const AccessEntry& entry);
+  /// The query of its target is left out unless log.query.
+  void access(AccessEntry entry);
 
-  /// To be called some times a second: writes lines that wait for more.
+  /// To be called some times a second: no line waits for more any longer.
   void tick();
 
   std::uint64_t dropped() const;
 
  private:
-  static constexpr std::size_t kQueueLines = 8192;  ///< some seconds of a slow disk at 1,000 requests/s
+  static constexpr std::size_t kBatch = 32 * 1024;  ///< some 75 requests
+  static constexpr std::size_t kQueue = 128;        ///< batches, 4 MiB: seconds of a slow disk at 1,000 requests/s
 
-  bool json_ = true;
-  bool coloured_ = false;
+  void add(std::string_view line, bool at_once);
+  void hand_over();
+
+  LineFormat format_;
+  bool terminal_;
   std::atomic<AccessLog> access_;
   std::atomic<LogLevel> level_;
   std::atomic<bool> query_;
   std::shared_ptr<LineSink> sink_;
   std::shared_ptr<spdlog::details::thread_pool> pool_;
   std::shared_ptr<spdlog::logger> logger_;
+
+  std::mutex mutex_;  ///< for what follows; the only way into the queue
+  std::string gathered_;
+  std::uint64_t lines_ = 0;                     ///< gathered
+  std::array<std::uint64_t, kQueue> queued_{};  ///< lines of the last batches handed over, by `batches_`
+  std::size_t batches_ = 0;                     ///< ever handed over
+  std::atomic<std::uint64_t> overwritten_{0};   ///< lines
 };
 
 }  // namespace spillway::telemetry

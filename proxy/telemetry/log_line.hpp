@@ -1,0 +1,44 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "proxy/clock.hpp"
+#include "proxy/config/config.hpp"
+#include "proxy/telemetry/labels.hpp"
+
+namespace spillway::telemetry {
+
+/// One finished request, as the access log shows it. Views are only read during the call.
+struct AccessEntry {
+  std::string_view request_id;
+  std::string_view trace_id;
+  std::string_view client;
+  std::string_view method;
+  std::string_view target;
+  int status = 0;  ///< 0: none was sent
+  Outcome outcome = Outcome::ok;
+  std::string_view reason;  ///< empty unless something failed or was refused
+  std::string_view class_name;
+  Duration queue{};
+  Duration upstream{};
+  Duration total{};
+  std::uint64_t bytes_in = 0;   ///< of the request's body
+  std::uint64_t bytes_out = 0;  ///< of the response's body
+  int in_flight = 0;            ///< requests in flight when it was admitted or refused
+  int limit = 0;                ///< how many were admitted then
+  int retries = 0;
+};
+
+/// `coloured` is text with Select Graphic Rendition codes (ECMA-48, 8.3.117).
+enum class LineFormat : std::uint8_t { json, text, coloured };
+
+/// Append one line without its end. Times are UTC with milliseconds; what a line quotes cannot end it.
+void append_event(std::string& line, LineFormat format, std::chrono::system_clock::time_point now, LogLevel level,
+                  std::string_view message);
+void append_access(std::string& line, LineFormat format, std::chrono::system_clock::time_point now,
+                   const AccessEntry& entry);
+
+}  // namespace spillway::telemetry
