@@ -3,7 +3,6 @@
 #include <array>
 #include <charconv>
 #include <ctime>
-#include <random>
 
 #include <poll.h>
 #include <spdlog/spdlog.h>
@@ -13,7 +12,6 @@
 #include "api/load_report.hpp"
 #include "api/log.hpp"
 #include "api/problem.hpp"
-#include "config/cidr.hpp"
 
 namespace api {
 
@@ -34,40 +32,6 @@ constexpr Duration kInterruptAgain = std::chrono::seconds(2);
 constexpr Duration kGrace = std::chrono::seconds(1);
 /// Response bodies are at most some 50 KB; a larger capacity is given back.
 constexpr std::size_t kKeptCapacity = 64 * 1024;
-constexpr std::size_t kMaxRequestId = 128;
-
-std::string make_request_id() {
-  thread_local std::mt19937_64 random(std::random_device{}());
-  char digits[20];
-  auto end = std::to_chars(digits, digits + sizeof(digits), random(), 16).ptr;
-  return std::string(digits, end);
-}
-
-bool is_request_id(std::string_view text) {
-  if (text.empty() || text.size() > kMaxRequestId) return false;
-  for (char c : text) {
-    if (c <= ' ' || c == '"' || c == '\\' || c > '~') return false;
-  }
-  return true;
-}
-
-/// The last element: what the nearest proxy has written.
-std::string_view last_forwarded(std::string_view list) {
-  std::string_view last = list.substr(list.rfind(',') + 1);
-  while (last.starts_with(' ')) last.remove_prefix(1);
-  while (last.ends_with(' ')) last.remove_suffix(1);
-  return last;
-}
-
-bool is_trusted(std::string_view peer, const std::vector<config::Cidr>& trusted) {
-  if (peer == "unix") return true;
-  config::IpBytes address;
-  if (!config::parse(peer, address)) return false;
-  for (const config::Cidr& block : trusted) {
-    if (block.contains(address)) return true;
-  }
-  return false;
-}
 
 /// The Date field of this second (RFC 9110, 6.6.1).
 std::string_view date_field() {
@@ -91,12 +55,6 @@ void append_number(std::string& out, std::string_view before, std::size_t number
   out += "\r\n";
 }
 
-int status_of(error_code error) {
-  if (error == http::error::header_limit || error == http::error::buffer_overflow) return 431;
-  if (error == http::error::body_limit) return 413;
-  return 400;
-}
-
 std::string_view detail_of(int status) {
   switch (status) {
     case 413:
@@ -108,26 +66,13 @@ std::string_view detail_of(int status) {
   }
 }
 
-Method method_of(http::verb verb) {
-  switch (verb) {
-    case http::verb::get:
-      return Method::get;
-    case http::verb::head:
-      return Method::head;
-    case http::verb::post:
-      return Method::post;
-    default:
-      return Method::other;
-  }
-}
-
 }  // namespace
 
 Session::Session(Context context, Socket socket)
     : context_(context),
       socket_(std::move(socket)),
       peer_(peer_address(socket_.native_handle())),
-      trusted_(is_trusted(peer_, context.config.trusted_proxies)),
+      sender_{peer_, is_trusted(peer_, context.config.trusted_proxies)},
       since_(Clock::now()),
       buffer_(context.config.limits.head + kReadBytes) {}
 
@@ -135,9 +80,7 @@ Awaitable<> Session::run() {
   bool more = true;
   while (more) {
     Parser parser;
-    parser.header_limit(static_cast<std::uint32_t>(context_.config.limits.head));
-    parser.body_limit(context_.config.limits.body);
-    parser.eager(true);
+    set_limits(parser, context_.config.limits);
     const int status = co_await read_request(parser);
     if (status == 0) break;
     if (status != 200) {
@@ -190,9 +133,8 @@ Awaitable<bool> Session::serve(Parser& parser) {
   interrupt_.reset();
   client_gone_ = false;
   response_.clear();
-  Request request = make_request(message);
-  const bool sound = message.version() >= 10 && (message.version() == 10 || message.count(http::field::host) == 1) &&
-                     request.path.starts_with('/') && message.target().find('#') == std::string_view::npos;
+  Request request = make_request(message, sender_, made_up_id_, {context_.home, interrupt_});
+  const bool sound = is_sound(message);
   if (sound) {
     co_await handle(request);
   } else {
@@ -208,33 +150,6 @@ Awaitable<bool> Session::serve(Parser& parser) {
   log(message, request);
   if (!keep_alive) reusable = false;
   co_return reusable;
-}
-
-Request Session::make_request(const Parser::value_type& message) {
-  const std::string_view target = message.target();
-  const std::size_t mark = target.find('?');
-  std::string_view id = message["X-Request-ID"];
-  if (!is_request_id(id)) {
-    made_up_id_ = make_request_id();
-    id = made_up_id_;
-  }
-  std::string_view client = peer_;
-  if (trusted_) {
-    const std::string_view forwarded = last_forwarded(message["X-Forwarded-For"]);
-    config::IpBytes address;
-    if (config::parse(forwarded, address)) client = forwarded;
-  }
-  return {
-      .method = method_of(message.method()),
-      .path = target.substr(0, mark),
-      .query = mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1),
-      .authorization = message[http::field::authorization],
-      .content_type = message[http::field::content_type],
-      .body = message.body(),
-      .client = client,
-      .request_id = id,
-      .caller = {context_.home, interrupt_},
-  };
 }
 
 Awaitable<> Session::handle(Request& request) {

@@ -5,7 +5,6 @@
 #include <string>
 
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http.hpp>
 
 #include "api/clock.hpp"
 #include "api/config.hpp"
@@ -14,6 +13,7 @@
 #include "api/http.hpp"
 #include "api/interrupt.hpp"
 #include "api/intrusive_list.hpp"
+#include "api/request.hpp"
 
 namespace api {
 
@@ -50,7 +50,6 @@ class Session : public Linked<Session> {
 
  private:
   enum class Phase : std::uint8_t { idle, receiving, handling, writing, lingering };
-  using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
 
   Awaitable<int> read_request(Parser& parser);
   Awaitable<bool> continue_body(Parser& parser);
@@ -58,7 +57,6 @@ class Session : public Linked<Session> {
   Awaitable<> handle(Request& request);
   Awaitable<bool> write(bool keep_alive, bool with_body);
   Awaitable<> reject(int status);
-  Request make_request(const Parser::value_type& message);
   void write_head(bool keep_alive);
   void log(const Parser::value_type& message, const Request& request) const;
   void enter(Phase phase);
@@ -67,7 +65,7 @@ class Session : public Linked<Session> {
   const Context context_;
   Socket socket_;
   const std::string peer_;
-  const bool trusted_;  ///< the peer's X-Forwarded-For is believed
+  const Sender sender_;
   Phase phase_ = Phase::idle;
   Time since_;  ///< beginning of the phase
   Time request_began_{};
