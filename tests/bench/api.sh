@@ -5,7 +5,7 @@
 #
 #   cost     CPU time of the service per lookup and per search, 20 clients; they take turns in every round
 #   memory   private memory of scholarship-api with 50 open connections
-#   storm    searches, 50 a second, alone and beside 200 logins a second of one user (all cores for
+#   storm    searches, 200 a second, alone and beside 200 logins a second of one user (all cores for
 #            everybody; no limit on failures, which would cut the storm off)
 #   users    5, 50 and 500 users at once: the baseline, the API, the API behind the proxy (all cores for everybody).
 #            LAYERS sessions are open at a time during a request of the baseline: see baseline/app.py
@@ -18,7 +18,7 @@ readonly kServiceCore=0 kDatabaseCore=1
 readonly kClients=20 kMemoryConnections=50
 readonly kWarmUpSeconds=1 kUsersWarmUpSeconds=5 kStartSeconds=20
 readonly kSearchWord=nursing kSearchLimit=20
-readonly kStormLogins=200 kStormSearches=50 kStormUsers=16
+readonly kStormLogins=200 kStormSearches=200 kStormUsers=16
 
 cd "$(dirname "$0")/../.."
 bin=${SPILLWAY_BIN_DIR:-build/release}
@@ -255,7 +255,7 @@ jq -s --arg cpu "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" 
            + if .[0].cpu_us then {cpu_us: (map(.cpu_us) | median), p99_ms: (map(.p99_ms) | median)} else {} end)),
    memory: (map(select(.scenario == "memory")) | first),
    storm: (map(select(.scenario == "storm"))
-     | if . == [] then null else {rounds: ., p99_ratio: (map(.storm.p99_ms / .quiet.p99_ms) | median)} end),
+     | if . == [] then null else {rounds: ., p99_ratio: ((map(.storm.p99_ms) | median) / (map(.quiet.p99_ms) | median))} end),
    users: map(select(.scenario == "users"))}
   | .cost as $cost | def of($s; $k): $cost | map(select(.scenario == $k and .service == $s)) | first;
   . + if $cost == [] then {} else {ratios: {
