@@ -5,7 +5,7 @@ URL    ?= http://localhost:8080
 ADMIN  ?= http://localhost:9901
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test test-deploy launch-gate smoke bench bench-api restarts overload package fuzz race large clean
+.PHONY: help deps build run test test-deploy launch-gate smoke bench bench-api restarts overload package fuzz race slowhttp large clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -70,6 +70,11 @@ launch-gate: build ## 50 requests/s for DURATION=15m (or 60s) on PostgreSQL: ver
 race: build ## a million requests through an API that closes connections at random moments: REQUESTS=1000000
 	@cmake --build --preset release --target integration_proxy_race >/dev/null
 	@SPILLWAY_RACE_REQUESTS=$(or $(REQUESTS),1000000) build/release/tests/integration/proxy/integration_proxy_race
+
+slowhttp: build ## good traffic beside slow heads, slow bodies and slow readers: ROUNDS=3 DURATION=10 MODES=H,B,X
+	@deploy/dev/deps.sh deploy/dev/packages-bench.txt
+	@cmake --build --preset release --target users >/dev/null
+	@exec tests/load/slowhttp.sh
 
 large: build ## a GiB up and a GiB down past a side that does not read, in bounded memory
 	@cmake --build --preset release --target integration_proxy_bodies >/dev/null

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Good traffic beside slowhttptest in each of its modes, through a whole stack in its shipped configuration: slow heads
+# (-H), slow bodies (-B), slow readers (-X). Good traffic must lose nothing, and its p99 stay within 1.5 times that of
+# the quiet stack, as medians over all rounds: in each, the attack is measured between two quiet runs.
+#
+#   ROUNDS=3 DURATION=10 MODES=H,B,X CONNECTIONS=1000
+set -euo pipefail
+
+readonly kRatioMax=1.5
+readonly kUsers=16 kRate=200 # good traffic: look-ups a second, whether or not the ones before were answered
+readonly kConnectRate=1000   # of the attack, connections a second: all are there when measuring begins
+readonly kWarmUpSeconds=2 kQuietSeconds=5
+readonly kScholarship=17
+
+cd "$(dirname "$0")/../.."
+# shellcheck source=tests/smoke/stack.bash
+source tests/smoke/stack.bash
+IFS=, read -ra modes <<<"${MODES:-H,B,X}"
+rounds=${ROUNDS:-3}
+duration=${DURATION:-10}
+connections=${CONNECTIONS:-1000}
+
+fail() {
+  echo "make slowhttp: $*" >&2
+  exit 1
+}
+
+ulimit -n "$(ulimit -Hn)"
+slow_pid=''
+prepare_stack
+trap 'kill $slow_pid 2>/dev/null || true; remove_stack' EXIT
+trap 'exit 130' INT TERM
+start_stack deploy/dev/run.sh
+token=$(curl -sf "$URL/api/v1/auth/login" -d username=admin -d password=admin123 | jq -r .access_token)
+printf 'GET /api/v1/scholarships/%d HTTP/1.1\r\nHost: good\r\nAuthorization: Bearer %s\r\n\r\n' $kScholarship "$token" \
+  >"$STACK_DIR/request"
+
+# good SECONDS: p99 in ms of good traffic; fails when it loses a request
+good() {
+  local result
+  result=$("$SPILLWAY_BIN_DIR/tests/bench/users" "${URL##*:}" $kUsers $kWarmUpSeconds "$1" $kRate "$STACK_DIR/request")
+  jq -e '.ok > 0 and .refused + .failed + .silent == 0' <<<"$result" >/dev/null || fail "good traffic lost requests: $result"
+  jq -r .p99_ms <<<"$result"
+}
+
+open_connections() {
+  curl -sf "$ADMIN/metrics" | awk '$1 == "spillway_client_connections" { print $2 }'
+}
+
+# attack MODE: in the background until killed. Slow readers ask for the largest answer that needs no login.
+attack() {
+  local options=(-c "$connections" -r "$kConnectRate" -l 3600 -p 3)
+  case $1 in
+    H) options+=(-u "$URL/" -i 5 -x 24) ;;
+    B) options+=(-u "$URL/api/v1/auth/login" -i 5 -x 24 -s 8192) ;;
+    X) options+=(-u "$URL/api/v1/openapi.json" -w 256 -y 512 -n 5 -z 32 -k 3) ;;
+    *) fail "unknown mode $1" ;;
+  esac
+  slowhttptest "-$1" "${options[@]}" >"$STACK_DIR/slow.log" 2>&1 &
+  slow_pid=$!
+  for ((i = 0; i < 200; i++)); do
+    (($(open_connections) < connections / 2)) || return 0
+    sleep 0.1
+  done
+  fail "the attack of mode $1 did not open its connections: $(tail -n 5 "$STACK_DIR/slow.log")"
+}
+
+stop_attack() {
+  kill -KILL "$slow_pid"
+  wait "$slow_pid" 2>/dev/null || true
+  slow_pid=''
+}
+
+for ((round = 1; round <= rounds; round++)); do
+  for mode in "${modes[@]}"; do
+    before=$(good $kQuietSeconds)
+    attack "$mode"
+    attacked=$(good "$duration")
+    left=$(open_connections)
+    stop_attack
+    after=$(good $kQuietSeconds)
+    jq -nc --arg mode "$mode" --argjson a "$attacked" --argjson q "[$before, $after]" --argjson left "$left" \
+      '{mode: $mode, quiet_p99_ms: $q, attacked_p99_ms: $a, connections_at_the_end: $left}' | tee -a "$STACK_DIR/samples"
+  done
+done
+
+jq -rs --argjson max $kRatioMax '
+  def median: sort | .[length / 2 | floor];
+  group_by(.mode)[] | {mode: .[0].mode, quiet: (map(.quiet_p99_ms[]) | median), attacked: (map(.attacked_p99_ms) | median)}
+  | .ratio = .attacked / .quiet
+  | "-\(.mode): p99 \(.attacked * 100 | round / 100) ms, quiet \(.quiet * 100 | round / 100) ms, ratio \(.ratio * 100 | round / 100)"
+    + if .ratio > $max then " FAIL" else "" end' "$STACK_DIR/samples" | tee "$STACK_DIR/verdict"
+! grep -q FAIL "$STACK_DIR/verdict" || fail "the p99 of good traffic is more than $kRatioMax times that of the quiet stack"
