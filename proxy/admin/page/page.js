@@ -1,6 +1,6 @@
 'use strict';
 // Draws /stats and /stats/history, and from then on what /stats/latest adds each second.
-const MINUTES = 15, COLOURS = ['#2f7ed8', '#d9534f', '#2ca66f', '#e09b2d', '#8e63ce', '#17a2b8', '#c2577c', '#7f8c3b', '#6c757d', '#ab6e4a'];
+const MINUTES = 15, COLOURS = ['#2f7ed8', '#2ca66f', '#e09b2d', '#d9534f', '#8e63ce', '#17a2b8', '#c2577c', '#7f8c3b', '#6c757d', '#ab6e4a'];
 const $ = (id) => document.getElementById(id);
 const dark = matchMedia('(prefers-color-scheme: dark)');
 const last = (column) => column.length ? column[column.length - 1] : 0;
@@ -36,11 +36,11 @@ function chart(id, names) {
   const axis = { stroke: style.getPropertyValue('--soft'), grid: { stroke: style.getPropertyValue('--line'), width: 1 }, ticks: { show: false } };
   const series = names.map((label, i) => ({ label, stroke: COLOURS[i % COLOURS.length], width: 1.5, points: { show: false },
     value: (plot, value) => value == null ? '' : number(value) }));
-  const size = () => ({ width: $(id).clientWidth, height: 190 });
+  const size = () => ({ width: $(id).clientWidth, height: 170 });
   const plot = new uPlot({
     ...size(), cursor: { y: false, drag: { x: false, y: false } },
     scales: { y: { range: (u, low, high) => [0, Math.max(1, high * 1.1)] } },
-    axes: [{ ...axis, space: 80, values: (plot, times) => times.map(clock) }, { ...axis, size: 48 }],
+    axes: [{ ...axis, space: 80, size: 26, values: (plot, times) => times.map(clock) }, { ...axis, size: 48 }],
     series: [{ label: 'at', value: (plot, time) => time == null ? '' : clock(time) }, ...series],
   }, [[], ...names.map(() => [])], $(id));
   return { plot, size };
