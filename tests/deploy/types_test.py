@@ -145,6 +145,22 @@ class Types(unittest.TestCase):
             self.assertEqual(next(c for c in every if c["name"] == "api").get("restartPolicy"),
                              "Always" if components else None)
 
+    def test_everything_means_the_pods_of_the_deployment_and_no_others(self):
+        """A budget without a selector protects nothing, a policy with an empty one rules over the whole namespace."""
+        objects = {o["kind"]: o for o in render(KUBERNETES / "overlays/production")}
+        template = objects["Deployment"]["spec"]["template"]
+        selectors = {
+            "Deployment": objects["Deployment"]["spec"]["selector"]["matchLabels"],
+            "Service": objects["Service"]["spec"]["selector"],
+            "PodDisruptionBudget": objects["PodDisruptionBudget"]["spec"].get("selector", {}).get("matchLabels"),
+            "NetworkPolicy": objects["NetworkPolicy"]["spec"]["podSelector"].get("matchLabels"),
+            "PodMonitor": objects["PodMonitor"]["spec"]["selector"]["matchLabels"]}
+        selectors |= {f"spread by {s['topologyKey']}": s["labelSelector"]["matchLabels"]
+                      for s in template["spec"]["topologySpreadConstraints"]}
+        for name, labels in selectors.items():
+            self.assertTrue(labels, name)
+            self.assertLessEqual(labels.items(), template["metadata"]["labels"].items(), name)
+
     def test_dashboards(self):
         boards = {p.stem: json.loads(p.read_text()) for p in (ROOT / "dashboards").glob("*.json")}
         modules = {name: board_module(board) for name, board in boards.items()}
