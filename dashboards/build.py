@@ -15,6 +15,8 @@ POOL_USED = (f"(database_pool_size{BY} + database_pool_overflow{BY} - database_p
 SHARE = [(None, "green"), (0.6, "yellow"), (0.8, "red")]
 GOOD_AT_1 = [(None, "red"), (1, "green")]
 BAD_FROM_1 = [(None, "green"), (1, "red")]
+OUTCOMES = {"ok": "green", "client_error": "blue", "aborted": "purple", "shed": "yellow", "timeout": "orange",
+            "upstream_error": "red"}
 
 
 def by(**labels):
@@ -32,12 +34,18 @@ def rate(metric, *labels, **selected):
     return f"sum by ({', '.join(labels)}) (rate({metric}{by(**selected)}[$__rate_interval]))"
 
 
+def coloured(series, colour):
+    return {"matcher": {"id": "byName", "options": series},
+            "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}]}
+
+
 def panel(kind, title, description, width, targets, unit="short", steps=None, runbook=None, height=7, **extra):
     custom = {}
     if kind == "timeseries":
         custom = {"lineWidth": 1, "fillOpacity": 8, "showPoints": "never", "spanNulls": False}
         if extra.pop("stack", False):
-            custom |= {"stacking": {"mode": "normal", "group": "A"}, "fillOpacity": 30}
+            # Areas without lines: the line of a series of zeros would lie on top of the stack and look like all of it.
+            custom |= {"stacking": {"mode": "normal", "group": "A"}, "lineWidth": 0, "fillOpacity": 70}
         if steps:
             custom["thresholdsStyle"] = {"mode": "line"}
     defaults = {"unit": unit, "custom": custom, "thresholds": {
@@ -54,7 +62,9 @@ def panel(kind, title, description, width, targets, unit="short", steps=None, ru
                   "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}},
     }[kind]
     result = {"type": kind, "title": title, "description": description, "datasource": SOURCE,
-              "gridPos": {"w": width, "h": height, "x": 0, "y": 0}, "fieldConfig": {"defaults": defaults, "overrides": []},
+              "gridPos": {"w": width, "h": height, "x": 0, "y": 0},
+              "fieldConfig": {"defaults": defaults,
+                              "overrides": [coloured(*c) for c in extra.get("colours", {}).items()]},
               "options": options,
               "targets": [{"refId": chr(65 + i), "datasource": SOURCE, "expr": e, "legendFormat": legend,
                            "editorMode": "code", "range": True} for i, (e, legend) in enumerate(targets)]}
@@ -120,7 +130,7 @@ def dashboard(name, title, description, panels):
             {"type": "textbox", "name": "runbooks", "label": "runbooks", "query": "http://localhost:9090/user",
              "current": {"text": "http://localhost:9090/user", "value": "http://localhost:9090/user"}}]},
         "annotations": {"list": [
-            note("Reloads", f"changes(spillway_config_last_reload_timestamp_seconds{BY}[$__interval]) > 0", "blue",
+            note("Reloads", f"changes(spillway_config_last_reload_timestamp_seconds{BY}[$__rate_interval]) > 0", "blue",
                  "Configuration taken into use"),
             note("Breaker", f"spillway_breaker_state{BY} == 2", "red", "Breaker open")]},
         "panels": lay_out(panels)}
@@ -145,7 +155,7 @@ dashboard("overview", "Overview", "Is it serving, what does it refuse and why, h
          [(f"min(spillway_config_last_reload_successful{BY})", "taken")], steps=GOOD_AT_1, runbook="ConfigReloadFailed",
          mappings=mapped(v0="refused", v1="in use")),
     graph("Requests", "Requests ended per second, by outcome.", 12, [(rate("spillway_requests_total", "outcome"), "{{outcome}}")],
-          unit="reqps", stack=True, min=0),
+          unit="reqps", stack=True, min=0, colours=OUTCOMES),
     graph("Failed", "Share of requests that failed their client: API errors, time-outs, refusals. The objective is 0.1 %.", 12,
           [(f'({rate("spillway_requests_total", outcome="~upstream_error|timeout|shed")}) / '
             f'({rate("spillway_requests_total")} > 0)', "failed")], unit="percentunit",
@@ -167,7 +177,8 @@ dashboard("overview", "Overview", "Is it serving, what does it refuse and why, h
     graph("Offered load", "All demand, refused requests included, as a share of capacity: the autoscaling signal. Shedding"
           " begins at 80 %.", 7, [(f"instance:spillway_offered_load:ratio{BY}", "{{instance}}")], unit="percentunit",
           steps=SHARE, min=0),
-    graph("Latency", "Of all requests, as clients see it. Targets: p95 120 ms, p99 200 ms.", 7,
+    graph("Latency", "Of all requests, as clients see it: refusals, which are quick, included. Targets: p95 120 ms,"
+          " p99 200 ms.", 7,
           [(quantile(0.95, "spillway_request_duration_seconds"), "p95"),
            (quantile(0.99, "spillway_request_duration_seconds"), "p99")], unit="s",
           steps=[(None, "green"), (0.12, "yellow"), (0.2, "red")], min=0, runbook="LatencyP95High"),

@@ -7,6 +7,7 @@ time. Panels that should have data have it, and what they say of the load agrees
 import http.client
 import json
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -69,7 +70,9 @@ def log_in(stack):
     connection = http.client.HTTPConnection("127.0.0.1", stack.traffic, timeout=30)
     connection.request("POST", "/api/v1/auth/login", "username=admin&password=admin123",
                        {"Content-Type": "application/x-www-form-urlencoded"})
-    return json.loads(connection.getresponse().read())["access_token"]
+    token = json.loads(connection.getresponse().read())["access_token"]
+    connection.close()
+    return token
 
 
 class Proof(unittest.TestCase):
@@ -84,7 +87,10 @@ class Proof(unittest.TestCase):
         cls.marks["idle"] = time.time()
         TOKEN = log_in(stack)
         with Load(stack, threads=RATE // 2, period=0.5) as cls.moderate:
-            time.sleep(MODERATE)
+            time.sleep(MODERATE / 2)
+            cls.reloaded = time.time()
+            stack.processes["proxy"].send_signal(signal.SIGHUP)
+            time.sleep(MODERATE / 2)
         cls.marks["moderate"] = time.time()
         with Load(stack, threads=CROWD, period=0) as cls.crowd:
             time.sleep(OVERLOAD)
@@ -133,9 +139,16 @@ class Proof(unittest.TestCase):
                     match = re.fullmatch(r"label_values\((.*), (\w+)\)", variable["query"]["query"])
                     self.assertTrue(self.stack.label_values(match[2], preview.expand(match[1], 1)), variable["name"])
 
-    def test_annotations_are_answered(self):
-        for note in preview.load("overview")["annotations"]["list"]:
-            self.stack.query_range(preview.expand(note["expr"], 5), self.marks["begin"], self.end, 5)
+    def test_annotations_mark_the_reload_and_the_open_breaker(self):
+        for name in ("overview", "pool", "latency", "fleet"):
+            marked = {}
+            for note in preview.load(name)["annotations"]["list"]:
+                found = self.stack.query_range(preview.expand(note["expr"], 1), self.marks["begin"], self.end, 1)
+                marked[note["name"]] = [float(t) for one in found for t, _ in one["values"]]
+            self.assertTrue(marked["Reloads"] and marked["Breaker"], f"{name}: {marked}")
+            self.assertGreaterEqual(min(marked["Reloads"]), self.reloaded)
+            self.assertLess(max(marked["Reloads"]), self.marks["moderate"])
+            self.assertGreaterEqual(min(marked["Breaker"]), self.marks["overload"])
 
     def test_idle_is_quiet(self):
         self.assertEqual(self.highest("Requests", end="idle"), 0)
@@ -172,7 +185,7 @@ class Proof(unittest.TestCase):
         self.assertGreater(self.highest("API's errors and time-outs", begin="overload")
                            + self.highest("Refused by reason", "breaker", begin="overload"), 0)
         self.assertGreater(self.highest("Connects to the API", "failures", begin="overload"), 0)
-        self.assertEqual(self.highest("Breaker state", begin="gone"), 2)
+        self.assertEqual(self.highest("Breaker", begin="gone"), 2)
 
 
 if __name__ == "__main__":
