@@ -14,7 +14,7 @@ SCRAPE_SECONDS = 1  # as stack.py scrapes
 POINTS = 150
 COLUMN, LINE, GAP = 56, 34, 6  # pixels of a grid unit
 COLOURS = ["#73bf69", "#f2cc0c", "#5794f2", "#ff780a", "#f2495c", "#b877d9", "#37872d", "#fa6400", "#1f60c4", "#8f3bb8"]
-NAMED = {"green": "#73bf69", "yellow": "#f2cc0c", "red": "#f2495c"}
+NAMED = {"green": "#73bf69", "yellow": "#f2cc0c", "red": "#f2495c", "blue": "#5794f2", "orange": "#ff780a", "purple": "#b877d9"}
 
 
 def load(name):
@@ -30,9 +30,13 @@ def expand(expression, step):
     return expression
 
 
+def step_of(begin, end):
+    return max(SCRAPE_SECONDS, (end - begin) / POINTS)
+
+
 def series(stack, panel, begin, end):
     """[(legend, [(time, value)])] of all targets; values that are no number are left out."""
-    step = max(SCRAPE_SECONDS, (end - begin) / POINTS)
+    step = step_of(begin, end)
     found = []
     for target in panel.get("targets", []):
         for one in stack.query_range(expand(target["expr"], step), begin, end, step):
@@ -68,16 +72,37 @@ def big_number(panel, found):
     return f'<div class=big style="color:{colour}">{html.escape(shown)}</div>'
 
 
+def pieces(points, step):
+    """The points as unbroken runs: where Prometheus has nothing, nothing is drawn."""
+    found = []
+    for t, v in points:
+        if not found or t - found[-1][-1][0] > 1.5 * step:
+            found.append([])
+        found[-1].append((t, v))
+    return found
+
+
+def layers(found, stacked):
+    """[(legend, [(time, lower, upper)])]; a stacked series stands on those before it, any other on nothing."""
+    total, out = {}, []
+    for legend, points in found:
+        out.append((legend, [(t, total.get(t, 0), total.get(t, 0) + v) for t, v in points]))
+        if stacked:
+            total |= {t: upper for t, _, upper in out[-1][1]}
+    return out
+
+
+def colours_of(panel, legends):
+    fixed = {o["matcher"]["options"]: NAMED[o["properties"][0]["value"]["fixedColor"]]
+             for o in panel["fieldConfig"]["overrides"]}
+    return [fixed.get(legend, COLOURS[i % len(COLOURS)]) for i, legend in enumerate(legends)]
+
+
 def chart(panel, found, begin, end, width, height):
     defaults = panel["fieldConfig"]["defaults"]
-    if defaults.get("custom", {}).get("stacking"):
-        total, stacked = {}, []
-        for legend, points in found:
-            for t, v in points:
-                total[t] = total.get(t, 0) + v
-            stacked.append((legend, [(t, total[t]) for t, _ in points]))
-        found = stacked
-    values = [v for _, points in found for _, v in points]
+    stacked = bool(defaults.get("custom", {}).get("stacking"))
+    drawn = layers(found, stacked)
+    values = [upper for _, points in drawn for *_, upper in points]
     if not values:
         return f"<div class=big>{html.escape(defaults.get('noValue', 'no data'))}</div>"
     top = (max(values) or 1) * 1.1
@@ -85,6 +110,15 @@ def chart(panel, found, begin, end, width, height):
     def place(t, v):
         return f"{40 + (t - begin) / (end - begin) * (width - 50):.1f},{height - 8 - v / top * (height - 16):.1f}"
     parts = [f'<svg width="{width}" height="{height}">']
+    colours = colours_of(panel, [legend for legend, _ in drawn])
+    for colour, (_, points) in zip(colours, drawn):
+        for run in pieces([(t, (lower, upper)) for t, lower, upper in points], step_of(begin, end)):
+            line = [place(t, upper) for t, (_, upper) in run]
+            if stacked:  # an area and no line: a series of zeros on top of a stack would look like all of it
+                line += [place(t, lower) for t, (lower, _) in reversed(run)]
+                parts.append(f'<polygon fill="{colour}" fill-opacity="0.7" points="{" ".join(line)}"/>')
+            else:
+                parts.append(f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{" ".join(line)}"/>')
     for share in (0, 0.5, 1):
         v = share * top / 1.1
         at, y = place(begin, v).split(","), place(end, v).split(",")
@@ -94,11 +128,9 @@ def chart(panel, found, begin, end, width, height):
         if v is not None and v <= top:
             a, b = place(begin, v).split(","), place(end, v).split(",")
             parts.append(f'<line x1="{a[0]}" y1="{a[1]}" x2="{b[0]}" y2="{b[1]}" stroke="{colour}" stroke-dasharray="4"/>')
-    for i, (_, points) in enumerate(found):
-        line = " ".join(place(t, v) for t, v in points)
-        parts.append(f'<polyline fill="none" stroke="{COLOURS[i % len(COLOURS)]}" stroke-width="1.5" points="{line}"/>')
-    legend = " ".join(f'<span style="color:{COLOURS[i % len(COLOURS)]}">— {html.escape(name)}</span>'
-                      for i, (name, _) in enumerate(found))
+    # Grey: zero all the time. With ten reasons it is the others that matter.
+    legend = " ".join(f'<span style="color:{colour if any(v for _, v in points) else "#666"}">{"■" if stacked else "—"}'
+                      f' {html.escape(name)}</span>' for colour, (name, points) in zip(colours, found))
     return "".join(parts) + f"</svg><div class=legend>{legend}</div>"
 
 
@@ -122,6 +154,7 @@ def draw(stack, name, begin, end, png):
                      f'height:{height}px"><b>{html.escape(panel["title"])}</b>{body}</div>')
     page = ("<meta charset=utf-8><style>body{background:#111217;color:#ccc;font:11px sans-serif;margin:8px}"
             "div[style]{position:absolute;background:#181b1f;box-sizing:border-box;padding:5px;overflow:hidden}"
+            ".legend{font-size:10px}"
             "div.row{background:none}.big{font-size:26px;text-align:center;margin-top:18px;position:static!important}"
             "svg text{fill:#999;font-size:9px}pre{white-space:pre-wrap;font:11px sans-serif}</style>"
             f"<b style='font-size:15px'>{html.escape(board['title'])}</b> preview, drawn from the dashboard's queries without"
