@@ -2,8 +2,8 @@
 #
 #   docker build -f deploy/docker/api.Dockerfile -t scholarship-api .
 #
-# Its health is the proxy's business; the check below is for running it alone. It needs DATABASE_URL and
-# API_AUTH_SECRET. `migrate` makes the tables, `seed-demo` the demo data.
+# No HEALTHCHECK: its health is the proxy's business. It needs DATABASE_URL and API_AUTH_SECRET.
+# `migrate` makes the tables, `seed-demo` the demo data.
 ARG BASE=docker.io/library/debian:bookworm-slim
 
 FROM ${BASE} AS build

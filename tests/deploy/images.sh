@@ -34,12 +34,18 @@ make_base() {
     fail "debootstrap: $(tail -n 1 "$work/debootstrap.log")"
   rm "$work/rootfs/etc/apt/sources.list" # this machine's, not debootstrap's
   cp -a /etc/apt/sources.list* /etc/apt/apt.conf.d "$work/rootfs/etc/apt/" 2>/dev/null || true
+  # And its authorities, or npm inside would not trust a mirror that this machine trusts.
+  install -d "$work/rootfs/usr/local/share/ca-certificates"
+  cp -a /usr/local/share/ca-certificates/. "$work/rootfs/usr/local/share/ca-certificates/" 2>/dev/null || true
   tar -C "$work/rootfs" -c . | podman import --quiet - "$base" >/dev/null
   rm -rf "$work/rootfs"
 }
 
+# What both compile is compiled once, and not again by the next run: ccache is among the packages of the build.
 build() {
-  podman build --quiet --format docker --network host --build-arg "BASE=$base" --pull=never -f "$root/deploy/docker/$1.Dockerfile" \
+  install -d "$work/ccache"
+  podman build --quiet --format docker --network host --build-arg "BASE=$base" --pull=never \
+    --volume "$work/ccache:/root/.cache/ccache" -f "$root/deploy/docker/$1.Dockerfile" \
     -t "localhost/$2" "$root" >"$work/$1.log" 2>&1 || fail "$1 does not build: $(tail -n 3 "$work/$1.log")"
 }
 
