@@ -10,6 +10,8 @@ import subprocess
 import tempfile
 import unittest
 
+import preview
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("SPILLWAY_BIN_DIR", ROOT / "build/release"))
 BOARDS = {p.stem: json.loads(p.read_text()) for p in sorted((ROOT / "dashboards").glob("*.json"))}
@@ -150,6 +152,17 @@ class Dashboards(unittest.TestCase):
                 self.assertLessEqual(at["x"] + at["w"], 24)
                 self.assertFalse(cells & taken, panel["title"])
                 taken |= cells
+
+    def test_previews_draw_stacks_as_areas_and_gaps_as_gaps(self):
+        found = [("a", [(0, 2.0), (1, 3.0), (9, 1.0)]), ("zeros", [(0, 0.0), (1, 0.0), (9, 0.0)]), ("b", [(0, 1.0)])]
+        drawn = preview.layers(found, stacked=True)
+        self.assertEqual([points[0] for _, points in drawn], [(0, 0, 2.0), (0, 2.0, 2.0), (0, 2.0, 3.0)])
+        self.assertEqual(preview.layers(found, stacked=False)[2][1], [(0, 0, 1.0)])
+        self.assertEqual(preview.pieces(found[0][1], step=1), [[(0, 2.0), (1, 3.0)], [(9, 1.0)]])
+        panel = next(p for _, p in SHOWN if p["title"] == "Requests")
+        picture = preview.chart(panel, [("ok", [(0, 2.0), (1, 3.0)])], 0, 2, 100, 100)
+        self.assertIn(f'<polygon fill="{preview.NAMED["green"]}"', picture)
+        self.assertNotIn("<polyline", picture)
 
 
 if __name__ == "__main__":
