@@ -71,7 +71,7 @@ race: build ## a million requests through an API that closes connections at rand
 	@cmake --build --preset release --target integration_proxy_race >/dev/null
 	@SPILLWAY_RACE_REQUESTS=$(or $(REQUESTS),1000000) build/release/tests/integration/proxy/integration_proxy_race
 
-slowhttp: build ## good traffic beside slow heads, slow bodies and slow readers: ROUNDS=3 DURATION=10 MODES=H,B,X
+slowhttp: build ## good traffic beside slow heads, slow bodies and slow readers: ROUNDS=3 DURATION=6 MODES=H,B,X
 	@deploy/dev/deps.sh deploy/dev/packages-bench.txt
 	@cmake --build --preset release --target users >/dev/null
 	@exec tests/load/slowhttp.sh
