@@ -30,6 +30,8 @@ Process::Process(ProxyConfig config, std::string config_path)
       drain_timer_(loop_.get_executor()),
       tick_timer_(loop_.get_executor()) {
   ::signal(SIGPIPE, SIG_IGN);  // a reader of the log may go away
+  // Before the first line of the log: who has read that it listens may tell it to stop. Signals wait for run().
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
   shared_.state.maintenance = config_.maintenance.enabled;
   shared_.state.reload_time = std::time(nullptr);
 }
@@ -104,7 +106,6 @@ void Process::announce(const std::vector<std::string>& addresses) {
 }
 
 int Process::run() {
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
   on_signal();
   std::string error;
   if (config_.reload == Reload::automatic && !watch_.start(error)) {

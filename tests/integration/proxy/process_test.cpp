@@ -59,6 +59,14 @@ TEST_CASE("an idle proxy stops at once") {
   CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(5));
 }
 
+TEST_CASE("told to stop with its first words, it stops as at any other time") {
+  Upstream upstream;
+  for (int i = 0; i < 50; ++i) {
+    Proxy proxy(upstream, {.awaited = "admin on"});
+    REQUIRE(proxy.stop() == 0);
+  }
+}
+
 TEST_CASE("told twice, it does not wait for what runs") {
   Upstream upstream(hold);
   Proxy proxy(upstream);

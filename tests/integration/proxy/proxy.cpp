@@ -47,7 +47,7 @@ std::string admit(int count) {
 Proxy::Proxy(const Upstream& upstream, const Settings& settings) : upstream_(upstream.address()) {
   configure(settings);
   start(settings);
-  const bool listening = await_log("admitting ");
+  const bool listening = await_log(settings.awaited);
   if (!listening) {  // no destructor runs after a constructor that fails
     signal(SIGKILL);
     wait();
@@ -114,7 +114,9 @@ void Proxy::read_log(int descriptor) {
 
 int Proxy::port_in_log(const std::string& before) const {
   const std::string text = log();
-  const std::size_t address = text.find(before) + before.size();
+  const std::size_t line = text.find(before);
+  if (line == std::string::npos) return 0;
+  const std::size_t address = line + before.size();
   return std::stoi(text.substr(text.find(':', address) + 1));
 }
 

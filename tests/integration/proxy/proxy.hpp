@@ -23,6 +23,7 @@ struct Settings {
   std::string more = {};  ///< further keys, in block style
   int inherited = -1;     ///< a listening socket that it gets as systemd would give it
   int descriptors = 0;    ///< as many as the process may have; 0: as many as the tests
+  std::string awaited = "admitting ";  ///< the log line after which it counts as started
 };
 
 /// Thresholds out of the way: `count` requests in flight, of any class.
