@@ -24,9 +24,10 @@ class Counter {
 };
 
 /// Upper bounds of the latency buckets, in milliseconds. 120 and 200 are bounds because the service objectives
-/// (p95 and p99) stand there.
-inline constexpr std::array kLatencyBoundsMs{1.0,   2.5,   5.0,   10.0,  25.0,   50.0,   75.0,   100.0,   120.0,
-                                             150.0, 200.0, 300.0, 500.0, 1000.0, 2500.0, 5000.0, 10000.0, 30000.0};
+/// (p95 and p99) stand there; 1,500 and 2,000 because requests that waited in the queue, 1 s by default, end there.
+inline constexpr std::array kLatencyBoundsMs{1.0,    2.5,    5.0,    10.0,   25.0,    50.0,   75.0,
+                                             100.0,  120.0,  150.0,  200.0,  300.0,   500.0,  1000.0,
+                                             1500.0, 2000.0, 2500.0, 5000.0, 10000.0, 30000.0};
 /// Upper bounds for requests in flight at an admission.
 inline constexpr std::array kConcurrencyBounds{1.0,  2.0,  5.0,  10.0,  20.0,  30.0,  40.0,  50.0,   60.0,
                                                70.0, 80.0, 90.0, 100.0, 150.0, 200.0, 500.0, 1000.0, 5000.0};
