@@ -2,14 +2,8 @@
 # For the benchmarks that start services of their own; sourced. They define `fail`, $dir with the service's log, and
 # kStartSeconds.
 
-used_ports=' '
-# Sets `port` to one where nobody listens, below the range that the kernel hands out.
-find_port() {
-  while port=$((RANDOM % 10000 + 20000)); do
-    [[ $used_ports != *" $port "* ]] && ! grep -qi ":$(printf %04X "$port") " /proc/net/tcp && break
-  done
-  used_ports+="$port "
-}
+# shellcheck source=tests/find_port.bash
+. tests/find_port.bash
 
 # await_answer URL [CURL OPTION]
 await_answer() {

@@ -5,12 +5,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 kStartSeconds=60
 kStopSeconds=20
 
-# Sets `port` to one where nobody listens, below the range that the kernel hands out.
-find_port() {
-  while port=$((RANDOM % 10000 + 20000)); do
-    grep -qi ":$(printf %04X "$port") " /proc/net/tcp || return 0
-  done
-}
+# shellcheck source=tests/find_port.bash
+source "$root/tests/find_port.bash"
 
 # Makes $STACK_DIR with both configurations, and exports what deploy/dev/run.sh and the smoke tests read.
 prepare_stack() {

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <deque>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "api/db/pool_policy.hpp"
+
+namespace api::db {
+
+/// Plays the driver: opens and closes at once or when told to, and keeps the books that the policy must agree with.
+struct Scene {
+  explicit Scene(PoolSettings settings) : policy(settings) {}
+
+  PoolPolicy policy;
+  Time now{std::chrono::hours(1)};
+  std::deque<Slot> slots;
+  int pending_opens = 0;  ///< asked for, not answered
+  int closed = 0;
+  std::vector<Waiter*> decided;
+
+  void settle() {
+    while (Slot* slot = policy.next_to_close()) {
+      (void)slot;
+      ++closed;
+    }
+    while (Waiter* waiter = policy.next_decided()) decided.push_back(waiter);
+    pending_opens += policy.take_opens();
+  }
+  Waiter::State acquire(Waiter& waiter) {
+    auto state = policy.acquire(waiter, now);
+    settle();
+    return state;
+  }
+  Slot& open_one() {
+    REQUIRE(pending_opens > 0);
+    --pending_opens;
+    Slot& slot = slots.emplace_back();
+    policy.opened(slot, now);
+    settle();
+    return slot;
+  }
+  void fail_one(double jitter = 1.0) {
+    REQUIRE(pending_opens > 0);
+    --pending_opens;
+    policy.open_failed(now, jitter);
+    settle();
+  }
+  void give_back(Waiter& waiter, Returned how = Returned::clean) {
+    REQUIRE(waiter.state == Waiter::State::granted);
+    policy.give_back(*waiter.slot, how, now);
+    waiter.state = Waiter::State::fresh;
+    settle();
+  }
+  void pass(Duration time) {
+    now += time;
+    policy.tick(now);
+    settle();
+  }
+  /// Acquires and, where that is needed, opens.
+  void take(Waiter& waiter) {
+    if (acquire(waiter) == Waiter::State::granted) return;
+    if (pending_opens == 0) pass(kOverflowPatience);
+    open_one();
+    REQUIRE(waiter.state == Waiter::State::granted);
+  }
+};
+
+inline PoolSettings small(int size, int overflow) {
+  PoolSettings settings;
+  settings.size = size;
+  settings.max_overflow = overflow;
+  return settings;
+}
+
+}  // namespace api::db
