@@ -86,6 +86,13 @@ check_pod() {
     grep -q ' 401 ' || fail "no answer of the API through the proxy"
   ! podman exec scholarship-spillway bash -c 'exec 3<>/dev/tcp/127.0.0.1/8081' 2>/dev/null ||
     fail "the API has a port: a way past the proxy"
+  # The lever of the runbooks.
+  podman exec scholarship-api sh -c 'kill -HUP 1'
+  for ((i = 0; ; i++)); do
+    [[ $(podman logs scholarship-api 2>&1) != *"reloaded: pool_size"* ]] || break
+    ((i < kReadySeconds)) || fail "SIGHUP does not reach the API"
+    sleep 1
+  done
 }
 
 clean_up() {
