@@ -71,8 +71,10 @@ Server::~Server() {
 
 bool Server::run() {
   await_signal();
-  pool_->start();
+  // The check first: it then asks while the first connection is being opened, and not between attempts, where it would
+  // count as a request that waits for a connection.
   asio::co_spawn(contexts_.front()->get_executor(), check_database(), asio::detached);
+  pool_->start();
   for (auto& worker : workers_) worker->start();
   spdlog::info("listening on {}", listener_.where());
   ::sd_notify(0, "READY=1");
@@ -169,8 +171,11 @@ Awaitable<> Server::check_database() {
       spdlog::warn("the tables are at version {}, this program needs {}: run scholarship-api migrate", reported,
                    needed);
     }
-    pause.expires_after(kCheckInterval);
-    co_await pause.async_wait(kAsTuple);
+    // The pool tries by itself.
+    do {
+      pause.expires_after(kCheckInterval);
+      co_await pause.async_wait(kAsTuple);
+    } while (!pool_->gauges().reachable);
   }
   services_->checked = true;
 }

@@ -51,6 +51,19 @@ TEST_CASE("Without a database at start: 503, degraded, not ready; then it comes 
   CHECK(at_rest(client));
 }
 
+TEST_CASE("Without a database nobody waits for a connection unless somebody asks for one") {
+  Relay relay;
+  relay.refuse();
+  Program api(config(relay));
+  Client client(api.port());
+  constexpr int kAttempts = 8;
+  CHECK(eventually([&] {
+    const json::value pool = client.request("GET", "/health").json().at("pool");
+    REQUIRE(pool.at("waiters") == 0);  // or the proxy would refuse everything by a waiter that is no request
+    return pool.at("connection_errors").as_int64() >= kAttempts;
+  }));
+}
+
 TEST_CASE("Connections that died while idle cost nobody a request") {
   Relay relay;
   Program api(config(relay));
