@@ -181,6 +181,7 @@ void Pool::abandon(Waiting& waiter) {
 Awaitable<> Pool::open_one(int home) {
   auto entry = std::make_unique<Lease::Entry>(homes_[static_cast<std::size_t>(home)], background_);
   entry->home = home;
+  const Time start = Clock::now();
   const bool open = co_await entry->connection.connect(options_);
   const ConnectError failure = open ? ConnectError() : entry->connection.connect_error();
   const std::string& error = failure.message;
@@ -199,7 +200,8 @@ Awaitable<> Pool::open_one(int home) {
   if (open) {
     Slot& slot = *entry;
     entries_.push_back(std::move(entry));
-    policy_.opened(slot, Clock::now());
+    const Time now = Clock::now();
+    policy_.opened(slot, now - start, now);
   } else {
     const double jitter = std::uniform_real_distribution<>()(random_);
     policy_.open_failed(Clock::now(), jitter);

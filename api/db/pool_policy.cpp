@@ -64,8 +64,10 @@ void PoolPolicy::give_back(Slot& slot, Returned how, Time now) {
   plan_opens(now);
 }
 
-void PoolPolicy::opened(Slot& slot, Time now) {
+void PoolPolicy::opened(Slot& slot, Duration took, Time now) {
   --opening_;
+  // Smoothed, since one opening may meet a pause of the machine.
+  patience_ = std::clamp(patience_ + (took - patience_) / 4, kOverflowPatience, kMaxOverflowPatience);
   failures_ = 0;
   probe_wanted_ = false;
   ever_opened_ = true;
@@ -134,7 +136,7 @@ std::optional<Time> PoolPolicy::next_deadline() const {
     // The first waiter that no opening is under way for.
     Waiter* waiter = waiters_.front();
     for (int i = 0; i < opening_ && waiter; ++i) waiter = waiter->next();
-    if (waiter) at(waiter->since + kOverflowPatience);
+    if (waiter) at(waiter->since + patience_);
   }
   return due;
 }
@@ -227,7 +229,7 @@ void PoolPolicy::plan_opens(Time now) {
     if (!waiter && !probing) return;
     // While the database refuses, one attempt at a time.
     if (failures_ > 0 && (opening_ > 0 || now < retry_at_)) return;
-    if (open() >= settings_.size && !probing && now - waiter->since < kOverflowPatience) return;
+    if (open() >= settings_.size && !probing && now - waiter->since < patience_) return;
     ++opening_;
     ++opens_due_;
     if (waiter) waiter = waiter->next();

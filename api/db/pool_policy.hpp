@@ -19,9 +19,12 @@ struct PoolSettings {
 
 /// A connection used this recently is not verified again: what broke in between shows in the query itself.
 inline constexpr Duration kTrustedFor = std::chrono::seconds(1);
-/// An overflow connection costs PostgreSQL a process start of a few milliseconds. Only a waiter that has already
-/// waited this long makes it worth while; a queue that drains faster needs none.
+/// An overflow connection costs PostgreSQL a process start of a few milliseconds, and goes when nobody waits. Only a
+/// waiter that has waited for as long as an opening takes makes it worth while (the ski rental rule: at most twice the
+/// cost of the best choice): where processors are short openings take longer, and fewer of them make it worse. At
+/// least the first of these, and at most the second, however far away the database is.
 inline constexpr Duration kOverflowPatience = std::chrono::milliseconds(5);
+inline constexpr Duration kMaxOverflowPatience = std::chrono::milliseconds(100);
 /// Pause after the first failed attempt to open a connection. Doubles up to the maximum, which is short because a
 /// database that is back shall be noticed within a second.
 inline constexpr Duration kFirstBackoff = std::chrono::milliseconds(50);
@@ -94,8 +97,8 @@ class PoolPolicy {
   /// A waiter goes away (client closed). False: it is decided already and has to be served as such.
   bool abandon(Waiter& waiter, Time now);
   void give_back(Slot& slot, Returned how, Time now);
-  /// An opening that `take_opens` asked for has succeeded.
-  void opened(Slot& slot, Time now);
+  /// An opening that `take_opens` asked for has succeeded, and took this long.
+  void opened(Slot& slot, Duration took, Time now);
   /// …or failed. `jitter` is random in [0, 1): without it, many processes would knock in step.
   void open_failed(Time now, double jitter);
   /// An idle connection turned out to be closed by the other side.
@@ -140,6 +143,7 @@ class PoolPolicy {
   List<Slot> to_close_;
   int in_use_ = 0;
   int opening_ = 0;
+  Duration patience_ = kOverflowPatience;
   int opens_due_ = 0;                 ///< of `opening_`: not yet taken by the driver
   int failures_ = 0;                  ///< consecutive failed openings
   Time retry_at_{};                   ///< no opening before, while `failures_` > 0

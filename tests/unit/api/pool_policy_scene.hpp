@@ -33,11 +33,11 @@ struct Scene {
     settle();
     return state;
   }
-  Slot& open_one() {
+  Slot& open_one(Duration took = Duration::zero()) {
     REQUIRE(pending_opens > 0);
     --pending_opens;
     Slot& slot = slots.emplace_back();
-    policy.opened(slot, now);
+    policy.opened(slot, took, now);
     settle();
     return slot;
   }

@@ -131,6 +131,34 @@ TEST_CASE("Overflow: opened for who has waited a little, closed on return unless
   }
 }
 
+TEST_CASE("The longer an opening takes, the longer a waiter waits before another one, up to a bound") {
+  Scene scene(small(1, 40));
+  Waiter base, extra[2];
+  scene.take(base);
+  auto patience = [&scene](Waiter& waiter) {
+    scene.acquire(waiter);
+    const Duration wait = scene.policy.next_deadline().value() - scene.now;
+    scene.pass(wait - 1us);
+    CHECK(scene.pending_opens == 0);
+    scene.pass(1us);
+    CHECK(scene.pending_opens == 1);
+    return wait;
+  };
+  CHECK(patience(extra[0]) == kOverflowPatience);
+  scene.open_one(25ms);
+  CHECK(patience(extra[1]) == 10ms);  // a quarter of the way
+  scene.open_one(kMaxOverflowPatience * 2);
+  for (int i = 0; i < 30; ++i) {
+    Waiter waiter;
+    const Duration wait = patience(waiter);
+    CHECK(wait <= kMaxOverflowPatience);
+    scene.open_one(i < 15 ? 10s : 0s);
+    if (i == 14) CHECK(wait == kMaxOverflowPatience);
+    if (i == 29) CHECK(wait == kOverflowPatience);
+    scene.give_back(waiter);
+  }
+}
+
 TEST_CASE("Who waits longer than the timeout fails, and only who does") {
   PoolSettings settings = small(1, 0);
   settings.timeout = 10s;
