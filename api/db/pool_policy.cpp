@@ -33,6 +33,10 @@ Waiter::State PoolPolicy::acquire(Waiter& waiter, Time now) {
     grant(waiter, *slot, true, now);
     return waiter.state;
   }
+  for (; patience_ > kOverflowPatience && now - patience_since_ >= kPatienceHalfLife;
+       patience_since_ += kPatienceHalfLife) {
+    patience_ = std::max(patience_ / 2, kOverflowPatience);
+  }
   waiter.state = Waiter::State::waiting;
   waiters_.push_back(waiter);
   plan_opens(now);
@@ -68,6 +72,7 @@ void PoolPolicy::opened(Slot& slot, Duration took, Time now) {
   --opening_;
   // Smoothed, since one opening may meet a pause of the machine.
   patience_ = std::clamp(patience_ + (took - patience_) / 4, kOverflowPatience, kMaxOverflowPatience);
+  patience_since_ = now;
   failures_ = 0;
   probe_wanted_ = false;
   ever_opened_ = true;

@@ -22,9 +22,11 @@ inline constexpr Duration kTrustedFor = std::chrono::seconds(1);
 /// An overflow connection costs PostgreSQL a process start of a few milliseconds, and goes when nobody waits. Only a
 /// waiter that has waited for as long as an opening takes makes it worth while (the ski rental rule: at most twice the
 /// cost of the best choice): where processors are short openings take longer, and fewer of them make it worse. At
-/// least the first of these, and at most the second, however far away the database is.
+/// least the first of these, and at most the second, however far away the database is. What openings took counts half
+/// after each half-life without one, or nobody would find out that they have become cheap.
 inline constexpr Duration kOverflowPatience = std::chrono::milliseconds(5);
 inline constexpr Duration kMaxOverflowPatience = std::chrono::milliseconds(100);
+inline constexpr Duration kPatienceHalfLife = std::chrono::seconds(5);
 /// Pause after the first failed attempt to open a connection. Doubles up to the maximum, which is short because a
 /// database that is back shall be noticed within a second.
 inline constexpr Duration kFirstBackoff = std::chrono::milliseconds(50);
@@ -143,7 +145,8 @@ class PoolPolicy {
   List<Slot> to_close_;
   int in_use_ = 0;
   int opening_ = 0;
-  Duration patience_ = kOverflowPatience;
+  Duration patience_ = kOverflowPatience;  ///< of waiters, before an overflow connection is opened
+  Time patience_since_{};
   int opens_due_ = 0;                 ///< of `opening_`: not yet taken by the driver
   int failures_ = 0;                  ///< consecutive failed openings
   Time retry_at_{};                   ///< no opening before, while `failures_` > 0

@@ -147,6 +147,13 @@ TEST_CASE("The longer an opening takes, the longer a waiter waits before another
   CHECK(patience(extra[0]) == kOverflowPatience);
   scene.open_one(25ms);
   CHECK(patience(extra[1]) == 10ms);  // a quarter of the way
+  scene.open_one(25ms);               // now 13.75 ms
+  Waiter later[2];
+  scene.pass(kPatienceHalfLife);
+  CHECK(patience(later[0]) == 6875us);
+  scene.open_one(kMaxOverflowPatience * 2);
+  scene.pass(1h);
+  CHECK(patience(later[1]) == kOverflowPatience);
   scene.open_one(kMaxOverflowPatience * 2);
   for (int i = 0; i < 30; ++i) {
     Waiter waiter;
