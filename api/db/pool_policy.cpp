@@ -33,10 +33,7 @@ Waiter::State PoolPolicy::acquire(Waiter& waiter, Time now) {
     grant(waiter, *slot, true, now);
     return waiter.state;
   }
-  for (; patience_ > kOverflowPatience && now - patience_since_ >= kPatienceHalfLife;
-       patience_since_ += kPatienceHalfLife) {
-    patience_ = std::max(patience_ / 2, kOverflowPatience);
-  }
+  fade_patience(now);
   waiter.state = Waiter::State::waiting;
   waiters_.push_back(waiter);
   plan_opens(now);
@@ -222,6 +219,14 @@ Slot* PoolPolicy::take_idle(int home, Time now) {
 
 bool PoolPolicy::expired(const Slot& slot, Time now) const {
   return settings_.recycle > Duration::zero() && now - slot.opened >= settings_.recycle;
+}
+
+/// Halves it for each half-life without an opening; few rounds, since it ends at the least.
+void PoolPolicy::fade_patience(Time now) {
+  while (patience_ > kOverflowPatience && now - patience_since_ >= kPatienceHalfLife) {
+    patience_ = std::max(patience_ / 2, kOverflowPatience);
+    patience_since_ += kPatienceHalfLife;
+  }
 }
 
 /// Raises `opening_` to what the waiters (or a probe) are worth.

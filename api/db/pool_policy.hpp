@@ -136,6 +136,7 @@ class PoolPolicy {
   void fail_all(PoolFailure failure);
   Slot* take_idle(int home, Time now);
   bool expired(const Slot& slot, Time now) const;
+  void fade_patience(Time now);
   void plan_opens(Time now);
 
   PoolSettings settings_;
@@ -145,12 +146,12 @@ class PoolPolicy {
   List<Slot> to_close_;
   int in_use_ = 0;
   int opening_ = 0;
+  int opens_due_ = 0;                      ///< of `opening_`: not yet taken by the driver
   Duration patience_ = kOverflowPatience;  ///< of waiters, before an overflow connection is opened
-  Time patience_since_{};
-  int opens_due_ = 0;                 ///< of `opening_`: not yet taken by the driver
-  int failures_ = 0;                  ///< consecutive failed openings
-  Time retry_at_{};                   ///< no opening before, while `failures_` > 0
-  Time suspect_since_ = Time::min();  ///< connections not used since are verified
+  Time patience_since_{};                  ///< last measured or faded
+  int failures_ = 0;                       ///< consecutive failed openings
+  Time retry_at_{};                        ///< no opening before, while `failures_` > 0
+  Time suspect_since_ = Time::min();       ///< connections not used since are verified
   bool probe_wanted_ = false;
   bool ever_opened_ = false;
   bool closing_ = false;
