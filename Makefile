@@ -10,11 +10,13 @@ ADMIN  ?= http://localhost:9901
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
-deps: ## install the Debian and npm packages that are missing
-	@deploy/dev/deps.sh deploy/dev/packages.txt
-	@deploy/dev/npm.sh
+deps: ## install the Debian and npm packages that are missing to build, run and test
+	@deploy/dev/deps.sh build run test fuzz
+	@deploy/dev/npm.sh test
 
-build: deps ## build both programs: build/release/proxy/spillway, build/release/api/scholarship-api
+build: ## build both programs: build/release/proxy/spillway, build/release/api/scholarship-api
+	@deploy/dev/deps.sh build run
+	@deploy/dev/npm.sh
 	@cmake --preset $(PRESET) >/dev/null
 	@cmake --build --preset $(PRESET) --target spillway scholarship-api
 
@@ -22,7 +24,6 @@ run: build ## PostgreSQL, API and proxy in the foreground; Ctrl-C stops all
 	@exec deploy/dev/run.sh
 
 test: deps ## build and run every test; PRESET=asan or tsan for those that a sanitizer can help
-	@deploy/dev/deps.sh deploy/dev/packages-fuzz.txt
 	@cmake --preset $(PRESET) >/dev/null
 	@cmake --build --preset $(PRESET)
 	@TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp" SPILLWAY_BIN_DIR="$(CURDIR)/build/$(PRESET)" tests/with_postgres.sh \
@@ -32,22 +33,22 @@ smoke: deps ## try a running stack with curl: URL=http://localhost:8080 ADMIN=ht
 	@URL=$(URL) ADMIN=$(ADMIN) bats tests/smoke/stack.bats
 
 bench: build ## compare with nginx and HAProxy: ROUNDS=3 DURATION=5 SCENARIOS=tcp,unix,refusal,log,idle
-	@deploy/dev/deps.sh deploy/dev/packages-bench.txt
+	@deploy/dev/deps.sh bench
 	@exec tests/bench/peers.sh
 
 overload: build ## overload lab beside nginx and HAProxy, about 8 minutes: SCENARIOS=steady,mix,… TARGETS=none,nginx,haproxy,spillway
-	@deploy/dev/deps.sh deploy/dev/packages-bench.txt
+	@deploy/dev/deps.sh bench
 	@cmake --build --preset release --target overload_backend overload_load >/dev/null
 	@exec python3 -B tests/bench/overload.py
 
 package: deps ## Debian packages in build/release/packages, checked, then installed and started in a fresh Debian
-	@deploy/dev/deps.sh deploy/dev/packages-package.txt
+	@deploy/dev/deps.sh package
 	@cmake --preset release >/dev/null
 	@deploy/dev/package.sh
 	@tests/package/install.sh build/release/packages/*.deb
 
 bench-api: build ## the API beside the FastAPI stack that it replaces, about 8 minutes: ROUNDS=3 DURATION=5 SCENARIOS=cost,memory,storm,users
-	@deploy/dev/deps.sh deploy/dev/packages-bench-api.txt
+	@deploy/dev/deps.sh bench-api
 	@exec tests/bench/api.sh
 
 restarts: build ## kill PostgreSQL under the API RESTARTS=50 times
@@ -56,15 +57,15 @@ restarts: build ## kill PostgreSQL under the API RESTARTS=50 times
 	  build/release/tests/integration/api/integration_api --test-case="PostgreSQL dies*"
 
 fuzz: deps ## fuzz the parsers: SECONDS=60 for each target
-	@deploy/dev/deps.sh deploy/dev/packages-fuzz.txt
+	@deploy/dev/deps.sh fuzz
 	@exec tests/fuzz/run.sh $(or $(SECONDS),60)
 
 test-deploy: build ## what make test leaves out: dashboards on a real Prometheus, Kubernetes objects, images (ONLY=name)
-	@deploy/dev/deps.sh deploy/dev/packages-deploy.txt
+	@deploy/dev/deps.sh deploy
 	@exec tests/deploy/run.sh $(ONLY)
 
 launch-gate: build ## 50 requests/s for DURATION=15m (or 60s) on PostgreSQL: verdict and pictures in build/reports/
-	@deploy/dev/deps.sh deploy/dev/packages-deploy.txt
+	@deploy/dev/deps.sh deploy
 	@exec tests/with_postgres.sh tests/load/gate.py $(or $(DURATION),15m)
 
 race: build ## a million requests through an API that closes connections at random moments: REQUESTS=1000000
@@ -72,7 +73,7 @@ race: build ## a million requests through an API that closes connections at rand
 	@SPILLWAY_RACE_REQUESTS=$(or $(REQUESTS),1000000) build/release/tests/integration/proxy/integration_proxy_race
 
 slowhttp: build ## good traffic beside slow heads, slow bodies and slow readers: ROUNDS=3 DURATION=6 MODES=H,B,X
-	@deploy/dev/deps.sh deploy/dev/packages-bench.txt
+	@deploy/dev/deps.sh bench
 	@cmake --build --preset release --target users >/dev/null
 	@exec tests/load/slowhttp.sh
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Installs what the given lists name (first word of each line) and dpkg does not have yet.
+# Installs what packages.txt lists for the given commands and dpkg does not have yet.
 # Does nothing, and asks for no password, when all of it is there.
 #
-#   deps.sh LIST...
+#   deps.sh TAG...           install
+#   deps.sh --list TAG...    only print the names
 set -euo pipefail
 
 fail() {
@@ -10,10 +11,16 @@ fail() {
   exit 1
 }
 
-command -v dpkg-query >/dev/null || fail "needs Debian 12 or a derivative (dpkg-query is not there)"
+only_list=
+[[ ${1:-} != --list ]] || { only_list=1 && shift; }
+mapfile -t wanted < <(awk -v tags="$*" '
+  BEGIN { count = split(tags, tag, " ") }
+  NF && $1 !~ /^#/ { for (i = 1; i <= count; i++) if (index("," $2 ",", "," tag[i] ",")) { print $1; next } }
+' "$(dirname "${BASH_SOURCE[0]}")/packages.txt")
+((${#wanted[@]})) || fail "packages.txt lists nothing for: $*"
+[[ ! $only_list ]] || { printf '%s\n' "${wanted[@]}" && exit; }
 
-mapfile -t wanted < <(awk 'NF && $1 !~ /^#/ { print $1 }' "$@")
-((${#wanted[@]})) || fail "no package named in $*"
+command -v dpkg-query >/dev/null || fail "needs Debian 12 or a derivative (dpkg-query is not there)"
 
 # dpkg-query fails when it does not know a name; such a name is simply missing.
 installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${wanted[@]}" 2>/dev/null || true)

@@ -6,11 +6,8 @@
 ARG BASE=docker.io/library/debian:bookworm-slim
 
 FROM ${BASE} AS build
-COPY deploy/dev/packages.txt /tmp/packages.txt
-# The list's first part is what the build needs.
-RUN apt-get update \
- && sed '/^# Run/,$d' /tmp/packages.txt | awk 'NF && $1 !~ /^#/ { print $1 }' \
-  | DEBIAN_FRONTEND=noninteractive xargs apt-get install -y --no-install-recommends jq doctest-dev
+COPY deploy/dev/deps.sh deploy/dev/packages.txt /src/deploy/dev/
+RUN /src/deploy/dev/deps.sh build
 WORKDIR /src
 COPY . .
 RUN deploy/dev/npm.sh && cmake --preset release >/dev/null \
