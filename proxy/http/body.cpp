@@ -12,8 +12,9 @@ namespace {
 
 constexpr Violation kTooLarge{413, "body larger than the limit"};
 
+/// What a field value or a quoted string may hold: no control byte but HTAB (RFC 9110, section 5.5).
 bool is_text(char c) {
-  return c == ' ' || c == '\t' || is_octet(c, kVisible);
+  return is_blank(c) || is_octet(c, kVisible) || static_cast<unsigned char>(c) >= 0x80;
 }
 
 /// Fields that would change how the message is read or where it goes, had they stood in the head.
@@ -77,7 +78,15 @@ Violation BodyDecoder::framing_byte(char c) {
     case State::size:
       rule = size_byte(c);
       break;
-    case State::extension:
+    case State::extension_start:
+    case State::extension_name:
+    case State::extension_name_end:
+    case State::extension_value_start:
+    case State::extension_value:
+    case State::extension_quoted:
+    case State::extension_escaped:
+    case State::extension_quoted_end:
+    case State::extension_end:
       rule = extension_byte(c);
       break;
     case State::size_lf:
@@ -108,20 +117,75 @@ const char* BodyDecoder::size_byte(char c) {
     return nullptr;
   }
   if (digits_ == 0) return "chunk size missing";
-  if (c != '\r' && c != ';') return "byte behind a chunk size that is neither CR nor semicolon";
   line_ = 0;
-  state_ = c == '\r' ? State::size_lf : State::extension;
+  return extension_ends(c, "byte behind a chunk size that is neither CR nor an extension");
+}
+
+/// Behind a chunk size or a complete extension: the line ends, or another extension begins, white space before it.
+const char* BodyDecoder::extension_ends(char c, const char* otherwise) {
+  if (c == '\r') {
+    state_ = State::size_lf;
+  } else if (c == ';') {
+    state_ = State::extension_start;
+  } else if (is_blank(c)) {
+    state_ = State::extension_end;
+  } else {
+    return otherwise;
+  }
   return nullptr;
 }
 
+/// *( BWS ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] ), RFC 9112, section 7.1.1.
 const char* BodyDecoder::extension_byte(char c) {
-  if (c == '\r') {
-    state_ = State::size_lf;
-    return nullptr;
+  if (c != '\r' && (++line_ > kExtensionLineMax || ++extensions_ > kExtensionsFree + received_)) {
+    return "chunk extensions too long";
   }
-  if (!is_text(c)) return "control or non-ASCII byte in a chunk extension";
-  if (++line_ > kExtensionLineMax || ++extensions_ > kExtensionsFree + received_) return "chunk extensions too long";
-  return nullptr;
+  switch (state_) {
+    case State::extension_start:
+      if (is_blank(c)) return nullptr;
+      if (!is_octet(c, kToken)) return "chunk extension without a name";
+      state_ = State::extension_name;
+      return nullptr;
+    case State::extension_name:
+      if (is_octet(c, kToken)) return nullptr;
+      if (c == '=') {
+        state_ = State::extension_value_start;
+        return nullptr;
+      }
+      if (!is_blank(c)) return extension_ends(c, "name of a chunk extension is not a token");
+      state_ = State::extension_name_end;
+      return nullptr;
+    case State::extension_name_end:
+      if (is_blank(c)) return nullptr;
+      if (c != '=' && c != ';') return "white space behind a chunk extension";
+      state_ = c == '=' ? State::extension_value_start : State::extension_start;
+      return nullptr;
+    case State::extension_value_start:
+      if (is_blank(c)) return nullptr;
+      if (c != '"' && !is_octet(c, kToken)) return "chunk extension without the value that it announces";
+      state_ = c == '"' ? State::extension_quoted : State::extension_value;
+      return nullptr;
+    case State::extension_value:
+      return is_octet(c, kToken) ? nullptr : extension_ends(c, "value of a chunk extension is not a token");
+    case State::extension_quoted:
+    case State::extension_escaped:
+      if (!is_text(c)) return "control byte in a quoted chunk extension";
+      if (state_ == State::extension_escaped) {
+        state_ = State::extension_quoted;
+      } else if (c == '"') {
+        state_ = State::extension_quoted_end;
+      } else if (c == '\\') {
+        state_ = State::extension_escaped;
+      }
+      return nullptr;
+    case State::extension_quoted_end:
+      return extension_ends(c, "byte behind a quoted chunk extension");
+    default:  // extension_end
+      if (is_blank(c)) return nullptr;
+      if (c != ';') return "white space behind a chunk size or extension";
+      state_ = State::extension_start;
+      return nullptr;
+  }
 }
 
 const char* BodyDecoder::trailer_byte(char c) {
@@ -149,7 +213,7 @@ const char* BodyDecoder::trailer_byte(char c) {
     case State::trailer_value:
       if (c == '\r') {
         state_ = State::trailer_lf;
-      } else if (!is_text(c) && static_cast<unsigned char>(c) < 0x80) {
+      } else if (!is_text(c)) {
         return "control byte in a trailer";
       }
       return nullptr;

@@ -9,12 +9,12 @@
 namespace spillway::http {
 
 /// Takes the framing off a body, in place, as it arrives. Chunk extensions and trailers are checked, bounded and
-/// dropped (RFC 9112, section 7.1; stricter: no white space between a chunk size and what follows it).
+/// dropped (RFC 9112, section 7.1).
 /// The verdict on a body does not depend on how its bytes are split. Nothing may be decoded after a violation.
 class BodyDecoder {
  public:
   static constexpr int kSizeDigitsMax = 16;              ///< 64 bits
-  static constexpr std::size_t kExtensionLineMax = 256;  ///< bytes behind the semicolon of one chunk size
+  static constexpr std::size_t kExtensionLineMax = 256;  ///< bytes of all extensions of one chunk, but the first
   static constexpr std::size_t kExtensionsFree =
       4096;                                          ///< bytes of extensions in all, beside one for each payload byte
   static constexpr std::size_t kTrailersMax = 4096;  ///< bytes of all trailer lines
@@ -43,7 +43,15 @@ class BodyDecoder {
     length,
     until_close,
     size,
-    extension,
+    extension_start,  ///< behind a semicolon: white space, then a name
+    extension_name,
+    extension_name_end,     ///< white space behind a name: an equals sign or a semicolon follows
+    extension_value_start,  ///< behind the equals sign: white space, then a token or a quote
+    extension_value,
+    extension_quoted,
+    extension_escaped,     ///< behind a backslash between quotes
+    extension_quoted_end,  ///< behind the second quote
+    extension_end,         ///< white space that only a semicolon may follow
     size_lf,
     data,
     data_cr,
@@ -58,6 +66,7 @@ class BodyDecoder {
 
   const char* size_byte(char c);
   const char* extension_byte(char c);
+  const char* extension_ends(char c, const char* otherwise);
   const char* trailer_byte(char c);
   Violation framing_byte(char c);
 

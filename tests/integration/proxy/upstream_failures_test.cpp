@@ -111,6 +111,8 @@ TEST_CASE("an answer that is none is a 502, and its connection is not used again
       {"two lengths", ok + "Content-Length: 0\r\nContent-Length: 0\r\n\r\n"},
       {"unknown coding", ok + "Transfer-Encoding: gzip\r\n\r\n"},
       {"bad chunk behind the head", ok + "Transfer-Encoding: chunked\r\n\r\nxyz\r\n"},
+      {"chunk extension without a name", ok + "Transfer-Encoding: chunked\r\n\r\n3;\r\nabc\r\n0\r\n\r\n"},
+      {"chunk extension that is no token", ok + "Transfer-Encoding: chunked\r\n\r\n3;bad[=x\r\nabc\r\n0\r\n\r\n"},
       {"switch that nobody asked for",
        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"},
       {"endless head", ok + "X: " + std::string(64 * 1024, 'a')},

@@ -135,7 +135,7 @@ TEST_CASE("a chunk's size is hexadecimal digits and CRLF") {
       {"9112 7.1: space in front", " 5\r\nhello\r\n", 400},
       {"9112 7.1: space behind", "5 \r\nhello\r\n", 400},
       {"9112 7.1: tab behind", "5\t\r\nhello\r\n", 400},
-      {"9112 7.1.1: space before an extension", "5 ;a\r\nhello\r\n", 400},
+      {"9112 7.1.1: space behind, and no extension", "5 a\r\nhello\r\n", 400},
       {"9112 7.1: two numbers", "5 5\r\n", 400},
       {"9112 7.1: NUL", "5\0\r\n"s, 400},
       {"9112 7.1: vertical tab", "5\v\r\n", 400},
@@ -169,27 +169,88 @@ TEST_CASE("a chunk is exactly as long as its size says") {
   });
 }
 
-TEST_CASE("chunk extensions are bounded and dropped") {
+TEST_CASE("chunk extensions are dropped") {
+  const auto of = [](std::string rule, std::string extensions) {
+    return BodyRow{"9112 7.1.1: " + rule, "5" + extensions + "\r\nhello\r\n0" + extensions + "\r\n\r\n", kDone,
+                   "hello"};
+  };
+  run_bodies({
+      of("name", ";a"),
+      of("name and value", ";a=b"),
+      of("many", ";a=b;c;d=e"),
+      of("value of any token character", ";!#$%&'*+-.^_`|~=!#$%&'*+-.^_`|~09azAZ"),
+      of("quoted", ";a=\"b c\""),
+      of("quoted and empty", ";a=\"\""),
+      of("quoted, with what ends a token", ";a=\"; =,\t(b)\";c"),
+      of("quoted, with a quote in it", ";a=\"b\\\"c\""),
+      of("quoted, with a backslash in it", ";a=\"b\\\\\";c=d"),
+      of("quoted, with bytes beyond ASCII", ";a=\"\xc3\xa9\\\xe9\""),
+      of("white space before the first", " \t;a"),
+      of("white space everywhere it may be", " ; a = b ;\tc\t=\t\"d\"\t; e"),
+      of("white space behind a name and a value, before another", ";a ;b=c ;d=\"e\" ;f"),
+  });
+}
+
+TEST_CASE("chunk extensions that are none are refused") {
+  const auto of = [](std::string rule, const std::string& extensions) {
+    return BodyRow{"9112 7.1.1: " + rule, "5" + extensions + "\r\nhello\r\n0\r\n\r\n", 400};
+  };
+  run_bodies({
+      of("no name", ";"),
+      of("no name but white space", "; "),
+      of("no second name", ";a;"),
+      of("no name between", ";;a"),
+      of("value without a name", ";=b"),
+      of("white space for a name", "; =b"),
+      of("quoted name", ";\"a\""),
+      of("no value", ";a="),
+      of("no value but white space", ";a= "),
+      of("no value before another", ";a=;b"),
+      of("two equals signs", ";a==b"),
+      of("a value of two tokens", ";a=b c"),
+      of("a value of a value", ";a=b=c"),
+      of("two names", ";a b"),
+      of("comma", ";a,b"),
+      of("bracket in a name", ";bad[=x"),
+      of("bracket in a value", ";a=b]"),
+      of("quote inside a token", ";a=b\"c\""),
+      of("quoted, without end", ";a=\"b"),
+      of("quoted, its end escaped", ";a=\"b\\\""),
+      of("quoted, a token behind", ";a=\"b\"c"),
+      of("quoted twice", ";a=\"b\"\"c\""),
+      of("quoted, an equals sign behind", ";a=\"b\"=c"),
+      of("quoted, a quote behind", ";a=\"b\" \"c\""),
+      of("white space behind a name", ";a "),
+      of("white space behind a value", ";a=b "),
+      of("white space behind quotes", ";a=\"b\"\t"),
+      of("white space behind the size", " "),
+      of("NUL", ";\0"s),
+      of("NUL in a name", ";a\0"s),
+      of("NUL in quotes", ";a=\"\0\""s),
+      of("NUL escaped", ";a=\"\\\0\""s),
+      of("DEL in quotes", ";a=\"\x7f\""),
+      of("byte beyond ASCII in a name", ";\xe9"),
+      of("byte beyond ASCII in a value", ";a=\xe9"),
+      of("bare LF inside", ";a\n"),
+      of("bare CR inside", ";a\rb"),
+      of("CR CR LF", ";a\r"),
+      of("quotes do not hide a LF", ";a=\"\n\""),
+      of("quotes do not hide a CRLF", ";a=\"\r\n\""),
+      of("a backslash does not hide a CRLF", ";a=\"\\\r\n\""),
+  });
+}
+
+TEST_CASE("chunk extensions are bounded") {
   const std::string budget = ";" + times(256, "x");  // all of a line's
   const std::string chunk = "1" + budget + "\r\na\r\n";
   run_bodies({
-      {"9112 7.1.1: name", "5;a\r\nhello\r\n0\r\n\r\n", kDone, "hello"},
-      {"9112 7.1.1: name and value", "5;a=b\r\nhello\r\n0\r\n\r\n", kDone, "hello"},
-      {"9112 7.1.1: many", "5;a=b;c;d=e\r\nhello\r\n0\r\n\r\n", kDone, "hello"},
-      {"9112 7.1.1: quoted", "5;a=\"b c\"\r\nhello\r\n0\r\n\r\n", kDone, "hello"},
-      {"9112 7.1.1: white space inside", "5; a = b\r\nhello\r\n0\r\n\r\n", kDone, "hello"},
-      {"9112 7.1.1: of the last chunk", "0;a=b\r\n\r\n", kDone},
-      {"9112 7.1.1: empty", "5;\r\nhello\r\n0\r\n\r\n", kDone, "hello"},
-      {"9112 7.1.1: bare LF inside", "5;a\nhello\r\n", 400},
-      {"9112 7.1.1: bare CR inside", "5;a\rb\r\nhello\r\n", 400},
-      {"9112 7.1.1: CR CR LF", "5;a\r\r\nhello\r\n", 400},
-      {"9112 7.1.1: quotes do not hide a LF", "5;a=\"\n\"\r\nhello\r\n", 400},
-      {"9112 7.1.1: NUL", "5;\0\r\n"s, 400},
-      {"9112 7.1.1: DEL", "5;\x7f\r\n", 400},
-      {"9112 7.1.1: byte beyond ASCII", "5;\xe9\r\n", 400},
       {"9112 7.1.1: 256 bytes", "5" + budget + "\r\nhello\r\n0\r\n\r\n", kDone, "hello"},
       {"9112 7.1.1: 257 bytes", "5" + budget + "x\r\nhello\r\n0\r\n\r\n", 400},
       {"9112 7.1.1: without end", "5;" + times(300, "x"), 400},
+      {"9112 7.1.1: many without end", "5" + times(300, ";x"), 400},
+      {"9112 7.1.1: white space without end", "5;" + times(300, " "), 400},
+      {"9112 7.1.1: white space before the semicolon without end", "5" + times(300, " "), 400},
+      {"9112 7.1.1: quotes without end", "5;a=\"" + times(300, "x"), 400},
       {"9112 7.1.1: much of them for little payload", times(17, chunk) + "0\r\n\r\n", 400, times(16, "a")},
       {"9112 7.1.1: as much for as much payload",
        times(17, "10" + budget + "\r\n" + times(16, "p") + "\r\n") + "0\r\n\r\n", kDone, times(272, "p")},
