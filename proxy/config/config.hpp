@@ -56,6 +56,8 @@ struct LimitsConfig {
   int headers = 100;
   std::uint64_t uri = 8 * 1024;
   std::uint64_t body = 10 * 1024 * 1024;  ///< 0: no limit
+  std::uint64_t response_head = 64 * 1024;
+  int response_headers = 200;
   bool allow_underscores = false;
 };
 

@@ -75,10 +75,15 @@ void describe_timeouts(Fields& f, TimeoutsConfig& c) {
 void describe_limits(Fields& f, LimitsConfig& c) {
   f.integer({"connections", "Client connections at a time; further ones are answered 503."}, c.connections,
             {1, 1'000'000});
-  f.size({"head", "Request line and header fields together; beyond it 431."}, c.head, {1 * kKiB, 1 * kMiB});
+  f.size({"head", "Request line and header fields of a request together; beyond it 431."}, c.head,
+         {1 * kKiB, 1 * kMiB});
   f.integer({"headers", "Header fields of a request; beyond it 431."}, c.headers, {1, 1000});
   f.size({"uri", "Request target; beyond it 414."}, c.uri, {64, 1 * kMiB});
   f.size({"body", "Request body; beyond it 413. 0: no limit."}, c.body, {0, 1024 * kGiB});
+  f.size({"response_head", "Status line and header fields of an answer of the API together; beyond it 502."},
+         c.response_head, {1 * kKiB, 1 * kMiB});
+  f.integer({"response_headers", "Header fields of an answer of the API; beyond it 502."}, c.response_headers,
+            {1, 1000});
   f.flag(
       {"allow_underscores", "Whether field names may hold `_`, which CGI-like servers confuse with `-`. false: 400."},
       c.allow_underscores);

@@ -32,7 +32,9 @@ upstream::BreakerPolicy breaker_policy(const BreakerConfig& c) {
 Settings::Settings(const ProxyConfig& c)
     : config(c),
       request_head{c.limits.head, c.limits.uri, static_cast<std::size_t>(c.limits.headers), c.limits.allow_underscores},
-      response_head{c.limits.head, c.limits.uri, static_cast<std::size_t>(c.limits.headers), true},
+      response_head{.head = c.limits.response_head,
+                    .headers = static_cast<std::size_t>(c.limits.response_headers),
+                    .underscores = true},
       classifier(c.classes),
       pool{c.upstream.max_connections, (c.upstream.max_idle + c.workers - 1) / c.workers, c.upstream.idle_timeout},
       fairness_header(c.admission.fairness.key.header),

@@ -18,7 +18,7 @@ namespace http = boost::beast::http;
 
 using PollStream = beast::basic_stream<net::asio::generic::stream_protocol, net::Executor>;
 
-/// A health answer is small; whatever is longer is not read.
+/// A health answer is small; one whose head or body is longer is not read. As much as any head may have by default.
 constexpr std::size_t kAnswerMax = 64 * 1024;
 /// An API that is down is asked so many times as often: it is to be used again as soon as it is back.
 constexpr int kSoonerWhileDown = 10;
@@ -76,6 +76,7 @@ net::Task<HealthResult> HealthPoller::poll() {
 
   beast::flat_buffer buffer;
   http::response_parser<http::string_body> parser;
+  parser.header_limit(kAnswerMax);
   parser.body_limit(kAnswerMax);
   const auto [read_error, read] = co_await http::async_read(stream, buffer, parser, net::kAwait);
   if (read_error) co_return HealthResult{};

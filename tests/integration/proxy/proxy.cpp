@@ -26,7 +26,9 @@ namespace {
 std::string yaml(const std::string& upstream, const Settings& s) {
   std::ostringstream out;
   out << "listen: 127.0.0.1:0\nadmin: {listen: '127.0.0.1:0'}\nworkers: " << s.workers << "\nupstream: {address: '"
-      << upstream << "', health: {path: " << Upstream::kPollPath << ", " << s.health << "}";
+      << upstream << "', health: {" << s.health;
+  if (s.health.find("path:") == std::string::npos) out << ", path: " << Upstream::kPollPath;
+  out << "}";
   if (!s.upstream.empty()) out << ", " << s.upstream;
   out << "}\n";
   if (!s.timeouts.empty()) out << "timeouts: {" << s.timeouts << "}\n";

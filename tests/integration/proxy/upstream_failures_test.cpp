@@ -136,6 +136,47 @@ TEST_CASE("an answer that is none is a 502, and its connection is not used again
   }
 }
 
+TEST_CASE("the head of an answer has limits of its own, not those of requests") {
+  std::string many;
+  for (int i = 0; i < 150; ++i) many += "X-" + std::to_string(i) + ": y\r\n";
+  std::string more = many;
+  for (int i = 150; i < 201; ++i) more += "X-" + std::to_string(i) + ": y\r\n";
+  struct Row {
+    const char* what;
+    std::string fields;
+    int status;
+  };
+  const std::vector<Row> rows = {
+      {"40 KiB, more than a request may have", "X: " + std::string(40 * 1024, 'a') + "\r\n", 200},
+      {"150 fields, more than a request may have", many, 200},
+      {"beyond 64 KiB", "X: " + std::string(64 * 1024, 'a') + "\r\n", 502},
+      {"beyond 200 fields", more, 502},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    Upstream upstream([&](Turn& turn) { turn.answer("ok", row.fields); });
+    Proxy proxy(upstream);
+    const Reply reply = Client(proxy).get("/");
+    CHECK(reply.status == row.status);
+    CHECK(reply.whole);
+    if (row.status == 502) CHECK(reply.problem("reason") == "response_invalid");
+    if (row.status == 200) CHECK(reply.head.find(row.fields.substr(0, row.fields.size() - 2)) != std::string::npos);
+  }
+  Upstream upstream([](Turn& turn) { turn.answer("ok", "X: " + std::string(2048, 'a') + "\r\n"); });
+  Proxy small(upstream, {.limits = "response_head: 1KiB"});
+  CHECK(Client(small).get("/").status == 502);
+  Proxy few(upstream, {.limits = "response_headers: 1"});
+  CHECK(Client(few).get("/").status == 502);
+}
+
+TEST_CASE("a health answer with as large a head as any answer may have is healthy") {
+  Upstream upstream([](Turn& turn) { turn.answer("ok", "X: " + std::string(40 * 1024, 'a') + "\r\n"); });
+  Proxy proxy(upstream, {.health = "path: /large, interval: 200ms, timeout: 200ms"});
+  CHECK(eventually([&] { return upstream.requests() > 2; }));
+  CHECK(proxy.log().find("the API is unreachable") == std::string::npos);
+  CHECK(proxy.page("/ready").first == 200);
+}
+
 TEST_CASE("a head that is cut is a 502") {
   Upstream upstream([](Turn& turn) {
     turn.send("HTTP/1.1 200 OK\r\nContent-Le");

@@ -75,6 +75,8 @@ constexpr FieldRow kFields[] = {
     {"limits.headers", "1001", "an integer from 1 to 1000"},
     {"limits.uri", "63", "a size from 64 to 1MiB"},
     {"limits.body", "1025GiB", "a size from 0 to 1024GiB"},
+    {"limits.response_head", "1025KiB", "a size from 1KiB to 1MiB"},
+    {"limits.response_headers", "0", "an integer from 1 to 1000"},
     {"limits.allow_underscores", "maybe", "true or false"},
     {"admission.mode", "on", "one of enforce, shadow, off"},
     {"admission.max_concurrent", "0", "an integer from 1 to 65536"},

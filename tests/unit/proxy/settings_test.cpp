@@ -34,17 +34,19 @@ TEST_CASE("Retry-After is told in whole seconds, rounded up") {
   }
 }
 
-TEST_CASE("a configured limit is the limit of requests; responses may have underscores in names") {
+TEST_CASE("requests and responses have limits of their own; responses may have underscores in names") {
   ProxyConfig config;
   config.limits.head = 4096;
   config.limits.uri = 1024;
   config.limits.headers = 17;
+  config.limits.response_head = 8192;
+  config.limits.response_headers = 33;
   const Settings settings(config);
-  for (const http::HeadLimits& limits : {settings.request_head, settings.response_head}) {
-    CHECK(limits.head == 4096);
-    CHECK(limits.uri == 1024);
-    CHECK(limits.headers == 17);
-  }
+  CHECK(settings.request_head.head == 4096);
+  CHECK(settings.request_head.uri == 1024);
+  CHECK(settings.request_head.headers == 17);
+  CHECK(settings.response_head.head == 8192);
+  CHECK(settings.response_head.headers == 33);
   CHECK_FALSE(settings.request_head.underscores);
   CHECK(settings.response_head.underscores);
   config.limits.allow_underscores = true;
