@@ -3,6 +3,8 @@
 #include <charconv>
 #include <random>
 
+#include <boost/beast/core/string.hpp>
+
 namespace api {
 
 namespace {
@@ -17,6 +19,10 @@ std::string_view last_forwarded(std::string_view list) {
   while (last.starts_with(' ')) last.remove_prefix(1);
   while (last.ends_with(' ')) last.remove_suffix(1);
   return last;
+}
+
+bool is_number(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
 Method method_of(http::verb verb) {
@@ -59,25 +65,23 @@ bool is_trusted(std::string_view peer, const std::vector<config::Cidr>& trusted)
   return false;
 }
 
-void set_limits(Parser& parser, const LimitsConfig& limits) {
-  parser.header_limit(static_cast<std::uint32_t>(limits.head));
-  parser.body_limit(limits.body);
-  parser.eager(true);
+int fault_of_head(const Message& message) {
+  const bool one_host = message.version() == 10 || message.count(http::field::host) == 1;
+  if (!one_host || !message.target().starts_with('/') || message.target().find('#') != std::string_view::npos) {
+    return 400;
+  }
+  // How long the body is must have one reading only (RFC 9112, 6.1 and 6.3).
+  const std::size_t lengths = message.count(http::field::content_length);
+  if (lengths > 1) return 400;
+  if (lengths == 1 && !is_number(message[http::field::content_length])) return 400;
+  const std::size_t codings = message.count(http::field::transfer_encoding);
+  if (codings == 0) return 0;
+  if (lengths > 0 || message.version() == 10) return 400;
+  const bool chunked = boost::beast::iequals(message[http::field::transfer_encoding], "chunked");
+  return codings == 1 && chunked ? 0 : 501;
 }
 
-int status_of(boost::system::error_code error) {
-  if (error == http::error::header_limit || error == http::error::buffer_overflow) return 431;
-  if (error == http::error::body_limit) return 413;
-  return 400;
-}
-
-bool is_sound(const Parser::value_type& message) {
-  const bool host = message.version() == 10 || message.count(http::field::host) == 1;
-  return message.version() >= 10 && host && message.target().starts_with('/') &&
-         message.target().find('#') == std::string_view::npos;
-}
-
-Request make_request(const Parser::value_type& message, const Sender& sender, std::string& made_up_id, Caller caller) {
+Request make_request(const Message& message, const Sender& sender, std::string& made_up_id, Caller caller) {
   const std::string_view target = message.target();
   const std::size_t mark = target.find('?');
   std::string_view id = message["X-Request-ID"];

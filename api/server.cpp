@@ -11,6 +11,7 @@
 #include "api/schema/schema.hpp"
 #include "config/load.hpp"
 #include "config/restart.hpp"
+#include "proxy/net/spawn.hpp"
 
 namespace api {
 
@@ -73,7 +74,7 @@ bool Server::run() {
   await_signal();
   // The check first: it then asks while the first connection is being opened, and not between attempts, where it would
   // count as a request that waits for a connection.
-  asio::co_spawn(contexts_.front()->get_executor(), check_database(), asio::detached);
+  spillway::net::spawn_vital(contexts_.front()->get_executor(), check_database(), "checking the database");
   pool_->start();
   for (auto& worker : workers_) worker->start();
   spdlog::info("listening on {}", listener_.where());

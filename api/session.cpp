@@ -20,8 +20,6 @@ namespace {
 namespace http = boost::beast::http;
 using boost::system::error_code;
 
-/// Holds the request of most clients in one read.
-constexpr std::size_t kReadBytes = 4096;
 /// After a refusal with bytes still under way: closing at once could make the client lose the answer.
 constexpr Duration kLinger = std::chrono::seconds(1);
 /// Whether the client is still there is not asked for requests that are answered faster.
@@ -30,6 +28,8 @@ constexpr Duration kGoneCheckAfter = std::chrono::milliseconds(100);
 constexpr Duration kInterruptAgain = std::chrono::seconds(2);
 /// Over and above the limits of pool and server, after which a request is interrupted.
 constexpr Duration kGrace = std::chrono::seconds(1);
+/// Of `read_request`, beside the reader's.
+constexpr int kEnded = -1;
 /// Response bodies are at most some 50 KB; a larger capacity is given back.
 constexpr std::size_t kKeptCapacity = 64 * 1024;
 
@@ -61,6 +61,8 @@ std::string_view detail_of(int status) {
       return "The body exceeds the limit";
     case 431:
       return "The header fields exceed the limit";
+    case 501:
+      return "The only transfer coding understood is chunked";
     default:
       return "The request is not valid HTTP/1.1";
   }
@@ -74,80 +76,69 @@ Session::Session(Context context, Socket socket)
       peer_(peer_address(socket_.native_handle())),
       sender_{peer_, is_trusted(peer_, context.config.trusted_proxies)},
       since_(Clock::now()),
-      buffer_(context.config.limits.head + kReadBytes) {}
+      reader_(context.config.limits) {}
 
 Awaitable<> Session::run() {
   bool more = true;
   while (more) {
-    Parser parser;
-    set_limits(parser, context_.config.limits);
-    const int status = co_await read_request(parser);
-    if (status == 0) break;
-    if (status != 200) {
+    const int status = co_await read_request();
+    if (status == kEnded) break;
+    if (status != RequestReader::kRequest) {
       co_await reject(status);
       break;
     }
-    more = co_await serve(parser);
+    more = co_await serve();
   }
   close();
 }
 
-/// 200: a request is there; 0: the connection has ended; else: what is wrong with it.
-Awaitable<int> Session::read_request(Parser& parser) {
-  enter(buffer_.size() > 0 ? Phase::receiving : Phase::idle);
+/// kRequest: it is there; kEnded: the connection has ended; else: what is wrong with the request.
+Awaitable<int> Session::read_request() {
+  reader_.next();
+  enter(reader_.has_bytes() ? Phase::receiving : Phase::idle);
   continue_sent_ = false;
   for (;;) {
-    if (buffer_.size() > 0) {
-      error_code error;
-      buffer_.consume(parser.put(buffer_.data(), error));
-      if (error && error != http::error::need_more) co_return status_of(error);
-      if (parser.is_done()) co_return 200;
-      if (parser.is_header_done()) {
-        const bool alive = co_await continue_body(parser);
-        if (!alive) co_return 0;
-      }
+    const int status = reader_.advance();
+    if (status != RequestReader::kMore) co_return status;
+    if (reader_.head_done()) {
+      const bool alive = co_await continue_body();
+      if (!alive) co_return kEnded;
     }
-    if (phase_ == Phase::idle && context_.shared.draining) co_return 0;
-    auto [error, bytes] = co_await socket_.async_read_some(buffer_.prepare(kReadBytes), kAsTuple);
-    if (error) co_return 0;
-    buffer_.commit(bytes);
+    if (phase_ == Phase::idle && context_.shared.draining) co_return kEnded;
+    auto [error, bytes] = co_await socket_.async_read_some(reader_.room(), kAsTuple);
+    if (error) co_return kEnded;
+    reader_.received(bytes);
     if (phase_ == Phase::idle) enter(Phase::receiving);
   }
 }
 
 /// Some clients hold back a body until they are asked for it.
-Awaitable<bool> Session::continue_body(Parser& parser) {
+Awaitable<bool> Session::continue_body() {
   if (continue_sent_) co_return true;
   continue_sent_ = true;
-  if (!boost::beast::iequals(parser.get()[http::field::expect], "100-continue")) co_return true;
+  if (!boost::beast::iequals(reader_.message()[http::field::expect], "100-continue")) co_return true;
   constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
   auto [error, bytes] = co_await asio::async_write(socket_, asio::buffer(kContinue), kAsTuple);
   co_return !error;
 }
 
 /// One request, from its head to its response. False: the connection is not to be used any more.
-Awaitable<bool> Session::serve(Parser& parser) {
-  const Parser::value_type& message = parser.get();
+Awaitable<bool> Session::serve() {
   enter(Phase::handling);
   request_began_ = since_;
   interrupt_.reset();
   client_gone_ = false;
   response_.clear();
-  Request request = make_request(message, sender_, made_up_id_, {context_.home, interrupt_});
-  const bool sound = is_sound(message);
-  if (sound) {
-    co_await handle(request);
-  } else {
-    answer_problem(request, response_, 400, detail_of(400));
-  }
+  Request request = make_request(reader_.message(), sender_, made_up_id_, {context_.home, interrupt_});
+  co_await handle(request);
   if (response_.unanswered && !client_gone_) {
     response_.unanswered = false;
     answer_trouble(request, response_, Trouble::statement_timeout);
   }
-  const bool keep_alive = sound && parser.keep_alive() && !context_.shared.draining;
+  const bool keep_alive = reader_.keep_alive() && !context_.shared.draining;
   bool reusable = false;
   if (!response_.unanswered) reusable = co_await write(keep_alive, request.method != Method::head);
-  log(message, request);
+  log(request);
   if (!keep_alive) reusable = false;
   co_return reusable;
 }
@@ -155,19 +146,18 @@ Awaitable<bool> Session::serve(Parser& parser) {
 Awaitable<> Session::handle(Request& request) {
   // Whoever watches must get an answer above all under load.
   const bool watcher = request.path == "/health" || request.path == "/ready";
-  const int before = context_.shared.in_flight.fetch_add(1, std::memory_order_relaxed);
-  if (before >= context_.config.limits.in_flight && !watcher) {
+  const Counted in_flight(context_.shared.in_flight);
+  if (in_flight.before() >= context_.config.limits.in_flight && !watcher) {
     answer_unavailable(request, response_, "Too many requests in progress, please retry");
     response_.reason = "in_flight";
-  } else {
-    try {
-      co_await context_.handlers.handle(request, response_);
-    } catch (const std::exception& error) {
-      spdlog::error("request {}: {}", request.request_id, error.what());
-      answer_problem(request, response_, 500, "An unexpected error occurred");
-    }
+    co_return;
   }
-  context_.shared.in_flight.fetch_sub(1, std::memory_order_relaxed);
+  try {
+    co_await context_.handlers.handle(request, response_);
+  } catch (const std::exception& error) {
+    spdlog::error("request {}: {}", request.request_id, error.what());
+    answer_problem(request, response_, 500, "An unexpected error occurred");
+  }
 }
 
 /// Writes `response_`.
@@ -210,18 +200,19 @@ Awaitable<> Session::reject(int status) {
   enter(Phase::lingering);
   error_code ignored;
   socket_.shutdown(Socket::shutdown_send, ignored);
-  buffer_.clear();
+  reader_.discard();
   for (;;) {
-    // Not committed: the same room is filled again and again.
-    auto [error, bytes] = co_await socket_.async_read_some(buffer_.prepare(kReadBytes), kAsTuple);
+    // Not reported as received: the same room is filled again and again.
+    auto [error, bytes] = co_await socket_.async_read_some(reader_.room(), kAsTuple);
     if (error) break;
   }
 }
 
-void Session::log(const Parser::value_type& message, const Request& request) const {
+void Session::log(const Request& request) const {
   const AccessLog mode = context_.shared.access.load(std::memory_order_relaxed);
   const bool failed = response_.status >= 500 || response_.unanswered;
   if (mode == AccessLog::off || (mode == AccessLog::errors && !failed)) return;
+  const Message& message = reader_.message();
   const std::string_view trace = message["traceparent"];
   std::string line = "{";
   JsonWriter json(line);

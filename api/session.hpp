@@ -3,8 +3,7 @@
 #include <atomic>
 #include <memory>
 #include <string>
-
-#include <boost/beast/core/flat_buffer.hpp>
+#include <utility>
 
 #include "api/clock.hpp"
 #include "api/config.hpp"
@@ -14,8 +13,27 @@
 #include "api/interrupt.hpp"
 #include "api/intrusive_list.hpp"
 #include "api/request.hpp"
+#include "api/request_reader.hpp"
 
 namespace api {
+
+/// One of a number that is bounded, from its making to its end however that comes. Movable.
+class Counted {
+ public:
+  explicit Counted(std::atomic<int>& number) : number_(&number), before_(number.fetch_add(1)) {}
+  Counted(Counted&& other) noexcept : number_(std::exchange(other.number_, nullptr)), before_(other.before_) {}
+  Counted& operator=(Counted&&) = delete;
+  ~Counted() {
+    if (number_) number_->fetch_sub(1);
+  }
+
+  /// How many there were before this one.
+  int before() const { return before_; }
+
+ private:
+  std::atomic<int>* number_;
+  int before_;
+};
 
 /// Bounds that hold across all workers, and switches that a reload or a drain flips. Thread-safe.
 struct Shared {
@@ -51,14 +69,14 @@ class Session : public Linked<Session> {
  private:
   enum class Phase : std::uint8_t { idle, receiving, handling, writing, lingering };
 
-  Awaitable<int> read_request(Parser& parser);
-  Awaitable<bool> continue_body(Parser& parser);
-  Awaitable<bool> serve(Parser& parser);
+  Awaitable<int> read_request();
+  Awaitable<bool> continue_body();
+  Awaitable<bool> serve();
   Awaitable<> handle(Request& request);
   Awaitable<bool> write(bool keep_alive, bool with_body);
   Awaitable<> reject(int status);
   void write_head(bool keep_alive);
-  void log(const Parser::value_type& message, const Request& request) const;
+  void log(const Request& request) const;
   void enter(Phase phase);
   void close();
 
@@ -72,7 +90,7 @@ class Session : public Linked<Session> {
   Interrupt interrupt_;
   Time interrupted_at_{};
   bool client_gone_ = false;
-  boost::beast::flat_buffer buffer_;
+  RequestReader reader_;
   bool continue_sent_ = false;
   std::string head_;
   std::string made_up_id_;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "api/load_report.hpp"
+#include "proxy/net/spawn.hpp"
 
 namespace api {
 
@@ -38,8 +39,8 @@ Worker::Worker(const ApiConfig& config, Shared& shared, Services& services, asio
       sweep_timer_(context.get_executor()) {}
 
 void Worker::start() {
-  asio::co_spawn(context_.get_executor(), accept(), asio::detached);
-  asio::co_spawn(context_.get_executor(), sweep(), asio::detached);
+  spillway::net::spawn_vital(context_.get_executor(), accept(), "accepting connections");
+  spillway::net::spawn_vital(context_.get_executor(), sweep(), "looking at the clocks of connections");
 }
 
 void Worker::drain(std::function<void()> done) {
@@ -73,14 +74,16 @@ Awaitable<> Worker::accept() {
         }
         break;
       }
-      if (shared_.connections.fetch_add(1) >= config_.limits.connections) {
+      Counted connection(shared_.connections);
+      if (connection.before() >= config_.limits.connections) {
         refuse(descriptor);
         continue;
       }
       const int on = 1;
       if (address.ss_family != AF_UNIX) ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
       Socket socket(context_.get_executor(), asio::generic::stream_protocol(address.ss_family, 0), descriptor);
-      asio::co_spawn(context_.get_executor(), serve(std::move(socket)), asio::detached);
+      spillway::net::spawn(context_.get_executor(), serve(std::move(socket), std::move(connection)),
+                           [](const char* what) { spdlog::error("a connection was dropped: {}", what); });
     }
   }
 }
@@ -96,16 +99,28 @@ void Worker::refuse(int descriptor) const {
   answer.append("Content-Length: ").append(std::to_string(kBody.size())).append("\r\n\r\n").append(kBody);
   (void)!::send(descriptor, answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   ::close(descriptor);
-  --shared_.connections;
 }
 
-Awaitable<> Worker::serve(Socket socket) {
+/// A session's place among those of its worker. Taken away by its end, which may be an exception's.
+class Worker::Place {
+ public:
+  Place(Worker& worker, Session& session) : worker_(worker), session_(session) { worker.sessions_.push_back(session); }
+  ~Place() {
+    worker_.sessions_.erase(session_);
+    worker_.finish_if_empty();
+  }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+
+ private:
+  Worker& worker_;
+  Session& session_;
+};
+
+Awaitable<> Worker::serve(Socket socket, [[maybe_unused]] Counted connection) {
   Session session({config_, shared_, services_, handlers_, home_}, std::move(socket));
-  sessions_.push_back(session);
+  const Place place(*this, session);
   co_await session.run();
-  sessions_.erase(session);
-  --shared_.connections;
-  finish_if_empty();
 }
 
 Awaitable<> Worker::sweep() {

@@ -23,8 +23,11 @@ class Worker {
   void drain(std::function<void()> done);
 
  private:
+  class Place;
+
   Awaitable<> accept();
-  Awaitable<> serve(Socket socket);
+  /// `connection` counts until the end.
+  Awaitable<> serve(Socket socket, Counted connection);
   Awaitable<> sweep();
   void refuse(int descriptor) const;
   void finish_if_empty();

@@ -3,7 +3,7 @@
 set -euo pipefail
 
 # Layer (the longest match counts): the project's headers it may include : what else besides the C++ standard library.
-# The two programs share config/ and nothing more; pure layers know neither Asio nor sockets.
+# The two programs share config/ and how proxy/net/ spawns, and nothing more; pure layers know neither Asio nor sockets.
 # `arpa/inet.h` alone is for reading addresses from text, `unistd.h` alone for process ids and descriptors.
 readonly kRules='
 config/                    : config/ : yaml-cpp/ CLI/ posix
@@ -24,12 +24,12 @@ proxy/relay/               : proxy/ config/ : boost/ fmt/ sys/socket.h
 proxy/admin/               : proxy/ config/ : boost/ prometheus/ fmt/
 proxy/                     : proxy/ config/ : boost/ CLI/ fmt/ systemd/ posix
 
-api/db/                    : api/ : boost/ spdlog/ libpq-fe.h posix
+api/db/                    : api/ proxy/net/spawn.hpp : boost/ spdlog/ libpq-fe.h posix
 api/db/pool_policy         : api/db/pool_policy api/intrusive_list.hpp api/clock.hpp :
 api/auth/                  : api/ : boost/ sodium.h jwt.h posix
 api/schema/                : api/ : libpq-fe.h
 api/main.cpp               : api/ config/ : boost/ spdlog/ CLI/ sodium.h
-api/                       : api/ config/ : boost/ spdlog/ systemd/ posix
+api/                       : api/ config/ proxy/net/spawn.hpp : boost/ spdlog/ systemd/ posix
 
 tests/unit/                : tests/unit/ proxy/ api/ config/ : doctest/ arpa/inet.h jwt.h malloc.h unistd.h
 tests/unit/proxy/          : tests/unit/ proxy/ config/ : doctest/ boost/ spdlog/ posix

@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <spdlog/spdlog.h>
 
+#include "proxy/net/spawn.hpp"
+
 namespace api::db {
 
 namespace {
@@ -72,7 +74,7 @@ Pool::~Pool() {
 }
 
 void Pool::start() {
-  asio::co_spawn(homes_.front(), watch_idle(), asio::detached);
+  spillway::net::spawn_vital(homes_.front(), watch_idle(), "watching idle database connections");
   Lock lock(mutex_);
   policy_.probe(Clock::now());
   act(std::move(lock), 0);
@@ -253,7 +255,7 @@ void Pool::act(Lock lock, int home) {
   closing.clear();
   for (Waiting* waiter : decided) asio::dispatch(waiter->timer.get_executor(), [waiter] { waiter->wake(); });
   for (int i = 0; i < opens; ++i) {
-    asio::co_spawn(homes_[static_cast<std::size_t>(home)], open_one(home), asio::detached);
+    spillway::net::spawn_vital(homes_[static_cast<std::size_t>(home)], open_one(home), "opening a database connection");
   }
 }
 

@@ -1,13 +1,15 @@
-// What the API makes of a connection's bytes: refused with a status of its own, or a request within its limits, the
-// same however the bytes are cut, whose parts its handlers can take. Input: a byte of options, a byte that says where
-// the bytes are split, the bytes.
+// What the API makes of a connection's bytes, by the loop that a session runs: requests within their limits, one after
+// the other, whose parts its handlers can take, then a refusal with a status of its own or a wait for more; the same
+// however the bytes are cut. Input: a byte of options, one to eight that say where the bytes are cut, the bytes.
 
+#include <algorithm>
 #include <cstdint>
-#include <optional>
+#include <iterator>
 #include <string>
 
 #include "api/input.hpp"
 #include "api/request.hpp"
+#include "api/request_reader.hpp"
 #include "api/routes.hpp"
 #include "tests/fuzz/require.hpp"
 
@@ -18,37 +20,31 @@ namespace {
 const LimitsConfig kLimits{.head = 1024, .body = 512};
 constexpr std::string_view kPeer = "192.0.2.7";
 
-/// What a session sees: 0 while more is wanted, 200 for a request, else what it answers. `used` bytes belong to it.
-struct Reading {
-  Reading() { set_limits(parser, kLimits); }
-
-  int status = 0;
-  std::size_t used = 0;
-  Parser parser;
-
-  /// All bytes that have come so far.
-  void look(std::string_view bytes) {
-    while (status == 0 && used < bytes.size()) {
-      boost::system::error_code error;
-      const std::size_t taken = parser.put(boost::asio::buffer(bytes.substr(used)), error);
-      used += taken;
-      if (error && error != boost::beast::http::error::need_more) {
-        status = status_of(error);
-      } else if (parser.is_done()) {
-        status = 200;
-      } else if (taken == 0) {
-        return;
-      }
-    }
+/// A session's loop: what is read is what the reader has room for, cut where `cuts` say. Its last word.
+int read(RequestReader& reader, std::string_view& bytes, std::string_view cuts) {
+  for (std::size_t turn = 0;; ++turn) {
+    const int status = reader.advance();
+    FUZZ_REQUIRE(status == RequestReader::kMore || status == RequestReader::kRequest || status == 400 ||
+                 status == 413 || status == 431 || status == 501);
+    if (status != RequestReader::kMore || bytes.empty()) return status;
+    const auto room = reader.room();
+    FUZZ_REQUIRE(room.size() > 0 && room.size() <= RequestReader::kReadBytes);
+    std::size_t fits = std::min(bytes.size(), room.size());
+    if (!cuts.empty()) fits = std::min<std::size_t>(fits, 1u + static_cast<unsigned char>(cuts[turn % cuts.size()]));
+    boost::asio::buffer_copy(room, boost::asio::buffer(bytes.data(), fits));
+    reader.received(fits);
+    bytes.remove_prefix(fits);
   }
-};
+}
 
-/// When a fault is seen, and whether a head is too long, depends on the cut; what a request says does not.
-void require_same(Reading& whole, Reading& split) {
-  if (whole.status != 200 || split.status != 200) return;
-  FUZZ_REQUIRE(whole.used == split.used);
-  FUZZ_REQUIRE(whole.parser.get().target() == split.parser.get().target());
-  FUZZ_REQUIRE(whole.parser.get().body() == split.parser.get().body());
+/// Which fault is seen first depends on the cuts; whether there is one, and what a request says, does not.
+void require_same(int whole_status, const RequestReader& whole, int cut_status, const RequestReader& cut) {
+  FUZZ_REQUIRE((whole_status == RequestReader::kMore) == (cut_status == RequestReader::kMore));
+  FUZZ_REQUIRE((whole_status == RequestReader::kRequest) == (cut_status == RequestReader::kRequest));
+  if (whole_status != RequestReader::kRequest) return;
+  FUZZ_REQUIRE(whole.message().target() == cut.message().target());
+  FUZZ_REQUIRE(whole.message().body() == cut.message().body());
+  FUZZ_REQUIRE(whole.keep_alive() == cut.keep_alive());
 }
 
 void handle(const Request& request) {
@@ -80,27 +76,9 @@ void handle(const Request& request) {
   }
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  if (size < 2) return 0;
-  // A copy of just its size, so that the sanitizer sees a step beyond it.
-  const std::vector<char> copy(data + 2, data + size);
-  const std::string_view bytes(copy.data(), copy.size());
-
-  Reading whole, split;
-  whole.look(bytes);
-  split.look(bytes.substr(0, data[1]));
-  split.look(bytes);
-  require_same(whole, split);
-  const int status = whole.status;
-  FUZZ_REQUIRE(status == 0 || status == 200 || status == 400 || status == 413 || status == 431);
-  if (status != 200) return 0;
-
-  const Parser::value_type& message = whole.parser.get();
+void take(const Message& message, bool trusted) {
   FUZZ_REQUIRE(message.body().size() <= kLimits.body);
-  if (!is_sound(message)) return 0;
-  const bool trusted = (data[0] & 1u) != 0;
+  FUZZ_REQUIRE(std::distance(message.begin(), message.end()) <= static_cast<long>(RequestParser::kMaxFields));
   Interrupt interrupt;
   std::string made_up_id;
   const Request request = make_request(message, {kPeer, trusted}, made_up_id, {0, interrupt});
@@ -110,5 +88,26 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   FUZZ_REQUIRE(config::parse(request.client, address));
   FUZZ_REQUIRE(trusted || request.client == kPeer);
   handle(request);
-  return 0;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size < 2) return 0;
+  const bool trusted = (data[0] & 1u) != 0;
+  const std::size_t cut_count = std::min<std::size_t>((data[0] >> 1) % 8 + 1u, size - 1);
+  const std::string_view cuts(reinterpret_cast<const char*>(data) + 1, cut_count);
+  const std::string_view bytes(cuts.data() + cut_count, size - 1 - cut_count);
+
+  std::string_view left = bytes, cut_left = bytes;
+  RequestReader whole(kLimits), cut(kLimits);
+  for (;;) {
+    const int status = read(whole, left, {});
+    const int cut_status = read(cut, cut_left, cuts);
+    require_same(status, whole, cut_status, cut);
+    if (status != RequestReader::kRequest) return 0;
+    take(whole.message(), trusted);
+    whole.next();
+    cut.next();
+  }
 }

@@ -58,6 +58,40 @@ TEST_CASE("Malformed HTTP is refused and the connection closed") {
   CHECK(api.stop() == 0);
 }
 
+TEST_CASE("A request without an end is refused, and the process lives on") {
+  Program api(database());
+  const std::string head = "POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const std::string filler(40'000, 'a');
+  for (const std::string& body : {"5;" + filler, "0\r\nX: " + filler, "0\r\n" + filler, std::string(40'000, '0')}) {
+    CAPTURE(body.substr(0, 20));
+    Client client(api.port());
+    client.send(head + body);
+    CHECK(client.receive().status == 400);
+    CHECK(client.receive_all().empty());
+  }
+  // The sweep walks over all sessions: one that has ended must not be among them.
+  Client slow(api.port());
+  slow.send("GET /");
+  CHECK(Client(api.port()).request("GET", "/health").status == 200);
+  CHECK(api.stop() == 0);
+  CHECK(api.log().find("dropped") == std::string::npos);
+}
+
+TEST_CASE("A transfer coding other than chunked ends the connection: nothing behind it is read as a request") {
+  Program api(database());
+  for (const std::string coding : {"gzip", "identity", "chunked, gzip", "gzip, chunked"}) {
+    CAPTURE(coding);
+    Client client(api.port());
+    client.send("POST /health HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: " + coding +
+                "\r\n\r\nGET /ready HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.shut_down_sending();
+    const Reply reply = client.receive();
+    CHECK(reply.status == 501);
+    CHECK(reply.header("connection") == "close");
+    CHECK(client.receive_all().empty());
+  }
+}
+
 TEST_CASE("The answer to an upload that is too large arrives although the upload goes on") {
   Program api(database());
   Client client(api.port());

@@ -1,0 +1,171 @@
+// Requests out of a connection's bytes: within limits, whatever comes and however it is cut.
+
+#include "api/request_reader.hpp"
+
+#include <vector>
+
+#include <doctest/doctest.h>
+
+namespace api {
+namespace {
+
+const LimitsConfig kLimits{.head = 1024, .body = 512};
+
+/// Puts in what there is room for, up to `step` bytes at a time, until the reader has had enough. Its last word.
+int feed(RequestReader& reader, std::string_view& bytes, std::size_t step) {
+  for (;;) {
+    const int status = reader.advance();
+    if (status != RequestReader::kMore || bytes.empty()) return status;
+    const auto room = reader.room();
+    REQUIRE(room.size() > 0);
+    const std::size_t fits = std::min({bytes.size(), room.size(), step});
+    boost::asio::buffer_copy(room, boost::asio::buffer(bytes.data(), fits));
+    reader.received(fits);
+    bytes.remove_prefix(fits);
+  }
+}
+
+int status_of(std::string_view bytes, std::size_t step, const LimitsConfig& limits = kLimits) {
+  RequestReader reader(limits);
+  return feed(reader, bytes, step);
+}
+
+std::string repeated(std::string_view text, std::size_t times) {
+  std::string out;
+  for (std::size_t i = 0; i < times; ++i) out += text;
+  return out;
+}
+
+constexpr std::size_t kSteps[] = {1, 2, 3, 7, 100, 1000, 4096};
+constexpr std::string_view kHead = "POST /a HTTP/1.1\r\nHost: a\r\n";
+constexpr std::string_view kChunked = "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+TEST_CASE("a body in chunks may come cut anywhere") {
+  for (const auto& [chunks, body] : {std::pair{"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: t\r\n\r\n", "abcde"},
+                                     {"1\r\na\r\n0\r\n\r\n", "a"},
+                                     {"0\r\n\r\n", ""}}) {
+    const std::string message = std::string(kChunked) + chunks;
+    CAPTURE(message);
+    for (std::size_t step = 1; step <= message.size(); ++step) {
+      CAPTURE(step);
+      RequestReader reader(kLimits);
+      std::string_view bytes = message;
+      REQUIRE(feed(reader, bytes, step) == RequestReader::kRequest);
+      CHECK(reader.message().body() == body);
+      CHECK(!reader.has_bytes());
+    }
+  }
+}
+
+TEST_CASE("what has no end is refused before it fills memory") {
+  struct {
+    const char* what;
+    std::string begin, endless;
+    int status;
+  } const cases[] = {
+      {"a method", "", "x", 431},
+      {"a target", "GET /", "x", 431},
+      {"a field's name", "GET / HTTP/1.1\r\n", "x", 431},
+      {"a field's value", "GET / HTTP/1.1\r\nX: ", "x", 431},
+      {"a folded value", "GET / HTTP/1.1\r\nX: ", "x\r\n ", 431},
+      {"fields", "GET / HTTP/1.1\r\n", "X-Field: a\r\n", 431},
+      {"tiny fields", "GET / HTTP/1.1\r\n", "a:\r\n", 431},
+      {"a chunk's line", std::string(kChunked) + "5;", "a", 400},
+      {"a chunk's line in its quotes", std::string(kChunked) + "5;a=\"", "a", 400},
+      {"a chunk's size", std::string(kChunked), "0", 400},
+      {"the last chunk's line", std::string(kChunked) + "0;", "a", 400},
+      {"a trailer's field", std::string(kChunked) + "0\r\nX: ", "a", 400},
+      {"a trailer", std::string(kChunked) + "0\r\n", "X: a\r\n", 400},
+      {"a second chunk's line", std::string(kChunked) + "1\r\na\r\n5;", "a", 400},
+      {"content", std::string(kChunked), "1\r\na\r\n", 413},
+      {"small chunks with long lines", std::string(kChunked), "1;" + std::string(500, 'a') + "\r\na\r\n", 400},
+  };
+  for (const auto& [what, begin, endless, status] : cases) {
+    CAPTURE(what);
+    const std::string bytes = begin + repeated(endless, 40'000 / endless.size());
+    for (const std::size_t step : kSteps) {
+      CAPTURE(step);
+      CHECK(status_of(bytes, step) == status);
+    }
+  }
+}
+
+TEST_CASE("a head may be as long as its limit says, however it is cut") {
+  const auto head = [](std::size_t size) {
+    std::string text = std::string(kHead) + "X: ";
+    return text + std::string(size - text.size() - 4, 'x') + "\r\n\r\n";
+  };
+  for (const std::size_t step : kSteps) {
+    CAPTURE(step);
+    CHECK(status_of(head(kLimits.head), step) == RequestReader::kRequest);
+    CHECK(status_of(head(kLimits.head + 1), step) == 431);
+    // So that every read ends behind a field: Beast alone would go on for ever.
+    CHECK(status_of(std::string(kHead) + repeated("X-A: b\r\n", 1000), 8) == 431);
+  }
+}
+
+TEST_CASE("a head has a hundred fields at most") {
+  const auto fields = [](std::size_t count) { return std::string(kHead) + repeated("a:\r\n", count) + "\r\n"; };
+  CHECK(status_of(fields(RequestParser::kMaxFields - 1), 4096) == RequestReader::kRequest);
+  CHECK(status_of(fields(RequestParser::kMaxFields), 4096) == 431);
+}
+
+TEST_CASE("with wide limits, too, a field that Beast cannot hold is refused and does not throw") {
+  const LimitsConfig wide{.head = 1024 * 1024, .body = 512};
+  for (const std::size_t size : {65'533u, 65'534u, 70'000u, 500'000u}) {
+    CAPTURE(size);
+    const int expected = size <= 65'533 ? 200 : 431;
+    CHECK(status_of(std::string(kHead) + "X: " + std::string(size, 'x') + "\r\n\r\n", 4096, wide) == expected);
+    CHECK(status_of(std::string(kHead) + std::string(size, 'x') + ": x\r\n\r\n", 4096, wide) == expected);
+    CHECK(status_of(std::string(kChunked) + "0\r\nX: " + std::string(size, 'x') + "\r\n\r\n", 4096, wide) == 200);
+  }
+}
+
+TEST_CASE("a body may be as long as its limit says") {
+  for (const std::size_t step : kSteps) {
+    CAPTURE(step);
+    const auto length = [](std::size_t size) {
+      return std::string(kHead) + "Content-Length: " + std::to_string(size) + "\r\n\r\n" + std::string(size, 'x');
+    };
+    CHECK(status_of(length(512), step) == RequestReader::kRequest);
+    CHECK(status_of(length(513), step) == 413);
+    const auto chunks = [](std::size_t size) {
+      return std::string(kChunked) + repeated("1\r\nx\r\n", size) + "0\r\n\r\n";
+    };
+    CHECK(status_of(chunks(512), step) == RequestReader::kRequest);
+    CHECK(status_of(chunks(513), step) == 413);
+  }
+}
+
+TEST_CASE("a trailer adds nothing to the head") {
+  RequestReader reader(kLimits);
+  std::string_view bytes =
+      "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "0\r\nX-Forwarded-For: 198.51.100.1\r\nAuthorization: Bearer x\r\n\r\n";
+  REQUIRE(feed(reader, bytes, 4096) == RequestReader::kRequest);
+  CHECK(reader.message().count("X-Forwarded-For") == 0);
+  CHECK(reader.message().count("Authorization") == 0);
+}
+
+TEST_CASE("requests that come together are taken one after the other, with nothing of the last one") {
+  const std::string both =
+      std::string(kHead) + "Content-Length: 3\r\nX: y\r\n\r\nabc" + "GET /b HTTP/1.1\r\nHost: b\r\n\r\n";
+  for (const std::size_t step : kSteps) {
+    CAPTURE(step);
+    RequestReader reader(kLimits);
+    std::string_view bytes = both;
+    REQUIRE(feed(reader, bytes, step) == RequestReader::kRequest);
+    CHECK(reader.message().target() == "/a");
+    CHECK(reader.message().body() == "abc");
+    reader.next();
+    REQUIRE(feed(reader, bytes, step) == RequestReader::kRequest);
+    CHECK(reader.message().target() == "/b");
+    CHECK(reader.message().body().empty());
+    CHECK(reader.message().count("X") == 0);
+    reader.next();
+    CHECK(reader.advance() == RequestReader::kMore);
+  }
+}
+
+}  // namespace
+}  // namespace api
