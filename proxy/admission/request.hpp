@@ -13,7 +13,8 @@ struct Request {
   int class_index = 0;          ///< in the current `Policy::classes`; out of range counts as the first class
   std::uint64_t key = 0;        ///< of the client, for fairness; see `KeyCounts`. 0: none
   Time deadline = Time::max();  ///< when the client stops waiting for the answer
-  Time sent{};                  ///< when the request went to the API; not set: at its admission
+  bool body_at_hand = true;     ///< its slot will not wait for the client's body
+  Time sent{};                  ///< when the API had all of the request; not set: at its admission
   Time answered{};              ///< when the API had answered; not set: at `finish`
 
   enum class State : std::uint8_t { fresh, waiting, admitted, refused };

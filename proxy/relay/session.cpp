@@ -130,6 +130,7 @@ net::Task<Failure> Session::read_head() {
   arm(x_->began, x_->settings->config.timeouts.request_head);
   Failure failure;
   do {
+    if (timed_out_) co_return Failure::Kind::client_timeout;
     client_.start_read();
     co_await client_.settle();
     if (client_.read_error()) co_return timed_out_ ? Failure::Kind::client_timeout : Failure::Kind::client_gone;
@@ -180,6 +181,7 @@ Failure Session::ask_for_slot() {
   }
   x.arrived = Clock::now();
   x.ticket.class_index = x.class_index;
+  x.ticket.body_at_hand = !body_due();
   x.ticket.key = client_key(*x.settings, x.request, peer_, worker_.shared().key_hash);
   if (const auto timeout = request_timeout(x.request)) x.ticket.deadline = x.began + *timeout;
   const State state = worker_.shared().gate.arrive(x.ticket, x.arrived);
@@ -290,6 +292,8 @@ void Session::abort() {
   if (upstream_) upstream_->stream.cancel();
 }
 
+/// Whoever waits in a loop looks at `timed_out_` before it waits again: the deadline may fire in the turn in which
+/// what was waited for has come, and it fires once.
 void Session::arm(Time from, Duration timeout) {
   timed_out_ = false;
   worker_.timers().arm(*this, from + timeout);

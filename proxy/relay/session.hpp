@@ -81,7 +81,9 @@ class Session final : public net::Deadline, public net::Stream::Observer, public
   void gather_download(std::string_view payload, bool last);
   net::Task<Failure> pass_on_informational();
   void admitted();
+  bool body_due() const;
   bool small_body_due() const;
+  admission::Completion completion() const;
   void keep_output();
   void write_upstream();
   net::Task<> flush_upstream();

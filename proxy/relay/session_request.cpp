@@ -15,6 +15,12 @@ constexpr Duration kSlotHeldForBody = std::chrono::milliseconds(20);
 constexpr std::size_t kUploadSpace = net::kBlockSize / 2;
 }  // namespace
 
+/// Whether a part of the body has yet to come. Nobody has looked into it yet: one in chunks counts as due.
+bool Session::body_due() const {
+  if (x_->request.framing != http::Framing::length) return x_->request.framing != http::Framing::none;
+  return client_.in.size() - x_->head_size < x_->request.content_length;
+}
+
 /// Whether the rest of a body has yet to come that fits behind the head, in the buffer there is.
 bool Session::small_body_due() const {
   if (x_->request.framing != http::Framing::length) return false;
@@ -37,8 +43,8 @@ net::Task<Failure> Session::await_small_body() {
   while (small_body_due()) {
     client_.start_read(1);  // not moving the head, which is still needed
     co_await client_.settle();
-    if (client_.read_error()) {
-      if (!timed_out_) co_return Failure::Kind::client_gone;
+    if (client_.read_error() && !timed_out_) co_return Failure::Kind::client_gone;
+    if (timed_out_) {
       if (!x.permit) co_return Failure::Kind::client_timeout;
       x.permit->complete(admission::Completion::ignore);
       x.permit.reset();
@@ -137,6 +143,10 @@ net::Task<Failure> Session::connect() {
   }
   if (error) {
     counters.upstream_connect_failures.add();
+    if (error == net::asio::error::operation_aborted && !timed_out_) {  // the client went away
+      drop_upstream();
+      co_return Failure::Kind::client_gone;
+    }
     const bool late = timed_out_;
     const bool nobody_listens =
         error == net::asio::error::connection_refused || error == boost::system::errc::no_such_file_or_directory;
@@ -171,6 +181,7 @@ net::Task<Failure> Session::say_continue() {
   x.output = {};
   x.output.add(kContinue);
   const Failure failure = co_await flush_client();
+  if (answered_early()) co_return Failure();  // which ended the wait for the client
   co_return failure;
 }
 
@@ -182,12 +193,15 @@ net::Task<Failure> Session::upload() {
   while (!x.upload.done() && !answered_early()) {
     client_.in.consume(x.held);
     x.held = x.upload_payload = 0;
-    arm(Clock::now(), timeouts.request_body);
-    client_.start_read(kUploadSpace);
-    co_await client_.settle();
-    if (client_.read_error()) {
-      if (answered_early()) break;
-      co_return timed_out_ ? Failure::Kind::client_timeout : Failure::Kind::client_gone;
+    // What is here already came while the connection was being made, when nobody waited for it.
+    if (client_.in.empty()) {
+      arm(Clock::now(), timeouts.request_body);
+      client_.start_read(kUploadSpace);
+      co_await client_.settle();
+      if (client_.in.empty()) {
+        if (answered_early()) break;
+        co_return timed_out_ ? Failure::Kind::client_timeout : Failure::Kind::client_gone;
+      }
     }
     const Failure failure = decode_upload();
     if (failure) co_return failure;
@@ -196,6 +210,8 @@ net::Task<Failure> Session::upload() {
     arm(Clock::now(), timeouts.response);
     co_await flush_upstream();
   }
+  // Here the API's part begins: how long the client took to send says nothing of it.
+  if (x.upload.done()) x.sent = x.ticket.sent = Clock::now();
   co_return Failure();
 }
 
@@ -230,7 +246,7 @@ net::Task<> Session::flush_upstream() {
   for (write_upstream(); !x.output.empty() && !answered_early(); write_upstream()) {
     const net::error_code error = co_await upstream_->stream.writable();
     if (error == net::asio::error::operation_aborted && !timed_out_) co_return;
-    if (error) x.upload_cut = true;
+    if (error || timed_out_) x.upload_cut = true;
   }
 }
 

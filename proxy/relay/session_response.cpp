@@ -38,7 +38,7 @@ net::Task<Failure> Session::read_response_head() {
       co_return Failure();
     }
     if (!up.reading()) {
-      if (up.read_error()) co_return read_failure(up.in.empty());
+      if (up.read_error() || timed_out_) co_return read_failure(up.in.empty());
       up.start_read();
     }
     // Who goes away is noticed while the answer is awaited, if that is to end the request.
@@ -93,8 +93,10 @@ net::Task<Failure> Session::relay_response() {
   for (;;) {
     const http::BodyDecoder::Step step = x.download.decode(up.in.data(), up.in.size());
     if (step.violation) co_return Failure::response_invalid(step.violation);
+    // Only a proper close ends a body that has no other end: a reset, or silence, has cut it.
     const bool ended = !up.reading() && up.read_error();
-    const bool done = x.download.done() || (ended && x.download.complete_at_eof());
+    const bool closed = ended && up.read_error() == net::asio::error::eof;
+    const bool done = x.download.done() || (closed && x.download.complete_at_eof());
     if (ended && !done) co_return read_failure(false);
 
     x.bytes_out += step.payload;
@@ -109,7 +111,7 @@ net::Task<Failure> Session::relay_response() {
       if (!written) keep_output();
       up.in.consume(step.consumed);
       return_upstream();
-      x.permit->complete(x.response.status < 500 ? admission::Completion::success : admission::Completion::dropped);
+      x.permit->complete(completion());
       x.permit->release(x.answered);
     } else if (x.ticket.answered == Time{}) {
       x.ticket.answered = Clock::now();  // how fast the client reads the rest says nothing of the API
@@ -123,6 +125,12 @@ net::Task<Failure> Session::relay_response() {
     up.start_read(net::kBlockSize);
     co_await up.settle();
   }
+}
+
+/// What an answer says of the API. How long one took that did not wait for the whole request says nothing.
+admission::Completion Session::completion() const {
+  if (x_->response.status >= 500) return admission::Completion::dropped;
+  return x_->upload.done() ? admission::Completion::success : admission::Completion::ignore;
 }
 
 /// A piece of the body, framed for the client, behind the head if that has not gone out yet.
@@ -241,9 +249,12 @@ net::Task<bool> Session::drain_request_body() {
   Exchange& x = *x_;
   arm(Clock::now(), x.settings->config.timeouts.request_body);
   while (!x.upload.done()) {
-    client_.start_read();
-    co_await client_.settle();
-    if (client_.read_error()) co_return false;
+    if (client_.in.empty()) {  // else it came while the answer was sent
+      if (timed_out_) co_return false;
+      client_.start_read();
+      co_await client_.settle();
+      if (client_.in.empty()) co_return false;
+    }
     const Failure failure = decode_upload();
     if (failure) co_return false;
     client_.in.consume(std::exchange(x.held, 0));
@@ -254,7 +265,7 @@ net::Task<bool> Session::drain_request_body() {
 net::Task<> Session::linger() {
   client_.shutdown_send();
   arm(Clock::now(), kLinger);
-  while (!ending_) {
+  while (!ending_ && !timed_out_) {
     if (!client_.reading()) client_.in.consume(client_.in.size());
     client_.start_read();
     co_await client_.settle();

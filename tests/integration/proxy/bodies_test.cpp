@@ -109,6 +109,39 @@ TEST_CASE("a client of HTTP/1.0 gets a body without chunks, ended by the connect
   }
 }
 
+TEST_CASE("a body that comes while the proxy connects, after a wait in the queue, is not overlooked") {
+  Upstream upstream(
+      [](Turn& turn) {
+        if (turn.request() == "GET /held") {
+          turn.hold();
+          return turn.answer("", "Connection: close\r\n");  // so that the next request needs a new connection
+        }
+        turn.answer(turn.body());
+      },
+      Upstream::Kind::unix_socket);
+  Proxy proxy(upstream, {.upstream = "connect_timeout: 60s",
+                         .timeouts = "request_body: 2s",
+                         .admission = admit(1) + ", queue: {max_wait: 60s}"});
+  Client held(proxy), queued(proxy);
+  held.start("GET", "/held");
+  REQUIRE(eventually([&] { return upstream.inside() == 1; }));
+  queued.send(head_of("/", "Transfer-Encoding: chunked") + "3\r\nabc\r\n");
+  REQUIRE(proxy.await_metric("spillway_queue_length", 1));
+
+  upstream.pause();
+  const std::vector<Wire> waiting = upstream.fill_queue();
+  upstream.release();
+  CHECK(held.receive().status == 200);
+  REQUIRE(eventually(
+      [&] { return proxy.metric("spillway_upstream_connects_total") == 2 || proxy.stat("in_flight") == 0; }));
+  queued.send("3\r\ndef\r\n0\r\n\r\n");
+  upstream.resume();
+  const Reply reply = queued.receive();
+  CHECK(reply.status == 200);
+  CHECK(reply.body == "abcdef");
+  CHECK(proxy.accounts_balance());
+}
+
 /// A body through a side that does not read for a while; SPILLWAY_BODY_MIB says how large, `make large` sends a GiB.
 std::size_t large() {
   const char* text = std::getenv("SPILLWAY_BODY_MIB");

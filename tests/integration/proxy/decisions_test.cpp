@@ -211,5 +211,24 @@ TEST_CASE("the adaptive limit begins low, and what it learned stays through a re
   CHECK(proxy.await_metric("spillway_concurrency_limit", 30));
 }
 
+TEST_CASE("how long a client takes to send its body says nothing of how fast the API is") {
+  using namespace std::chrono_literals;
+  constexpr auto kUploadTakes = 1200ms;
+  constexpr int kUploads = 4;
+  const std::string head = "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\n\r\n";
+  Upstream upstream;
+  Proxy proxy(upstream);
+  std::list<Client> uploads;
+  for (int i = 0; i < kUploads; ++i) uploads.emplace_back(proxy).send(head + pattern(90'000));
+  REQUIRE(eventually([&] { return upstream.inside() == kUploads; }));
+  const auto began = std::chrono::steady_clock::now();
+  REQUIRE(eventually([&] { return std::chrono::steady_clock::now() - began > kUploadTakes; }));
+  for (Client& upload : uploads) upload.send(pattern(10'000));
+  check_answered(uploads);
+  for (int i = 0; i < 20; ++i) CHECK(Client(proxy).get("/", "X-Request-Timeout: 1000\r\n").status == 200);
+  CHECK(proxy.metric("spillway_upstream_duration_seconds_sum") < 1.2 * kUploads);
+  CHECK(proxy.accounts_balance());
+}
+
 }  // namespace
 }  // namespace spillway::test

@@ -7,6 +7,15 @@
 
 namespace spillway::test {
 
+namespace {
+sockaddr_un socket_name(const std::string& path) {
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  path.copy(name.sun_path, sizeof name.sun_path - 1);
+  return name;
+}
+}  // namespace
+
 Turn::Turn(Upstream& upstream, Wire& wire, std::string head, int connection, int number)
     : upstream_(upstream),
       wire_(wire),
@@ -104,11 +113,9 @@ void Upstream::down() {
 
 void Upstream::listen() {
   if (kind_ == Kind::unix_socket) {
-    sockaddr_un name{};
-    name.sun_family = AF_UNIX;
-    folder_.path("api.sock").copy(name.sun_path, sizeof name.sun_path - 1);
+    const sockaddr_un name = socket_name(folder_.path("api.sock"));
     listener_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ::bind(listener_, reinterpret_cast<sockaddr*>(&name), sizeof name);
+    ::bind(listener_, reinterpret_cast<const sockaddr*>(&name), sizeof name);
     address_ = "unix:" + folder_.path("api.sock");
   } else {
     sockaddr_in name{};
@@ -140,6 +147,15 @@ void Upstream::resume() {
     ::listen(listener_, kBacklog);
   }
   resumed_.notify_all();
+}
+
+std::vector<Wire> Upstream::fill_queue() const {
+  const sockaddr_un name = socket_name(folder_.path("api.sock"));
+  std::vector<Wire> waiting;
+  for (;;) {
+    Wire& next = waiting.emplace_back(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (::connect(next.descriptor(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0) return waiting;
+  }
 }
 
 void Upstream::accept_all() {

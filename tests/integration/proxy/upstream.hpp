@@ -76,6 +76,8 @@ class Upstream {
   /// Accepts nobody for a while, and lets hardly anyone wait for it.
   void pause();
   void resume();
+  /// Of a paused unix socket: whoever connects now has to wait.
+  std::vector<Wire> fill_queue() const;
 
   /// Lets that many held requests go on, now or later.
   void release(int count = 1);

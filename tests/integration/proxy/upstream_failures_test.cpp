@@ -96,6 +96,40 @@ TEST_CASE("a body that falls silent, or ends too soon, is cut towards the client
   }
 }
 
+TEST_CASE("a body that only the connection's end delimits is whole after a proper close, and cut after all else") {
+  enum class Ending { closed, silent, reset };
+  for (const Ending ending : {Ending::closed, Ending::silent, Ending::reset}) {
+    for (const char* version : {"1.1", "1.0"}) {
+      CAPTURE(static_cast<int>(ending));
+      CAPTURE(version);
+      Upstream upstream([&](Turn& turn) {
+        turn.send("HTTP/1.1 200 OK\r\n\r\n12345");
+        turn.hold();  // until the client has got the beginning
+        if (ending == Ending::silent) turn.left();
+        if (ending == Ending::closed) turn.close();
+        if (ending == Ending::reset) turn.reset();
+      });
+      Proxy proxy(upstream, {.timeouts = "response: 300ms"});
+      Client client(proxy);
+      client.send(std::string("GET / HTTP/") + version + "\r\nHost: test\r\n\r\n");
+      std::string head, body;
+      REQUIRE(client.wire().read_head(head));
+      upstream.release_all();
+      const bool chunked = version == std::string("1.1");
+      if (ending == Ending::closed) {
+        CHECK(read_body(client.wire(), head, true, body));
+        CHECK(body == "12345");
+      } else {
+        client.wire().read_to_end(body);
+        CHECK(body == (chunked ? "5\r\n12345\r\n" : "12345"));
+        CHECK(client.wire().end() == End::reset);
+      }
+      CHECK(proxy.accounts_balance());
+      CHECK(proxy.await_metric("spillway_requests_total", ending == Ending::closed, {{"outcome", "ok"}}));
+    }
+  }
+}
+
 TEST_CASE("an answer that is none is a 502, and its connection is not used again") {
   using namespace std::string_literals;
   const std::string ok = "HTTP/1.1 200 OK\r\n";
