@@ -1,5 +1,6 @@
 #include "api/date.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 
@@ -24,7 +25,8 @@ std::optional<Day> parse_date(std::string_view text) {
 }
 
 std::string to_text(Day day) {
-  const std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(day))};
+  const std::chrono::year_month_day date{
+      std::chrono::sys_days(std::chrono::days(std::clamp(day, kFirstDay, kLastDay)))};
   // By hand: a page of results has many, and printf takes longer than all else about a row.
   std::string text = "0000-00-00";
   auto write = [&text](std::size_t last, unsigned value) {

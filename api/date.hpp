@@ -10,9 +10,12 @@ namespace api {
 /// A calendar day as days since 1970-01-01.
 using Day = std::int32_t;
 
-/// Exactly `YYYY-MM-DD`, years 1 to 9999.
+inline constexpr Day kFirstDay = -719'162;  ///< 0001-01-01
+inline constexpr Day kLastDay = 2'932'896;  ///< 9999-12-31
+
+/// Exactly `YYYY-MM-DD`, kFirstDay to kLastDay.
 std::optional<Day> parse_date(std::string_view text);
-/// Years 0 to 9999.
+/// kFirstDay to kLastDay; what lies beyond is shown as the nearest of them.
 std::string to_text(Day day);
 /// In UTC.
 Day today();

@@ -115,8 +115,12 @@ JsonWriter& JsonWriter::value(double number, int decimals) {
 }
 
 JsonWriter& JsonWriter::hundredths(int number) {
-  value(static_cast<std::int64_t>(number / 100));
-  const char digits[] = {'.', static_cast<char>('0' + number / 10 % 10), static_cast<char>('0' + number % 10)};
+  separate();
+  const std::int64_t magnitude = number < 0 ? -std::int64_t{number} : number;
+  if (number < 0) out_ += '-';
+  char whole[24];
+  out_.append(whole, std::to_chars(whole, whole + sizeof(whole), magnitude / 100).ptr);
+  const char digits[] = {'.', static_cast<char>('0' + magnitude / 10 % 10), static_cast<char>('0' + magnitude % 10)};
   out_.append(digits, sizeof(digits));
   return *this;
 }

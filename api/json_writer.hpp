@@ -24,7 +24,7 @@ class JsonWriter {
   JsonWriter& value(int number) { return value(static_cast<std::int64_t>(number)); }
   JsonWriter& value(std::int64_t number);
   JsonWriter& value(double number, int decimals);
-  /// 350 as 3.50; not below 0.
+  /// 350 as 3.50.
   JsonWriter& hundredths(int number);
   JsonWriter& null();
 

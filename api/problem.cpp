@@ -104,6 +104,9 @@ void answer_trouble(const Request& request, Response& response, Trouble trouble)
       response.reason = "client_gone";
       response.unanswered = true;
       return;
+    case Trouble::unreadable:
+      response.reason = "database_value";
+      return answer_problem(request, response, 500, "The database holds what this service cannot answer with");
     case Trouble::refused:
       response.reason = "database_error";
       return answer_problem(request, response, 500, "The database refused the query");

@@ -1,5 +1,6 @@
 #include "api/repository.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include <spdlog/spdlog.h>
@@ -8,18 +9,37 @@ namespace api {
 
 namespace {
 
+using db::Column;
+using db::Kind;
 using db::Parameters;
 using db::Statement;
 
-// The columns of a summary, read by `Repository::summary` in this order.
+// The columns of a summary, read by `Repository::summary` in this order. Every statement says what its columns hold,
+// and `run` looks whether they do.
 #define SUMMARY_COLUMNS "s.id, s.name, s.provider, s.amount, s.deadline, (s.min_gpa * 100)::int4, s.majors"
-constexpr int kSummaryColumns = 7;
+constexpr std::array kSummary{
+    Column{"id", Kind::int8},      Column{"name", Kind::text},     Column{"provider", Kind::text},
+    Column{"amount", Kind::int4},  Column{"deadline", Kind::date}, Column{"min_gpa", Kind::int4, true},
+    Column{"majors", Kind::texts},
+};
+constexpr int kSummaryColumns = static_cast<int>(kSummary.size());
+
+/// A summary and what follows it.
+template <std::size_t N>
+constexpr auto summary_and(const std::array<Column, N>& more) {
+  std::array<Column, kSummary.size() + N> all{};
+  std::copy(kSummary.begin(), kSummary.end(), all.begin());
+  std::copy(more.begin(), more.end(), all.begin() + kSummary.size());
+  return all;
+}
 
 constexpr std::array kScholarshipTypes{db::kInt8};
+constexpr auto kScholarshipColumns = summary_and(std::array{
+    Column{"description", Kind::text}, Column{"residencies", Kind::texts}, Column{"education_levels", Kind::texts}});
 constexpr Statement kScholarship{
     0, "scholarship",
     "SELECT " SUMMARY_COLUMNS ", s.description, s.residencies, s.education_levels FROM scholarships s WHERE s.id = $1",
-    kScholarshipTypes};
+    kScholarshipTypes, kScholarshipColumns};
 
 // A page by key: as cheap at the end of the list as at its start. A scholarship without majors is open to all.
 constexpr std::array kListTypes{db::kInt8, db::kText, db::kInt4, db::kDate, db::kInt4};
@@ -30,10 +50,11 @@ constexpr Statement kList{1, "list",
                           " AND ($2 IS NULL OR s.majors = '{}' OR lower($2) = ANY (lower(s.majors::text)::text[]))"
                           " AND s.amount >= $3 AND ($4 IS NULL OR s.deadline > $4)"
                           " ORDER BY s.id LIMIT $5",
-                          kListTypes};
+                          kListTypes, kSummary};
 
 // Ranks and counts on narrow rows, then fetches the wide ones for the few that are shown.
 constexpr std::array kSearchTypes{db::kText, db::kInt4};
+constexpr auto kSearchColumns = summary_and(std::array{Column{"total", Kind::int8}});
 constexpr Statement kSearch{2, "search",
                             "SELECT " SUMMARY_COLUMNS
                             ", top.total FROM ("
@@ -41,17 +62,23 @@ constexpr Statement kSearch{2, "search",
                             " FROM scholarships, websearch_to_tsquery('english', $1) AS words"
                             " WHERE search @@ words ORDER BY rank DESC, id LIMIT $2"
                             ") AS top JOIN scholarships s USING (id) ORDER BY top.rank DESC, s.id",
-                            kSearchTypes};
+                            kSearchTypes, kSearchColumns};
 
 constexpr std::array kUserTypes{db::kText};
-constexpr Statement kUser{3, "user", "SELECT id, password_hash FROM users WHERE username = $1", kUserTypes};
+constexpr std::array kUserColumns{Column{"id", Kind::int8}, Column{"password_hash", Kind::text}};
+constexpr Statement kUser{3, "user", "SELECT id, password_hash FROM users WHERE username = $1", kUserTypes,
+                          kUserColumns};
 
+constexpr std::array kServerStateColumns{Column{"max_connections", Kind::int4},
+                                         Column{"superuser_reserved_connections", Kind::int4},
+                                         Column{"version", Kind::int4}};
 constexpr Statement kServerState{4,
                                  "server_state",
                                  "SELECT current_setting('max_connections')::int4,"
                                  " current_setting('superuser_reserved_connections')::int4,"
                                  " (SELECT coalesce(max(version), 0) FROM schema_migrations)",
-                                 {}};
+                                 {},
+                                 kServerStateColumns};
 
 Trouble trouble_of(db::CheckoutFailure failure) {
   switch (failure) {
@@ -163,6 +190,13 @@ Awaitable<Answer> Repository::run(Caller caller, const Statement& statement, Par
     if (dead && lease.reused && !caller.interrupt.raised()) continue;
 
     answer.trouble = caller.interrupt.raised() && dead ? Trouble::interrupted : trouble_of(result);
+    if (answer.trouble == Trouble::none) {
+      if (const std::string fault = result.rows.fault(statement.columns); !fault.empty()) {
+        spdlog::error("statement {}: {}", statement.name, fault);
+        answer.trouble = Trouble::unreadable;
+        co_return answer;
+      }
+    }
     if (answer.trouble == Trouble::refused) {
       spdlog::error("statement {}: {} {}", statement.name, result.sqlstate, result.message);
     }

@@ -21,6 +21,7 @@ enum class Trouble : std::uint8_t {
   closing,            ///< the process is ending
   interrupted,        ///< the client has gone
   no_schema,          ///< the tables are not there: `migrate` was not run
+  unreadable,         ///< a table was altered, or a row holds what no answer can say: see the log
   refused,            ///< any other error of the server: a defect
 };
 

@@ -1,63 +1,72 @@
 #include "api/db/result.hpp"
 
-#include <bit>
-#include <cstring>
-
 namespace api::db {
 
-namespace {
-
-/// PostgreSQL's binary format is big-endian.
-template <class T>
-T big_endian(const char* bytes) {
-  T value = 0;
-  for (std::size_t i = 0; i < sizeof(T); ++i) {
-    value = static_cast<T>((value << 8) | static_cast<unsigned char>(bytes[i]));
+std::string Result::fault(std::span<const Column> columns) const {
+  const PGresult* result = result_.get();
+  const int count = static_cast<int>(columns.size());
+  if (PQnfields(result) != count) {
+    return std::to_string(PQnfields(result)) + " columns, not " + std::to_string(count);
   }
-  return value;
+  for (int i = 0; i < count; ++i) {
+    const Column& column = columns[static_cast<std::size_t>(i)];
+    const ColumnShape shape{PQftype(result, i), PQfsize(result, i), PQfformat(result, i) == 1};
+    if (fits(column.kind, shape)) continue;
+    return "column " + std::string(column.name) + " is not of type " + std::string(name_of(column.kind)) +
+           ", but of the type with the number " + std::to_string(shape.type);
+  }
+  for (int row = 0; row < rows(); ++row) {
+    for (int i = 0; i < count; ++i) {
+      const Column& column = columns[static_cast<std::size_t>(i)];
+      std::string_view fault;
+      if (!null(row, i)) {
+        fault = fault_of(column.kind, bytes(row, i));
+      } else if (!column.nullable) {
+        fault = "is NULL";
+      }
+      if (fault.empty()) continue;
+      return "column " + std::string(column.name) + " of " + name_of_row(row, columns) + ' ' + std::string(fault);
+    }
+  }
+  return {};
 }
 
-constexpr std::int32_t kDaysFrom1970To2000 = 10957;
+std::string Result::name_of_row(int row, std::span<const Column> columns) const {
+  if (columns.front().kind == Kind::int8) {
+    if (const auto id = decode_int8(bytes(row, 0))) {
+      return "the row with " + std::string(columns.front().name) + ' ' + std::to_string(*id);
+    }
+  }
+  return "row " + std::to_string(row + 1);
+}
 
-// Array header: dimensions, has-nulls flag, element type; then per dimension its length and lower bound.
-constexpr int kArrayHeader = 12;
-constexpr int kArrayDimension = 8;
-
-}  // namespace
-
-std::string_view Result::text(int row, int column) const {
+std::string_view Result::bytes(int row, int column) const {
+  if (null(row, column)) return {};
   return {PQgetvalue(result_.get(), row, column), static_cast<std::size_t>(PQgetlength(result_.get(), row, column))};
 }
 
-std::int64_t Result::int8(int row, int column) const {
-  return static_cast<std::int64_t>(big_endian<std::uint64_t>(PQgetvalue(result_.get(), row, column)));
+bool Result::boolean(int row, int column) const {
+  return decode_bool(bytes(row, column)).value_or(false);
 }
 
 std::int32_t Result::int4(int row, int column) const {
-  return static_cast<std::int32_t>(big_endian<std::uint32_t>(PQgetvalue(result_.get(), row, column)));
+  return decode_int4(bytes(row, column)).value_or(0);
 }
 
-float Result::float4(int row, int column) const {
-  return std::bit_cast<float>(big_endian<std::uint32_t>(PQgetvalue(result_.get(), row, column)));
+std::int64_t Result::int8(int row, int column) const {
+  return decode_int8(bytes(row, column)).value_or(0);
 }
 
-std::int32_t Result::date(int row, int column) const {
-  return int4(row, column) + kDaysFrom1970To2000;
+std::string_view Result::text(int row, int column) const {
+  return bytes(row, column);
+}
+
+Day Result::date(int row, int column) const {
+  return decode_date(bytes(row, column)).value_or(0);
 }
 
 std::vector<std::string_view> Result::texts(int row, int column) const {
-  const char* bytes = PQgetvalue(result_.get(), row, column);
-  std::vector<std::string_view> values;
-  if (big_endian<std::uint32_t>(bytes) == 0) return values;
-  const auto count = big_endian<std::uint32_t>(bytes + kArrayHeader);
-  values.reserve(count);
-  const char* element = bytes + kArrayHeader + kArrayDimension;
-  for (std::uint32_t i = 0; i < count; ++i) {
-    const auto length = big_endian<std::uint32_t>(element);
-    values.emplace_back(element + sizeof(length), length);
-    element += sizeof(length) + length;
-  }
-  return values;
+  return decode_texts(bytes(row, column)).value_or(std::vector<std::string_view>());
 }
 
 }  // namespace api::db

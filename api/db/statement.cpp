@@ -4,12 +4,6 @@
 
 namespace api::db {
 
-namespace {
-
-constexpr std::int32_t kDaysFrom1970To2000 = 10957;
-
-}  // namespace
-
 Parameters::Parameter& Parameters::add() {
   assert(count_ < kMaxParameters);
   return parameters_[count_++];
@@ -41,7 +35,7 @@ Parameters& Parameters::int4(std::int32_t value) {
 }
 
 Parameters& Parameters::date(std::int32_t days) {
-  return int4(days - kDaysFrom1970To2000);
+  return int4(days - kPostgresEpoch);
 }
 
 Parameters& Parameters::null() {

@@ -9,20 +9,17 @@
 
 #include <libpq-fe.h>
 
-namespace api::db {
+#include "api/db/binary_format.hpp"
 
-// Type numbers of PostgreSQL (pg_type.dat), which clients may rely on.
-inline constexpr Oid kInt8 = 20;
-inline constexpr Oid kInt4 = 23;
-inline constexpr Oid kText = 25;
-inline constexpr Oid kDate = 1082;
+namespace api::db {
 
 /// A statement with its text, fixed at compile time: no query is ever built from input.
 struct Statement {
   unsigned id;       ///< below 64; says whether a connection has prepared it
   const char* name;  ///< of the prepared statement
   const char* sql;
-  std::span<const Oid> types;  ///< of the parameters
+  std::span<const Oid> types;       ///< of the parameters
+  std::span<const Column> columns;  ///< of the result
 };
 
 inline constexpr std::size_t kMaxParameters = 8;

@@ -79,4 +79,11 @@ std::string Session::value(const std::string& sql) {
   return text;
 }
 
+bool Session::try_run(const std::string& sql) {
+  PGresult* result = PQexec(connection_.get(), sql.c_str());
+  const auto status = PQresultStatus(result);
+  PQclear(result);
+  return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+}
+
 }  // namespace api::test

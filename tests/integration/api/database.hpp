@@ -34,6 +34,8 @@ class Session {
   explicit Session(const std::string& url = Database::shared().url());
   void run(const std::string& sql);
   std::string value(const std::string& sql);
+  /// Whether the server takes it.
+  bool try_run(const std::string& sql);
 
  private:
   struct Finish {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "api/repository.hpp"
+#include "api/schema/schema.hpp"
 #include "tests/integration/api/client.hpp"
 #include "tests/integration/api/database.hpp"
 #include "tests/integration/api/program.hpp"
@@ -169,7 +170,7 @@ TEST_CASE("migrate and seed-demo may be run again, and at the same time") {
     std::vector<std::unique_ptr<Program>> programs;
     for (int i = 0; i < 4; ++i) programs.push_back(std::make_unique<Program>(Start{config, {"migrate"}, {}, {}}));
     for (auto& program : programs) CHECK(program->wait() == 0);
-    CHECK(Session(url).value("SELECT string_agg(version::text, ',' ORDER BY version) FROM schema_migrations") == "1,2,3");
+    CHECK(Session(url).value("SELECT count(*) FROM schema_migrations") == std::to_string(schema::migrations().size()));
   }
   {
     std::vector<std::unique_ptr<Program>> programs;
