@@ -57,7 +57,7 @@ int main(int argc, char** argv) {
 
   api::Listener listener;
   if (!listener.open(config.listen, error)) return fail(error);
-  std::signal(SIGPIPE, SIG_IGN);
+  for (const int signal : {SIGPIPE, SIGUSR1, SIGUSR2}) std::signal(signal, SIG_IGN);
   api::start_log(config.log.level);
   bool good = false;
   {

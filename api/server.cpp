@@ -56,8 +56,9 @@ Server::Server(ApiConfig config, db::ConnectOptions options, Listener listener, 
       pool_(std::make_unique<db::Pool>(executors(contexts_), std::move(options), pool_settings(config_.database),
                                        config_.database.echo_pool)),
       services_(std::make_unique<Services>(config_, *pool_)),
-      signals_(*contexts_.front(), SIGTERM, SIGINT, SIGHUP),
+      signals_(*contexts_.front()),
       drain_timer_(contexts_.front()->get_executor()) {
+  for (const int signal : {SIGTERM, SIGINT, SIGQUIT, SIGHUP}) signals_.add(signal);
   shared_.access = config_.log.access;
   for (int home = 0; home < config_.workers; ++home) {
     workers_.push_back(std::make_unique<Worker>(

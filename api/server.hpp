@@ -20,7 +20,7 @@ class Server {
   Server(ApiConfig config, db::ConnectOptions options, Listener listener, std::string config_path);
   ~Server();
 
-  /// Until SIGTERM or SIGINT and the drain that follows. False: the database has refused at the start, for good.
+  /// Until SIGTERM, SIGINT or SIGQUIT and the drain that follows. False: the database has refused at the start, for good.
   bool run();
 
  private:

@@ -35,7 +35,7 @@ int listening_socket(int& port) {
 }
 
 TEST_CASE("SIGTERM: requests in progress are finished, idle connections closed, new ones refused, exit 0") {
-  for (int signal : {SIGTERM, SIGINT}) {
+  for (int signal : {SIGTERM, SIGINT, SIGQUIT}) {
     Program api(database());
     Client idle(api.port());
     idle.login();
@@ -55,6 +55,15 @@ TEST_CASE("SIGTERM: requests in progress are finished, idle connections closed, 
     CHECK(reply.headers.at("connection") == "close");
     CHECK(api.wait() == 0);
   }
+}
+
+TEST_CASE("SIGUSR1, SIGUSR2 and SIGPIPE change nothing") {
+  Program api(database());
+  for (int signal : {SIGUSR1, SIGUSR2, SIGPIPE}) {
+    api.signal(signal);
+    CHECK(Client(api.port()).request("GET", "/health").status == 200);
+  }
+  CHECK(api.stop() == 0);
 }
 
 TEST_CASE("The drain ends in time although a request does not") {
