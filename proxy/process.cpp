@@ -1,18 +1,17 @@
 #include "proxy/process.hpp"
 
-#include <csignal>
 #include <ctime>
 #include <utility>
 
 #include <fmt/format.h>
 #include <systemd/sd-daemon.h>
-#include <unistd.h>
 
 #include "config/command_line.hpp"
 #include "config/restart.hpp"
 #include "config/write.hpp"
 #include "proxy/admin/pages.hpp"
 #include "proxy/config/fields.hpp"
+#include "proxy/drain.hpp"
 #include "proxy/version.hpp"
 
 namespace spillway {
@@ -23,22 +22,25 @@ constexpr Duration kTick = std::chrono::milliseconds(200);
 
 Process::Process(ProxyConfig config, std::string config_path)
     : config_(std::move(config)),
+      in_force_(config_),
       config_path_(std::move(config_path)),
+      signals_(config_.timeouts.drain, {.stop = [this] { net::asio::post(loop_, [this] { drain(); }); },
+                                        .reload = [this] { net::asio::post(loop_, [this] { reload(); }); }}),
       shared_(config_),
-      signals_(loop_.get_executor()),
       watch_(loop_.get_executor(), config_path_, [this] { reload(); }),
       drain_timer_(loop_.get_executor()),
       tick_timer_(loop_.get_executor()) {
-  ::signal(SIGPIPE, SIG_IGN);  // a reader of the log may go away
-  // Before the first line of the log: who has read that it listens may tell it to stop. Signals wait for run().
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
   shared_.state.maintenance = config_.maintenance.enabled;
   shared_.state.reload_time = std::time(nullptr);
 }
 
-Process::~Process() = default;
+/// Coroutines that wait on the loop refer to the members.
+Process::~Process() {
+  loop_.shutdown();
+}
 
 bool Process::start() {
+  descriptors_.limit = raise_descriptor_limit();
   std::string error;
   shared_.endpoint = upstream::resolve(config_.upstream.address, error);
   if (!error.empty()) shared_.log.error(error);
@@ -47,7 +49,40 @@ bool Process::start() {
     // A copy for each: the count of who holds it is not fought over.
     workers_.push_back(std::make_unique<relay::Worker>(shared_, std::make_shared<const relay::Settings>(*settings)));
   }
-  return error.empty() && open_admin() && open_listeners();
+  if (!error.empty() || !open_admin() || !open_listeners()) return false;
+  descriptors_.used = open_descriptors();
+  return fit_to_descriptors();
+}
+
+/// Lowers limits that the process's descriptors cannot carry: else clients would take those that connections to the
+/// API, the admin listener and the health poll need. False: there is room for nothing.
+bool Process::fit_to_descriptors() {
+  in_force_ = config_;
+  const Connections wanted{config_.limits.connections, config_.upstream.max_connections,
+                           admin::Server::kConnectionsMax};
+  const Connections fitted = fit(descriptors_, wanted, config_.workers);
+  if (fitted.clients == 0) {
+    shared_.log.error(fmt::format("RLIMIT_NOFILE is {}, of which {} are taken: that leaves no room for clients",
+                                  descriptors_.limit, descriptors_.used));
+    return false;
+  }
+  admin_->set_connections_max(fitted.admin);
+  in_force_.limits.connections = fitted.clients;
+  in_force_.upstream.max_connections = fitted.upstream;
+  std::string lowered;
+  if (fitted != wanted) {
+    lowered = fmt::format(
+        "RLIMIT_NOFILE is {}: limits.connections is lowered from {} to {}, upstream.max_connections from {} to {}",
+        descriptors_.limit, wanted.clients, fitted.clients, wanted.upstream, fitted.upstream);
+  }
+  if (lowered != lowered_ && !lowered.empty()) shared_.log.warning(lowered);
+  lowered_ = lowered;
+  apply();
+  return true;
+}
+
+void Process::apply() {
+  for (const auto& worker : workers_) worker->reconfigure(std::make_shared<const relay::Settings>(in_force_));
 }
 
 bool Process::open_listeners() {
@@ -87,7 +122,7 @@ bool Process::open_admin() {
   admin_ = std::make_unique<admin::Server>(
       loop_, std::move(sockets.front()),
       admin::pages({metrics_.get(), values, [this] { return shared_.gate.snapshot(Clock::now()); }, history_.get(),
-                    &shared_.refusals, [this] { return config::to_yaml(config_, kProxyDefinition); }}));
+                    &shared_.refusals, [this] { return config::to_yaml(in_force_, kProxyDefinition); }}));
   return true;
 }
 
@@ -106,7 +141,6 @@ void Process::announce(const std::vector<std::string>& addresses) {
 }
 
 int Process::run() {
-  on_signal();
   std::string error;
   if (config_.reload == Reload::automatic && !watch_.start(error)) {
     shared_.log.warning(error + "; reload by SIGHUP");
@@ -116,6 +150,7 @@ int Process::run() {
   health_ = std::make_unique<upstream::HealthPoller>(
       loop_, shared_.endpoint, config_.upstream.health,
       [this, first = true](const upstream::HealthResult& result) mutable {
+        if (!result.asked) return;
         shared_.gate.polled(result.healthy, result.report, Clock::now());
         const bool was_healthy = shared_.state.upstream_healthy.exchange(result.healthy);
         if (!std::exchange(first, false) && was_healthy == result.healthy) return;
@@ -159,38 +194,29 @@ void Process::tick() {
   });
 }
 
-void Process::on_signal() {
-  signals_.async_wait([this](net::error_code error, int signal) {
-    if (error) return;
-    if (signal == SIGHUP) {
-      reload();
-    } else if (shared_.state.draining) {
-      ::_exit(config::kExitOk);  // told twice: at once
-    } else {
-      drain();
-    }
-    on_signal();
-  });
-}
-
 void Process::drain() {
+  const Time told = Clock::now();
+  const DrainPlan plan = plan_drain(config_.timeouts);
   shared_.state.draining = true;
   ::sd_notify(0, "STOPPING=1");
   shared_.log.info("draining");
-  drain_timer_.expires_after(config_.timeouts.drain_delay);
-  drain_timer_.async_wait([this](net::error_code) {
+  const auto at = [this, told](Duration when, auto what) {
+    drain_timer_.expires_at(told + when);
+    drain_timer_.async_wait([what](net::error_code error) {
+      if (!error) what();
+    });
+  };
+  at(plan.begin, [this, plan, at] {
     for (const auto& worker : workers_) worker->drain();
-    drain_timer_.expires_after(config_.timeouts.drain - config_.timeouts.drain_delay);
-    drain_timer_.async_wait([this](net::error_code error) {
-      if (!error) cut();
+    at(plan.close, [this, plan, at] {
+      shared_.log.warning("timeouts.drain is over: closing what is still open");
+      shared_.gate.refuse_waiting(admission::Reason::draining);
+      for (const auto& worker : workers_) worker->end_tunnels();
+      at(plan.cut, [this] {
+        for (const auto& worker : workers_) worker->abort();
+      });
     });
   });
-}
-
-void Process::cut() {
-  shared_.log.warning("timeouts.drain is over: closing what is still open");
-  shared_.gate.refuse_waiting(admission::Reason::draining);
-  for (const auto& worker : workers_) worker->abort();
 }
 
 void Process::reload() {
@@ -206,7 +232,8 @@ void Process::reload() {
     shared_.log.warning(key + " has changed: takes effect at the next start");
   }
   config_ = std::move(loaded.config);
-  for (const auto& worker : workers_) worker->reconfigure(std::make_shared<const relay::Settings>(config_));
+  fit_to_descriptors();
+  signals_.set_drain(config_.timeouts.drain);
   shared_.gate.configure(relay::admission_policy(config_), config_.retry.budget, Clock::now());
   shared_.log.configure(config_.log);
   health_->configure(config_.upstream.health);

@@ -5,19 +5,19 @@
 #include <thread>
 #include <vector>
 
-#include <boost/asio/signal_set.hpp>
-
 #include "proxy/admin/server.hpp"
 #include "proxy/config/config.hpp"
+#include "proxy/descriptors.hpp"
 #include "proxy/file_watch.hpp"
 #include "proxy/relay/worker.hpp"
+#include "proxy/signals.hpp"
 #include "proxy/telemetry/history.hpp"
 #include "proxy/telemetry/metrics.hpp"
 #include "proxy/upstream/health.hpp"
 
 namespace spillway {
 
-/// The running proxy: workers on threads of their own; admin listener, health polls and signals on the caller's.
+/// The running proxy: workers and signals on threads of their own; admin listener and health polls on the caller's.
 class Process {
  public:
   Process(ProxyConfig config, std::string config_path);
@@ -31,19 +31,26 @@ class Process {
  private:
   bool open_listeners();
   bool open_admin();
-  void on_signal();
+  bool fit_to_descriptors();
+  void apply();
   void reload();
   void drain();
-  void cut();
   void tick();
   void announce(const std::vector<std::string>& addresses);
 
-  ProxyConfig config_;
+  struct Loop : net::asio::io_context {
+    using io_context::shutdown;
+  };
+
+  ProxyConfig config_;    ///< as the file says, but for what waits for a restart
+  ProxyConfig in_force_;  ///< the same, with limits that fit the descriptors
   std::string config_path_;
+  Loop loop_;
+  Signals signals_;  ///< before anything that starts a thread, and until the log has ended
   relay::Shared shared_;
-  net::asio::io_context loop_;
-  net::asio::basic_signal_set<net::Executor> signals_;
-  FileWatch watch_;  ///< of the configuration
+  Descriptors descriptors_;
+  std::string lowered_;  ///< what the log has said of limits that do not fit
+  FileWatch watch_;      ///< of the configuration
   using Timer = net::asio::basic_waitable_timer<Clock, net::asio::wait_traits<Clock>, net::Executor>;
   Timer drain_timer_;
   Timer tick_timer_;

@@ -14,6 +14,7 @@ proxy/http/                : proxy/http/ : llhttp.h arpa/inet.h
 proxy/classify/            : proxy/classify/ proxy/config/config.hpp proxy/http/ : arpa/inet.h
 proxy/admission/           : proxy/admission/ proxy/upstream/breaker.hpp proxy/clock.hpp :
 proxy/net/                 : proxy/net/ proxy/clock.hpp config/ : boost/ systemd/ posix
+proxy/net/listener         : proxy/net/ proxy/clock.hpp config/ : boost/ systemd/ posix linux/filter.h
 proxy/net/timer_wheel      : proxy/net/ proxy/clock.hpp : boost/intrusive/
 proxy/telemetry/           : proxy/telemetry/ proxy/admission/reason.hpp proxy/upstream/load_report.hpp proxy/config/ proxy/clock.hpp : prometheus/ spdlog/ fmt/ posix
 proxy/upstream/            : proxy/upstream/ proxy/net/ proxy/http/ proxy/config/ proxy/telemetry/ proxy/clock.hpp config/ : boost/

@@ -14,17 +14,52 @@ namespace http = boost::beast::http;
 
 using AdminStream = beast::basic_stream<net::asio::generic::stream_protocol, net::Executor>;
 
-constexpr int kConnectionsMax = 64;  ///< a few scrapers and people
 constexpr std::uint32_t kHeadMax = 8 * 1024;
 constexpr auto kTimeout = std::chrono::seconds(10);  ///< for a request, and between two
 
 }  // namespace
 
+/// In its server's list for as long as it lives.
+class Server::Connection : public boost::intrusive::list_base_hook<boost::intrusive::tag<Server>> {
+ public:
+  Connection(Server& server, net::Socket socket) : stream(std::move(socket)), server_(server) {
+    server_.connections_.push_back(*this);
+    ++server_.count_;
+  }
+  ~Connection() { leave(); }
+  Connection(const Connection&) = delete;
+
+  /// It has asked for a page: others make room first.
+  void heard() {
+    if (!is_linked()) return;
+    server_.connections_.erase(Connections::s_iterator_to(*this));
+    server_.connections_.push_back(*this);
+  }
+  void make_room() {
+    leave();
+    stream.close();  // ends what its coroutine waits for
+  }
+
+  AdminStream stream;
+
+ private:
+  void leave() {
+    if (!is_linked()) return;
+    server_.connections_.erase(Connections::s_iterator_to(*this));
+    --server_.count_;
+  }
+
+  Server& server_;
+};
+
 Server::Server(net::asio::io_context& loop, net::ListenSocket socket, Pages pages)
     : loop_(loop), pages_(std::move(pages)), listener_(loop.get_executor(), std::move(socket), [this](net::Accepted a) {
-        if (connections_ >= kConnectionsMax) return;
-        net::asio::co_spawn(loop_, serve(std::move(a.socket)), net::asio::detached);
+        if (count_ >= connections_max_) connections_.front().make_room();
+        net::asio::co_spawn(loop_, serve(std::make_unique<Connection>(*this, std::move(a.socket))),
+                            net::asio::detached);
       }) {}
+
+Server::~Server() = default;
 
 void Server::start() {
   listener_.start();
@@ -40,9 +75,8 @@ Page Server::answer(std::string_view method, std::string_view target) const {
   return page->second();
 }
 
-net::Task<> Server::serve(net::Socket socket) {
-  ++connections_;
-  AdminStream stream(std::move(socket));
+net::Task<> Server::serve(std::unique_ptr<Connection> connection) {
+  AdminStream& stream = connection->stream;
   beast::flat_buffer buffer;
   for (bool more = true; more;) {
     http::request_parser<http::empty_body> parser;
@@ -50,6 +84,7 @@ net::Task<> Server::serve(net::Socket socket) {
     stream.expires_after(kTimeout);
     const auto [read_error, read] = co_await http::async_read(stream, buffer, parser, net::kAwait);
     if (read_error) break;
+    connection->heard();
     const auto& request = parser.get();
     const Page page = answer({request.method_string().data(), request.method_string().size()},
                              {request.target().data(), request.target().size()});
@@ -64,7 +99,6 @@ net::Task<> Server::serve(net::Socket socket) {
     const auto [write_error, written] = co_await http::async_write(stream, response, net::kAwait);
     more = !write_error && request.keep_alive();
   }
-  --connections_;
 }
 
 }  // namespace spillway::admin

@@ -5,6 +5,8 @@
 #include <memory>
 #include <string>
 
+#include <boost/intrusive/list.hpp>
+
 #include "proxy/net/io.hpp"
 #include "proxy/net/listener.hpp"
 
@@ -17,23 +19,36 @@ struct Page {
 };
 
 /// The read-only admin listener: GET and HEAD of a few paths, each made by a function on the control loop.
-/// Bounded in connections, head size and time, so that a stuck scraper costs nothing.
+/// Bounded in connections, head size and time, so that a stuck scraper costs nothing. A new connection beyond the bound
+/// takes the place of the one that has been silent longest: nobody can lock probes and scrapers out by connecting.
 class Server {
  public:
   using Pages = std::map<std::string, std::function<Page()>, std::less<>>;
 
+  static constexpr int kConnectionsMax = 64;  ///< a few scrapers, probes and people
+
+  /// `loop` must be shut down before the server goes.
   Server(net::asio::io_context& loop, net::ListenSocket socket, Pages pages);
+  ~Server();
+  /// At least 1.
+  void set_connections_max(int count) { connections_max_ = count; }
   void start();
   void stop();
 
  private:
-  net::Task<> serve(net::Socket socket);
+  class Connection;
+  using Connections = boost::intrusive::list<
+      Connection, boost::intrusive::base_hook<boost::intrusive::list_base_hook<boost::intrusive::tag<Server>>>>;
+
+  net::Task<> serve(std::unique_ptr<Connection> connection);
   Page answer(std::string_view method, std::string_view target) const;
 
   net::asio::io_context& loop_;
   Pages pages_;
   net::Listener listener_;
-  int connections_ = 0;
+  int connections_max_ = kConnectionsMax;
+  int count_ = 0;
+  Connections connections_;  ///< the one silent longest first
 };
 
 }  // namespace spillway::admin

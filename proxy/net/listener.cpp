@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -13,6 +14,8 @@
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
+
+#include "proxy/net/keepalive.hpp"
 
 namespace spillway::net {
 
@@ -54,7 +57,9 @@ ListenSocket listen_on(const sockaddr* address, socklen_t length, bool share_por
 /// Copies of one descriptor: the workers share its queue.
 std::vector<ListenSocket> shared_by_all(ListenSocket first, int workers) {
   std::vector<ListenSocket> sockets;
-  for (int i = 1; i < workers; ++i) sockets.emplace_back(::fcntl(first.get(), F_DUPFD_CLOEXEC, 3));
+  for (int i = 1; i < workers; ++i) {
+    sockets.emplace_back(::fcntl(first.get(), F_DUPFD_CLOEXEC, 3), first.inherited());
+  }
   sockets.push_back(std::move(first));
   return sockets;
 }
@@ -105,7 +110,7 @@ std::vector<ListenSocket> adopt(const config::Address& address, int workers, std
   if (!listening) return error = to_text(address) + " is not a listening socket", std::vector<ListenSocket>{};
   ::fcntl(address.descriptor, F_SETFL, ::fcntl(address.descriptor, F_GETFL) | O_NONBLOCK);
   ::fcntl(address.descriptor, F_SETFD, FD_CLOEXEC);
-  return shared_by_all(ListenSocket(address.descriptor), workers);
+  return shared_by_all(ListenSocket(address.descriptor, true), workers);
 }
 
 std::string host_of(const sockaddr_storage& address) {
@@ -121,6 +126,14 @@ std::string host_of(const sockaddr_storage& address) {
     }
   }
   return text;
+}
+
+/// From now on the kernel drops what comes to connect, so that the queue of accepted connections ends somewhere. Who is
+/// dropped tries again in a second, and meets whoever listens then. (Refused by the kernel, it does no harm.)
+void refuse_new(int descriptor) {
+  sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+  const sock_fprog program{1, &nothing};
+  ::setsockopt(descriptor, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }
 
 }  // namespace
@@ -164,11 +177,18 @@ std::string local_name(const ListenSocket& socket) {
   return (v6 ? "[" + host_of(address) + "]" : host_of(address)) + ":" + std::to_string(port);
 }
 
-Listener::Listener(Executor executor, ListenSocket socket, Handler handler)
-    : descriptor_(executor, socket.release()),
+Listener::Listener(Executor executor, ListenSocket socket, Handler handler, MakeRoom make_room)
+    : descriptor_(executor),
       pause_(executor),
       handler_(std::move(handler)),
-      reserve_(open_reserve()) {}
+      make_room_(std::move(make_room)),
+      inherited_(socket.inherited()),
+      reserve_(open_reserve()) {
+  const int on = 1;  // what is accepted inherits both
+  ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  keep_alive(socket.get());
+  descriptor_.assign(socket.release());
+}
 
 Listener::~Listener() {
   if (reserve_ >= 0) ::close(reserve_);
@@ -176,6 +196,17 @@ Listener::~Listener() {
 
 void Listener::start() {
   wait();
+}
+
+void Listener::drain() {
+  if (!descriptor_.is_open()) return;
+  if (!inherited_) refuse_new(descriptor_.native_handle());
+  // No more than can have waited: others may go on filling the queue.
+  for (int i = 0; i < kBacklog; ++i) {
+    const Accept accept = accept_one();
+    if (accept == Accept::nobody_waits || accept == Accept::no_descriptors) break;
+  }
+  stop();
 }
 
 void Listener::stop() {
@@ -190,33 +221,49 @@ void Listener::wait() {
   });
 }
 
+Listener::Accept Listener::accept_one() {
+  sockaddr_storage address{};
+  socklen_t length = sizeof address;
+  const int client = ::accept4(descriptor_.native_handle(), reinterpret_cast<sockaddr*>(&address), &length,
+                               SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (client < 0) {
+    const bool exhausted = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+    if (exhausted) return Accept::no_descriptors;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return Accept::nobody_waits;
+    return Accept::failed;  // the client was gone before it was accepted
+  }
+  Socket socket(descriptor_.get_executor());
+  error_code error;
+  socket.assign(asio::generic::stream_protocol(address.ss_family, 0), client, error);
+  if (error) {
+    ::close(client);
+    return Accept::failed;
+  }
+  socket.non_blocking(true, error);
+  handler_({std::move(socket), host_of(address)});
+  return Accept::handed_on;
+}
+
 void Listener::accept_batch() {
   for (int i = 0; i < kBatch && descriptor_.is_open(); ++i) {
-    sockaddr_storage address{};
-    socklen_t length = sizeof address;
-    const int client = ::accept4(descriptor_.native_handle(), reinterpret_cast<sockaddr*>(&address), &length,
-                                 SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (client < 0) {
-      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) return shed_without_descriptors();
-      if (errno == EAGAIN || errno == EWOULDBLOCK) break;
-      continue;  // the client was gone before it was accepted
-    }
-    const int on = 1;
-    if (address.ss_family != AF_UNIX) ::setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    Socket socket(descriptor_.get_executor());
-    error_code error;
-    socket.assign(asio::generic::stream_protocol(address.ss_family, 0), client, error);
-    if (error) {
-      ::close(client);
-      continue;
-    }
-    socket.non_blocking(true, error);
-    handler_({std::move(socket), host_of(address)});
+    const Accept accept = accept_one();
+    if (accept == Accept::no_descriptors) return without_descriptors();
+    if (accept == Accept::nobody_waits) break;
   }
   if (descriptor_.is_open()) wait();
 }
 
-void Listener::shed_without_descriptors() {
+void Listener::without_descriptors() {
+  if (!make_room_ || !make_room_()) shed_batch();
+  pause_.expires_after(kPause);
+  pause_.async_wait([this](error_code error) {
+    if (error || !descriptor_.is_open()) return;
+    if (reserve_ < 0) reserve_ = open_reserve();
+    wait();
+  });
+}
+
+void Listener::shed_batch() {
   for (int i = 0; i < kBatch && reserve_ >= 0; ++i) {
     ::close(reserve_);
     const int client = ::accept(descriptor_.native_handle(), nullptr, nullptr);
@@ -224,12 +271,6 @@ void Listener::shed_without_descriptors() {
     reserve_ = open_reserve();
     if (client < 0) break;
   }
-  pause_.expires_after(kPause);
-  pause_.async_wait([this](error_code error) {
-    if (error || !descriptor_.is_open()) return;
-    if (reserve_ < 0) reserve_ = open_reserve();
-    wait();
-  });
 }
 
 }  // namespace spillway::net

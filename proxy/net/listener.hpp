@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -17,16 +18,20 @@ namespace spillway::net {
 /// An owned listening descriptor.
 class ListenSocket {
  public:
-  explicit ListenSocket(int descriptor) : descriptor_(descriptor) {}
-  ListenSocket(ListenSocket&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+  /// `inherited`: others may go on listening on it when we are done.
+  explicit ListenSocket(int descriptor, bool inherited = false) : descriptor_(descriptor), inherited_(inherited) {}
+  ListenSocket(ListenSocket&& other) noexcept
+      : descriptor_(std::exchange(other.descriptor_, -1)), inherited_(other.inherited_) {}
   ListenSocket& operator=(ListenSocket&&) = delete;
   ~ListenSocket();
 
   int release() { return std::exchange(descriptor_, -1); }
   int get() const { return descriptor_; }
+  bool inherited() const { return inherited_; }
 
  private:
   int descriptor_;
+  bool inherited_;
 };
 
 /// Opens `address` once per worker: TCP sockets of their own that share the port, so that the kernel spreads
@@ -45,28 +50,38 @@ struct Accepted {
   std::string peer;  ///< address without port; empty for a unix socket
 };
 
-/// Accepts in batches and hands each connection on. When descriptors run out, a reserve one is spent to close
-/// what waits, so that clients learn of it and the loop does not spin; then accepting pauses for `kPause`.
+/// Accepts in batches and hands each connection on. When descriptors run out, accepting pauses for `kPause`, so that
+/// the loop does not spin. Before, `make_room` is asked; if there is no room to make, a reserve descriptor is spent to
+/// close what waits, so that clients learn of it.
 class Listener {
  public:
   using Handler = std::function<void(Accepted)>;
+  using MakeRoom = std::function<bool()>;
 
-  Listener(Executor executor, ListenSocket socket, Handler handler);
+  Listener(Executor executor, ListenSocket socket, Handler handler, MakeRoom make_room = {});
   ~Listener();
   void start();
+  /// Hands on what the kernel has accepted already, then closes: those clients believe that they are connected.
+  void drain();
   void stop();
 
  private:
   static constexpr int kBatch = 64;  ///< connections per turn of the loop: others get their turn too
   static constexpr Duration kPause = std::chrono::milliseconds(100);
 
+  enum class Accept : std::uint8_t { handed_on, failed, nobody_waits, no_descriptors };
+
   void wait();
+  Accept accept_one();
   void accept_batch();
-  void shed_without_descriptors();
+  void without_descriptors();
+  void shed_batch();
 
   asio::posix::basic_stream_descriptor<Executor> descriptor_;
   asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor> pause_;
   Handler handler_;
+  MakeRoom make_room_;
+  bool inherited_;
   int reserve_;
 };
 

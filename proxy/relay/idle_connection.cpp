@@ -34,7 +34,8 @@ void IdleConnection::end() {
 
 void IdleConnection::close() {
   closing_ = true;
-  end();
+  net::error_code ignored;
+  client_.socket.close(ignored);  // ends the wait, too
 }
 
 bool IdleConnection::bytes_wait() {

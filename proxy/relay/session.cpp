@@ -283,6 +283,7 @@ void Session::end_idle() {
 void Session::make_room() {
   closing_ = true;
   end_idle();
+  client_.close();
 }
 
 void Session::abort() {

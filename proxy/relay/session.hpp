@@ -33,7 +33,7 @@ class Session final : public net::Deadline, public net::Stream::Observer, public
   void unlink_from_worker() { SessionHook::unlink(); }
   /// Gives a warm connection's buffer back early.
   void cool();
-  /// Ends an idle connection or a tunnel: the worker drains, or another connection needs its place.
+  /// Ends an idle connection (the worker drains, or another one needs its place) or a tunnel (the drain is over).
   void end_idle();
   /// A request is on its way to an idle connection already.
   bool bytes_wait() { return client_.bytes_wait(); }

@@ -134,7 +134,10 @@ net::Task<Failure> Session::connect() {
   net::error_code error;
   const upstream::Endpoint& endpoint = worker_.shared().endpoint;
   upstream_ = worker_.upstream().open(endpoint, worker_.executor(), error);
-  if (!upstream_) co_return Failure::refused(admission::Reason::capacity);
+  if (!upstream_) {
+    if (error) worker_.out_of_descriptors();
+    co_return Failure::refused(admission::Reason::capacity);
+  }
   counters.upstream_connects.add();
   timed_out_ = false;
   if (!error) {

@@ -43,7 +43,7 @@ net::Task<Session::After> Session::tunnel() {
   arm(x.answered, timeouts.tunnel);
   if (timeouts.tunnel == kUnlimited) disarm();
   worker_.session_tunnels(*this);
-  if (!worker_.draining()) co_await tunnel.run();
+  co_await tunnel.run();
   worker_.session_busy(*this);
   client_.observe(this);
   co_return tunnel_ended(tunnel);
@@ -56,13 +56,12 @@ Session::After Session::tunnel_ended(const Tunnel& tunnel) {
   // How long it took says nothing about how the API is doing.
   x.permit->complete(admission::Completion::ignore);
   x.permit.reset();
-  const bool stopped = timed_out_ || ending_ || worker_.draining();
+  const bool stopped = timed_out_ || ending_;
   const bool clean = tunnel.complete() || (stopped && !tunnel.owes());
   if (!clean) upstream_->stream.reset();
   drop_upstream();
   std::string_view reason;
-  if (!tunnel.complete())
-    reason = stopped ? (ending_ || worker_.draining() ? "draining" : "tunnel_idle") : "tunnel_cut";
+  if (!tunnel.complete()) reason = ending_ ? "draining" : stopped ? "tunnel_idle" : "tunnel_cut";
   account(x.response.status, telemetry::Outcome::ok, reason);
   if (!clean) return After::reset;
   ending_ = false;  // there is a moment left for the client to read what it was sent

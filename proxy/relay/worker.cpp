@@ -18,6 +18,10 @@ constexpr int kWarmMax = 256;
 constexpr Duration kFreshMayTake = std::chrono::seconds(1);
 /// Connections that are looked at for one that is idle indeed. Those that are stand in front.
 constexpr int kLooksForIdle = 8;
+/// Idle clients closed at a time when descriptors have run out.
+constexpr int kRoomMade = 16;
+/// At most that often the log says that they have.
+constexpr Duration kTellAgain = std::chrono::seconds(10);
 constexpr Duration kGateTick = std::chrono::milliseconds(10);
 /// Input and output of an event loop stay on its thread, so the reactor needs no locks; posting does.
 constexpr int kOneThread = BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO;
@@ -38,8 +42,9 @@ Worker::Worker(Shared& shared, std::shared_ptr<const Settings> settings)
 Worker::~Worker() = default;
 
 void Worker::listen(net::ListenSocket socket) {
-  listeners_.push_back(std::make_unique<net::Listener>(executor(), std::move(socket),
-                                                       [this](net::Accepted a) { accepted(std::move(a)); }));
+  listeners_.push_back(std::make_unique<net::Listener>(
+      executor(), std::move(socket), [this](net::Accepted a) { accepted(std::move(a)); },
+      [this] { return out_of_descriptors(); }));
 }
 
 void Worker::run() {
@@ -54,16 +59,10 @@ void Worker::reconfigure(std::shared_ptr<const Settings> settings) {
   });
 }
 
-void Worker::stop_accepting() {
-  net::asio::post(loop_, [this] {
-    for (auto& listener : listeners_) listener->stop();
-  });
-}
-
 void Worker::drain() {
   net::asio::post(loop_, [this] {
     draining_ = true;
-    for (auto& listener : listeners_) listener->stop();
+    for (auto& listener : listeners_) listener->drain();
     // Ending one may take it off the list, but only later, from its own coroutine.
     for (IdleConnection& idle : idle_) {
       if (idle.fresh()) {
@@ -73,8 +72,13 @@ void Worker::drain() {
       }
     }
     for (Session& session : warm_) session.end_idle();
-    for (Session& session : tunnels_) session.end_idle();
     finish_if_drained();
+  });
+}
+
+void Worker::end_tunnels() {
+  net::asio::post(loop_, [this] {
+    for (Session& session : tunnels_) session.end_idle();
   });
 }
 
@@ -141,6 +145,20 @@ bool Worker::ask_another_for_room(Client& client) {
     return true;
   }
   return false;
+}
+
+bool Worker::out_of_descriptors() {
+  const Time now = Clock::now();
+  Time told = shared_.told_of_descriptors.load();
+  if (now - told >= kTellAgain && shared_.told_of_descriptors.compare_exchange_strong(told, now)) {
+    shared_.log.warning(
+        "out of descriptors: idle clients are closed, and nobody is accepted for a moment; raise RLIMIT_NOFILE or "
+        "lower "
+        "limits.connections");
+  }
+  int closed = 0;
+  while (closed < kRoomMade && end_idlest()) ++closed;
+  return closed > 0;
 }
 
 void Worker::rest(Client client, bool ending) {

@@ -40,7 +40,8 @@ struct Shared {
   upstream::Endpoint endpoint;  ///< of the API; set before the workers start
   std::atomic<int> client_connections{0};
   std::atomic<int> upstream_connections{0};
-  std::vector<class Worker*> workers;  ///< all of them, before the first one runs
+  std::vector<class Worker*> workers;             ///< all of them, before the first one runs
+  std::atomic<Time> told_of_descriptors{Time{}};  ///< when the log last said that they have run out
 };
 
 /// One event loop with its listeners, client sessions and connections to the API. Everything but the functions marked
@@ -57,9 +58,11 @@ class Worker {
 
   // From any thread.
   void reconfigure(std::shared_ptr<const Settings> settings);
-  void stop_accepting();
-  /// Running and pipelined requests are answered, idle connections close; `run` returns when none is left.
+  /// Takes what the kernel has accepted and closes the listeners. Running and pipelined requests are answered, tunnels
+  /// go on, idle connections close; `run` returns when none is left.
   void drain();
+  /// Closes tunnels, in order.
+  void end_tunnels();
   /// Cuts what is still open.
   void abort();
   const telemetry::WorkerCounters& counters() const { return counters_; }
@@ -74,6 +77,8 @@ class Worker {
   telemetry::WorkerCounters& counters() { return counters_; }
   telemetry::IdGenerator& ids() { return ids_; }
   bool draining() const { return draining_; }
+  /// Descriptors have run out: says so, and closes idle clients. False: none is idle here.
+  bool out_of_descriptors();
   std::string_view http_date();
 
   std::unique_ptr<Exchange> take_exchange();
@@ -90,7 +95,7 @@ class Worker {
     note_idle();
   }
   void session_busy(Session& session);
-  /// It ends by itself only when its peers want: a drain ends it.
+  /// It ends by itself only when its peers want.
   void session_tunnels(Session& session);
   void session_closed();
   void rest(Client client, bool ending = false);

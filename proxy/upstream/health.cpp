@@ -51,11 +51,11 @@ net::Task<> HealthPoller::run() {
   while (!stopped_) {
     const Time began = Clock::now();
     const bool polling = config_.interval > Duration::zero();
-    HealthResult result{.healthy = true, .report = {}};
+    HealthResult result{.asked = true, .healthy = true, .report = {}};
     if (polling) result = co_await poll();
     if (stopped_) break;
     on_result_(result);
-    const Duration pause = result.healthy ? config_.interval : config_.interval / kSoonerWhileDown;
+    const Duration pause = result.healthy || !result.asked ? config_.interval : config_.interval / kSoonerWhileDown;
     timer_.expires_at(polling ? began + pause : Time::max());
     co_await timer_.async_wait(net::kAwait);
   }
@@ -65,7 +65,12 @@ net::Task<HealthResult> HealthPoller::poll() {
   PollStream stream(loop_.get_executor());
   stream.expires_after(config_.timeout);
   const auto [connect_error] = co_await stream.async_connect(endpoint_, net::kAwait);
-  if (connect_error) co_return HealthResult{};
+  if (connect_error) {
+    HealthResult failed;
+    failed.asked = connect_error != net::asio::error::no_descriptors &&
+                   connect_error != boost::system::errc::too_many_files_open_in_system;
+    co_return failed;
+  }
 
   http::request<http::empty_body> request(http::verb::get, config_.path, 11);
   request.set(http::field::host, "spillway-health");

@@ -11,6 +11,7 @@
 namespace spillway::upstream {
 
 struct HealthResult {
+  bool asked = true;                 ///< false: there was no descriptor to ask with, which says nothing of the API
   bool healthy = false;              ///< answered in time with a 2xx status
   std::optional<LoadReport> report;  ///< if the API reports one
 };

@@ -4,6 +4,8 @@
 
 #include <boost/asio/ip/tcp.hpp>
 
+#include "proxy/net/keepalive.hpp"
+
 namespace spillway::upstream {
 
 namespace {
@@ -42,9 +44,14 @@ Pool::Lease Pool::open(const Endpoint& endpoint, net::Executor executor, net::er
   }
   net::Socket socket(executor);
   socket.open(endpoint.protocol(), error);
-  if (!error) socket.non_blocking(true, error);
+  if (error) {  // no descriptor: nothing of which the API is to blame
+    open_.fetch_sub(1, std::memory_order_relaxed);
+    return nullptr;
+  }
+  socket.non_blocking(true, error);
   if (!error && endpoint.protocol().family() != AF_UNIX) {
     socket.set_option(net::asio::ip::tcp::no_delay(true), error);
+    net::keep_alive(socket.native_handle());
   }
   counters_.upstream_active.add();
   return std::make_unique<Connection>(*this, std::move(socket), blocks_);

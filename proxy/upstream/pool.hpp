@@ -44,7 +44,7 @@ class Pool final : net::Stream::Observer {
 
   /// An idle connection, or null.
   Lease take_idle();
-  /// A new, unconnected one; null when `max_connections` are open.
+  /// A new, unconnected one; null when `max_connections` are open, or with an `error` when there is no descriptor left.
   Lease open(const Endpoint& endpoint, net::Executor executor, net::error_code& error);
   /// The response ended cleanly: the connection waits for the next request.
   void give(Lease connection, Time now);

@@ -207,20 +207,5 @@ TEST_CASE("with a delay before draining, load balancers are told first, and requ
   CHECK(proxy.wait() == 0);
 }
 
-TEST_CASE("out of descriptors, it serves whom it has, and takes others again as soon as it can") {
-  Upstream upstream;
-  Proxy proxy(upstream, {.descriptors = 40});
-  Client kept(proxy);
-  CHECK(kept.get("/").status == 200);
-  {
-    std::vector<Client> flood;
-    for (int i = 0; i < 100; ++i) flood.emplace_back(proxy);
-    CHECK(flood.back().ended() == End::closed);
-    for (int i = 0; i < 10; ++i) CHECK(kept.get("/").status == 200);
-  }
-  CHECK(eventually([&] { return Client(proxy).get("/").status == 200; }));
-  CHECK(proxy.accounts_balance());
-}
-
 }  // namespace
 }  // namespace spillway::test

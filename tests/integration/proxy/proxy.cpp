@@ -86,7 +86,8 @@ void Proxy::start(const Settings& settings) {
   REQUIRE(pid_ >= 0);
   if (pid_ == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    const rlimit limit{static_cast<rlim_t>(settings.descriptors), static_cast<rlim_t>(settings.descriptors)};
+    const int hard = std::max(settings.descriptors, settings.descriptors_hard);
+    const rlimit limit{static_cast<rlim_t>(settings.descriptors), static_cast<rlim_t>(hard)};
     if (settings.descriptors > 0) ::setrlimit(RLIMIT_NOFILE, &limit);
     ::dup2(output[1], STDOUT_FILENO);
     if (settings.inherited >= 0) {
@@ -161,10 +162,14 @@ bool Proxy::await_log(const std::string& text) const {
 }
 
 std::pair<int, std::string> Proxy::page(const std::string& path) const {
-  Client client(admin_port_);
+  Client client = admin();
   client.send("GET " + path + " HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n");
   Reply reply = client.receive();
   return {reply.status, reply.body};
+}
+
+Client Proxy::admin() const {
+  return Client(admin_port_);
 }
 
 double Proxy::metric(const std::string& name, Labels labels) const {
@@ -216,6 +221,20 @@ std::size_t Proxy::memory() const {
 int Proxy::descriptors() const {
   const std::filesystem::directory_iterator open("/proc/" + std::to_string(pid_) + "/fd");
   return static_cast<int>(std::distance(begin(open), end(open)));
+}
+
+void Proxy::limit_descriptors(int count) const {
+  rlimit limit{};
+  REQUIRE(::prlimit(pid_, RLIMIT_NOFILE, nullptr, &limit) == 0);
+  limit.rlim_cur = static_cast<rlim_t>(count);
+  REQUIRE(::prlimit(pid_, RLIMIT_NOFILE, &limit, nullptr) == 0);
+}
+
+int Proxy::healthcheck() const {
+  const std::string command =
+      SPILLWAY_BINARY " healthcheck --admin 127.0.0.1:" + std::to_string(admin_port_) + " 2>/dev/null";
+  const int status = std::system(command.c_str());  // NOLINT(concurrency-mt-unsafe)
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 }  // namespace spillway::test

@@ -20,9 +20,10 @@ struct Settings {
   int workers = 1;
   std::string health = "interval: 200ms, timeout: 200ms";
   std::string upstream = {}, timeouts = {}, limits = {}, admission = {};
-  std::string more = {};  ///< further keys, in block style
-  int inherited = -1;     ///< a listening socket that it gets as systemd would give it
-  int descriptors = 0;    ///< as many as the process may have; 0: as many as the tests
+  std::string more = {};               ///< further keys, in block style
+  int inherited = -1;                  ///< a listening socket that it gets as systemd would give it
+  int descriptors = 0;                 ///< as many as the process may have; 0: as many as the tests
+  int descriptors_hard = 0;            ///< as many as it may allow itself; 0: `descriptors`
   std::string awaited = "admitting ";  ///< the log line after which it counts as started
 };
 
@@ -40,6 +41,8 @@ class Proxy {
   Proxy(const Proxy&) = delete;
 
   int port() const { return port_; }
+  /// Whether somebody can connect to its port.
+  bool listens() const { return Wire::tcp(port_).descriptor() >= 0; }
   pid_t pid() const { return pid_; }
 
   /// SIGTERM, and the exit status; 128 + N when signal N ended it, -1 when it still runs after `kPatience`.
@@ -59,6 +62,8 @@ class Proxy {
   void resume_log() { log_paused_ = false; }
   bool await_log(const std::string& text) const;
 
+  /// A connection to the admin listener.
+  class Client admin() const;
   /// Status and body of an admin page.
   std::pair<int, std::string> page(const std::string& path) const;
   /// Sum of the series of this name that have these labels; NaN when there is none.
@@ -72,6 +77,10 @@ class Proxy {
   std::size_t memory() const;
   /// Open descriptors.
   int descriptors() const;
+  /// From now on it may have no more than that many.
+  void limit_descriptors(int count) const;
+  /// The exit status of `spillway healthcheck`.
+  int healthcheck() const;
 
  private:
   void start(const Settings& settings);

@@ -259,28 +259,54 @@ TEST_CASE("a tunnel takes a slot like any request: beyond the cap it is refused 
   CHECK(says(first, "still open"));
 }
 
-TEST_CASE("told to stop, the proxy closes tunnels on both sides and does not wait for them") {
+TEST_CASE("told to stop, the proxy lets tunnels go on, also one that is agreed on then, and ends with the last") {
   for (const int workers : {1, 2}) {
-    std::atomic<bool> closed = false;
-    Upstream upstream([&](Turn& turn) {
-      turn.send(kAgreed);
-      std::string bytes;
-      turn.wire().read_exactly(5, bytes);
-      turn.wire().send(bytes);
-      closed = !turn.wire().read_more() && turn.wire().end() == End::closed;
-      turn.close();
+    CAPTURE(workers);
+    Upstream upstream([](Turn& turn) {
+      turn.hold();
+      echo(turn);
     });
-    Proxy proxy(upstream, {.workers = workers, .timeouts = "drain: 20s"});
+    Proxy proxy(upstream, {.workers = workers});
+    upstream.release();
     Client client = upgraded(proxy);
-    CHECK(says(client, "hello"));
-    CHECK(proxy.stat("in_flight") == 1);
+    Client late(proxy);
+    late.send(kAsk);
+    REQUIRE(eventually([&] { return upstream.inside() == 1; }));
     proxy.signal(SIGTERM);
+    REQUIRE(eventually([&] { return !proxy.listens(); }));
+    CHECK(says(client, "still open"));
+    upstream.release();
+    CHECK(late.receive().status == 101);
+    CHECK(says(late, "open, too"));
+    client.wire().finish_sending();
     CHECK(client.ended() == End::closed);
-    client.close();
+    CHECK(says(late, "and still"));
+    late.wire().finish_sending();
+    CHECK(late.ended() == End::closed);
     CHECK(proxy.wait() == 0);
     CHECK(proxy.log().find("timeouts.drain is over") == std::string::npos);
-    CHECK(eventually([&] { return closed.load(); }));
   }
+}
+
+TEST_CASE("at the end of the time for draining, tunnels are closed in order, on both sides") {
+  std::atomic<bool> closed = false;
+  Upstream upstream([&](Turn& turn) {
+    turn.send(kAgreed);
+    std::string bytes;
+    turn.wire().read_exactly(5, bytes);
+    turn.wire().send(bytes);
+    closed = !turn.wire().read_more() && turn.wire().end() == End::closed;
+    turn.close();
+  });
+  Proxy proxy(upstream, {.timeouts = "drain: 4s"});
+  Client client = upgraded(proxy);
+  CHECK(says(client, "hello"));
+  CHECK(proxy.stat("in_flight") == 1);
+  proxy.signal(SIGTERM);
+  CHECK(client.ended() == End::closed);
+  client.close();
+  CHECK(proxy.wait() == 0);
+  CHECK(eventually([&] { return closed.load(); }));
 }
 
 }  // namespace

@@ -1,0 +1,44 @@
+// The admin listener answers probes and scrapers, whoever else connects to it.
+
+#include <doctest/doctest.h>
+
+#include "tests/integration/proxy/client.hpp"
+#include "tests/integration/proxy/proxy.hpp"
+
+namespace spillway::test {
+namespace {
+
+const std::string kAsk = "GET /health HTTP/1.1\r\nHost: admin\r\n\r\n";
+
+TEST_CASE("connections that say nothing, or not all, lock nobody out") {
+  Upstream upstream;
+  Proxy proxy(upstream);
+  REQUIRE(eventually([&] { return proxy.page("/ready").first == 200; }));
+  std::vector<Client> silent;
+  for (int i = 0; i < 200; ++i) {
+    silent.push_back(proxy.admin());
+    if (i % 2 == 0) silent.back().send("GET /ready HTTP/1.1\r\nHost:");
+  }
+  CHECK(proxy.page("/ready").first == 200);
+  CHECK(proxy.healthcheck() == 0);
+  CHECK(silent.front().ended() != End::silent);  // has made room
+}
+
+TEST_CASE("a scraper that keeps its connection keeps it beside a few others") {
+  Upstream upstream;
+  Proxy proxy(upstream);
+  Client scraper = proxy.admin();
+  scraper.send(kAsk);
+  CHECK(scraper.receive().status == 200);
+  std::vector<Client> others;
+  for (int i = 0; i < 40; ++i) others.push_back(proxy.admin());
+  scraper.send(kAsk);
+  CHECK(scraper.receive().status == 200);
+  for (int i = 0; i < 40; ++i) others.push_back(proxy.admin());  // 81 in all: the oldest that are silent go
+  scraper.send(kAsk);
+  CHECK(scraper.receive().status == 200);
+  CHECK(others.front().ended() != End::silent);
+}
+
+}  // namespace
+}  // namespace spillway::test

@@ -1,0 +1,159 @@
+// Told to stop: nobody who is connected is reset, what runs has its time, and then the process ends, whatever hangs.
+
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+
+#include <arpa/inet.h>
+#include <doctest/doctest.h>
+#include <sys/socket.h>
+
+#include "tests/integration/proxy/client.hpp"
+#include "tests/integration/proxy/proxy.hpp"
+
+namespace spillway::test {
+namespace {
+
+const std::string kWebSocket =
+    "GET /chat HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+TEST_CASE("whoever waits in the kernel's queue for being accepted is answered") {
+  constexpr int kClients = 300;
+  for (const int workers : {1, 2}) {
+    CAPTURE(workers);
+    Upstream upstream;
+    Proxy proxy(upstream, {.workers = workers, .admission = admit(32) + ", queue: {max_wait: 1m, max_length: 1000}"});
+    proxy.signal(SIGSTOP);
+    std::vector<Client> clients;
+    for (int i = 0; i < kClients; ++i) clients.emplace_back(proxy).start("GET", "/");
+    proxy.signal(SIGTERM);
+    proxy.signal(SIGCONT);
+    int answered = 0;
+    for (Client& client : clients) answered += client.receive().status == 200;
+    CHECK(answered == kClients);
+    clients.clear();
+    CHECK(proxy.wait() == 0);
+  }
+}
+
+TEST_CASE("an event stream goes on until it ends") {
+  Upstream upstream([](Turn& turn) {
+    turn.send(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n7\r\ndata:1\n\r\n");
+    turn.hold();
+    turn.send("7\r\ndata:2\n\r\n");
+    turn.hold();
+    turn.send("0\r\n\r\n");
+  });
+  Proxy proxy(upstream);
+  Client client(proxy);
+  client.start("GET", "/events");
+  std::string head, line;
+  REQUIRE(client.wire().read_head(head));
+  proxy.signal(SIGTERM);
+  REQUIRE(eventually([&] { return !proxy.listens(); }));
+  CHECK(proxy.page("/ready").first == 503);
+  upstream.release_all();
+  std::string events;
+  CHECK(client.wire().read_chunked(events));
+  CHECK(events == "data:1\ndata:2\n");
+  client.close();
+  CHECK(proxy.wait() == 0);
+  CHECK(proxy.log().find("timeouts.drain is over") == std::string::npos);
+}
+
+TEST_CASE("SIGQUIT drains like SIGTERM; SIGUSR1, SIGUSR2 and SIGPIPE change nothing") {
+  Upstream upstream([](Turn& turn) {
+    turn.hold();
+    turn.answer();
+  });
+  Proxy proxy(upstream);
+  Client client(proxy);
+  for (const int signal : {SIGUSR1, SIGUSR2, SIGPIPE}) {
+    CAPTURE(signal);
+    for (int i = 0; i < 3; ++i) proxy.signal(signal);
+    CHECK(proxy.page("/health").first == 200);
+  }
+  client.start("GET", "/");
+  REQUIRE(eventually([&] { return upstream.inside() == 1; }));
+  proxy.signal(SIGQUIT);
+  REQUIRE(proxy.await_log("draining"));
+  proxy.signal(SIGUSR1);
+  upstream.release_all();
+  CHECK(client.receive().status == 200);
+  client.close();
+  CHECK(proxy.wait() == 0);
+  CHECK(proxy.log().find("drained, bye") != std::string::npos);
+}
+
+TEST_CASE("it ends in time beside a reader of its log that has stopped reading, and peers that go on and on") {
+  Upstream upstream([](Turn& turn) {
+    if (turn.field("Upgrade") == "websocket") {
+      turn.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+    } else if (turn.request() == "GET /") {
+      return turn.answer();
+    }
+    turn.hold();
+  });
+  Proxy proxy(upstream, {.timeouts = "drain: 2s"});
+  proxy.pause_log();
+  Client client(proxy);
+  for (int i = 0; i < 1000; ++i) REQUIRE(client.get("/").status == 200);  // more than its pipe takes
+  Client tunnel(proxy), held(proxy);
+  tunnel.send(kWebSocket);
+  CHECK(tunnel.receive().status == 101);
+  held.start("GET", "/held");
+  REQUIRE(eventually([&] { return upstream.inside() == 1; }));
+  CHECK(proxy.stop() == 0);
+  proxy.resume_log();
+  upstream.release_all();
+}
+
+/// The timer that the system runs for the connection from port `from` to port `to`: 2 is keepalive. -1: there is no
+/// such connection.
+int timer_of(int from, int to) {
+  std::ifstream table("/proc/net/tcp");
+  std::string line;
+  while (std::getline(table, line)) {
+    unsigned local = 0, remote = 0, timer = 0;
+    if (std::sscanf(line.c_str(), " %*d: %*8X:%4X %*8X:%4X %*2X %*8X:%*8X %2X", &local, &remote, &timer) != 3) continue;
+    if (static_cast<int>(local) == from && static_cast<int>(remote) == to) return static_cast<int>(timer);
+  }
+  return -1;
+}
+
+int local_port(const Wire& wire) {
+  sockaddr_in address{};
+  socklen_t length = sizeof address;
+  ::getsockname(wire.descriptor(), reinterpret_cast<sockaddr*>(&address), &length);
+  return ntohs(address.sin_port);
+}
+
+int remote_port(const Wire& wire) {
+  sockaddr_in address{};
+  socklen_t length = sizeof address;
+  ::getpeername(wire.descriptor(), reinterpret_cast<sockaddr*>(&address), &length);
+  return ntohs(address.sin_port);
+}
+
+TEST_CASE("the system watches silent connections, to clients and to the API") {
+  std::atomic<int> upstream_port = 0, proxy_port = 0;
+  Upstream upstream([&](Turn& turn) {
+    upstream_port = local_port(turn.wire());
+    proxy_port = remote_port(turn.wire());
+    turn.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+    turn.left();
+  });
+  Proxy proxy(upstream);
+  Client client(proxy);
+  client.send(kWebSocket);
+  REQUIRE(client.receive().status == 101);
+  constexpr int kKeepalive = 2;  // the retransmission timer hides it until all is acknowledged
+  CHECK(eventually([&] { return timer_of(proxy.port(), local_port(client.wire())) == kKeepalive; }));
+  CHECK(eventually([&] { return timer_of(proxy_port, upstream_port) == kKeepalive; }));
+}
+
+}  // namespace
+}  // namespace spillway::test
