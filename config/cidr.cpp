@@ -13,10 +13,6 @@ constexpr int kBits = 128;
 constexpr int kMappedBits = 96;
 constexpr std::array<std::uint8_t, 12> kMappedPrefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
 
-bool is_mapped_v4(const IpBytes& address) {
-  return std::equal(kMappedPrefix.begin(), kMappedPrefix.end(), address.begin());
-}
-
 /// The bits of byte `index` that a prefix of that many bits covers.
 std::uint8_t mask_of(int prefix, int index) {
   const int covered = std::clamp(prefix - index * 8, 0, 8);
@@ -33,13 +29,24 @@ bool Cidr::contains(const IpBytes& address) const {
   return true;
 }
 
+bool is_v4(const IpBytes& address) {
+  return std::equal(kMappedPrefix.begin(), kMappedPrefix.end(), address.begin());
+}
+
+IpBytes masked(const IpBytes& address, int bits) {
+  IpBytes result = address;
+  for (int i = 0; i < kBits / 8; ++i) result[static_cast<std::size_t>(i)] &= mask_of(bits, i);
+  return result;
+}
+
 bool parse(std::string_view text, IpBytes& address) {
-  const std::string zero_terminated(text);
-  if (zero_terminated.find('\0') != std::string::npos) return false;
+  std::array<char, INET6_ADDRSTRLEN> zero_terminated{};
+  if (text.size() >= zero_terminated.size() || text.find('\0') != std::string_view::npos) return false;
+  std::copy(text.begin(), text.end(), zero_terminated.begin());
   IpBytes bytes{};
-  if (::inet_pton(AF_INET6, zero_terminated.c_str(), bytes.data()) != 1) {
+  if (::inet_pton(AF_INET6, zero_terminated.data(), bytes.data()) != 1) {
     std::copy(kMappedPrefix.begin(), kMappedPrefix.end(), bytes.begin());
-    if (::inet_pton(AF_INET, zero_terminated.c_str(), bytes.data() + kMappedPrefix.size()) != 1) return false;
+    if (::inet_pton(AF_INET, zero_terminated.data(), bytes.data() + kMappedPrefix.size()) != 1) return false;
   }
   address = bytes;
   return true;
@@ -66,7 +73,7 @@ bool parse(std::string_view text, Cidr& cidr) {
 }
 
 std::string to_text(const Cidr& cidr) {
-  const bool v4 = is_mapped_v4(cidr.network) && cidr.prefix >= kMappedBits;
+  const bool v4 = is_v4(cidr.network) && cidr.prefix >= kMappedBits;
   std::array<char, INET6_ADDRSTRLEN> buffer{};
   const std::uint8_t* bytes = cidr.network.data() + (v4 ? kMappedPrefix.size() : 0);
   ::inet_ntop(v4 ? AF_INET : AF_INET6, bytes, buffer.data(), buffer.size());

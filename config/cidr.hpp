@@ -20,6 +20,11 @@ struct Cidr {
   bool operator==(const Cidr&) const = default;
 };
 
+/// Whether it is an IPv4 address, in its mapped form.
+bool is_v4(const IpBytes& address);
+/// The first `bits` of the 128; the others are 0.
+IpBytes masked(const IpBytes& address, int bits);
+
 /// Reads an IPv4 or IPv6 literal, without brackets, port or zone. False: not one.
 bool parse(std::string_view text, IpBytes& address);
 

@@ -12,72 +12,25 @@ std::string lower(std::string text) {
   return text;
 }
 
-bool needs_normalising(std::string_view path) {
-  return path.find('%') != std::string_view::npos || path.find("//") != std::string_view::npos ||
-         path.find("/.") != std::string_view::npos;
+std::string resolved(const std::string& path) {
+  return path.empty() ? std::string() : read_path(path).resolved;
 }
 
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
+/// Whether one is the other with a slash at its end.
+bool differ_by_a_slash(std::string_view a, std::string_view b) {
+  if (a.size() < b.size()) std::swap(a, b);
+  return a.size() == b.size() + 1 && a.back() == '/' && a.starts_with(b);
 }
 
-bool unreserved(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.' ||
-         c == '_' || c == '~';
+bool is(std::string_view path, std::string_view rule) {
+  return rule.empty() || path == rule;
 }
 
-char upper(char c) {
-  return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
-}
-
-/// Decodes unreserved characters only: an escaped slash stays data, in upper case.
-std::string decode_unreserved(std::string_view path) {
-  std::string decoded;
-  decoded.reserve(path.size());
-  for (std::size_t i = 0; i < path.size(); ++i) {
-    if (path[i] == '%' && i + 2 < path.size()) {
-      const int high = hex_value(path[i + 1]), low = hex_value(path[i + 2]);
-      if (high >= 0 && low >= 0) {
-        const char c = static_cast<char>(high * 16 + low);
-        if (unreserved(c)) {
-          decoded += c;
-        } else {
-          decoded += {'%', upper(path[i + 1]), upper(path[i + 2])};
-        }
-        i += 2;
-        continue;
-      }
-    }
-    decoded += path[i];
-  }
-  return decoded;
+bool begins(std::string_view path, std::string_view rule) {
+  return path.starts_with(rule);
 }
 
 }  // namespace
-
-std::string normalised(std::string_view path) {
-  const std::string decoded = decode_unreserved(path);
-  std::string result;
-  result.reserve(decoded.size());
-  for (std::size_t i = 0; i < decoded.size();) {
-    const std::size_t end = std::min(decoded.find('/', i + 1), decoded.size());
-    const std::string_view segment = std::string_view(decoded).substr(i, end - i);  // with its leading slash
-    const bool last = end == decoded.size();
-    if (segment == "/..") {
-      result.resize(result.empty() ? 0 : result.rfind('/'));
-      if (last) result += '/';
-    } else if (segment == "/." || (segment == "/" && !last)) {
-      if (last) result += '/';
-    } else {
-      result += segment;
-    }
-    i = end;
-  }
-  return result;
-}
 
 std::vector<std::string> class_names(const std::vector<ClassConfig>& classes) {
   std::vector<std::string> names{std::string(kDefaultClass)};
@@ -85,21 +38,28 @@ std::vector<std::string> class_names(const std::vector<ClassConfig>& classes) {
   return names;
 }
 
-Classifier::Classifier(const std::vector<ClassConfig>& classes) {
+Classifier::Classifier(const std::vector<ClassConfig>& classes, double default_shed_at) {
   int index = kDefaultClassIndex;
+  ranks_.emplace_back(default_shed_at, 0, false);
   for (const ClassConfig& c : classes) {
     ++index;
+    ranks_.emplace_back(c.shed_at, c.reserve, c.name == kCriticalClass);
     for (const MatchRule& match : c.match) {
-      rules_.push_back({index, decode_unreserved(match.path.value_or("")),
-                        decode_unreserved(match.path_prefix.value_or("")), match.method.value_or(""),
-                        lower(match.header.value_or("")), match.value.value_or(""), !match.value.has_value()});
+      Rule& rule = rules_.emplace_back();
+      rule.class_index = index;
+      rule.path = unescaped(match.path.value_or(""));
+      rule.path_prefix = unescaped(match.path_prefix.value_or(""));
+      rule.resolved_path = resolved(rule.path);
+      rule.resolved_prefix = resolved(rule.path_prefix);
+      rule.method = match.method.value_or("");
+      rule.header = lower(match.header.value_or(""));
+      rule.value = match.value.value_or("");
+      rule.any_value = !match.value.has_value();
     }
   }
 }
 
-bool Classifier::matches(const Rule& rule, const http::RequestHead& head, std::string_view path) {
-  if (!rule.path.empty() && path != rule.path) return false;
-  if (!rule.path_prefix.empty() && !path.starts_with(rule.path_prefix)) return false;
+bool Classifier::rest_matches(const Rule& rule, const http::RequestHead& head) {
   if (!rule.method.empty() && head.method != rule.method) return false;
   if (rule.header.empty()) return true;
   return std::any_of(head.fields.begin(), head.fields.end(), [&](const http::Field& field) {
@@ -107,14 +67,37 @@ bool Classifier::matches(const Rule& rule, const http::RequestHead& head, std::s
   });
 }
 
+Classifier::Match Classifier::path_matches(const Rule& rule, const Paths& paths) {
+  if (rule.path.empty() && rule.path_prefix.empty()) return Match::yes;
+  if (paths.anything) return Match::maybe;
+  const bool literal = is(paths.literal, rule.path) && begins(paths.literal, rule.path_prefix);
+  const bool resolved = is(paths.resolved, rule.resolved_path) && begins(paths.resolved, rule.resolved_prefix);
+  if (literal && resolved) return Match::yes;
+  const bool nearly =
+      (is(paths.resolved, rule.resolved_path) || differ_by_a_slash(paths.resolved, rule.resolved_path)) &&
+      (begins(paths.resolved, rule.resolved_prefix) || differ_by_a_slash(paths.resolved, rule.resolved_prefix));
+  return literal || nearly ? Match::maybe : Match::no;
+}
+
 int Classifier::classify(const http::RequestHead& head) const {
-  std::string resolved;
-  std::string_view path = head.path;
-  if (needs_normalising(path)) path = resolved = normalised(path);
-  for (const Rule& rule : rules_) {
-    if (matches(rule, head, path)) return rule.class_index;
+  Readings readings;
+  Paths paths{head.path, head.path};
+  if (!is_plain(head.path)) {
+    readings = read_path(head.path);
+    paths = {readings.literal, readings.resolved, readings.anything};
   }
-  return kDefaultClassIndex;
+  int worst = -1;
+  const auto note = [&](int index) {
+    if (worst < 0 || ranks_[static_cast<std::size_t>(index)] <= ranks_[static_cast<std::size_t>(worst)]) worst = index;
+  };
+  for (const Rule& rule : rules_) {
+    const Match path = path_matches(rule, paths);
+    if (path == Match::no || !rest_matches(rule, head)) continue;
+    note(rule.class_index);
+    if (path == Match::yes) return worst;
+  }
+  note(kDefaultClassIndex);
+  return worst;
 }
 
 }  // namespace spillway::classify

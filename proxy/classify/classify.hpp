@@ -2,8 +2,10 @@
 
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
+#include "proxy/classify/path.hpp"
 #include "proxy/config/config.hpp"
 #include "proxy/http/message.hpp"
 
@@ -18,27 +20,35 @@ std::vector<std::string> class_names(const std::vector<ClassConfig>& classes);
 /// Finds a request's class: the first configured class with a rule that matches. Pure and immutable: any thread may
 /// ask.
 ///
-/// Paths are compared as a server would resolve them (RFC 3986, section 6.2.2): `/public/../auth/` and `/%61uth/`
-/// are `/auth/`, so that nobody writes himself into a better class than the one his request is served as.
+/// A path that servers read in different ways never gets a better class than the one it may be served as, so that
+/// nobody writes himself into one: of all classes that it may be of, it gets the worst. That is the one refused
+/// earliest, then the one with the smaller reserve, then the one that maintenance refuses. A slash more or less at the
+/// end of a path is such a difference, too.
 class Classifier {
  public:
-  explicit Classifier(const std::vector<ClassConfig>& classes);
+  explicit Classifier(const std::vector<ClassConfig>& classes, double default_shed_at = AdmissionConfig().shed_at);
 
   int classify(const http::RequestHead& head) const;
 
  private:
+  enum class Match { no, maybe, yes };
+  using Rank = std::tuple<double, int, bool>;  ///< the greater, the better
+
   struct Rule {
     int class_index = 0;
     std::string path, path_prefix, method, header, value;  ///< empty: not asked for; `header` in lower case
+    std::string resolved_path, resolved_prefix;            ///< see `Readings`
     bool any_value = false;                                ///< the header's presence is enough
   };
-  static bool matches(const Rule& rule, const http::RequestHead& head, std::string_view path);
+  struct Paths {
+    std::string_view literal, resolved;
+    bool anything = false;
+  };
+  static bool rest_matches(const Rule& rule, const http::RequestHead& head);
+  static Match path_matches(const Rule& rule, const Paths& paths);
 
   std::vector<Rule> rules_;
+  std::vector<Rank> ranks_;  ///< by class index
 };
-
-/// `path`, which begins with a slash, with unreserved percent-escapes decoded and the others in upper case, empty
-/// segments merged and dot segments resolved.
-std::string normalised(std::string_view path);
 
 }  // namespace spillway::classify

@@ -94,6 +94,7 @@ struct FairnessKey {
 
 struct FairnessConfig {
   FairnessKey key;
+  int ipv6_prefix = 64;
   double share = 0.5;
 };
 
@@ -119,6 +120,8 @@ struct MatchRule {
 
 /// The class of a request that no rule matches; its threshold is `admission.shed_at`.
 inline constexpr std::string_view kDefaultClass = "normal";
+/// The class that maintenance lets through.
+inline constexpr std::string_view kCriticalClass = "critical";
 
 struct ClassConfig {
   std::string name;
@@ -126,6 +129,9 @@ struct ClassConfig {
   int reserve = 0;
   std::vector<MatchRule> match;  ///< any of them
 };
+
+/// The only class of a configuration that names none: `critical`, for GET of the health path.
+ClassConfig critical_health(const HealthConfig& health);
 
 struct BreakerConfig {
   bool enabled = true;
@@ -173,7 +179,7 @@ struct ProxyConfig {
   TimeoutsConfig timeouts;
   LimitsConfig limits;
   AdmissionConfig admission;
-  std::vector<ClassConfig> classes;  ///< first match wins
+  std::vector<ClassConfig> classes;  ///< first match wins; without any, `describe` puts in `critical_health`
   BreakerConfig breaker;
   RetryConfig retry;
   MaintenanceConfig maintenance;

@@ -116,7 +116,13 @@ void describe_admission(Fields& f, AdmissionConfig& c) {
           "Also refuse by the database-pool utilisation that the API reports, against each class's `shed_at`."},
          c.pool_aware);
   f.section({"fairness", "A bound on what one client takes while others are refused."}, [&] {
-    f.value({"key", "What tells clients apart."}, c.fairness.key);
+    f.value(
+        {"key", "What tells clients apart. Requests without the header, or without an address, count as one client's."},
+        c.fairness.key);
+    f.integer(
+        {"ipv6_prefix",
+         "With `client_ip`, IPv6 addresses with the same first bits, this many, are one client. 128: each is one."},
+        c.fairness.ipv6_prefix, {1, 128});
     f.number({"share", "While shedding, no key holds more than this share of the slots in flight."}, c.fairness.share,
              {0.01, 1});
   });
@@ -178,6 +184,16 @@ void describe_log(Fields& f, LogConfig& c) {
 
 }  // namespace
 
+ClassConfig critical_health(const HealthConfig& health) {
+  ClassConfig c;
+  c.name = kCriticalClass;
+  c.shed_at = 1.0;
+  MatchRule& rule = c.match.emplace_back();
+  rule.path = health.path;
+  rule.method = "GET";
+  return c;
+}
+
 void describe(Fields& f, ProxyConfig& c) {
   f.one_or_more({.name = "listen", .doc = "One address or a list.", .needs_restart = true}, c.listen, 16);
   f.integer({.name = "workers",
@@ -197,9 +213,12 @@ void describe(Fields& f, ProxyConfig& c) {
   f.section({"timeouts", "How long anything may take."}, [&] { describe_timeouts(f, c.timeouts); });
   f.section({"limits", "How large anything may be."}, [&] { describe_limits(f, c.limits); });
   f.section({"admission", "Who goes on to the API."}, [&] { describe_admission(f, c.admission); });
-  f.sections(
-      {"classes", "Request classes; the first that matches counts, and a request that none matches is `normal`."},
-      c.classes, {0, 32}, [&f](ClassConfig& each) { describe_class(f, each); });
+  f.sections({"classes",
+              "Request classes; the first that matches counts, and a request that none matches is `normal`. None: one "
+              "class `critical`, never shed before the rest, for GET of `upstream.health.path`."},
+             c.classes, {0, 32}, [&f](ClassConfig& each) { describe_class(f, each); });
+  // The health path has been read by now, so that a file without classes is complete when it has been.
+  if (c.classes.empty()) c.classes.push_back(critical_health(c.upstream.health));
   f.section({"breaker", "Refuses while the API fails, instead of waiting for it."},
             [&] { describe_breaker(f, c.breaker); });
   f.section({"retry", "Sending a request again on a fresh connection, only where nothing can be done twice."}, [&] {

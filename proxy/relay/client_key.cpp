@@ -3,7 +3,7 @@
 #include <charconv>
 #include <random>
 
-#include "proxy/http/grammar.hpp"
+#include "config/forwarded.hpp"
 
 namespace spillway::relay {
 
@@ -19,28 +19,13 @@ std::uint64_t multiply(std::uint64_t a, std::uint64_t b) {
   return sum >= kPrime ? sum - kPrime : sum;
 }
 
-/// The last element of a comma-separated list, which loses it.
-std::string_view take_last(std::string_view& list) {
-  const std::size_t comma = list.rfind(',');
-  const std::string_view last = comma == std::string_view::npos ? list : list.substr(comma + 1);
-  list = comma == std::string_view::npos ? std::string_view() : list.substr(0, comma);
-  return http::trim(last);
-}
-
-/// Each proxy on the way has appended the address it was asked from: what stands before the last that no trusted
-/// proxy has, anybody may have written.
 std::string_view client_address(const Settings& settings, const http::RequestHead& request, std::string_view peer) {
-  std::string_view client = peer;
-  if (!request.has(http::FieldName::x_forwarded_for)) return client;
-  for (auto field = request.fields.rbegin(); field != request.fields.rend(); ++field) {
-    if (field->id != http::FieldName::x_forwarded_for) continue;
-    for (std::string_view list = field->value; !list.empty();) {
-      if (!settings.trusts(client)) return client;
-      const std::string_view earlier = take_last(list);
-      if (!earlier.empty()) client = earlier;
-    }
+  if (!request.has(http::FieldName::x_forwarded_for)) return peer;
+  config::ForwardedFor forwarded(peer, settings.trusts(peer), settings.config.trusted_proxies);
+  for (auto field = request.fields.rbegin(); field != request.fields.rend() && forwarded.open(); ++field) {
+    if (field->id == http::FieldName::x_forwarded_for) forwarded.line(field->value);
   }
-  return client;
+  return forwarded.client();
 }
 
 }  // namespace
@@ -65,13 +50,14 @@ std::uint64_t KeyHash::operator()(std::string_view text) const {
 std::uint64_t client_key(const Settings& settings, const http::RequestHead& request, std::string_view peer,
                          const KeyHash& hash) {
   using Source = FairnessKey::Source;
-  const FairnessKey& key = settings.config.admission.fairness.key;
-  if (key.source == Source::none) return 0;
-  const std::string_view text =
-      key.source == Source::header ? request.field(settings.fairness_header) : client_address(settings, request, peer);
-  if (text.empty()) return 0;
+  const FairnessConfig& fairness = settings.config.admission.fairness;
+  if (fairness.key.source == Source::none) return 0;
+  if (fairness.key.source == Source::header) return hash(request.field(settings.fairness_header));
+  const std::string_view client = client_address(settings, request, peer);
   config::IpBytes address;
-  if (key.source == Source::header || !config::parse(text, address)) return hash(text);
+  std::string_view host;
+  if (!config::parse_host(client, address, host)) return hash(client);
+  address = config::network_of(address, fairness.ipv6_prefix);
   return hash({reinterpret_cast<const char*>(address.data()), address.size()});
 }
 

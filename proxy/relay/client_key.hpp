@@ -24,8 +24,10 @@ class KeyHash {
   std::uint64_t point_;
 };
 
-/// Whose request it is, as `admission.fairness.key` tells clients apart; 0: nobody's in particular.
-/// The address is that of `peer`, or behind trusted proxies the last in X-Forwarded-For that is none of theirs.
+/// Whose request it is, as `admission.fairness.key` tells clients apart; 0 if it does not. Requests that do not say
+/// are one client's: whoever leaves out the header, or comes through a unix socket without X-Forwarded-For.
+/// The address is that of `peer`, or behind trusted proxies the last in X-Forwarded-For that is none of theirs; an
+/// IPv6 client is its network.
 std::uint64_t client_key(const Settings& settings, const http::RequestHead& request, std::string_view peer,
                          const KeyHash& hash);
 

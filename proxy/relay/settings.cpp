@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "config/forwarded.hpp"
+
 namespace spillway::relay {
 
 namespace {
-
-/// The class that maintenance lets through.
-constexpr std::string_view kCriticalClass = "critical";
 
 int whole_seconds(Duration duration) {
   return static_cast<int>(std::ceil(std::chrono::duration<double>(duration).count()));
@@ -35,7 +34,7 @@ Settings::Settings(const ProxyConfig& c)
       response_head{.head = c.limits.response_head,
                     .headers = static_cast<std::size_t>(c.limits.response_headers),
                     .underscores = true},
-      classifier(c.classes),
+      classifier(c.classes, c.admission.shed_at),
       pool{c.upstream.max_connections, (c.upstream.max_idle + c.workers - 1) / c.workers, c.upstream.idle_timeout},
       fairness_header(c.admission.fairness.key.header),
       maintenance_retry_after_seconds(whole_seconds(c.maintenance.retry_after)) {
@@ -47,11 +46,11 @@ Settings::Settings(const ProxyConfig& c)
 }
 
 bool Settings::trusts(std::string_view peer) const {
-  if (config.trusted_proxies.empty()) return peer.empty();
+  if (peer.empty()) return true;
   config::IpBytes address;
-  if (!config::parse(peer, address)) return peer.empty();
-  return std::any_of(config.trusted_proxies.begin(), config.trusted_proxies.end(),
-                     [&](const config::Cidr& cidr) { return cidr.contains(address); });
+  std::string_view host;
+  return !config.trusted_proxies.empty() && config::parse_host(peer, address, host) &&
+         config::contains(config.trusted_proxies, address);
 }
 
 admission::Policy admission_policy(const ProxyConfig& config) {

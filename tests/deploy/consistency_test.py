@@ -1,5 +1,6 @@
-#!/usr/bin/env python3
-"""Dashboards, rules and runbooks agree with the program and with each other. Needs the proxy's binary, no server."""
+#!/usr/bin/python3
+"""Dashboards, rules, runbooks and shipped configurations agree with the programs and with each other. Needs both
+binaries, no server."""
 import json
 import os
 import pathlib
@@ -11,6 +12,7 @@ import tempfile
 import unittest
 
 import preview
+import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("SPILLWAY_BIN_DIR", ROOT / "build/release"))
@@ -116,6 +118,62 @@ class Kubernetes(unittest.TestCase):
         folder = ROOT / "deploy/kubernetes/components/prometheus-operator"
         written = runpy.run_path(str(folder / "build.py"))["rule"]()
         self.assertTrue(written == (folder / "prometheus-rule.yaml").read_text(), f"run {folder}/build.py")
+
+
+def in_effect(program, path):
+    """What the program itself makes of a configuration."""
+    environment = os.environ | {"DATABASE_URL": "postgresql://db/scholarships", "API_AUTH_SECRET": "for-tests-only-" * 3}
+    printed = subprocess.run([BIN / program, "--config", path, "--print-config"], capture_output=True, text=True,
+                             check=True, env=environment).stdout
+    return yaml.safe_load(printed)
+
+
+def class_of(proxy, method, path, **fields):
+    """The class of a plain request, as README.md describes the rules."""
+    def holds(rule):
+        value = fields.get(rule.get("header", "").lower().replace("-", "_"))
+        return (rule.get("path", path) == path and path.startswith(rule.get("path_prefix", ""))
+                and rule.get("method", method) == method and ("header" not in rule or value is not None)
+                and rule.get("value", value) == value)
+    found = [c for c in proxy["classes"] if any(holds(rule) for rule in c["match"])]
+    return found[0] if found else {"name": "normal", "shed_at": proxy["admission"]["shed_at"]}
+
+
+def seconds(duration):
+    amount, unit = re.fullmatch(r"(\d+)(ms|s|m|h)", str(duration)).groups()
+    return int(amount) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600}[unit]
+
+
+class ShippedConfigurations(unittest.TestCase):
+    """Each folder with a proxy.yaml holds an api.yaml, too: what is said of the pair holds wherever it is shipped."""
+
+    def setUp(self):
+        folders = sorted(p.parent for top in ("config", "deploy") for p in (ROOT / top).rglob("proxy.yaml"))
+        self.assertGreaterEqual(len(folders), 3)
+        self.pairs = [(str(f.relative_to(ROOT)), in_effect("proxy/spillway", f / "proxy.yaml"),
+                       in_effect("api/scholarship-api", f / "api.yaml")) for f in folders]
+
+    def test_logins_and_health_checks_still_pass_when_others_are_shed_and_during_maintenance(self):
+        for name, proxy, _ in self.pairs:
+            for method, path in (("GET", "/health"), ("POST", "/api/v1/auth/login")):
+                found = class_of(proxy, method, path)
+                self.assertEqual((found["name"], found["shed_at"]), ("critical", 1), f"{name}: {method} {path}")
+            self.assertEqual(proxy["upstream"]["health"]["path"], "/health", name)
+            self.assertLess(proxy["admission"]["shed_at"], 1, name)
+
+    def test_searches_are_normal_and_background_work_is_refused_before_them(self):
+        for name, proxy, _ in self.pairs:
+            self.assertEqual(class_of(proxy, "GET", "/api/v1/search")["name"], "normal", name)
+            background = class_of(proxy, "GET", "/api/v1/search", x_priority="background")
+            self.assertLess(background["shed_at"], proxy["admission"]["shed_at"], name)
+
+    def test_the_proxy_closes_an_idle_connection_before_the_api_does(self):
+        for name, proxy, api in self.pairs:
+            self.assertLess(seconds(proxy["upstream"]["idle_timeout"]), seconds(api["timeouts"]["keep_alive"]), name)
+
+    def test_the_proxy_asks_where_the_api_listens(self):
+        for name, proxy, api in self.pairs:
+            self.assertEqual(proxy["upstream"]["address"], api["listen"], name)
 
 
 class Dashboards(unittest.TestCase):

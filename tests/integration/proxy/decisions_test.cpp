@@ -53,6 +53,38 @@ TEST_CASE("while others must wait, a client with its share of the slots is told 
   }
 }
 
+TEST_CASE("requests without the header are one client, and leave the others their share") {
+  Upstream upstream(hold);
+  Proxy proxy(upstream,
+              {.admission = admit(4) + ", queue: {max_wait: 1m, target: 0}, fairness: {key: 'header:X-Client'}"});
+  std::list<Client> held = fill(proxy, upstream, 4);
+  check_refusal(Client(proxy).get("/"), 429, "fairness");
+  Client honest(proxy);
+  honest.start("GET", "/", "X-Client: 1\r\n");
+  CHECK(proxy.await_metric("spillway_queue_length", 1));
+  upstream.release_all();
+  check_answered(held);
+  CHECK(honest.receive().status == 200);
+  CHECK(proxy.accounts_balance());
+}
+
+TEST_CASE("without classes of its own, health checks pass when the rest is shed, and during maintenance") {
+  Upstream upstream(hold);
+  Proxy proxy(upstream, {.admission = "max_concurrent: 5, queue: {max_wait: 0}"});
+  std::list<Client> held = fill(proxy, upstream, 4);
+  check_refusal(Client(proxy).get("/"), 503, "capacity");
+  const std::string health(Upstream::kPollPath);
+  check_refusal(Client(proxy).get((health + ";").c_str()), 503, "capacity");
+  CHECK(Client(proxy).get(health.c_str()).status == 204);  // the answer to polls
+  upstream.release_all();
+  check_answered(held);
+  proxy.configure({.more = "maintenance: {enabled: true}\n"});
+  proxy.signal(SIGHUP);
+  CHECK(proxy.await_metric("spillway_maintenance", 1));
+  check_refusal(Client(proxy).get("/"), 503, "maintenance", "60");
+  CHECK(Client(proxy).get(health.c_str()).status == 204);  // the answer to polls
+}
+
 TEST_CASE("what a peer that is not trusted forwards for makes no new client of him") {
   Upstream upstream(hold);
   Proxy proxy(upstream, {.admission = admit(2) + ", fairness: {key: client_ip}"});

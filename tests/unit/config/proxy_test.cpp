@@ -90,6 +90,7 @@ constexpr FieldRow kFields[] = {
     {"admission.adaptive.min", "0", "an integer from 1 to 65536"},
     {"admission.pool_aware", "1", "true or false"},
     {"admission.fairness.key", "header", "none, client_ip or header:NAME"},
+    {"admission.fairness.ipv6_prefix", "0", "an integer from 1 to 128"},
     {"admission.fairness.share", "0", "a number from 0.01 to 1"},
     {"classes[].name", "A b", "a name of 1 to 32 lower-case letters, digits, - and _"},
     {"classes[].shed_at", "1.1", "a number from 0 to 1"},
@@ -218,7 +219,9 @@ TEST_CASE("combinations that make no sense are refused") {
            Row{wrong_part, "classes[0].match[0].pth: unknown key; did you mean path?"},
            Row{no_header, "classes[0].match[0].value: needs header beside it"},
            Row{no_rule, "classes[0].match: must have 1 to 100 elements, not 0"},
-           Row{reserves, "classes: the classes reserve 100 slots, which must leave at least one of admission.max_concurrent (100) to all"},
+           Row{reserves,
+               "classes: the classes reserve 100 slots, which must leave at least one of admission.max_concurrent "
+               "(100) to all"},
            Row{"admission: {max_concurent: 50}", "admission.max_concurent: unknown key; did you mean max_concurrent?"},
        }) {
     CAPTURE(row.yaml);
@@ -227,10 +230,40 @@ TEST_CASE("combinations that make no sense are refused") {
 }
 
 TEST_CASE("the defaults are valid and read back as they are printed") {
-  const std::string printed = config::to_yaml(ProxyConfig{}, kProxyDefinition);
-  const auto loaded = load(printed);
+  ProxyConfig defaults;
+  const auto loaded = load(config::to_yaml(defaults, kProxyDefinition));
   CHECK(loaded.ok());
+  defaults.classes = {critical_health(defaults.upstream.health)};
+  const std::string printed = config::to_yaml(defaults, kProxyDefinition);
   CHECK(config::to_yaml(loaded.config, kProxyDefinition) == printed);
+  CHECK(config::to_yaml(load(printed).config, kProxyDefinition) == printed);
+}
+
+TEST_CASE("without classes of its own a configuration has critical, for GET of the health path") {
+  struct Row {
+    std::string yaml;
+    std::string path;
+  };
+  for (const Row& row : {Row{"workers: 2", "/health"}, Row{"classes: []", "/health"}, Row{"classes:", "/health"},
+                         Row{"upstream: {health: {path: /ping}}", "/ping"},
+                         Row{"classes: []\nupstream: {health: {path: /ping, interval: 0}}", "/ping"}}) {
+    CAPTURE(row.yaml);
+    const auto loaded = load(row.yaml);
+    REQUIRE(loaded.ok());
+    REQUIRE(loaded.config.classes.size() == 1);
+    const ClassConfig& critical = loaded.config.classes[0];
+    CHECK(critical.name == "critical");
+    CHECK(critical.shed_at == 1.0);
+    CHECK(critical.reserve == 0);
+    REQUIRE(critical.match.size() == 1);
+    CHECK(critical.match[0].path == row.path);
+    CHECK(critical.match[0].method == "GET");
+    CHECK(!critical.match[0].path_prefix);
+    CHECK(!critical.match[0].header);
+  }
+  const auto own = load("classes: [{name: a, match: [{path: /a}]}]");
+  REQUIRE(own.config.classes.size() == 1);
+  CHECK(own.config.classes[0].name == "a");
 }
 
 TEST_CASE("the shipped proxy.yaml is valid and holds the defaults, but for its two classes") {

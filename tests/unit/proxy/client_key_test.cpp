@@ -26,8 +26,9 @@ struct Sample {
   http::RequestHead head;
 };
 
-relay::Settings settings_of(Source source, std::string header = {}) {
+relay::Settings settings_of(Source source, std::string header = {}, int ipv6_prefix = 64) {
   ProxyConfig config;
+  config.admission.fairness.ipv6_prefix = ipv6_prefix;
   config.admission.fairness.key = {source, std::move(header)};
   for (const std::string_view block : {"10.0.0.0/8", "fd00::/8"}) {
     REQUIRE(config::parse(block, config.trusted_proxies.emplace_back()));
@@ -60,6 +61,20 @@ TEST_CASE("a client is its address: the peer's, or the last one that no trusted 
       {"10.0.0.1", "X-Forwarded-For: 10.0.0.3, 10.0.0.2\r\n", "10.0.0.3"},
       {"10.0.0.1", "X-Forwarded-For: 198.51.100.7, ,\r\n", "198.51.100.7"},
       {"10.0.0.1", "", "10.0.0.1"},
+      // With ports and brackets, as some proxies write them: the same client, and the same trusted proxies.
+      {"10.0.0.1", "X-Forwarded-For: 198.51.100.7:40001\r\n", "198.51.100.7"},
+      {"10.0.0.1", "X-Forwarded-For: 198.51.100.7:40001, 10.0.0.2:1, [fd00::3]:65535\r\n", "198.51.100.7"},
+      {"10.0.0.1", "X-Forwarded-For: [2001:db8::7]:40001\r\n", "2001:db8::7"},
+      {"10.0.0.1", "X-Forwarded-For: [2001:db8::7]\r\n", "2001:db8::7"},
+      {"10.0.0.1", "X-Forwarded-For: fe80::7%eth0\r\n", "fe80::7"},
+      {"fe80::7%eth0", "", "fe80::7"},
+      // Nobody can read it, and what is left of it is anybody's.
+      {"10.0.0.1", "X-Forwarded-For: 198.51.100.7, unknown\r\n", "10.0.0.1"},
+      {"10.0.0.1", "X-Forwarded-For: 198.51.100.7, 10.0.0.2:x\r\n", "10.0.0.1"},
+      // A client of IPv6 is a /64; one of IPv4 that comes by NAT64 is its own address.
+      {"2001:db8::1", "", "2001:db8::ffff:1:2:3"},
+      {"::ffff:198.51.100.7", "", "198.51.100.7"},
+      {"64:ff9b::198.51.100.7", "", "198.51.100.7"},
       {"::ffff:192.0.2.1", "", "192.0.2.1"},
       {"2001:db8::1", "", "2001:db8:0:0::1"},
   };
@@ -71,14 +86,22 @@ TEST_CASE("a client is its address: the peer's, or the last one that no trusted 
     CHECK(key == key_of(row.client));
   }
   CHECK(key_of("192.0.2.1") != key_of("192.0.2.2"));
-  CHECK(key_of("") == 0);  // a unix socket's peer has no address
+  CHECK(key_of("::ffff:192.0.2.1") != key_of("::ffff:192.0.2.2"));
+  CHECK(key_of("2001:db8::1") != key_of("2001:db8:0:1::1"));
+  CHECK(key_of("") != 0);  // a unix socket's peers have no address and are one client
+  const relay::Settings host_by_host = settings_of(Source::client_ip, "", 128),
+                        site = settings_of(Source::client_ip, "", 48);
+  CHECK(client_key(host_by_host, plain.head, "2001:db8::1", kHash) !=
+        client_key(host_by_host, plain.head, "2001:db8::2", kHash));
+  CHECK(client_key(site, plain.head, "2001:db8::1", kHash) == client_key(site, plain.head, "2001:db8:0:1::1", kHash));
 }
 
 TEST_CASE("or what a header says") {
   const relay::Settings settings = settings_of(Source::header, "X-Tenant");
   const auto key_of = [&](const char* fields) { return client_key(settings, Sample(fields).head, "1.2.3.4", kHash); };
-  CHECK(key_of("") == 0);
-  CHECK(key_of("X-Tenant:\r\n") == 0);
+  CHECK(key_of("") != 0);  // who does not say is one client with all who do not
+  CHECK(key_of("X-Tenant:\r\n") == key_of(""));
+  CHECK(key_of("X-Tenant: a\r\n") != key_of(""));
   CHECK(key_of("X-Tenant: a\r\n") != 0);
   CHECK(key_of("x-tenant: a\r\n") == key_of("X-TENANT: a\r\n"));
   CHECK(key_of("X-Tenant: a\r\n") != key_of("X-Tenant: b\r\n"));

@@ -112,7 +112,7 @@ TEST_CASE("a peer is believed when a configured block holds its address, or it c
       {"11.0.0.1", false},    {"9.255.255.255", false}, {"192.0.2.8", false},
       {"fe80::1", false},     {"::1", false},           {"127.0.0.1", false},
       {"10.0.0.1 ", false},   {"10.0.0", false},        {"unknown", false},
-      {"10.0.0.1:80", false},
+      {"10.0.0.1:80", true},
   };
   for (const Row& row : rows) {
     CAPTURE(row.peer);
