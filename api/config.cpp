@@ -60,11 +60,15 @@ void describe_auth(config::Fields& f, AuthConfig& c) {
              .needs_restart = true},
             c.hash_threads, {1, 64});
   f.integer(
-      {.name = "hash_queue", .doc = "Logins that may wait for them; more are answered 503.", .needs_restart = true},
+      {.name = "hash_queue",
+       .doc =
+           "Logins that may wait for them; more are answered 503. As many again of users or networks that have logged "
+           "in during the last week: every second check is theirs, if any wait.",
+       .needs_restart = true},
       c.hash_queue, {1, 10'000});
   f.integer({.name = "max_failures",
              .doc = "Failed logins of one user from one address within `failure_window`, then 429. An address may "
-                    "fail ten times as often for all users together. 0: no limit.",
+                    "fail ten times as often for all users together. A /64 of IPv6 is one address. 0: no limit.",
              .needs_restart = true},
             c.max_failures, {0, 10'000});
   f.duration({.name = "failure_window", .doc = "See `max_failures`.", .needs_restart = true}, c.failure_window,
@@ -116,10 +120,13 @@ void describe(config::Fields& f, ApiConfig& c) {
   f.section({"limits", "Bounds of the API itself, in case it is reached without the proxy."},
             [&] { describe_limits(f, c.limits); });
   f.section({"timeouts", "Clocks of a connection."}, [&] { describe_timeouts(f, c.timeouts); });
-  f.values({.name = "trusted_proxies",
-            .doc = "Peers whose X-Forwarded-For is believed, for the limit on logins. A unix-socket peer always is.",
-            .needs_restart = true},
-           c.trusted_proxies);
+  f.values(
+      {.name = "trusted_proxies",
+       .doc =
+           "Proxies whose X-Forwarded-For is believed, for the limit on logins: the client is the right-most address "
+           "that is none of theirs. A unix-socket peer always is believed.",
+       .needs_restart = true},
+      c.trusted_proxies);
   f.section({"log", "JSON lines on stdout."}, [&] {
     f.choice(
         {"level", "Least level that is logged."}, c.log.level,

@@ -9,6 +9,7 @@
 #include "api/load_report.hpp"
 #include "api/openapi.hpp"
 #include "api/problem.hpp"
+#include "api/request.hpp"
 
 namespace api {
 
@@ -63,8 +64,8 @@ Services::Services(const ApiConfig& config, db::Pool& the_pool)
     : pool(the_pool),
       repository(the_pool),
       tokens(config.auth.secret, std::chrono::duration_cast<std::chrono::seconds>(config.auth.token_ttl).count()),
-      passwords(config.auth.hash_threads, config.auth.hash_queue),
-      login_limit(config.auth.max_failures, config.auth.failure_window) {}
+      passwords(config.auth.hash_threads, config.auth.hash_queue,
+                auth::LoginLimit(config.auth.max_failures, config.auth.failure_window)) {}
 
 Awaitable<> Handlers::handle(Request& request, Response& response) {
   const Route route = find_route(request.method, request.path);
@@ -77,10 +78,16 @@ Awaitable<> Handlers::handle(Request& request, Response& response) {
     response.allow = route.allow;
     co_return;
   }
-  if (!route.open && !authenticated(request)) {
-    answer_problem(request, response, 401, "A valid bearer token is required: POST /api/v1/auth/login");
-    response.authenticate = true;
-    co_return;
+  if (!route.open) {
+    const auth::Claims* claims = bearer(request);
+    auth::Standing standing = claims ? users_.standing(*claims, Clock::now()) : auth::Standing::gone;
+    if (standing == auth::Standing::unknown) standing = co_await look_up(request, response, *claims);
+    if (standing == auth::Standing::unknown) co_return;
+    if (standing == auth::Standing::gone) {
+      answer_problem(request, response, 401, "A valid bearer token is required: POST /api/v1/auth/login");
+      response.authenticate = true;
+      co_return;
+    }
   }
   switch (route.endpoint) {
     case Endpoint::login:
@@ -111,14 +118,50 @@ Awaitable<> Handlers::handle(Request& request, Response& response) {
   }
 }
 
-bool Handlers::authenticated(const Request& request) {
+/// Null: there is no token, or it is not good.
+const auth::Claims* Handlers::bearer(const Request& request) {
   constexpr std::string_view kScheme = "bearer ";
   std::string_view value = request.authorization;
-  if (value.size() <= kScheme.size()) return false;
+  if (value.size() <= kScheme.size()) return nullptr;
   const bool scheme = std::equal(kScheme.begin(), kScheme.end(), value.begin(),
                                  [](char a, char b) { return a == b || (a - 'a' + 'A') == b; });
   value.remove_prefix(kScheme.size());
-  return scheme && tokens_.verify(value, unix_now());
+  return scheme ? tokens_.verify(value, unix_now()) : nullptr;
+}
+
+/// Whether the token's user is still there. Unknown: the database did not say, and the trouble is answered.
+Awaitable<auth::Standing> Handlers::look_up(Request& request, Response& response, auth::Claims claims) {
+  Answer answer = co_await services_.repository.user_id(request.caller, claims.subject);
+  if (answer.trouble != Trouble::none) {
+    answer_trouble(request, response, answer.trouble);
+    co_return auth::Standing::unknown;
+  }
+  const Time now = Clock::now();
+  users_.note(claims.subject, Repository::user_id(answer), now);
+  co_return users_.standing(claims, now);
+}
+
+void Handlers::refuse_login(const Request& request, Response& response, const auth::Outcome& outcome) {
+  switch (outcome.verdict) {
+    case auth::Verdict::mismatch:
+      answer_problem(request, response, 401, "Wrong username or password");
+      response.authenticate = true;
+      break;
+    case auth::Verdict::too_many:
+      answer_problem(request, response, 429, "Too many failed logins, please wait");
+      response.retry_after = static_cast<int>(std::chrono::ceil<std::chrono::seconds>(outcome.retry_after).count());
+      response.reason = "login_limit";
+      break;
+    case auth::Verdict::busy:
+      answer_unavailable(request, response, "Too many logins at the moment, please retry");
+      response.reason = "login_queue";
+      break;
+    case auth::Verdict::interrupted:
+      answer_trouble(request, response, Trouble::interrupted);
+      break;
+    case auth::Verdict::match:
+      break;
+  }
 }
 
 Awaitable<> Handlers::login(Request& request, Response& response) {
@@ -127,61 +170,31 @@ Awaitable<> Handlers::login(Request& request, Response& response) {
     answer_body_faults(request, response, input);
     co_return;
   }
-  const std::string& username = input.value.username;
-  Duration wait;
-  {
-    std::lock_guard lock(services_.login_limit_mutex);
-    wait = services_.login_limit.attempt(username, request.client, Clock::now());
-  }
-  if (wait > Duration::zero()) {
-    answer_problem(request, response, 429, "Too many failed logins, please wait");
-    response.retry_after = static_cast<int>(std::chrono::ceil<std::chrono::seconds>(wait).count());
-    response.reason = "login_limit";
-    co_return;
-  }
-  auto forgive = [&] {
-    std::lock_guard lock(services_.login_limit_mutex);
-    services_.login_limit.forgive(username, request.client);
-  };
-  auto answer_busy = [&] {
-    forgive();
-    answer_unavailable(request, response, "Too many logins at the moment, please retry");
-    response.reason = "login_queue";
-  };
-
+  auth::Login login{std::string(input.value.username), client_network(request.client)};
   // Before the database is asked: a storm of logins must not take connections from others.
-  if (services_.passwords.busy()) {
-    answer_busy();
+  auth::Outcome outcome = services_.passwords.foresee(login);
+  if (outcome.verdict != auth::Verdict::match) {
+    refuse_login(request, response, outcome);
     co_return;
   }
-  Answer answer = co_await services_.repository.user(request.caller, username);
+  Answer answer = co_await services_.repository.user(request.caller, input.value.username);
   if (answer.trouble != Trouble::none) {
-    forgive();
     answer_trouble(request, response, answer.trouble);
     co_return;
   }
-  std::string hash;
-  if (answer.rows.rows() > 0) hash = Repository::user(answer, 0).password_hash;
-  const auth::Verdict verdict =
-      co_await services_.passwords.verify(executor_, std::move(hash), input.value.password, request.caller.interrupt);
-  switch (verdict) {
-    case auth::Verdict::mismatch:
-      answer_problem(request, response, 401, "Wrong username or password");
-      response.authenticate = true;
-      co_return;
-    case auth::Verdict::busy:
-      answer_busy();
-      co_return;
-    case auth::Verdict::interrupted:
-      answer_trouble(request, response, Trouble::interrupted);
-      co_return;
-    case auth::Verdict::match:
-      break;
+  const bool known = answer.rows.rows() > 0;
+  const User user = known ? Repository::user(answer, 0) : User();
+  outcome = co_await services_.passwords.verify(executor_, std::move(login), std::string(user.password_hash),
+                                                input.value.password, request.caller.interrupt);
+  if (outcome.verdict != auth::Verdict::match) {
+    refuse_login(request, response, outcome);
+    co_return;
   }
-  forgive();
+  users_.note(input.value.username, user.id, Clock::now());
   response.no_store = true;
   JsonWriter json(response.body);
-  json.begin_object().key("access_token").value(services_.tokens.issue(username, unix_now()));
+  json.begin_object().key("access_token");
+  json.value(services_.tokens.issue(input.value.username, user.id, unix_now()));
   json.member("token_type", "bearer").member("expires_in", services_.tokens.lifetime()).end_object();
 }
 

@@ -1,11 +1,10 @@
 #pragma once
 
 #include <atomic>
-#include <mutex>
 
-#include "api/auth/login_limit.hpp"
 #include "api/auth/passwords.hpp"
 #include "api/auth/tokens.hpp"
+#include "api/auth/users.hpp"
 #include "api/config.hpp"
 #include "api/http.hpp"
 #include "api/repository.hpp"
@@ -21,8 +20,6 @@ struct Services {
   Repository repository;
   auth::Tokens tokens;
   auth::PasswordVerifier passwords;
-  std::mutex login_limit_mutex;
-  auth::LoginLimit login_limit;      // guarded by login_limit_mutex
   std::atomic<bool> checked{false};  ///< the database was found to be fit
 };
 
@@ -42,11 +39,14 @@ class Handlers {
   Awaitable<> search(Request& request, Response& response);
   Awaitable<> eligibility(Request& request, Response& response);
   void ready(Request& request, Response& response);
-  bool authenticated(const Request& request);
+  void refuse_login(const Request& request, Response& response, const auth::Outcome& outcome);
+  const auth::Claims* bearer(const Request& request);
+  Awaitable<auth::Standing> look_up(Request& request, Response& response, auth::Claims claims);
 
   Services& services_;
   Executor executor_;
   auth::TokenCache tokens_;
+  auth::UserCache users_;
 };
 
 }  // namespace api

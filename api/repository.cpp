@@ -66,8 +66,12 @@ constexpr Statement kSearch{2, "search",
 
 constexpr std::array kUserTypes{db::kText};
 constexpr std::array kUserColumns{Column{"id", Kind::int8}, Column{"password_hash", Kind::text}};
-constexpr Statement kUser{3, "user", "SELECT id, password_hash FROM users WHERE username = $1", kUserTypes,
-                          kUserColumns};
+constexpr Statement kUser{3, "user", "SELECT id, password_hash FROM users WHERE username = $1 AND NOT disabled",
+                          kUserTypes, kUserColumns};
+
+constexpr std::array kUserIdColumns{Column{"id", Kind::int8}};
+constexpr Statement kUserId{5, "user_id", "SELECT id FROM users WHERE username = $1 AND NOT disabled", kUserTypes,
+                            kUserIdColumns};
 
 constexpr std::array kServerStateColumns{Column{"max_connections", Kind::int4},
                                          Column{"superuser_reserved_connections", Kind::int4},
@@ -137,6 +141,10 @@ Awaitable<Answer> Repository::user(Caller caller, std::string_view name) {
   return run(caller, kUser, Parameters().text(name));
 }
 
+Awaitable<Answer> Repository::user_id(Caller caller, std::string_view name) {
+  return run(caller, kUserId, Parameters().text(name));
+}
+
 Awaitable<Answer> Repository::server_state(Caller caller) {
   return run(caller, kServerState, Parameters());
 }
@@ -169,6 +177,10 @@ std::int64_t Repository::search_total(const Answer& answer) {
 
 User Repository::user(const Answer& answer, int row) {
   return {answer.rows.int8(row, 0), answer.rows.text(row, 1)};
+}
+
+std::int64_t Repository::user_id(const Answer& answer) {
+  return answer.rows.rows() == 0 ? 0 : answer.rows.int8(0, 0);
 }
 
 ServerState Repository::server_state(const Answer& answer) {

@@ -71,13 +71,15 @@ class Repository {
   Awaitable<Answer> scholarship(Caller caller, std::int64_t id);               // details, 0 or 1
   Awaitable<Answer> scholarships(Caller caller, const ListFilter& filter);     // summaries by id
   Awaitable<Answer> search(Caller caller, std::string_view words, int limit);  // summaries by rank, with total
-  Awaitable<Answer> user(Caller caller, std::string_view name);                // user, 0 or 1
+  Awaitable<Answer> user(Caller caller, std::string_view name);                // user who is not disabled, 0 or 1
+  Awaitable<Answer> user_id(Caller caller, std::string_view name);             // of such a user, 0 or 1
   Awaitable<Answer> server_state(Caller caller);                               // server state, 1
 
   static Summary summary(const Answer& answer, int row);
   static Details details(const Answer& answer, int row);
   static std::int64_t search_total(const Answer& answer);
   static User user(const Answer& answer, int row);
+  static std::int64_t user_id(const Answer& answer);  ///< 0: there is no such user
   static ServerState server_state(const Answer& answer);
 
   /// Of `search`, for EXPLAIN.

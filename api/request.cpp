@@ -5,6 +5,8 @@
 
 #include <boost/beast/core/string.hpp>
 
+#include "config/forwarded.hpp"
+
 namespace api {
 
 namespace {
@@ -12,14 +14,8 @@ namespace {
 namespace http = boost::beast::http;
 
 constexpr std::size_t kMaxRequestId = 128;
-
-/// The last element: what the nearest proxy has written.
-std::string_view last_forwarded(std::string_view list) {
-  std::string_view last = list.substr(list.rfind(',') + 1);
-  while (last.starts_with(' ')) last.remove_prefix(1);
-  while (last.ends_with(' ')) last.remove_suffix(1);
-  return last;
-}
+constexpr int kIpv6Prefix = 64;
+constexpr int kIpBits = 128;
 
 bool is_number(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
@@ -55,14 +51,18 @@ bool is_request_id(std::string_view text) {
   return true;
 }
 
-bool is_trusted(std::string_view peer, const std::vector<config::Cidr>& trusted) {
+bool is_trusted(std::string_view peer, std::span<const config::Cidr> trusted) {
   if (peer == "unix") return true;
   config::IpBytes address;
-  if (!config::parse(peer, address)) return false;
-  for (const config::Cidr& block : trusted) {
-    if (block.contains(address)) return true;
-  }
-  return false;
+  std::string_view host;
+  return config::parse_host(peer, address, host) && config::contains(trusted, address);
+}
+
+std::string client_network(std::string_view client) {
+  config::IpBytes address;
+  std::string_view host;
+  if (!config::parse_host(client, address, host)) return std::string(client);
+  return config::to_text(config::Cidr{config::network_of(address, kIpv6Prefix), kIpBits});
 }
 
 int fault_of_head(const Message& message) {
@@ -89,11 +89,11 @@ Request make_request(const Message& message, const Sender& sender, std::string& 
     made_up_id = make_request_id();
     id = made_up_id;
   }
-  std::string_view client = sender.address;
-  if (sender.trusted) {
-    const std::string_view forwarded = last_forwarded(message["X-Forwarded-For"]);
-    config::IpBytes address;
-    if (config::parse(forwarded, address)) client = forwarded;
+  config::ForwardedFor forwarded(sender.address, sender.trusted, sender.proxies);
+  if (forwarded.open()) {
+    // All lines are one list, whose right end is the last line's.
+    auto [begin, end] = message.equal_range("X-Forwarded-For");
+    while (end != begin && forwarded.open()) forwarded.line((--end)->value());
   }
   return {
       .method = method_of(message.method()),
@@ -102,7 +102,7 @@ Request make_request(const Message& message, const Sender& sender, std::string& 
       .authorization = message[http::field::authorization],
       .content_type = message[http::field::content_type],
       .body = message.body(),
-      .client = client,
+      .client = forwarded.client(),
       .request_id = id,
       .caller = caller,
   };

@@ -1,8 +1,8 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "api/http.hpp"
 #include "api/request_parser.hpp"
@@ -16,10 +16,14 @@ int fault_of_head(const Message& message);
 
 /// Who is at the other end of the connection.
 struct Sender {
-  std::string_view address;  ///< `unix` for a unix socket
-  bool trusted;              ///< its X-Forwarded-For is believed
+  std::string_view address;                    ///< `unix` for a unix socket
+  bool trusted;                                ///< its X-Forwarded-For is believed
+  std::span<const config::Cidr> proxies = {};  ///< trusted, too, when they stand in X-Forwarded-For
 };
-bool is_trusted(std::string_view peer, const std::vector<config::Cidr>& trusted);
+bool is_trusted(std::string_view peer, std::span<const config::Cidr> trusted);
+
+/// What counts as one client for limits: its IPv4 address, or its /64 of IPv6, which is what one household has.
+std::string client_network(std::string_view client);
 
 /// Views into `message`, the sender's address, and `made_up_id`, which is written when the client names no sane id.
 Request make_request(const Message& message, const Sender& sender, std::string& made_up_id, Caller caller);

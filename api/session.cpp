@@ -74,7 +74,7 @@ Session::Session(Context context, Socket socket)
     : context_(context),
       socket_(std::move(socket)),
       peer_(peer_address(socket_.native_handle())),
-      sender_{peer_, is_trusted(peer_, context.config.trusted_proxies)},
+      sender_{peer_, is_trusted(peer_, context.config.trusted_proxies), context.config.trusted_proxies},
       since_(Clock::now()),
       reader_(context.config.limits) {}
 

@@ -4,43 +4,60 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "api/auth/recent.hpp"
 #include "api/clock.hpp"
 
 namespace api::auth {
 
-/// Bounds the guessing of passwords: failures per user and address, and per address, within a window that begins with
-/// the first failure. An attempt counts as failed until it has succeeded, so that attempts at the same time count, too.
-/// Not per user alone: that would let anybody lock anybody out. Pure and not thread-safe.
+/// Who wants to log in, and from which network: an address, or what counts as one (`client_network`).
+struct Login {
+  std::string user, network;
+};
+
+/// Bounds the guessing of passwords: failures per user and network, and per network, within a window that begins with
+/// the first failure. Not per user alone: that would let anybody lock anybody out. Only what was found wrong counts, so
+/// that right passwords never stand in each other's way: ask again just before a password is checked. Remembers who has
+/// logged in, too. Pure and not thread-safe.
 class LoginLimit {
  public:
-  /// `max_failures` of one user from one address; 0: no limit.
+  /// `max_failures` of one user from one network; 0: no limit.
   LoginLimit(int max_failures, Duration window) : max_failures_(max_failures), window_(window) {}
 
-  /// Zero: go on, and the attempt is counted. Otherwise: refused, try again after this time.
-  Duration attempt(std::string_view user, std::string_view address, Time now);
-  /// The attempt was no guess (success), or was not carried out.
-  void forgive(std::string_view user, std::string_view address);
+  /// Zero: go on. Otherwise: refused, try again after this time.
+  Duration refused_for(const Login& login, Time now);
+  void failed(const Login& login, Time now);
+  void succeeded(const Login& login, Time now);
+  /// The user has logged in from there lately, or somebody has and the network has not failed often since.
+  bool familiar(const Login& login, Time now);
 
   std::size_t tracked() const { return failures_.size(); }
 
  private:
   /// A school behind one address has many users who mistype.
-  static constexpr int kPerAddressFactor = 10;
+  static constexpr int kPerNetworkFactor = 10;
   /// Some 2 MiB. When it is full of unexpired entries, all is forgotten: better than to grow or to lock out.
   static constexpr std::size_t kMaxTracked = 20'000;
+  /// Successes, in each of two generations; only right passwords make any, so a flood of wrong ones cannot push them
+  /// out.
+  static constexpr std::size_t kMaxFamiliar = 10'000;
+  /// Who comes once a week stays familiar.
+  static constexpr Duration kFamiliarFor = std::chrono::hours(24 * 8);
 
   struct Failures {
     int count = 0;
     Time since{};
   };
 
-  static std::string pair_key(std::string_view user, std::string_view address);
-  Failures& at(std::string key, Time now);
+  static std::string pair_key(const Login& login);
+  int count(const std::string& key, Time now) const;
+  Duration left(const std::string& key, Time now) const { return failures_.at(key).since + window_ - now; }
+  void add(std::string key, Time now);
   void make_room(Time now);
 
   int max_failures_;
   Duration window_;
   std::unordered_map<std::string, Failures> failures_;
+  Recent successes_{kMaxFamiliar, kFamiliarFor};
 };
 
 }  // namespace api::auth

@@ -1,5 +1,6 @@
 #include "api/auth/passwords.hpp"
 
+#include <atomic>
 #include <memory>
 #include <new>
 
@@ -18,20 +19,6 @@ constexpr std::size_t kMemory = 19 * 1024 * 1024;
 
 /// Below the event loops, so that a search does not wait for a login.
 constexpr int kNice = 10;
-
-struct Check {
-  Check(Executor executor, std::string the_hash, std::string the_password)
-      : hash(std::move(the_hash)),
-        password(std::move(the_password)),
-        wake(executor, std::chrono::steady_clock::time_point::max()) {}
-  ~Check() { sodium_memzero(password.data(), password.size()); }
-
-  std::string hash;
-  std::string password;
-  Timer wake;
-  std::atomic<bool> abandoned{false};
-  bool match = false;
-};
 
 void lower_priority() {
   thread_local const bool done = [] {
@@ -52,35 +39,101 @@ std::string hash_password(std::string_view password) {
   return hash;
 }
 
-PasswordVerifier::PasswordVerifier(int threads, int queue)
-    : limit_(threads + queue), decoy_(hash_password("")), threads_(static_cast<std::size_t>(threads)) {}
+struct PasswordVerifier::Check {
+  Check(Executor executor, Login the_login, std::string the_hash, std::string the_password)
+      : login(std::move(the_login)),
+        hash(std::move(the_hash)),
+        password(std::move(the_password)),
+        wake(executor, std::chrono::steady_clock::time_point::max()) {}
+  ~Check() { sodium_memzero(password.data(), password.size()); }
+
+  Login login;
+  std::string hash;  ///< empty: no such user
+  std::string password;
+  Line line{};
+  Timer wake;
+  std::atomic<bool> abandoned{false};
+  Outcome outcome;
+};
+
+PasswordVerifier::PasswordVerifier(int threads, int queue, LoginLimit limit)
+    : decoy_(hash_password("")),
+      lines_(static_cast<std::size_t>(threads + queue)),
+      limit_(std::move(limit)),
+      threads_(static_cast<std::size_t>(threads)) {}
 
 PasswordVerifier::~PasswordVerifier() {
   threads_.stop();
   threads_.join();
 }
 
-Awaitable<Verdict> PasswordVerifier::verify(Executor executor, std::string hash, std::string password,
+Line PasswordVerifier::line_of(const Login& login, Time now) {
+  return limit_.familiar(login, now) ? Line::familiar : Line::strangers;
+}
+
+Outcome PasswordVerifier::foresee(const Login& login) {
+  const Time now = Clock::now();
+  std::lock_guard lock(mutex_);
+  const Duration wait = limit_.refused_for(login, now);
+  if (wait > Duration::zero()) return {Verdict::too_many, wait};
+  return {lines_.full(line_of(login, now)) ? Verdict::busy : Verdict::match, {}};
+}
+
+Awaitable<Outcome> PasswordVerifier::verify(Executor executor, Login login, std::string hash, std::string password,
                                             Interrupt& interrupt) {
-  if (pending_.fetch_add(1) >= limit_) {
-    --pending_;
-    co_return Verdict::busy;
+  auto check = std::make_shared<Check>(executor, std::move(login), std::move(hash), std::move(password));
+  bool joined = false;
+  {
+    std::lock_guard lock(mutex_);
+    check->line = line_of(check->login, Clock::now());
+    joined = lines_.join(check->line, [this, check, executor] {
+      check->outcome = make(*check);
+      asio::post(executor, [check] { check->wake.cancel(); });
+    });
   }
-  const bool known = !hash.empty();
-  auto check = std::make_shared<Check>(executor, known ? std::move(hash) : decoy_, std::move(password));
+  Outcome outcome;
+  if (!joined) co_return outcome;
   Interrupt::Scope scope(
       interrupt, [](void* target) { static_cast<Check*>(target)->abandoned = true; }, check.get());
-  asio::post(threads_, [this, check, executor] {
-    lower_priority();
-    if (!check->abandoned) {
-      check->match = crypto_pwhash_str_verify(check->hash.c_str(), check->password.data(), check->password.size()) == 0;
-    }
-    --pending_;
-    asio::post(executor, [check] { check->wake.cancel(); });
-  });
+  asio::post(threads_, [this] { make_next(); });
   co_await check->wake.async_wait(kAsTuple);
-  if (interrupt.raised()) co_return Verdict::interrupted;
-  co_return check->match&& known ? Verdict::match : Verdict::mismatch;
+  outcome = check->outcome;
+  if (interrupt.raised()) outcome.verdict = Verdict::interrupted;
+  co_return outcome;
+}
+
+/// As often called as a check has joined.
+void PasswordVerifier::make_next() {
+  lower_priority();
+  CheckLines::Check next;
+  {
+    std::lock_guard lock(mutex_);
+    next = lines_.next();
+  }
+  next();
+}
+
+Outcome PasswordVerifier::make(Check& check) {
+  Outcome outcome;
+  if (check.abandoned) {
+    outcome.verdict = Verdict::interrupted;
+  } else {
+    std::lock_guard lock(mutex_);
+    // Those ahead may have failed meanwhile.
+    outcome.retry_after = limit_.refused_for(check.login, Clock::now());
+    outcome.verdict = outcome.retry_after > Duration::zero() ? Verdict::too_many : Verdict::mismatch;
+  }
+  if (outcome.verdict == Verdict::mismatch) {
+    const bool known = !check.hash.empty();
+    const char* hash = known ? check.hash.c_str() : decoy_.c_str();
+    const bool right = crypto_pwhash_str_verify(hash, check.password.data(), check.password.size()) == 0;
+    if (right && known) outcome.verdict = Verdict::match;
+  }
+  std::lock_guard lock(mutex_);
+  lines_.done(check.line);
+  if (outcome.verdict == Verdict::match) limit_.succeeded(check.login, Clock::now());
+  if (outcome.verdict == Verdict::mismatch) limit_.failed(check.login, Clock::now());
+  return outcome;
 }
 
 }  // namespace api::auth

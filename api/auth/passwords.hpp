@@ -1,10 +1,12 @@
 #pragma once
 
-#include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <string_view>
 
+#include "api/auth/check_lines.hpp"
+#include "api/auth/login_limit.hpp"
 #include "api/executor.hpp"
 #include "api/interrupt.hpp"
 
@@ -16,28 +18,43 @@ std::string hash_password(std::string_view password);
 enum class Verdict : std::uint8_t {
   match,
   mismatch,
+  too_many,     ///< failures before: not checked
   busy,         ///< too many are waiting already
   interrupted,  ///< nobody waits for the answer any more
 };
 
-/// Checks passwords on threads of its own, at low priority, with a bounded queue: a storm of logins delays logins
-/// and nothing else. Thread-safe.
+struct Outcome {
+  Verdict verdict = Verdict::busy;
+  Duration retry_after{};  ///< with too_many
+};
+
+/// Checks passwords on threads of its own, at low priority, with bounded lines before them: a storm of logins delays
+/// logins and nothing else, and a storm of strangers leaves those who have logged in before every second check. Keeps
+/// the limit on failures, which holds exactly with one thread; each further one may check one more at a time.
+/// Thread-safe.
 class PasswordVerifier {
  public:
-  /// At most `queue` checks wait or run at a time beside the threads.
-  PasswordVerifier(int threads, int queue);
+  /// In each line at most `queue` checks wait or run beside the threads.
+  PasswordVerifier(int threads, int queue, LoginLimit limit);
   ~PasswordVerifier();
 
-  /// A check would be refused now.
-  bool busy() const { return pending_.load(std::memory_order_relaxed) >= limit_; }
+  /// What a check would be refused for now: too_many or busy; match if for nothing.
+  Outcome foresee(const Login& login);
 
   /// An empty hash (no such user) takes as long as any other and is a mismatch.
-  Awaitable<Verdict> verify(Executor executor, std::string hash, std::string password, Interrupt& interrupt);
+  Awaitable<Outcome> verify(Executor executor, Login login, std::string hash, std::string password,
+                            Interrupt& interrupt);
 
  private:
-  const int limit_;
+  struct Check;
+  void make_next();
+  Outcome make(Check& check);
+  Line line_of(const Login& login, Time now);  // under mutex_
+
   const std::string decoy_;  ///< hash that is checked when there is none
-  std::atomic<int> pending_{0};
+  std::mutex mutex_;
+  CheckLines lines_;  // guarded by mutex_
+  LoginLimit limit_;  // guarded by mutex_
   asio::thread_pool threads_;
 };
 

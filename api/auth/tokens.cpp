@@ -1,5 +1,6 @@
 #include "api/auth/tokens.hpp"
 
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
@@ -36,13 +37,22 @@ bool equal(std::string_view a, std::string_view b) {
   return difference == 0;
 }
 
+/// False: there is one, but it is no whole number. Unchanged if there is none.
+bool read_number(jwt_t* token, const char* name, std::int64_t& value) {
+  errno = 0;
+  const long number = jwt_get_grant_int(token, name);
+  if (errno == 0) value = number;
+  return errno == 0 || errno == ENOENT;
+}
+
 }  // namespace
 
-std::string Tokens::issue(const std::string& subject, UnixTime now) const {
+std::string Tokens::issue(const std::string& subject, std::int64_t user_id, UnixTime now) const {
   jwt_t* raw = nullptr;
   if (jwt_new(&raw) != 0) throw std::bad_alloc();
   std::unique_ptr<jwt_t, Free> token(raw);
   const bool good = jwt_add_grant(raw, "sub", subject.c_str()) == 0 &&
+                    jwt_add_grant_int(raw, "uid", static_cast<long>(user_id)) == 0 &&
                     jwt_add_grant_int(raw, "iat", static_cast<long>(now)) == 0 &&
                     jwt_add_grant_int(raw, "exp", static_cast<long>(now + lifetime_)) == 0 &&
                     jwt_set_alg(raw, JWT_ALG_HS256, reinterpret_cast<const unsigned char*>(secret_.data()),
@@ -62,22 +72,28 @@ bool Tokens::verify(const std::string& token, UnixTime now, Claims& claims) cons
   std::unique_ptr<jwt_t, Free> decoded(raw);
   // libjwt takes the algorithm from the token; here it is not the bearer's choice.
   if (jwt_get_alg(raw) != JWT_ALG_HS256) return false;
+  const std::unique_ptr<char, Free> extensions(jwt_get_headers_json(raw, "crit"));
+  if (extensions) return false;
   const char* subject = jwt_get_grant(raw, "sub");
-  const UnixTime expires = jwt_get_grant_int(raw, "exp");
-  if (!subject || expires <= now) return false;
-  claims.subject = subject;
-  claims.expires = expires;
+  UnixTime expires = 0, not_before = 0;
+  std::int64_t user_id = 0;
+  if (!subject || !read_number(raw, "exp", expires) || !read_number(raw, "nbf", not_before) ||
+      !read_number(raw, "uid", user_id)) {
+    return false;
+  }
+  if (expires <= now || not_before > now) return false;
+  claims = {subject, user_id, expires};
   return true;
 }
 
-bool TokenCache::verify(std::string_view token, UnixTime now) {
+const Claims* TokenCache::verify(std::string_view token, UnixTime now) {
   Place& place = places_[std::hash<std::string_view>()(token) % kPlaces];
-  if (place.expires > now && equal(place.token, token)) return true;
+  if (place.claims.expires > now && equal(place.token, token)) return &place.claims;
   Claims claims;
   std::string candidate(token);
-  if (!tokens_.verify(candidate, now, claims)) return false;
-  place = {std::move(candidate), claims.expires};
-  return true;
+  if (!tokens_.verify(candidate, now, claims)) return nullptr;
+  place = {std::move(candidate), std::move(claims)};
+  return &place.claims;
 }
 
 }  // namespace api::auth

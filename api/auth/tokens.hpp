@@ -13,6 +13,7 @@ using UnixTime = std::int64_t;
 /// What a token says about its bearer.
 struct Claims {
   std::string subject;
+  std::int64_t user_id = 0;  ///< 0: it does not say
   UnixTime expires = 0;
 };
 
@@ -23,8 +24,9 @@ class Tokens {
   Tokens(std::string secret, std::int64_t lifetime) : secret_(std::move(secret)), lifetime_(lifetime) {}
 
   std::int64_t lifetime() const { return lifetime_; }
-  std::string issue(const std::string& subject, UnixTime now) const;
-  /// False: malformed, signed otherwise, or expired.
+  std::string issue(const std::string& subject, std::int64_t user_id, UnixTime now) const;
+  /// False: malformed, signed otherwise, expired or not good yet, or with extensions that must be understood (`crit`):
+  /// none are.
   bool verify(const std::string& token, UnixTime now, Claims& claims) const;
 
  private:
@@ -38,14 +40,15 @@ class TokenCache {
  public:
   explicit TokenCache(const Tokens& tokens) : tokens_(tokens), places_(kPlaces) {}
 
-  bool verify(std::string_view token, UnixTime now);
+  /// Null: not good. Valid until the next call.
+  const Claims* verify(std::string_view token, UnixTime now);
 
  private:
   /// At some 300 bytes each, 300 KiB when full.
   static constexpr std::size_t kPlaces = 1024;
   struct Place {
     std::string token;
-    UnixTime expires = 0;
+    Claims claims;
   };
 
   const Tokens& tokens_;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -63,6 +65,100 @@ TEST_CASE("After too many failures a user waits, at this address only, and a tok
   CHECK(login(client, "admin", "admin123", "X-Forwarded-For: 198.51.100.1, 203.0.113.7\r\n").status == 429);
   CHECK(login(client, "admin", "admin123", "X-Forwarded-For: 203.0.113.7, 198.51.100.1\r\n").status == 200);
   CHECK(client.request("GET", "/api/v1/scholarships/1").status == 200);
+}
+
+TEST_CASE("No line that a client writes, and no address of its network, makes it another client") {
+  Program api(config("max_failures: 3, failure_window: 1h"));
+  api.await_ready();
+  Client client(api.port());
+  for (int i = 0; i < 3; ++i) {
+    const std::string made_up = "X-Forwarded-For: 198.51.100." + std::to_string(i) + "\r\n";
+    CHECK(login(client, "admin", "wrong", made_up + "X-Forwarded-For: 203.0.113.7\r\n").status == 401);
+    CHECK(login(client, "admin", "wrong", "X-Forwarded-For: 2001:db8::" + std::to_string(i) + "\r\n").status == 401);
+  }
+  CHECK(login(client, "admin", "admin123", "X-Forwarded-For: 203.0.113.7:4711\r\n").status == 429);
+  CHECK(login(client, "admin", "admin123", "X-Forwarded-For: [2001:db8::9:9:9:9]:80\r\n").status == 429);
+  CHECK(login(client, "admin", "admin123", "X-Forwarded-For: 2001:db8:0:1::1\r\n").status == 200);
+}
+
+/// The statuses of so many logins at once.
+std::map<int, int> at_once(const Program& api, int count, const std::string& password) {
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < count; ++i) {
+    clients.push_back(std::make_unique<Client>(api.port()));
+    clients.back()->start("POST", "/api/v1/auth/login", "username=admin&password=" + password);
+  }
+  std::map<int, int> statuses;
+  for (auto& client : clients) ++statuses[client->receive().status];
+  return statuses;
+}
+
+TEST_CASE("Right passwords of one user at the same moment are all right, and wrong ones no more than the limit") {
+  Program api(config("max_failures: 3, failure_window: 1h, hash_queue: 100"));
+  api.await_ready();
+  CHECK(at_once(api, 40, "admin123") == std::map<int, int>{{200, 40}});
+  CHECK(at_once(api, 40, "wrong") == std::map<int, int>{{401, 3}, {429, 37}});
+}
+
+TEST_CASE("A flood of wrong passwords from many addresses leaves who has logged in before a share") {
+  Program api(config("hash_queue: 4"));
+  api.await_ready();
+  const std::string home = "X-Forwarded-For: 203.0.113.7\r\n";
+  Client known(api.port());
+  REQUIRE(login(known, "admin", "admin123", home).status == 200);
+  std::atomic<bool> stop{false};
+  std::atomic<int> turned_away{0};
+  std::vector<std::thread> flood;
+  for (int i = 0; i < 16; ++i) {
+    flood.emplace_back([&, i] {
+      Client own(api.port());
+      for (int n = 0; !stop; ++n) {
+        const std::string address =
+            "198." + std::to_string(i) + "." + std::to_string(n / 250) + "." + std::to_string(n % 250);
+        turned_away += login(own, "admin", "wrong", "X-Forwarded-For: " + address + "\r\n").status == 503;
+      }
+    });
+  }
+  CHECK(eventually([&] { return turned_away > 100; }));
+  int served = 0;
+  for (int i = 0; i < 30; ++i) served += login(known, "admin", "admin123", home).status == 200;
+  stop = true;
+  for (std::thread& each : flood) each.join();
+  CHECK(served == 30);
+}
+
+TEST_CASE("The token of a user who is disabled, deleted or replaced ends within seconds") {
+  Program api(config("max_failures: 0"));
+  api.await_ready();
+  Session database;
+  const std::string hash = database.value("SELECT password_hash FROM users WHERE username = 'admin'");
+  const std::string add = "INSERT INTO users (username, password_hash) VALUES ('eve', '" + hash + "')";
+  database.run("DELETE FROM users WHERE username = 'eve'");
+  database.run(add);
+  Client eve(api.port()), admin(api.port());
+  admin.login();
+  const auto log_in = [&] {
+    const Reply reply = login(eve, "eve", "admin123");
+    REQUIRE(reply.status == 200);
+    eve.use_token(std::string(reply.json().at("access_token").as_string()));
+  };
+  const auto status = [&] { return eve.request("GET", "/api/v1/scholarships/1").status; };
+  log_in();
+  CHECK(status() == 200);
+  database.run("UPDATE users SET disabled = true WHERE username = 'eve'");
+  CHECK(eventually([&] { return status() == 401; }));
+  CHECK(login(eve, "eve", "admin123").status == 401);
+
+  database.run("UPDATE users SET disabled = false WHERE username = 'eve'");
+  CHECK(eventually([&] { return status() == 200; }));
+  database.run("DELETE FROM users WHERE username = 'eve'");
+  database.run(add);
+  CHECK(eventually([&] { return status() == 401; }));  // of the first one of this name
+  log_in();
+  CHECK(status() == 200);
+  database.run("DELETE FROM users WHERE username = 'eve'");
+  CHECK(eventually([&] { return status() == 401; }));
+  CHECK(admin.request("GET", "/api/v1/scholarships/1").status == 200);
 }
 
 TEST_CASE("Successes are not counted") {

@@ -3,8 +3,10 @@
 #include <doctest/doctest.h>
 #include <jwt.h>
 
+#include "api/auth/check_lines.hpp"
 #include "api/auth/login_limit.hpp"
 #include "api/auth/tokens.hpp"
+#include "api/auth/users.hpp"
 
 namespace api::auth {
 namespace {
@@ -29,10 +31,11 @@ std::string forge(jwt_alg_t algorithm, const std::string& key, long expires, boo
 
 TEST_CASE("A token is good until it expires") {
   Tokens tokens(kSecret, 3600);
-  const std::string token = tokens.issue("admin", kNow);
+  const std::string token = tokens.issue("admin", 7, kNow);
   Claims claims;
   CHECK(tokens.verify(token, kNow, claims));
   CHECK(claims.subject == "admin");
+  CHECK(claims.user_id == 7);
   CHECK(claims.expires == kNow + 3600);
   CHECK(tokens.verify(token, kNow + 3599, claims));
   CHECK_FALSE(tokens.verify(token, kNow + 3600, claims));
@@ -50,7 +53,7 @@ TEST_CASE("What was not signed by us, with our algorithm, is refused") {
   CHECK_FALSE(tokens.verify(forge(JWT_ALG_HS256, kSecret, kNow + 9, false), kNow, claims));
   CHECK_FALSE(tokens.verify(forge(JWT_ALG_HS256, kSecret, 0), kNow, claims));
 
-  std::string token = tokens.issue("admin", kNow);
+  std::string token = tokens.issue("admin", 7, kNow);
   for (std::size_t i = 0; i < token.size(); i += 7) {
     std::string changed = token;
     changed[i] = changed[i] == 'A' ? 'B' : 'A';
@@ -63,10 +66,75 @@ TEST_CASE("What was not signed by us, with our algorithm, is refused") {
   CHECK_FALSE(tokens.verify(token + std::string(2000, 'x'), kNow, claims));
 }
 
+/// A token of ours with a header and claims of somebody's choice, each a JSON value, or none.
+std::string with(const char* header, const char* value, const char* claims) {
+  jwt_t* token = nullptr;
+  jwt_new(&token);
+  jwt_add_grant(token, "sub", "admin");
+  jwt_add_grant_int(token, "exp", kNow + 9);
+  if (*claims) REQUIRE(jwt_add_grants_json(token, claims) == 0);
+  if (*header) REQUIRE(jwt_add_headers_json(token, (std::string("{\"") + header + "\":" + value + "}").c_str()) == 0);
+  jwt_set_alg(token, JWT_ALG_HS256, reinterpret_cast<const unsigned char*>(kSecret.data()),
+              static_cast<int>(kSecret.size()));
+  char* text = jwt_encode_str(token);
+  std::string result = text;
+  std::free(text);
+  jwt_free(token);
+  return result;
+}
+
+TEST_CASE("A token is not good before its time, nor with extensions that must be understood") {
+  Tokens tokens(kSecret, 3600);
+  Claims claims;
+  const auto good = [&](const char* more, UnixTime now = kNow) {
+    return tokens.verify(with("", "", more), now, claims);
+  };
+  CHECK(good(""));
+  CHECK(good(R"({"nbf":1700000000})"));
+  CHECK_FALSE(good(R"({"nbf":1700000001})"));
+  CHECK(good(R"({"nbf":1700000001})", kNow + 1));
+  for (const char* odd : {R"({"exp":1800000000.5})", R"({"exp":"1800000000"})"}) {
+    CAPTURE(odd);
+    CHECK_FALSE(good(odd));
+  }
+  for (const char* crit : {R"(["b64"])", R"(["exp"])", "[]", "null", "\"b64\""}) {
+    CAPTURE(crit);
+    CHECK_FALSE(tokens.verify(with("crit", crit, ""), kNow, claims));
+  }
+  CHECK(tokens.verify(with("kid", "\"x\"", ""), kNow, claims));
+}
+
+TEST_CASE("A user is looked up once in seconds, by one request at a time while the others go on") {
+  UserCache users;
+  const Claims admin{"admin", 7, kNow + 60};
+  Time now{1h};
+  CHECK(users.standing(admin, now) == Standing::unknown);
+  CHECK(users.standing(admin, now) == Standing::unknown);  // nothing is known: everybody has to ask
+  users.note("admin", 7, now);
+  for (int i = 0; i < 4; ++i, now += 999ms) CHECK(users.standing(admin, now) == Standing::active);
+  now += 4ms;
+  CHECK(users.standing(admin, now) == Standing::unknown);  // old: one asks
+  CHECK(users.standing(admin, now) == Standing::active);
+  CHECK(users.standing(admin, now + 999ms) == Standing::active);
+  CHECK(users.standing(admin, now + 1s) == Standing::unknown);  // he has not come back with an answer
+  users.note("admin", 0, now + 1s);
+  CHECK(users.standing(admin, now + 2s) == Standing::gone);
+  CHECK(users.standing({"eve", 8, kNow + 60}, now + 2s) == Standing::unknown);
+}
+
+TEST_CASE("A token does not outlive its user, whoever gets the name next") {
+  UserCache users;
+  const Time now{1h};
+  users.note("admin", 7, now);
+  CHECK(users.standing({"admin", 6, kNow + 60}, now) == Standing::gone);
+  CHECK(users.standing({"admin", 7, kNow + 60}, now) == Standing::active);
+  CHECK(users.standing({"admin", 0, kNow + 60}, now) == Standing::active);  // of a version that did not say
+}
+
 TEST_CASE("The cache remembers good tokens and their expiry, and nothing else") {
   Tokens tokens(kSecret, 60);
   TokenCache cache(tokens);
-  const std::string token = tokens.issue("admin", kNow);
+  const std::string token = tokens.issue("admin", 7, kNow);
   CHECK(cache.verify(token, kNow));
   CHECK(cache.verify(token, kNow + 59));
   CHECK_FALSE(cache.verify(token, kNow + 60));
@@ -74,50 +142,110 @@ TEST_CASE("The cache remembers good tokens and their expiry, and nothing else") 
   CHECK_FALSE(cache.verify("", kNow));
   // More tokens than places: they push each other out, and all stay good.
   for (int round = 0; round < 2; ++round) {
-    for (int i = 0; i < 3000; i += 7) CHECK(cache.verify(tokens.issue("user" + std::to_string(i), kNow), kNow));
+    for (int i = 0; i < 3000; i += 7) REQUIRE(cache.verify(tokens.issue("user" + std::to_string(i), i, kNow), kNow));
   }
 }
 
 TEST_CASE("Failed logins of a user from an address are limited, others are not") {
   LoginLimit limit(3, 60s);
+  const Login eve{"eve", "10.0.0.1"};
   Time now{1h};
-  for (int i = 0; i < 3; ++i) CHECK(limit.attempt("eve", "10.0.0.1", now) == 0s);
+  for (int i = 0; i < 3; ++i) {
+    CHECK(limit.refused_for(eve, now) == 0s);
+    limit.failed(eve, now);
+  }
   now += 10s;
-  CHECK(limit.attempt("eve", "10.0.0.1", now) == 50s);
-  CHECK(limit.attempt("bob", "10.0.0.1", now) == 0s);
-  CHECK(limit.attempt("eve", "10.0.0.2", now) == 0s);
+  CHECK(limit.refused_for(eve, now) == 50s);
+  CHECK(limit.refused_for({"bob", "10.0.0.1"}, now) == 0s);
+  CHECK(limit.refused_for({"eve", "10.0.0.2"}, now) == 0s);
   now += 50s;
-  CHECK(limit.attempt("eve", "10.0.0.1", now) == 0s);
+  CHECK(limit.refused_for(eve, now) == 0s);
 }
 
-TEST_CASE("A success is no failure") {
+TEST_CASE("What is under way or right is no failure") {
   LoginLimit limit(3, 60s);
+  const Login bob{"bob", "10.0.0.1"};
   Time now{1h};
-  for (int i = 0; i < 1000; ++i) {
-    REQUIRE(limit.attempt("bob", "10.0.0.1", now) == 0s);
-    limit.forgive("bob", "10.0.0.1");
-  }
+  for (int i = 0; i < 1000; ++i) REQUIRE(limit.refused_for(bob, now) == 0s);
+  for (int i = 0; i < 1000; ++i) limit.succeeded(bob, now);
+  CHECK(limit.refused_for(bob, now) == 0s);
   CHECK(limit.tracked() == 0);
 }
 
-TEST_CASE("An address that tries many users is limited as a whole") {
+TEST_CASE("An address that tries many users is limited as a whole, but for those who log in from there") {
   LoginLimit limit(3, 60s);
   Time now{1h};
-  for (int i = 0; i < 30; ++i) CHECK(limit.attempt("user" + std::to_string(i), "10.0.0.1", now) == 0s);
-  CHECK(limit.attempt("user99", "10.0.0.1", now) == 60s);
-  CHECK(limit.attempt("user99", "10.0.0.2", now) == 0s);
+  limit.succeeded({"bob", "10.0.0.1"}, now);
+  for (int i = 0; i < 30; ++i) {
+    const Login login{"user" + std::to_string(i), "10.0.0.1"};
+    CHECK(limit.refused_for(login, now) == 0s);
+    limit.failed(login, now);
+  }
+  CHECK(limit.refused_for({"user99", "10.0.0.1"}, now) == 60s);
+  CHECK(limit.refused_for({"user99", "10.0.0.2"}, now) == 0s);
+  CHECK(limit.refused_for({"bob", "10.0.0.1"}, now) == 0s);
+  for (int i = 0; i < 3; ++i) limit.failed({"bob", "10.0.0.1"}, now);
+  CHECK(limit.refused_for({"bob", "10.0.0.1"}, now) == 60s);
+}
+
+TEST_CASE("Familiar is who has logged in from there, and his neighbours while they do not guess") {
+  LoginLimit limit(3, 60s);
+  Time now{1h};
+  const Login bob{"bob", "10.0.0.1"}, neighbour{"eve", "10.0.0.1"};
+  CHECK_FALSE(limit.familiar(bob, now));
+  limit.succeeded(bob, now);
+  CHECK(limit.familiar(bob, now));
+  CHECK(limit.familiar(neighbour, now));
+  CHECK_FALSE(limit.familiar({"bob", "10.0.0.2"}, now));
+  for (int i = 0; i < 3; ++i) limit.failed({"x" + std::to_string(i), "10.0.0.1"}, now);
+  CHECK_FALSE(limit.familiar(neighbour, now));
+  CHECK(limit.familiar(bob, now));
+  // A flood of wrong passwords makes nobody forgotten.
+  for (int i = 0; i < 100'000; ++i) limit.failed({"u", std::to_string(i)}, now);
+  CHECK(limit.familiar(bob, now + 24h * 7));
+  CHECK_FALSE(limit.familiar(bob, now + 24h * 30));
+}
+
+TEST_CASE("What is remembered lately is bounded, and its youngest half is always there") {
+  Recent recent(100, 60s);
+  Time now{1h};
+  for (int i = 0; i < 1000; ++i) recent.add(std::to_string(i), now);
+  CHECK(recent.size() <= 200);
+  for (int i = 900; i < 1000; ++i) CHECK(recent.contains(std::to_string(i), now));
+  CHECK(recent.contains("999", now + 59s));
+  CHECK_FALSE(recent.contains("999", now + 120s));
+  CHECK(recent.size() == 0);
+}
+
+TEST_CASE("Strangers leave the familiar every second check, and each line has its own places") {
+  CheckLines lines(3);
+  std::string made;
+  const auto join = [&](Line line, char name) { return lines.join(line, [&made, name] { made += name; }); };
+  for (const char name : {'a', 'b', 'c'}) CHECK(join(Line::strangers, name));
+  CHECK(lines.full(Line::strangers));
+  CHECK_FALSE(join(Line::strangers, 'd'));
+  CHECK_FALSE(lines.full(Line::familiar));
+  for (const char name : {'X', 'Y'}) CHECK(join(Line::familiar, name));
+  for (int i = 0; i < 5; ++i) lines.next()();
+  CHECK(made == "XaYbc");
+  CHECK_FALSE(join(Line::strangers, 'd'));  // a check that is being made keeps its place
+  lines.done(Line::strangers);
+  CHECK(join(Line::strangers, 'd'));
 }
 
 TEST_CASE("The books stay small whatever comes") {
   LoginLimit limit(3, 60s);
   Time now{1h};
-  for (int i = 0; i < 100'000; ++i) limit.attempt("u", std::to_string(i), now);
+  for (int i = 0; i < 100'000; ++i) limit.failed({"u", std::to_string(i)}, now);
   CHECK(limit.tracked() <= 20'000);
 }
 
 TEST_CASE("Zero switches the limit off") {
   LoginLimit limit(0, 60s);
-  for (int i = 0; i < 1000; ++i) REQUIRE(limit.attempt("eve", "10.0.0.1", Time{}) == 0s);
+  for (int i = 0; i < 1000; ++i) {
+    REQUIRE(limit.refused_for({"eve", "10.0.0.1"}, Time{}) == 0s);
+    limit.failed({"eve", "10.0.0.1"}, Time{});
+  }
 }
 
 }  // namespace

@@ -79,16 +79,37 @@ TEST_CASE("an id that would not do in a log is replaced") {
   }
 }
 
-TEST_CASE("the client is whom a trusted proxy names last") {
-  const auto client = [](std::string_view forwarded, bool trusted) {
-    const Read read("GET / HTTP/1.0\r\nX-Forwarded-For: " + std::string(forwarded) + "\r\n\r\n",
-                    {"192.0.2.1", trusted});
+TEST_CASE("the client is the right-most address that no trusted proxy has, over all lines together") {
+  std::vector<config::Cidr> proxies(2);
+  REQUIRE(parse("10.0.0.0/8", proxies[0]));
+  REQUIRE(parse("fd00::/8", proxies[1]));
+  const auto client = [&](std::initializer_list<std::string_view> lines, bool trusted = true) {
+    std::string head = "GET / HTTP/1.0\r\n";
+    for (const std::string_view line : lines) head.append("X-Forwarded-For: ").append(line).append("\r\nX: y\r\n");
+    const Read read(head + "\r\n", {"192.0.2.1", trusted, proxies});
     return std::string(read.request->client);
   };
-  CHECK(client("198.51.100.1, 2001:db8::1 ", true) == "2001:db8::1");
-  CHECK(client("198.51.100.1", false) == "192.0.2.1");
-  CHECK(client("198.51.100.1, unknown", true) == "192.0.2.1");
-  CHECK(client("", true) == "192.0.2.1");
+  CHECK(client({"198.51.100.1, 2001:db8::1 "}) == "2001:db8::1");
+  CHECK(client({"198.51.100.1"}, false) == "192.0.2.1");
+  CHECK(client({"198.51.100.1, unknown"}) == "192.0.2.1");
+  CHECK(client({""}) == "192.0.2.1");
+  CHECK(client({}) == "192.0.2.1");
+  // HAProxy adds a line of its own behind what the client has written.
+  CHECK(client({"198.51.100.1", "203.0.113.7"}) == "203.0.113.7");
+  CHECK(client({"198.51.100.1", "203.0.113.7", "10.0.0.2"}) == "203.0.113.7");
+  CHECK(client({"198.51.100.1, 203.0.113.7", "", "10.0.0.2,fd00::3"}) == "203.0.113.7");
+  CHECK(client({"10.0.0.3, 10.0.0.2"}) == "10.0.0.3");
+  CHECK(client({"198.51.100.1, 203.0.113.7:4711, [fd00::3]:80"}) == "203.0.113.7");
+  CHECK(client({"[2001:db8::1]:4711, 10.0.0.2:1"}) == "2001:db8::1");
+}
+
+TEST_CASE("a client is an address of IPv4 or a network of IPv6") {
+  CHECK(client_network("192.0.2.1") == client_network("::ffff:192.0.2.1"));
+  CHECK(client_network("192.0.2.1") == client_network("192.0.2.1:80"));
+  CHECK(client_network("192.0.2.1") != client_network("192.0.2.2"));
+  CHECK(client_network("2001:db8::1") == client_network("2001:db8::ffff:0:0:1"));
+  CHECK(client_network("2001:db8::1") != client_network("2001:db8:0:1::1"));
+  CHECK(client_network("unix") == "unix");
 }
 
 }  // namespace
