@@ -15,8 +15,12 @@ namespace spillway::admission {
 /// whoever waits can be served in time, and oldest first serves them all.
 class DelayControl {
  public:
-  /// `wait` is that of the request served next, 0 if nobody waits.
+  /// `wait` is that of the request served next, 0 if nobody waits. `target` 0: no wait is a sign of overload.
   void observe(Duration wait, Time now, Duration target, Duration interval) {
+    if (target == Duration::zero()) {
+      overloaded_ = false;
+      return start_interval(now);
+    }
     smallest_ = std::min(smallest_, wait);
     if (!overloaded_ && wait <= target) {
       start_interval(now);

@@ -50,6 +50,8 @@ struct TimeoutsConfig {
   Duration drain_delay = 0s;
 };
 
+enum class Methods : std::uint8_t { known, any };
+
 struct LimitsConfig {
   int connections = 10000;
   std::uint64_t head = 16 * 1024;
@@ -59,6 +61,7 @@ struct LimitsConfig {
   std::uint64_t response_head = 64 * 1024;
   int response_headers = 200;
   bool allow_underscores = false;
+  Methods methods = Methods::known;
 };
 
 enum class AdmissionMode : std::uint8_t { enforce, shadow, off };

@@ -42,7 +42,7 @@ void describe_upstream(Fields& f, UpstreamConfig& c) {
             {0, 65'536});
   f.duration({"idle_timeout", "An idle connection is closed after this. Keep it below the API's own."}, c.idle_timeout,
              {10ms, 24h});
-  f.duration({"connect_timeout", "Longest time to connect; then 502."}, c.connect_timeout, {1ms, 5min});
+  f.duration({"connect_timeout", "Longest time to connect; then 504."}, c.connect_timeout, {1ms, 5min});
   f.choice({"when_client_leaves",
             "finish: the slot stays taken until the API has answered; cancel: close towards the API and free it."},
            c.when_client_leaves, {{"finish", WhenClientLeaves::finish}, {"cancel", WhenClientLeaves::cancel}});
@@ -62,8 +62,10 @@ void describe_timeouts(Fields& f, TimeoutsConfig& c) {
   f.duration({"response",
               "From the request sent to the response head (then 504), and longest silence in its body (then aborted)."},
              c.response, {10ms, 24h});
-  f.duration({"keep_alive", "An idle client connection is closed silently after this. 0: after each response."},
-             c.keep_alive, {0s, 24h});
+  f.duration(
+      {"keep_alive",
+       "An idle client connection is closed silently after this. 0: each response ends it, with `Connection: close`."},
+      c.keep_alive, {0s, 24h});
   f.duration({"tunnel", "Longest silence on an upgraded connection such as a WebSocket. 0: no limit."}, c.tunnel,
              {0s, 24h});
   f.duration({"drain", "From the signal to the exit at the latest. 0: at once."}, c.drain, {0s, 1h});
@@ -87,6 +89,10 @@ void describe_limits(Fields& f, LimitsConfig& c) {
   f.flag(
       {"allow_underscores", "Whether field names may hold `_`, which CGI-like servers confuse with `-`. false: 400."},
       c.allow_underscores);
+  f.choice({"methods",
+            "known: methods of the IANA registry and of WebDAV that the parser knows; any: any well-formed name of at "
+            "most 32 bytes, such as QUERY. Others: 501."},
+           c.methods, {{"known", Methods::known}, {"any", Methods::any}});
 }
 
 void describe_admission(Fields& f, AdmissionConfig& c) {

@@ -113,6 +113,7 @@ const char* read_target(RequestHead& head, std::string_view host) {
     head.authority = target.substr(0, target.find_first_of("/?"));
     target.remove_prefix(head.authority.size());
     if (!is_authority(head.authority)) return "invalid authority in the request target";
+    head.authority = without_empty_port(head.authority);
     if (!host.empty() && !equals_ignoring_case(host, head.authority)) return "request target and Host disagree";
     if (target.empty()) target = head.method == "OPTIONS" ? "*" : "/";
   }
@@ -181,6 +182,7 @@ Violation check_request(const HeadLimits& limits, RequestHead& head) {
   if (hosts > 1) return {400, "more than one Host"};
   if (hosts == 0 && head.minor >= 1) return {400, "no Host"};
   if (hosts == 1 && !is_authority(host)) return {400, "invalid Host"};
+  host = without_empty_port(host);
   if (const char* rule = read_target(head, host)) return {400, rule};
   if (connection) {
     if (const char* rule = read_connection(head.fields, control)) return {400, rule};

@@ -54,7 +54,8 @@ bool is_authority(std::string_view text) {
     if (host_size == 0 || host_size > kHostMax) return false;
   }
   if (host_size == text.size()) return true;
-  return text[host_size] == ':' && is_port(text.substr(host_size + 1));
+  if (text[host_size] != ':') return false;
+  return host_size + 1 == text.size() || is_port(text.substr(host_size + 1));
 }
 
 bool is_sound_path(std::string_view path) {

@@ -84,8 +84,14 @@ inline std::string_view trim(std::string_view text) {
 std::optional<std::uint64_t> parse_decimal(std::string_view text, std::size_t max_digits);
 
 /// `uri-host [ ":" port ]` as a `Host` field or an absolute-form target may carry it (RFC 9110, section 7.2).
-/// Stricter than the grammar: no escapes or sub-delimiters, no empty label, no empty or zero port, no IPvFuture.
+/// Stricter than the grammar: no escapes or sub-delimiters, no empty label, no zero port, no IPvFuture.
 bool is_authority(std::string_view text);
+
+/// An authority without the colon of an empty port, which means the same (RFC 3986, section 6.2.3).
+inline std::string_view without_empty_port(std::string_view authority) {
+  if (authority.ends_with(':')) authority.remove_suffix(1);
+  return authority;
+}
 
 /// A path without `\` and with every `%` followed by two hexadecimal digits (RFC 3986, sections 2.1 and 3.3).
 bool is_sound_path(std::string_view path);

@@ -36,6 +36,7 @@ struct HeadLimits {
   std::size_t uri = 8 * 1024;
   std::size_t headers = 100;
   bool underscores = false;  ///< accept field names with an underscore
+  bool any_method = false;   ///< accept methods that the parser does not know
 };
 
 /// A parsed and checked request head. Every view points into the bytes it was parsed from (or to a literal).
@@ -47,7 +48,7 @@ struct RequestHead {
   std::string_view target;
   std::string_view path;       ///< `target` up to the first `?`
   std::string_view query;      ///< after the first `?`, empty without one
-  std::string_view authority;  ///< of `Host`, or of an absolute-form target
+  std::string_view authority;  ///< of `Host`, or of an absolute-form target; no colon without a port
   int minor = 1;               ///< HTTP/1.`minor`
   std::vector<Field> fields;   ///< in order, as sent; includes hop-by-hop fields
   Framing framing = Framing::none;

@@ -52,13 +52,28 @@ const llhttp_settings_t* settings() {
   return &callbacks;
 }
 
-/// Feeds the whole head. `HPE_OK` when the head was sound to its last byte.
-llhttp_errno_t run(llhttp_t& parser, llhttp_type_t type, std::string_view bytes, Parsed& parsed) {
+/// Feeds the whole head, behind `method` if that stands in for its own. `HPE_OK` when the head was sound to its last
+/// byte.
+llhttp_errno_t run(llhttp_t& parser, llhttp_type_t type, std::string_view bytes, Parsed& parsed,
+                   std::string_view method = {}) {
   llhttp_init(&parser, type, settings());
   parser.data = &parsed;
-  const llhttp_errno_t error = llhttp_execute(&parser, bytes.data(), bytes.size());
+  llhttp_errno_t error = HPE_OK;
+  if (!method.empty()) error = llhttp_execute(&parser, method.data(), method.size());
+  if (error == HPE_OK) error = llhttp_execute(&parser, bytes.data(), bytes.size());
   if (error == HPE_OK) return HPE_INVALID_EOF_STATE;  // it wants more, the gate saw the end
   return error == HPE_PAUSED ? HPE_OK : error;
+}
+
+/// A name longer than this is no method of anybody's: the longest that is registered has 16 letters.
+constexpr std::size_t kMethodMax = 32;
+/// Stands in for a method that llhttp does not know. llhttp treats the rest of such a head as it does any other's.
+constexpr std::string_view kStandIn = "POST";
+
+/// Whether a method that llhttp does not know may go on. Not one whose messages have rules of their own, in letters
+/// that only a careless server takes for it.
+bool passes_unknown(std::string_view method) {
+  return method.size() <= kMethodMax && !equals_lower(method, "head");
 }
 
 /// `HTTP/1.0` and `HTTP/1.1` are understood; -1 for another version, -2 for what is none.
@@ -87,13 +102,22 @@ Violation parse_request(std::string_view bytes, const HeadLimits& limits, Reques
   head.minor = minor_version(bytes.substr(second + 1, line_end - second - 1));
   if (head.minor == -1) return {505, "HTTP version other than 1.0 and 1.1"};
   if (head.minor < 0) return {400, "malformed HTTP version"};
-  if (head.method == "CONNECT" || head.method == "TRACE") return {405, "method that a reverse proxy does not serve"};
+  const bool careful = limits.any_method;  // of those who take a method in any letters
+  if (head.method == "CONNECT" || head.method == "TRACE" ||
+      (careful && (equals_lower(head.method, "connect") || equals_lower(head.method, "trace")))) {
+    return {405, "method that a reverse proxy does not serve"};
+  }
 
   Parsed parsed{.fields = &head.fields, .url = {}};
   llhttp_t parser;
-  if (const llhttp_errno_t error = run(parser, HTTP_REQUEST, bytes, parsed); error != HPE_OK) {
-    // The version is known to be sound here: what llhttp calls an invalid constant is a method of RTSP or ICE.
-    if (error == HPE_INVALID_METHOD || error == HPE_INVALID_CONSTANT) return {501, "unknown method"};
+  llhttp_errno_t error = run(parser, HTTP_REQUEST, bytes, parsed);
+  // The version is known to be sound here: what llhttp calls an invalid constant is a method of RTSP or ICE.
+  if (error == HPE_INVALID_METHOD || error == HPE_INVALID_CONSTANT) {
+    if (!limits.any_method || !passes_unknown(head.method)) return {501, "unknown method"};
+    head.fields.clear();
+    error = run(parser, HTTP_REQUEST, bytes.substr(first), parsed, kStandIn);
+  }
+  if (error != HPE_OK) {
     const int status = error == HPE_INVALID_TRANSFER_ENCODING ? 501 : 400;
     return {status, llhttp_get_error_reason(&parser)};
   }

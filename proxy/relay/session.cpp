@@ -56,7 +56,7 @@ net::Task<> Session::serve(Worker& worker, Client client) {
 net::Task<Session::After> Session::await_request() {
   if (client_.in.empty()) {
     worker_.session_warm(*this);
-    arm(Clock::now(), std::min(kWarm, worker_.settings()->config.timeouts.keep_alive));
+    arm(Clock::now(), std::min(kWarm, worker_.settings()->idle_for));
     client_.start_read();
     co_await client_.settle();
     worker_.session_not_warm();

@@ -95,6 +95,7 @@ class Session final : public net::Deadline, public net::Stream::Observer, public
   After tunnel_ended(const class Tunnel& tunnel);
   void return_upstream();
   void drop_upstream();
+  bool may_stay() const;
   bool request_body_is_small();
   net::Task<bool> drain_request_body();
   net::Task<> linger();

@@ -78,14 +78,19 @@ net::Task<Failure> Session::pass_on_informational() {
   co_return failure;
 }
 
+/// Whether another request may follow on the client's connection, for all that the proxy has to do with it.
+bool Session::may_stay() const {
+  return x_->request.keep_alive && x_->settings->config.timeouts.keep_alive > Duration::zero() && !worker_.draining() &&
+         !ending_;
+}
+
 /// The response's head, written anew, and its body as it comes.
 net::Task<Failure> Session::relay_response() {
   Exchange& x = *x_;
   net::Stream& up = upstream_->stream;
   x.download = http::BodyDecoder(x.response.framing, x.response.content_length, 0);
   x.delivered = http::delivery_framing(x.response, x.request.minor);
-  x.client_stays = x.request.keep_alive && x.upload.done() && !worker_.draining() && !ending_ &&
-                   x.delivered != http::Framing::until_close;
+  x.client_stays = may_stay() && x.upload.done() && x.delivered != http::Framing::until_close;
   if (const auto report = upstream::parse_load_report(x.response.load_report)) x.permit->report(*report);
   http::write_response(x.response, {x.request.minor, x.client_stays, x.delivered, x.request_id}, x.to_client);
   up.in.consume(x.response_head_size);
@@ -192,8 +197,7 @@ net::Task<Session::After> Session::answer(Failure failure) {
 
   // Of whoever sent something wrong, or nothing, no more is expected.
   const bool faulty = failure.kind == Failure::Kind::bad_request || failure.kind == Failure::Kind::client_timeout;
-  const bool stays =
-      x.parsed && !faulty && x.request.keep_alive && !worker_.draining() && !ending_ && request_body_is_small();
+  const bool stays = x.parsed && !faulty && may_stay() && request_body_is_small();
   if (!x.parsed && x.request_id.empty()) x.request_id = telemetry::text(worker_.ids().request_id());
   ProblemContext context;
   context.request_id = x.request_id;

@@ -30,14 +30,19 @@ upstream::BreakerPolicy breaker_policy(const BreakerConfig& c) {
 
 Settings::Settings(const ProxyConfig& c)
     : config(c),
-      request_head{c.limits.head, c.limits.uri, static_cast<std::size_t>(c.limits.headers), c.limits.allow_underscores},
+      request_head{.head = c.limits.head,
+                   .uri = c.limits.uri,
+                   .headers = static_cast<std::size_t>(c.limits.headers),
+                   .underscores = c.limits.allow_underscores,
+                   .any_method = c.limits.methods == Methods::any},
       response_head{.head = c.limits.response_head,
                     .headers = static_cast<std::size_t>(c.limits.response_headers),
                     .underscores = true},
       classifier(c.classes, c.admission.shed_at),
       pool{c.upstream.max_connections, (c.upstream.max_idle + c.workers - 1) / c.workers, c.upstream.idle_timeout},
       fairness_header(c.admission.fairness.key.header),
-      maintenance_retry_after_seconds(whole_seconds(c.maintenance.retry_after)) {
+      maintenance_retry_after_seconds(whole_seconds(c.maintenance.retry_after)),
+      idle_for(c.timeouts.keep_alive > Duration::zero() ? c.timeouts.keep_alive : c.timeouts.request_head) {
   std::transform(fairness_header.begin(), fairness_header.end(), fairness_header.begin(), http::to_lower);
   for (const std::string& name : classify::class_names(c.classes)) critical.push_back(name == kCriticalClass);
   // A connection idle at another worker cannot be taken, so idle ones must leave room for every request in flight.

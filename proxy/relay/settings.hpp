@@ -28,6 +28,8 @@ struct Settings {
   upstream::PoolLimits pool;
   std::string fairness_header;  ///< in lower case; empty unless clients are told apart by one
   int maintenance_retry_after_seconds;
+  /// How long a connection without a request stays. Where no answer leaves it open, it has yet to send its first one.
+  Duration idle_for;
 };
 
 admission::Policy admission_policy(const ProxyConfig& config);

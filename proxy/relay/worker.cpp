@@ -171,7 +171,7 @@ IdleConnection& Worker::await_bytes(Client client, bool fresh) {
   ++idle_count_;
   note_idle();
   idle_.push_back(*idle);
-  timers_.arm(*idle, Clock::now() + settings_->config.timeouts.keep_alive);
+  timers_.arm(*idle, Clock::now() + settings_->idle_for);
   idle->wait();
   return *idle;
 }

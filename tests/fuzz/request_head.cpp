@@ -74,7 +74,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string bytes(reinterpret_cast<const char*>(data) + 2, size - 2);
   HeadLimits limits;
   limits.underscores = (data[0] & 32u) != 0;
-  if ((data[0] & 64u) != 0) limits = {.head = 200, .uri = 40, .headers = 5, .underscores = false};
+  if ((data[0] & 64u) != 0) limits = {.head = 200, .uri = 40, .headers = 5};
+  limits.any_method = (data[0] & 128u) != 0;
   const auto seen = fuzz::gate_in_all_ways(HeadGate::Kind::request, bytes, limits, data[1]);
   if (seen.violation) FUZZ_REQUIRE(seen.violation.status >= 400 && !seen.complete);
   if (!seen.complete) return 0;

@@ -63,6 +63,36 @@ TEST_CASE("a client that closes after asking to gets its answer, and the end") {
   CHECK(client.ended() == End::closed);
 }
 
+TEST_CASE("with timeouts.keep_alive: 0 every answer says that it is the last, and a client may take its time to ask") {
+  Upstream upstream(name);
+  Proxy proxy(upstream, {.timeouts = "keep_alive: 0", .limits = "uri: 64"});
+  struct Row {
+    const char* what;
+    std::string request;
+    int status;
+  };
+  const Row rows[] = {
+      {"of the API", "GET / HTTP/1.1\r\nHost: test\r\n\r\n", 200},
+      {"of the API, to 1.0", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 200},
+      {"of the proxy", "OPTIONS * HTTP/1.1\r\nHost: test\r\nMax-Forwards: 0\r\n\r\n", 204},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    Client client(proxy);
+    // It is known, and waited for, before it asks.
+    CHECK(proxy.await_metric("spillway_client_connections", 1));
+    CHECK(client.wire().at_rest());
+    client.send(row.request);
+    const Reply reply = client.receive();
+    CHECK(reply.status == row.status);
+    CHECK(reply.whole);
+    CHECK(reply.field("Connection") == "close");
+    CHECK(client.ended() == End::closed);
+    CHECK(proxy.await_metric("spillway_client_connections", 0));
+  }
+  CHECK(proxy.accounts_balance());
+}
+
 TEST_CASE("a client that has sent all it will and says so is answered still") {
   Upstream upstream([](Turn& turn) {
     turn.hold();
@@ -87,6 +117,20 @@ TEST_CASE("nor does that keep it from the answers to what it sent ahead") {
   CHECK(client.receive().body == "GET /1:");
   CHECK(client.receive().body == "GET /2:");
   CHECK(client.ended() == End::closed);
+}
+
+TEST_CASE("a method that the parser does not know is 501, and passes with limits.methods: any") {
+  Upstream upstream(name);
+  Proxy known(upstream);
+  CHECK(Client(known).request("QUERY", "/a", "", "body").status == 501);
+  CHECK(upstream.bytes() == 0);
+  Proxy any(upstream, {.limits = "methods: any"});
+  Client client(any);
+  CHECK(client.request("QUERY", "/a", "", "body").body == "QUERY /a:body");
+  CHECK(client.request("DESCRIBE", "/b").body == "DESCRIBE /b:");
+  CHECK(client.get("/c").body == "GET /c:");
+  CHECK(client.request("TRACE", "/").status == 405);
+  CHECK(any.accounts_balance());
 }
 
 TEST_CASE("clients of HTTP/1.0: the connection ends after the answer, unless they ask to stay") {

@@ -58,6 +58,23 @@ TEST_CASE("newest first nobody served waits, but the overload stands as long as 
   CHECK_FALSE(line.control.overloaded());
 }
 
+TEST_CASE("a target of 0 switches it off, also under way") {
+  DelayControl control;
+  Time now{};
+  const auto waits = [&](Duration target, Duration period) {
+    for (const Time end = now + period; now < end; now += 10ms) {
+      control.observe(80ms, now, target, 100ms);
+      control.lost(now);
+    }
+  };
+  waits(0ms, 1s);
+  CHECK_FALSE(control.overloaded());
+  waits(5ms, 210ms);
+  REQUIRE(control.overloaded());
+  waits(0ms, 210ms);
+  CHECK_FALSE(control.overloaded());
+}
+
 TEST_CASE("a line that was idle starts well") {
   Line line;
   line.waits(6ms, 210ms);

@@ -51,6 +51,17 @@ TEST_CASE("requests and responses have limits of their own; responses may have u
   CHECK(settings.response_head.underscores);
   config.limits.allow_underscores = true;
   CHECK(Settings(config).request_head.underscores);
+  CHECK_FALSE(settings.request_head.any_method);
+  config.limits.methods = Methods::any;
+  CHECK(Settings(config).request_head.any_method);
+}
+
+TEST_CASE("without keep-alive a connection may still take the time of a head to send its first request") {
+  ProxyConfig config;
+  CHECK(Settings(config).idle_for == 60s);
+  config.timeouts.keep_alive = 0s;
+  config.timeouts.request_head = 7s;
+  CHECK(Settings(config).idle_for == 7s);
 }
 
 TEST_CASE("only the class named critical is served during maintenance") {
