@@ -54,6 +54,7 @@ enum class Methods : std::uint8_t { known, any };
 
 struct LimitsConfig {
   int connections = 10000;
+  int connections_per_client = 0;  ///< 0: no limit of its own
   std::uint64_t head = 16 * 1024;
   int headers = 100;
   std::uint64_t uri = 8 * 1024;

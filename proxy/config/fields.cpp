@@ -77,6 +77,11 @@ void describe_timeouts(Fields& f, TimeoutsConfig& c) {
 void describe_limits(Fields& f, LimitsConfig& c) {
   f.integer({"connections", "Client connections at a time; further ones are answered 503."}, c.connections,
             {1, 1'000'000});
+  f.integer(
+      {"connections_per_client",
+       "Connections of one client at a time, by its address (IPv6: by /64); further ones are answered 503. Not for "
+       "trusted proxies and unix sockets. 0: no limit of its own."},
+      c.connections_per_client, {0, 1'000'000});
   f.size({"head", "Request line and header fields of a request together; beyond it 431."}, c.head,
          {1 * kKiB, 1 * kMiB});
   f.integer({"headers", "Header fields of a request; beyond it 431."}, c.headers, {1, 1000});

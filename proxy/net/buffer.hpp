@@ -48,6 +48,7 @@ class Buffer {
   char* space() { return block_.get() + end_; }
   std::size_t space_size() const { return capacity_ - end_; }
   bool has_block() const { return capacity_ != 0; }
+  std::size_t capacity() const { return capacity_; }
 
   void produced(std::size_t n) { end_ += n; }
   void consume(std::size_t n) { begin_ += n; }
@@ -67,14 +68,19 @@ class Buffer {
     } else {
       std::size_t larger = capacity_ ? capacity_ : kBlockSize;
       while (larger - unread < space) larger *= 2;
-      auto block = std::make_unique_for_overwrite<char[]>(larger);
-      if (unread) std::memcpy(block.get(), data(), unread);
-      release();
-      block_ = std::move(block);
-      capacity_ = larger;
+      return move_to(larger);
     }
     begin_ = 0;
     end_ = unread;
+  }
+
+  /// Moves the unread bytes into the smallest block that has room for them and `space` more: for bytes that may stay
+  /// for long. Pointers into them end.
+  void fit(std::size_t space) {
+    std::size_t fitting = kSmallestBlock;
+    while (fitting < size() + space) fitting *= 2;
+    if (fitting != capacity_) return move_to(fitting);
+    reserve(space);
   }
 
   /// Gives the memory back. Unread bytes are lost.
@@ -85,6 +91,18 @@ class Buffer {
   }
 
  private:
+  static constexpr std::size_t kSmallestBlock = 1024;
+
+  void move_to(std::size_t capacity) {
+    const std::size_t unread = size();
+    auto block = std::make_unique_for_overwrite<char[]>(capacity);
+    if (unread) std::memcpy(block.get(), data(), unread);
+    release();
+    block_ = std::move(block);
+    capacity_ = capacity;
+    end_ = unread;
+  }
+
   BlockPool* pool_;
   BlockPool::Block block_;
   std::size_t capacity_ = 0, begin_ = 0, end_ = 0;

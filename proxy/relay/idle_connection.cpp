@@ -15,7 +15,9 @@ ConnectionCount::ConnectionCount(telemetry::Counter& open_here, std::atomic<int>
 }
 
 ConnectionCount::ConnectionCount(ConnectionCount&& other) noexcept
-    : open_here_(std::exchange(other.open_here_, nullptr)), open_in_all_(other.open_in_all_) {}
+    : of_client(std::move(other.of_client)),
+      open_here_(std::exchange(other.open_here_, nullptr)),
+      open_in_all_(other.open_in_all_) {}
 
 ConnectionCount::~ConnectionCount() {
   if (!open_here_) return;

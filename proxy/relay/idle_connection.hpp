@@ -6,6 +6,7 @@
 
 #include "proxy/net/io.hpp"
 #include "proxy/net/timer_wheel.hpp"
+#include "proxy/relay/client_connections.hpp"
 #include "proxy/telemetry/counters.hpp"
 
 namespace spillway::relay {
@@ -19,6 +20,9 @@ class ConnectionCount {
   ConnectionCount(ConnectionCount&& other) noexcept;
   ConnectionCount& operator=(ConnectionCount&&) = delete;
   ~ConnectionCount();
+
+  /// Where it counts for its client, if that is limited.
+  ClientConnections::Place of_client;
 
  private:
   telemetry::Counter* open_here_;

@@ -39,6 +39,12 @@ class Session final : public net::Deadline, public net::Stream::Observer, public
   bool bytes_wait() { return client_.bytes_wait(); }
   /// Closes an idle connection, even if a request comes meanwhile.
   void make_room();
+  /// Ends the wait for the rest of a head with 408: others need the memory.
+  void give_way();
+  /// What its unfinished head takes; 0 if there is none.
+  std::size_t head_memory() const { return head_memory_; }
+  /// Sets it; what it was before.
+  std::size_t take_head_memory(std::size_t bytes) { return std::exchange(head_memory_, bytes); }
   /// Cuts the connection, whatever it does.
   void abort();
 
@@ -58,6 +64,7 @@ class Session final : public net::Deadline, public net::Stream::Observer, public
   // The stages of an exchange, in order; each says how it failed.
   bool scan_head(Failure& failure);
   net::Task<Failure> read_head();
+  net::Task<Failure> read_rest_of_head();
   Failure parse_head();
   Failure ask_for_slot();
   net::Task<Failure> wait_for_slot();
@@ -113,8 +120,10 @@ class Session final : public net::Deadline, public net::Stream::Observer, public
   std::unique_ptr<Exchange> x_;  ///< while a request is at hand, and for a moment after
   upstream::Pool::Lease upstream_;
   bool timed_out_ = false;
-  bool ending_ = false;   ///< told to end
-  bool closing_ = false;  ///< even if a request is on its way
+  bool ending_ = false;  ///< told to end
+  std::size_t head_memory_ = 0;
+  bool gives_way_ = false;  ///< told to, for want of memory: closed without lingering
+  bool closing_ = false;    ///< even if a request is on its way
 };
 
 }  // namespace spillway::relay

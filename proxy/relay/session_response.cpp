@@ -271,7 +271,7 @@ net::Task<> Session::linger() {
   arm(Clock::now(), kLinger);
   while (!ending_ && !timed_out_) {
     if (!client_.reading()) client_.in.consume(client_.in.size());
-    client_.start_read();
+    client_.start_read(1);  // into the block there is
     co_await client_.settle();
     if (client_.read_error()) break;
   }

@@ -22,6 +22,10 @@ constexpr int kLooksForIdle = 8;
 constexpr int kRoomMade = 16;
 /// At most that often the log says that they have.
 constexpr Duration kTellAgain = std::chrono::seconds(10);
+/// What unfinished heads of requests may take at all workers together: as much as `limits.connections` of them by
+/// default, 10,000, if each has sent up to 2 KiB. Common heads are smaller and whole at once; a flood of larger ones
+/// finds its bound here.
+constexpr std::size_t kHeadMemory = 64 * 1024 * 1024;
 constexpr Duration kGateTick = std::chrono::milliseconds(10);
 /// Input and output of an event loop stay on its thread, so the reactor needs no locks; posting does.
 constexpr int kOneThread = BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO;
@@ -87,6 +91,7 @@ void Worker::abort() {
     for (IdleConnection& idle : idle_) idle.end();
     for (Session& session : warm_) session.end_idle();
     for (Session& session : busy_) session.abort();
+    for (Session& session : heads_) session.abort();
     for (Session& session : tunnels_) session.abort();
   });
 }
@@ -94,6 +99,11 @@ void Worker::abort() {
 void Worker::accepted(net::Accepted accepted) {
   Client client{std::move(accepted.socket), std::move(accepted.peer),
                 ConnectionCount(counters_.client_connections, shared_.client_connections)};
+  const int most = settings_->config.limits.connections_per_client;
+  if (most > 0 && !settings_->trusts(client.peer)) {
+    client.counted.of_client = shared_.clients.enter(client.peer, most);
+    if (!client.counted.of_client) return refuse_connection(std::move(client.socket));
+  }
   if (shared_.client_connections.load(std::memory_order_relaxed) > settings_->config.limits.connections) {
     if (!end_idlest()) {
       if (!ask_another_for_room(client)) refuse_connection(std::move(client.socket));
@@ -243,6 +253,29 @@ void Worker::session_warm(Session& session) {
 void Worker::session_busy(Session& session) {
   session.unlink_from_worker();
   busy_.push_back(session);
+}
+
+void Worker::session_reads_head(Session& session, std::size_t bytes) {
+  const std::size_t before = session.take_head_memory(bytes);
+  if (before == 0) {
+    session.unlink_from_worker();
+    heads_.push_back(session);
+  }
+  std::size_t all = shared_.head_memory.fetch_add(bytes - before, std::memory_order_relaxed) + bytes - before;
+  while (all > kHeadMemory && !heads_.empty()) {
+    Session& oldest = heads_.front();
+    const std::size_t taken = oldest.head_memory();
+    session_has_head(oldest);
+    oldest.give_way();
+    all -= taken;
+  }
+}
+
+void Worker::session_has_head(Session& session) {
+  const std::size_t bytes = session.take_head_memory(0);
+  if (bytes == 0) return;  // whole at once, or it has given way
+  shared_.head_memory.fetch_sub(bytes, std::memory_order_relaxed);
+  session_busy(session);
 }
 
 void Worker::session_tunnels(Session& session) {

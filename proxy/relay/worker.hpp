@@ -36,8 +36,10 @@ struct Shared {
   Gate gate;
   telemetry::ProcessState state;
   telemetry::Refusals refusals;
-  KeyHash key_hash;             ///< of clients, for fairness
-  upstream::Endpoint endpoint;  ///< of the API; set before the workers start
+  KeyHash key_hash;  ///< of clients, for fairness
+  ClientConnections clients;
+  std::atomic<std::size_t> head_memory{0};  ///< bytes that unfinished heads of requests take
+  upstream::Endpoint endpoint;              ///< of the API; set before the workers start
   std::atomic<int> client_connections{0};
   std::atomic<int> upstream_connections{0};
   std::vector<class Worker*> workers;             ///< all of them, before the first one runs
@@ -95,6 +97,10 @@ class Worker {
     note_idle();
   }
   void session_busy(Session& session);
+  /// Its head has not come whole and takes `bytes` in all. When there are too many, the oldest gives way.
+  void session_reads_head(Session& session, std::size_t bytes);
+  /// Its head is whole, or given up.
+  void session_has_head(Session& session);
   /// It ends by itself only when its peers want.
   void session_tunnels(Session& session);
   void session_closed();
@@ -135,6 +141,7 @@ class Worker {
   Sessions busy_;
   Sessions warm_;  ///< waiting for the next request with their buffer; longest first
   Sessions tunnels_;
+  Sessions heads_;        ///< waiting for the rest of a head; oldest first
   IdleConnections idle_;  ///< longest first
   std::size_t idle_count_ = 0;
   int warm_count_ = 0;

@@ -88,6 +88,69 @@ TEST_CASE("a flood of connections that never finish their request: whom the prox
   }
 }
 
+TEST_CASE("one address has no more connections than limits.connections_per_client, but a trusted proxy has") {
+  Upstream upstream;
+  constexpr int kLimit = 5;
+  for (const int workers : {1, 2}) {
+    CAPTURE(workers);
+    Proxy proxy(upstream, {.workers = workers, .limits = "connections_per_client: 5"});
+    std::vector<Client> clients;
+    for (int i = 0; i < kLimit; ++i) CHECK(clients.emplace_back(proxy).get("/").status == 200);
+    for (int i = 0; i < 3; ++i) {
+      const Reply reply = Client(proxy).receive();
+      CHECK(reply.status == 503);
+      CHECK(reply.problem("reason") == "connections");
+      CHECK(reply.has("Retry-After"));
+      CHECK(reply.field("Connection") == "close");
+    }
+    CHECK(proxy.await_metric("load_shedding_rejections", 3, {{"reason", "connections"}}));
+    for (Client& client : clients) CHECK(client.get("/").status == 200);  // nobody had to make room
+    clients.pop_back();
+    CHECK(eventually([&] { return Client(proxy).get("/").status == 200; }));
+    CHECK(proxy.accounts_balance());
+  }
+  Proxy trusting(upstream, {.limits = "connections_per_client: 5", .more = "trusted_proxies: [127.0.0.0/8]\n"});
+  std::vector<Client> clients;
+  for (int i = 0; i < 3 * kLimit; ++i) CHECK(clients.emplace_back(trusting).get("/").status == 200);
+}
+
+TEST_CASE("unfinished heads cost little each, and beyond a bound for all of them the oldest give way") {
+  Upstream upstream;
+  constexpr std::size_t kHeads = 5'000;
+  REQUIRE(allow_descriptors(20'000));
+  Proxy proxy(upstream, {.timeouts = "request_head: 300s", .limits = "head: 1MiB"});
+  CHECK(Client(proxy).get("/").status == 200);
+  const std::size_t before = proxy.memory();
+  {
+    std::vector<Client> heads;
+    heads.reserve(kHeads);
+    for (std::size_t i = 0; i < kHeads; ++i) heads.emplace_back(proxy).send("GET / HTTP/1.1\r\nHost: te");
+    CHECK(eventually([&] { return proxy.stat("client_connections") == kHeads; }));
+    heads.front().send("st\r\n\r\n");
+    CHECK(heads.front().receive().status == 200);
+    const std::size_t each = (proxy.memory() - before) / kHeads;
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    CHECK(each < 10 * 1024);
+#endif
+    MESSAGE("an unfinished head costs ", each, " bytes of resident memory");
+  }
+  CHECK(proxy.await_metric("spillway_client_connections", 0));
+
+  // Of heads of nearly 1 MiB fewer than 64 find room.
+  const std::string large = "GET / HTTP/1.1\r\nHost: test\r\nX: " + std::string(kMiB - 1000, 'a');
+  std::vector<Client> heads;
+  for (int i = 0; i < 80; ++i) CHECK(heads.emplace_back(proxy).send(large));
+  CHECK(proxy.await_metric("spillway_bad_requests_total", 80 - 63, {{"code", "408"}}));
+  const Reply reply = heads.front().receive();  // closed without lingering, so perhaps by a reset
+  CHECK((reply.status == 408 || heads.front().wire().end() == End::reset));
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  CHECK(proxy.memory() - before < 160 * kMiB);
+#endif
+  heads.back().send("\r\n\r\n");
+  CHECK(heads.back().receive().status == 200);
+  CHECK(proxy.accounts_balance());
+}
+
 TEST_CASE("at the limit of connections, one that is idle at another worker makes room, too") {
   Upstream upstream;
   constexpr int kLimit = 8;

@@ -71,6 +71,7 @@ constexpr FieldRow kFields[] = {
     {"timeouts.drain", "2h", "a duration from 0s to 1h"},
     {"timeouts.drain_delay", "2h", "a duration from 0s to 1h"},
     {"limits.connections", "0", "an integer from 1 to 1000000"},
+    {"limits.connections_per_client", "-1", "an integer from 0 to 1000000"},
     {"limits.head", "1023", "a size from 1KiB to 1MiB"},
     {"limits.headers", "1001", "an integer from 1 to 1000"},
     {"limits.uri", "63", "a size from 64 to 1MiB"},

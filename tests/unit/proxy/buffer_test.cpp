@@ -85,6 +85,38 @@ TEST_CASE("a full block that is not consumed grows, and keeps every byte") {
   CHECK(buffer.view() == expected);
 }
 
+TEST_CASE("bytes that may stay for long move into as small a block as holds them, and back") {
+  BlockPool pool;
+  Buffer buffer(pool);
+  write(buffer, "skipped GET / HT");
+  buffer.consume(8);
+  char* const block = buffer.data() - 8;
+  buffer.fit(512);
+  CHECK(buffer.view() == "GET / HT");
+  CHECK(buffer.capacity() == 1024);
+  CHECK(buffer.space_size() == 1024 - 8);
+  CHECK(pool.take().get() == block);
+
+  std::string expected = "GET / HT";
+  while (expected.size() < 3 * kBlockSize) {
+    const std::string piece(100, static_cast<char>('a' + expected.size() % 26));
+    buffer.fit(512);
+    CHECK(buffer.space_size() >= 512);
+    CHECK(buffer.capacity() < 2 * (expected.size() + 512) + 1024);
+    write(buffer, piece);
+    expected += piece;
+  }
+  CHECK(buffer.view() == expected);
+
+  Buffer small(pool);
+  small.fit(1);
+  CHECK(small.capacity() == 1024);
+  write(small, "head");
+  small.reserve(kBlockSize - 4);
+  CHECK(small.capacity() == kBlockSize);
+  CHECK(small.view() == "head");
+}
+
 TEST_CASE("a first reservation beyond a block is served whole") {
   BlockPool pool;
   Buffer buffer(pool);
