@@ -60,7 +60,8 @@ struct Scalar {
   bool literal = false;                               ///< prints as a JSON number or boolean, not as a string
 };
 
-/// A list of scalars (`scalar` set) or of mappings (`members` set).
+/// A list of scalars (`scalar` set) or of mappings (`members` set); with both, an element is a mapping, and the scalar
+/// a short form of it.
 struct List {
   std::function<std::size_t()> size;
   std::function<void(std::size_t)> resize;    ///< new elements hold their struct's defaults
@@ -101,7 +102,7 @@ template <class T>
 Scalar parsed(T& value) {
   Scalar scalar;
   scalar.set = [&value](std::string_view text) { return parse(text, value); };
-  scalar.print = [&value] { return std::optional<std::string>(to_text(value)); };
+  scalar.print = [&value]() -> std::optional<std::string> { return to_text(value); };
   scalar.words = words_for(value);
   scalar.schema = {string_schema(pattern_for(value))};
   return scalar;
@@ -172,6 +173,14 @@ class Fields {
   template <class T>
   void one_or_more(const Key& key, std::vector<T>& items, std::size_t at_most = kMaxListLength) {
     list(key, list_of(items, {1, at_most}, true));
+  }
+  /// One T, or a list of them, each a scalar or a mapping whose fields `describe_item(item)` names.
+  /// `to_text` gives nothing for what only the mapping can say.
+  template <class T, class DescribeItem>
+  void one_or_more(const Key& key, std::vector<T>& items, std::size_t at_most, DescribeItem describe_item) {
+    List result = list_of(items, {1, at_most}, true);
+    result.members = [&items, describe_item](std::size_t i) { describe_item(items[i]); };
+    list(key, std::move(result));
   }
   /// A list of mappings; `describe_item(item)` names the fields of one.
   template <class T, class DescribeItem>

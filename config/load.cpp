@@ -75,6 +75,12 @@ class Reader final : public Fields {
       set(node, entry->place, path, key, list.scalar(0));
       return;
     }
+    if (list.single && list.members && node.kind == Node::Kind::map) {
+      list.resize(0);
+      list.resize(1);
+      element(key, list, 0, node, path);
+      return;
+    }
     if (node.kind != Node::Kind::list && node.kind != Node::Kind::null) {
       problems_.add(node.place, path, "must be a list, not " + name_of(node));
       return;
@@ -152,7 +158,7 @@ class Reader final : public Fields {
   void element(const Key& key, const List& list, std::size_t index, const Node& node, const std::string& list_path) {
     const std::string path = list_path + '[' + std::to_string(index) + ']';
     problems_.found(path, node.place);
-    if (list.scalar) {
+    if (list.scalar && !(list.members && node.kind == Node::Kind::map)) {
       set(node, node.place, path, key, list.scalar(index));
     } else if (node.kind != Node::Kind::map) {
       problems_.add(node.place, path, "must be a section of keys, not " + name_of(node));

@@ -38,9 +38,10 @@ class ManWriter final : public Fields {
       present += (i > 0 ? ", " : "") + list.scalar(i).print().value_or("");
     }
     list.resize(length + 1);
-    const std::string of = list.scalar ? list.scalar(length).words : "sections";
+    std::string of = list.scalar ? list.scalar(length).words : "sections";
+    if (list.scalar && list.members) of += ", or a section";
     entry(key, present.empty() ? "[]" : present, (list.single ? "one, or a list of: " : "a list of: ") + of);
-    if (!list.scalar) nested(std::string(key.name) + "[].", [&] { list.members(length); });
+    if (list.members) nested(std::string(key.name) + "[].", [&] { list.members(length); });
     list.resize(length);
   }
 

@@ -30,7 +30,8 @@ class ReferenceWriter final : public Fields {
     if (list.scalar) {
       for (std::size_t i = 0; i < length; ++i) present += (i > 0 ? ", " : "") + list.scalar(i).print().value_or("");
       list.resize(length + 1);
-      accepts = (list.single ? "one, or a list of " : "a list of ") + accepts + list.scalar(length).words;
+      accepts = (list.single ? "one, or a list of " : "a list of ") + accepts + list.scalar(length).words +
+                (list.members ? ", or a section" : "");
       list.resize(length);
     } else {
       accepts = "a list of " + accepts + "a section";
@@ -38,7 +39,7 @@ class ReferenceWriter final : public Fields {
     present += ']';
     if (list.single && length == 1) present = present.substr(1, present.size() - 2);
     row(key, default_of(key, present), accepts);
-    if (list.scalar) return;
+    if (!list.members) return;
     list.resize(length + 1);
     nested(std::string(key.name) + "[].", [&] { list.members(length); });
     list.resize(length);

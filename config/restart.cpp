@@ -72,7 +72,7 @@ class Recorder final : public Walker {
     // An empty list differs from one whose elements need no restart.
     if (key.needs_restart) add(step, std::to_string(list.size()));
     if (list.members) elements(key, list);
-    for (std::size_t i = 0; list.scalar && i < list.size(); ++i) {
+    for (std::size_t i = 0; list.scalar && !list.members && i < list.size(); ++i) {
       record({step.path + '[' + std::to_string(i) + ']', step.generic, step.unit}, key, list.scalar(i).print());
     }
   }
@@ -104,7 +104,7 @@ class Writer final : public Walker {
     list.resize(0);  // new elements hold the defaults: what has no value stays without
     list.resize(recorded_.lengths.at(step.path));
     if (list.members) elements(key, list);
-    for (std::size_t i = 0; list.scalar && i < list.size(); ++i) {
+    for (std::size_t i = 0; list.scalar && !list.members && i < list.size(); ++i) {
       set(list.scalar(i), step.path + '[' + std::to_string(i) + ']');
     }
   }

@@ -59,7 +59,7 @@ class SchemaWriter final : public Fields {
       }
       open(R"("anyOf": [)");
       open("{");
-      line(any_of(list_element(list)));
+      element(list);
       close("}");
       open("{");
       array(list);
@@ -78,19 +78,31 @@ class SchemaWriter final : public Fields {
     return element;  // its words and schema; what it refers to is gone
   }
 
+  void element(const List& list) {
+    if (!list.members) return line(any_of(list_element(list)));
+    if (list.scalar) {
+      open(R"("anyOf": [)");
+      open("{");
+      line(any_of(list_element(list)));
+      close("}");
+      open("{");
+    }
+    const std::size_t length = list.size();
+    list.resize(length + 1);
+    object(R"("object")", [&] { list.members(length); });
+    list.resize(length);
+    if (list.scalar) {
+      close("}");
+      close("]");
+    }
+  }
+
   void array(const List& list) {
     line(list.length.min == 0 ? R"("type": ["array", "null"])" : R"("type": "array")");
     line(R"("minItems": )" + std::to_string(list.length.min));
     line(R"("maxItems": )" + std::to_string(list.length.max));
     open(R"("items": {)");
-    if (list.scalar) {
-      line(any_of(list_element(list)));
-    } else {
-      const std::size_t length = list.size();
-      list.resize(length + 1);
-      object(R"("object")", [&] { list.members(length); });
-      list.resize(length);
-    }
+    element(list);
     close("}");
   }
 

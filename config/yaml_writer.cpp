@@ -45,7 +45,7 @@ class YamlWriter final : public Fields {
 
   void list(const Key& key, List list) override {
     const std::size_t length = list.size();
-    if (list.scalar) {
+    if (list.scalar && all_scalars(list, length)) {
       line(key.name, ' ' + scalars(key, list, length));
       return;
     }
@@ -57,6 +57,14 @@ class YamlWriter final : public Fields {
   }
 
  private:
+  /// Not so where an element needs its mapping.
+  static bool all_scalars(const List& list, std::size_t length) {
+    for (std::size_t i = 0; list.members && i < length; ++i) {
+      if (!list.scalar(i).print()) return false;
+    }
+    return true;
+  }
+
   static std::optional<std::string> print(const Key& key, const Scalar& scalar) {
     const auto value = scalar.print();
     if (!value) return {};

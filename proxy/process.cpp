@@ -87,8 +87,8 @@ void Process::apply() {
 
 bool Process::open_listeners() {
   std::vector<std::string> names;
-  const std::vector<config::Address> given = net::given_by_systemd();
-  for (const config::Address& address : given.empty() ? config_.listen : given) {
+  const std::vector<config::Listen> given = net::given_by_systemd();
+  for (const config::Listen& address : given.empty() ? config_.listen : given) {
     std::string error;
     auto sockets = net::open_listeners(address, config_.workers, error);
     if (sockets.empty()) {
@@ -104,7 +104,7 @@ bool Process::open_listeners() {
 
 bool Process::open_admin() {
   std::string error;
-  auto sockets = net::open_listeners(config_.admin.listen, 1, error);
+  auto sockets = net::open_listeners({config_.admin.listen, {}, {}}, 1, error);
   if (sockets.empty()) {
     shared_.log.error("admin: " + error);
     return false;

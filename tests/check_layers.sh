@@ -41,7 +41,7 @@ tests/bench/               : tests/bench/ : posix
 '
 
 # Headers of the system's C library that are not C++.
-readonly kPosix='arpa/ fcntl.h net/ netdb.h netinet/ poll.h pthread.h signal.h sys/ unistd.h'
+readonly kPosix='arpa/ fcntl.h grp.h net/ netdb.h netinet/ poll.h pthread.h signal.h sys/ unistd.h'
 
 cd "$(dirname "$0")/.."
 

@@ -9,6 +9,7 @@
 
 #include "config/address.hpp"
 #include "config/cidr.hpp"
+#include "config/listen.hpp"
 
 namespace spillway {
 
@@ -175,7 +176,7 @@ struct LogConfig {
 enum class Reload : std::uint8_t { automatic, signal };
 
 struct ProxyConfig {
-  std::vector<config::Address> listen = {config::Address::tcp("0.0.0.0", 8080)};
+  std::vector<config::Listen> listen = {{config::Address::tcp("0.0.0.0", 8080), {}, {}}};
   int workers = 1;
   Reload reload = Reload::automatic;
   AdminConfig admin;

@@ -206,7 +206,8 @@ ClassConfig critical_health(const HealthConfig& health) {
 }
 
 void describe(Fields& f, ProxyConfig& c) {
-  f.one_or_more({.name = "listen", .doc = "One address or a list.", .needs_restart = true}, c.listen, 16);
+  f.one_or_more({.name = "listen", .doc = "One address or a list.", .needs_restart = true}, c.listen, 16,
+                [&f](config::Listen& each) { config::describe(f, each); });
   f.integer({.name = "workers",
              .doc = "Event-loop threads. The admission cap holds across all of them.",
              .needs_restart = true},

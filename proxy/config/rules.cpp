@@ -12,13 +12,19 @@ using config::Problems;
 void check_addresses(const ProxyConfig& c, Problems& problems) {
   std::vector<Address> seen;
   for (std::size_t i = 0; i < c.listen.size(); ++i) {
-    const Address& address = c.listen[i];
+    const Address& address = c.listen[i].address;
+    const std::string path = "listen[" + std::to_string(i) + "]";
     // Port 0 is a different free port each time.
     const bool any_port = address.kind == Address::Kind::tcp && address.port == 0;
     const bool repeated = !any_port && std::find(seen.begin(), seen.end(), address) != seen.end();
-    problems.require(!repeated, {"listen[" + std::to_string(i) + "]"}, "listens on " + to_text(address) + " twice");
+    problems.require(!repeated, {path}, "listens on " + to_text(address) + " twice");
     problems.require(any_port || address != c.admin.listen, {"admin.listen", "listen"},
                      "listens on " + to_text(address) + ", which is taken by `listen`");
+    const bool is_unix = address.kind == Address::Kind::unix_socket;
+    problems.require(is_unix || !c.listen[i].mode, {path + ".mode", path + ".address"},
+                     "is for unix:/path: no other address has a file");
+    problems.require(is_unix || !c.listen[i].group, {path + ".group", path + ".address"},
+                     "is for unix:/path: no other address has a file");
     seen.push_back(address);
   }
   const Address& upstream = c.upstream.address;
@@ -26,9 +32,8 @@ void check_addresses(const ProxyConfig& c, Problems& problems) {
                    "cannot be fd:N: that is for listening");
   problems.require(upstream.kind != Address::Kind::tcp || upstream.port != 0, {"upstream.address"},
                    "needs a port other than 0");
-  const bool itself =
-      upstream.kind != Address::Kind::descriptor &&
-      (upstream == c.admin.listen || std::find(c.listen.begin(), c.listen.end(), upstream) != c.listen.end());
+  const bool itself = upstream.kind != Address::Kind::descriptor &&
+                      (upstream == c.admin.listen || std::find(seen.begin(), seen.end(), upstream) != seen.end());
   problems.require(!itself, {"upstream.address"}, "is an address that the proxy itself listens on");
 }
 

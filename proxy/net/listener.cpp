@@ -48,7 +48,7 @@ ListenSocket listen_on(const sockaddr* address, socklen_t length, bool share_por
   ListenSocket socket(::socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (socket.get() < 0) return socket;
   const int on = 1;
-  if (address->sa_family != AF_UNIX) ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (share_port) ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
   if (::bind(socket.get(), address, length) == 0 && ::listen(socket.get(), kBacklog) == 0) return socket;
   return ListenSocket(-1);
@@ -59,6 +59,7 @@ std::vector<ListenSocket> shared_by_all(ListenSocket first, int workers) {
   std::vector<ListenSocket> sockets;
   for (int i = 1; i < workers; ++i) {
     sockets.emplace_back(::fcntl(first.get(), F_DUPFD_CLOEXEC, 3), first.inherited());
+    sockets.back().file = first.file;
   }
   sockets.push_back(std::move(first));
   return sockets;
@@ -90,14 +91,21 @@ bool in_use(const sockaddr_un& name) {
   return ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0;
 }
 
-std::vector<ListenSocket> listen_unix(const config::Address& address, int workers, std::string& error) {
+std::vector<ListenSocket> listen_unix(const config::Listen& listen, int workers, std::string& error) {
   sockaddr_un name{};
   name.sun_family = AF_UNIX;
-  address.path.copy(name.sun_path, sizeof name.sun_path - 1);
+  listen.address.path.copy(name.sun_path, sizeof name.sun_path - 1);
   struct stat status {};
   if (::lstat(name.sun_path, &status) == 0 && S_ISSOCK(status.st_mode) && !in_use(name)) ::unlink(name.sun_path);
-  ListenSocket socket = listen_on(reinterpret_cast<const sockaddr*>(&name), sizeof name, false);
-  if (socket.get() < 0) return error = because(address), std::vector<ListenSocket>{};
+  ListenSocket socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (socket.get() < 0 || ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0) {
+    return error = because(listen.address), std::vector<ListenSocket>{};
+  }
+  socket.file = std::make_shared<SocketFile>(listen.address.path);
+  if (const std::string why = set_access(listen); !why.empty()) {
+    return error = "cannot listen on " + to_text(listen.address) + ": " + why, std::vector<ListenSocket>{};
+  }
+  if (::listen(socket.get(), kBacklog) != 0) return error = because(listen.address), std::vector<ListenSocket>{};
   return shared_by_all(std::move(socket), workers);
 }
 
@@ -139,29 +147,31 @@ void refuse_new(int descriptor) {
 }  // namespace
 
 ListenSocket::~ListenSocket() {
+  file.reset();
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-std::vector<ListenSocket> open_listeners(const config::Address& address, int workers, std::string& error) {
+std::vector<ListenSocket> open_listeners(const config::Listen& listen, int workers, std::string& error) {
+  const config::Address& address = listen.address;
   switch (address.kind) {
     case config::Address::Kind::tcp:
       return listen_tcp(address, workers, error);
     case config::Address::Kind::unix_socket:
-      return listen_unix(address, workers, error);
+      return listen_unix(listen, workers, error);
     case config::Address::Kind::descriptor:
       return adopt(address, workers, error);
   }
   return {};
 }
 
-std::vector<config::Address> given_by_systemd() {
-  std::vector<config::Address> addresses;
+std::vector<config::Listen> given_by_systemd() {
+  std::vector<config::Listen> addresses;
   const int count = ::sd_listen_fds(1);
   for (int i = 0; i < count; ++i) {
     config::Address address;
     address.kind = config::Address::Kind::descriptor;
     address.descriptor = SD_LISTEN_FDS_START + i;
-    addresses.push_back(std::move(address));
+    addresses.push_back({std::move(address), {}, {}});
   }
   return addresses;
 }
@@ -179,6 +189,7 @@ std::string local_name(const ListenSocket& socket) {
 
 Listener::Listener(Executor executor, ListenSocket socket, Handler handler, MakeRoom make_room)
     : descriptor_(executor),
+      file_(std::move(socket.file)),
       pause_(executor),
       handler_(std::move(handler)),
       make_room_(std::move(make_room)),
@@ -211,6 +222,7 @@ void Listener::drain() {
 
 void Listener::stop() {
   error_code ignored;
+  file_.reset();
   descriptor_.close(ignored);
   pause_.cancel();
 }

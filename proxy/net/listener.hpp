@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -9,9 +10,10 @@
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <sys/socket.h>
 
-#include "config/address.hpp"
+#include "config/listen.hpp"
 #include "proxy/clock.hpp"
 #include "proxy/net/io.hpp"
+#include "proxy/net/unix_socket.hpp"
 
 namespace spillway::net {
 
@@ -21,7 +23,7 @@ class ListenSocket {
   /// `inherited`: others may go on listening on it when we are done.
   explicit ListenSocket(int descriptor, bool inherited = false) : descriptor_(descriptor), inherited_(inherited) {}
   ListenSocket(ListenSocket&& other) noexcept
-      : descriptor_(std::exchange(other.descriptor_, -1)), inherited_(other.inherited_) {}
+      : file(std::move(other.file)), descriptor_(std::exchange(other.descriptor_, -1)), inherited_(other.inherited_) {}
   ListenSocket& operator=(ListenSocket&&) = delete;
   ~ListenSocket();
 
@@ -29,18 +31,20 @@ class ListenSocket {
   int get() const { return descriptor_; }
   bool inherited() const { return inherited_; }
 
+  std::shared_ptr<SocketFile> file;  ///< of a unix socket that was bound here; all copies of it have it
+
  private:
   int descriptor_;
   bool inherited_;
 };
 
-/// Opens `address` once per worker: TCP sockets of their own that share the port, so that the kernel spreads
+/// Opens an address once per worker: TCP sockets of their own that share the port, so that the kernel spreads
 /// connections; unix and inherited ones share one queue. On failure the result is empty and `error` one clear line.
-std::vector<ListenSocket> open_listeners(const config::Address& address, int workers, std::string& error);
+std::vector<ListenSocket> open_listeners(const config::Listen& listen, int workers, std::string& error);
 
 /// The listening sockets that systemd passes to this process (sd_listen_fds(3)), as addresses `fd:N`. They replace
 /// what the configuration names. Empty without socket activation.
-std::vector<config::Address> given_by_systemd();
+std::vector<config::Listen> given_by_systemd();
 
 /// `host:port` a listening socket is really bound to (port 0 resolved), or its unix path.
 std::string local_name(const ListenSocket& socket);
@@ -78,6 +82,7 @@ class Listener {
   void shed_batch();
 
   asio::posix::basic_stream_descriptor<Executor> descriptor_;
+  std::shared_ptr<SocketFile> file_;  ///< let go of before the descriptor
   asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor> pause_;
   Handler handler_;
   MakeRoom make_room_;

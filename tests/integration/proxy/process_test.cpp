@@ -1,8 +1,13 @@
 // The process as a whole: stopping, reloading, and how many connections it takes.
 
 #include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <string>
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/integration/proxy/client.hpp"
 #include "tests/integration/proxy/proxy.hpp"
@@ -205,6 +210,50 @@ TEST_CASE("with a delay before draining, load balancers are told first, and requ
   CHECK(proxy.page("/ready").first == 503);
   CHECK(Client(proxy).get("/").status == 200);
   CHECK(proxy.wait() == 0);
+}
+
+TEST_CASE(
+    "a unix socket's file has the mode and group asked for, and goes at a proper end, but not if it is another's") {
+  const Folder folder;
+  const std::string path = folder.path("proxy.sock");
+  const auto status_of = [&] {
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) != 0) status.st_mode = 0;
+    return status;
+  };
+  Upstream upstream;
+  for (const int workers : {1, 2}) {
+    CAPTURE(workers);
+    Settings settings{.workers = workers};
+    settings.listen =
+        "[127.0.0.1:0, {address: 'unix:" + path + "', mode: '0620', group: " + std::to_string(::getgid()) + "}]";
+    {
+      Proxy proxy(upstream, settings);
+      CHECK(S_ISSOCK(status_of().st_mode));
+      CHECK((status_of().st_mode & 0777) == 0620);
+      CHECK(status_of().st_gid == ::getgid());
+      proxy.signal(SIGKILL);
+      proxy.wait();
+    }
+    CHECK(S_ISSOCK(status_of().st_mode));  // left behind, and taken over by the next
+    {
+      Proxy proxy(upstream, settings);
+      CHECK(proxy.stop() == 0);
+      CHECK(status_of().st_mode == 0);
+    }
+    Proxy proxy(upstream, settings);
+    REQUIRE(std::rename(path.c_str(), folder.path("moved").c_str()) == 0);
+    std::ofstream(path) << "another's";
+    CHECK(proxy.stop() == 0);
+    CHECK(S_ISREG(status_of().st_mode));
+    std::remove(path.c_str());
+  }
+
+  Settings nobody{.awaited = "there is no group no-such-group"};
+  nobody.listen = "[127.0.0.1:0, {address: 'unix:" + path + "', group: no-such-group}]";
+  Proxy proxy(upstream, nobody);
+  CHECK(proxy.wait() == 1);
+  CHECK(status_of().st_mode == 0);
 }
 
 }  // namespace

@@ -25,8 +25,8 @@ namespace {
 /// failing upstreams, is off unless asked for.
 std::string yaml(const std::string& upstream, const Settings& s) {
   std::ostringstream out;
-  out << "listen: 127.0.0.1:0\nadmin: {listen: '127.0.0.1:0'}\nworkers: " << s.workers << "\nupstream: {address: '"
-      << upstream << "', health: {" << s.health;
+  out << "listen: " << s.listen << "\nadmin: {listen: '127.0.0.1:0'}\nworkers: " << s.workers
+      << "\nupstream: {address: '" << upstream << "', health: {" << s.health;
   if (s.health.find("path:") == std::string::npos) out << ", path: " << Upstream::kPollPath;
   out << "}";
   if (!s.upstream.empty()) out << ", " << s.upstream;

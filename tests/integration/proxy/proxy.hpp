@@ -20,6 +20,7 @@ struct Settings {
   int workers = 1;
   std::string health = "interval: 200ms, timeout: 200ms";
   std::string upstream = {}, timeouts = {}, limits = {}, admission = {};
+  std::string listen = "127.0.0.1:0";  ///< the first address is one of TCP
   std::string more = {};               ///< further keys, in block style
   int inherited = -1;                  ///< a listening socket that it gets as systemd would give it
   int descriptors = 0;                 ///< as many as the process may have; 0: as many as the tests

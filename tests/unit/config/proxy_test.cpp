@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "config/restart.hpp"
 #include "config/write.hpp"
 #include "proxy/config/fields.hpp"
 #include "tests/unit/config/generated.hpp"
@@ -51,6 +52,9 @@ constexpr std::string_view kPathWords = "a path that begins with /, of visible A
 // Every scalar of proxy.yaml with a value just out of its range and what the error says it must be.
 constexpr FieldRow kFields[] = {
     {"listen", "'8080'", kAddressWords},
+    {"listen[].address", "x", kAddressWords},
+    {"listen[].mode", "'0888'", "a file mode in octal, such as \"0660\""},
+    {"listen[].group", "'a b'", "the name or number of a group"},
     {"workers", "0", "an integer from 1 to 64"},
     {"reload", "never", "one of auto, signal"},
     {"admin.listen", "x", kAddressWords},
@@ -139,10 +143,8 @@ class Paths final : public config::Fields {
     nested(std::string(key.name) + '.', members);
   }
   void list(const config::Key& key, config::List list) override {
-    if (list.scalar) {
-      found.insert(prefix_ + std::string(key.name) + (list.single ? "" : "[]"));
-      return;
-    }
+    if (list.scalar) found.insert(prefix_ + std::string(key.name) + (list.single ? "" : "[]"));
+    if (!list.members) return;
     list.resize(1);
     nested(std::string(key.name) + "[].", [&] { list.members(0); });
   }
@@ -187,6 +189,18 @@ TEST_CASE("combinations that make no sense are refused") {
   for (const Row& row : {
            Row{"listen: [a:1, b:1, a:1]", "listen[2]: listens on a:1 twice"},
            Row{"listen: [a:0, a:0]", ""},
+           Row{"listen: {address: unix:/x, mode: \"0660\", group: www-data}", ""},
+           Row{"listen: [a:1, {address: unix:/x, mode: 600, group: 0}, {address: b:1}]", ""},
+           Row{"listen: [unix:/x, {address: unix:/x}]", "listen[1]: listens on unix:/x twice"},
+           Row{"listen: {mode: \"0660\"}", "listen[0].address: is required"},
+           Row{"listen: [{address: a:1, mode: \"0660\"}, {address: b:1, group: a}]",
+               "listen[0].mode: is for unix:/path: no other address has a file\n"
+               "listen[1].group: is for unix:/path: no other address has a file"},
+           Row{"listen: {address: unix:/x, mod: \"0660\"}", "listen[0].mod: unknown key; did you mean mode?"},
+           Row{"listen: {address: unix:/x, mode: \"4660\"}",
+               "listen[0].mode: must be a file mode in octal, such as \"0660\", not '4660'"},
+           Row{"listen: [[a:1]]",
+               "listen[0]: must be an address: host:port, [v6]:port, unix:/path or fd:N (3 or more), not a list"},
            Row{"listen: a:1\nadmin: {listen: a:1}", "admin.listen: listens on a:1, which is taken by `listen`"},
            Row{"upstream: {address: fd:3}", "upstream.address: cannot be fd:N: that is for listening"},
            Row{"upstream: {address: a:0}", "upstream.address: needs a port other than 0"},
@@ -266,6 +280,36 @@ TEST_CASE("without classes of its own a configuration has critical, for GET of t
   const auto own = load("classes: [{name: a, match: [{path: /a}]}]");
   REQUIRE(own.config.classes.size() == 1);
   CHECK(own.config.classes[0].name == "a");
+}
+
+TEST_CASE("an entry of listen is an address or a map, is printed as it has to be, and read back") {
+  struct Row {
+    std::string_view yaml;
+    std::string_view printed;
+  };
+  for (const Row& row : {
+           Row{"listen: a:1", "listen: a:1\n"},
+           Row{"listen: {address: a:1}", "listen: a:1\n"},
+           Row{"listen: [a:1, {address: b:2}]", "listen: [a:1, b:2]\n"},
+           Row{"listen: {address: unix:/x, mode: 0660}", "listen:\n  - address: unix:/x\n    mode: \"0660\"\n"},
+           Row{"listen: [a:1, {address: unix:/x, group: g}]",
+               "listen:\n  - address: a:1\n  - address: unix:/x\n    group: g\n"},
+       }) {
+    CAPTURE(row.yaml);
+    const auto loaded = load(row.yaml);
+    REQUIRE(loaded.ok());
+    const std::string printed = config::to_yaml(loaded.config, kProxyDefinition);
+    CHECK(printed.starts_with(row.printed));
+    const auto again = load(printed);
+    REQUIRE(again.ok());
+    CHECK(again.config.listen == loaded.config.listen);
+
+    // A reload keeps what takes a restart.
+    ProxyConfig next = load("").config;
+    const auto kept = config::keep_until_restart(loaded.config, next, kProxyDefinition);
+    CHECK(kept == std::vector<std::string>{"listen"});
+    CHECK(next.listen == loaded.config.listen);
+  }
 }
 
 TEST_CASE("the shipped proxy.yaml is valid and holds the defaults, but for its two classes") {

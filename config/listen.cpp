@@ -1,0 +1,56 @@
+#include "config/listen.hpp"
+
+#include <algorithm>
+
+namespace config {
+namespace {
+
+constexpr std::size_t kMaxGroupName = 32;  // useradd(8)
+
+constexpr TextForm kMode = {"a file mode in octal, such as \"0660\"", "^0?[0-7]{3}$", [](std::string_view text) {
+                              if (text.size() == 4 && text.front() == '0') text.remove_prefix(1);
+                              return text.size() == 3 && text.find_first_not_of("01234567") == text.npos;
+                            }};
+
+constexpr TextForm kGroup = {"the name or number of a group", "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}$",
+                             [](std::string_view text) {
+                               const auto fits = [](char c) {
+                                 return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                                        c == '_' || c == '.' || c == '-';
+                               };
+                               return !text.empty() && text.size() <= kMaxGroupName && text.front() != '-' &&
+                                      text.front() != '.' && std::all_of(text.begin(), text.end(), fits);
+                             }};
+
+}  // namespace
+
+bool parse(std::string_view text, Listen& listen) {
+  Address address;
+  if (!parse(text, address)) return false;
+  listen = {std::move(address), {}, {}};
+  return true;
+}
+
+std::optional<std::string> to_text(const Listen& listen) {
+  if (listen.mode || listen.group) return {};
+  return to_text(listen.address);
+}
+
+std::string_view words_for(const Listen& listen) {
+  return words_for(listen.address);
+}
+
+std::string_view pattern_for(const Listen& listen) {
+  return pattern_for(listen.address);
+}
+
+void describe(Fields& f, Listen& listen) {
+  f.value({.name = "address", .doc = "Where to listen.", .needs_restart = true, .required = true}, listen.address);
+  f.optional_text({.name = "mode",
+                   .doc = "Of a unix socket's file; whoever may write to it may connect. Without it the umask decides.",
+                   .needs_restart = true},
+                  listen.mode, kMode);
+  f.optional_text({.name = "group", .doc = "Of a unix socket's file.", .needs_restart = true}, listen.group, kGroup);
+}
+
+}  // namespace config

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "config/address.hpp"
+#include "config/fields.hpp"
+
+namespace config {
+
+/// An entry of `listen`: an address alone, or a map with what else is to be said of it.
+struct Listen {
+  Address address;
+  std::optional<std::string> mode;   ///< of a unix socket's file, in octal; without it the umask decides
+  std::optional<std::string> group;  ///< of a unix socket's file, by name or number; without it the process's own
+
+  bool operator==(const Listen&) const = default;
+};
+
+// The short form, which is the address alone; see `parsed` in fields.hpp. It resets what else there was.
+bool parse(std::string_view text, Listen& listen);
+/// Nothing where the address does not say all.
+std::optional<std::string> to_text(const Listen& listen);
+std::string_view words_for(const Listen& listen);
+std::string_view pattern_for(const Listen& listen);
+
+/// The keys of the map.
+void describe(Fields& f, Listen& listen);
+
+}  // namespace config

@@ -1,0 +1,66 @@
+#include "proxy/net/unix_socket.hpp"
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <optional>
+#include <vector>
+
+#include <grp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace spillway::net {
+
+namespace {
+
+constexpr std::size_t kMaxGroupEntry = 1024 * 1024;  ///< a group with some ten thousand members
+
+std::optional<gid_t> find_group(const std::string& name) {
+  std::vector<char> space(4096);
+  group entry{};
+  group* found = nullptr;
+  while (::getgrnam_r(name.c_str(), &entry, space.data(), space.size(), &found) == ERANGE &&
+         space.size() < kMaxGroupEntry) {
+    space.resize(2 * space.size());
+  }
+  if (found) return found->gr_gid;
+  gid_t number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+SocketFile::SocketFile(std::string path) : path_(std::move(path)) {
+  struct stat status {};
+  if (::lstat(path_.c_str(), &status) != 0) return;
+  device_ = status.st_dev;
+  inode_ = status.st_ino;
+}
+
+SocketFile::~SocketFile() {
+  struct stat status {};
+  if (::lstat(path_.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) return;
+  if (status.st_dev == device_ && status.st_ino == inode_) ::unlink(path_.c_str());
+}
+
+std::string set_access(const config::Listen& listen) {
+  const char* path = listen.address.path.c_str();
+  if (listen.group) {
+    const auto group = find_group(*listen.group);
+    if (!group) return "there is no group " + *listen.group;
+    if (::lchown(path, static_cast<uid_t>(-1), *group) != 0) {
+      return "cannot give it to group " + *listen.group + ": " + std::strerror(errno);
+    }
+  }
+  if (listen.mode) {
+    mode_t mode = 0;
+    std::from_chars(listen.mode->data(), listen.mode->data() + listen.mode->size(), mode, 8);
+    if (::chmod(path, mode) != 0) return "cannot set its mode: " + std::string(std::strerror(errno));
+  }
+  return {};
+}
+
+}  // namespace spillway::net
