@@ -1,9 +1,11 @@
 #include "proxy/admin/server.hpp"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
+#include <cstdio>
+
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
+
+#include "proxy/net/spawn.hpp"
 
 namespace spillway::admin {
 
@@ -15,6 +17,8 @@ namespace http = boost::beast::http;
 using AdminStream = beast::basic_stream<net::asio::generic::stream_protocol, net::Executor>;
 
 constexpr std::uint32_t kHeadMax = 8 * 1024;
+/// A head, or the line of a chunk or the trailer that a scraper has no reason to send; nothing else limits those.
+constexpr std::size_t kUnreadMax = 2 * kHeadMax;
 constexpr auto kTimeout = std::chrono::seconds(10);  ///< for a request, and between two
 
 }  // namespace
@@ -55,8 +59,8 @@ class Server::Connection : public boost::intrusive::list_base_hook<boost::intrus
 Server::Server(net::asio::io_context& loop, net::ListenSocket socket, Pages pages)
     : loop_(loop), pages_(std::move(pages)), listener_(loop.get_executor(), std::move(socket), [this](net::Accepted a) {
         if (count_ >= connections_max_) connections_.front().make_room();
-        net::asio::co_spawn(loop_, serve(std::make_unique<Connection>(*this, std::move(a.socket))),
-                            net::asio::detached);
+        net::spawn(loop_, serve(std::make_unique<Connection>(*this, std::move(a.socket))),
+                   [](const char* what) { std::fprintf(stderr, "an admin connection was dropped: %s\n", what); });
       }) {}
 
 Server::~Server() = default;
@@ -77,7 +81,7 @@ Page Server::answer(std::string_view method, std::string_view target) const {
 
 net::Task<> Server::serve(std::unique_ptr<Connection> connection) {
   AdminStream& stream = connection->stream;
-  beast::flat_buffer buffer;
+  beast::flat_buffer buffer(kUnreadMax);
   for (bool more = true; more;) {
     http::request_parser<http::empty_body> parser;
     parser.header_limit(kHeadMax);

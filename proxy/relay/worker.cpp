@@ -2,9 +2,9 @@
 
 #include <ctime>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
+
+#include "proxy/net/spawn.hpp"
 
 namespace spillway::relay {
 
@@ -190,7 +190,8 @@ void Worker::idle_ended(Client client, bool request_comes) {
   --idle_count_;
   note_idle();
   if (request_comes) {
-    net::asio::co_spawn(loop_, Session::serve(*this, std::move(client)), net::asio::detached);
+    // A session that an exception tears apart leaves reads under way into memory that is gone: better no process.
+    net::spawn_vital(loop_, Session::serve(*this, std::move(client)), "a client's connection");
   } else {
     net::error_code ignored;
     client.socket.close(ignored);

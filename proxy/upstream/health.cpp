@@ -2,12 +2,12 @@
 
 #include <string>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
+
+#include "proxy/net/spawn.hpp"
 
 namespace spillway::upstream {
 
@@ -34,7 +34,7 @@ HealthPoller::HealthPoller(net::asio::io_context& loop, Endpoint endpoint, Healt
       timer_(loop.get_executor()) {}
 
 void HealthPoller::start() {
-  net::asio::co_spawn(loop_, run(), net::asio::detached);
+  net::spawn_vital(loop_, run(), "polling the API's health");
 }
 
 void HealthPoller::stop() {
@@ -52,13 +52,23 @@ net::Task<> HealthPoller::run() {
     const Time began = Clock::now();
     const bool polling = config_.interval > Duration::zero();
     HealthResult result{.asked = true, .healthy = true, .report = {}};
-    if (polling) result = co_await poll();
+    if (polling) result = co_await try_poll();
     if (stopped_) break;
     on_result_(result);
     const Duration pause = result.healthy || !result.asked ? config_.interval : config_.interval / kSoonerWhileDown;
     timer_.expires_at(polling ? began + pause : Time::max());
     co_await timer_.async_wait(net::kAwait);
   }
+}
+
+/// Nothing that the API answers may end the polling: what cannot be read is a failed poll.
+net::Task<HealthResult> HealthPoller::try_poll() {
+  HealthResult result;
+  try {
+    result = co_await poll();
+  } catch (const std::exception&) {
+  }
+  co_return result;
 }
 
 net::Task<HealthResult> HealthPoller::poll() {
@@ -79,7 +89,8 @@ net::Task<HealthResult> HealthPoller::poll() {
   const auto [write_error, written] = co_await http::async_write(stream, request, net::kAwait);
   if (write_error) co_return HealthResult{};
 
-  beast::flat_buffer buffer;
+  // The parser's limits do not hold for a chunk's line or a trailer; the buffer's does.
+  beast::flat_buffer buffer(kAnswerMax);
   http::response_parser<http::string_body> parser;
   parser.header_limit(kAnswerMax);
   parser.body_limit(kAnswerMax);

@@ -30,6 +30,7 @@ class HealthPoller {
 
  private:
   net::Task<> run();
+  net::Task<HealthResult> try_poll();
   net::Task<HealthResult> poll();
 
   net::asio::io_context& loop_;

@@ -206,5 +206,26 @@ TEST_CASE("small bodies that are slow to come hold no slots: others are served m
   CHECK(proxy.accounts_balance());
 }
 
+TEST_CASE("requests without an end at the admin listener cost neither memory nor a place") {
+  Upstream upstream;
+  Proxy proxy(upstream);
+  const std::string chunked = "GET /health HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+  // More than there are places.
+  for (int i = 0; i < 70; ++i) {
+    Client trailer(proxy.admin_port());
+    trailer.send(chunked + "0\r\nX: " + std::string(70'000, 'a') + "\r\n\r\n");
+    std::string rest;
+    trailer.wire().read_to_end(rest);
+  }
+  CHECK(proxy.page("/health").first == 200);
+  Client line(proxy.admin_port());
+  const std::size_t before = proxy.memory();
+  line.send(chunked + "5;");
+  const std::string piece(kMiB, 'a');
+  for (int i = 0; i < 64 && line.send(piece); ++i) {
+  }
+  CHECK(proxy.memory() < before + 8 * kMiB);
+}
+
 }  // namespace
 }  // namespace spillway::test

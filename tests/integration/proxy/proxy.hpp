@@ -44,6 +44,7 @@ class Proxy {
   int port() const { return port_; }
   /// Whether somebody can connect to its port.
   bool listens() const { return Wire::tcp(port_).descriptor() >= 0; }
+  int admin_port() const { return admin_port_; }
   pid_t pid() const { return pid_; }
 
   /// SIGTERM, and the exit status; 128 + N when signal N ended it, -1 when it still runs after `kPatience`.

@@ -1,6 +1,8 @@
 // An API that is away, silent, or talks nonsense: what the client gets is an error that says so, never half an answer
 // that looks whole.
 
+#include <atomic>
+
 #include <doctest/doctest.h>
 
 #include "tests/integration/proxy/client.hpp"
@@ -209,6 +211,24 @@ TEST_CASE("a health answer with as large a head as any answer may have is health
   CHECK(eventually([&] { return upstream.requests() > 2; }));
   CHECK(proxy.log().find("the API is unreachable") == std::string::npos);
   CHECK(proxy.page("/ready").first == 200);
+}
+
+TEST_CASE("a health answer without an end, or of a size that no parser holds, fails its poll and not the polling") {
+  const std::string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const std::string filler(70'000, 'a');
+  for (const std::string& answer : {chunked + "0\r\nX: " + filler + "\r\n\r\n", chunked + "5;" + filler,
+                                    "HTTP/1.1 200 OK\r\nX: " + filler + "\r\n\r\n"}) {
+    CAPTURE(answer.substr(0, 60));
+    std::atomic<int> polls = 0;
+    Upstream upstream([&](Turn& turn) {
+      ++polls;
+      turn.send(answer);
+      turn.left();
+    });
+    Proxy proxy(upstream, {.health = "path: /evil, interval: 1s, timeout: 1s"});
+    CHECK(eventually([&] { return polls >= 3; }));
+    CHECK(proxy.await_metric("spillway_upstream_healthy", 0));
+  }
 }
 
 TEST_CASE("a head that is cut is a 502") {
