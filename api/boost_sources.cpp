@@ -1,3 +1,2 @@
-// The compiled parts of two libraries that are otherwise headers, once for the whole program.
+// The compiled part of a library that is otherwise headers, once for the whole program.
 #include <boost/json/src.hpp>
-#include <boost/url/src.hpp>

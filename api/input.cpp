@@ -1,13 +1,14 @@
 #include "api/input.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <initializer_list>
 #include <limits>
 #include <optional>
 #include <span>
 
+#include <boost/beast/core/string.hpp>
 #include <boost/json.hpp>
-#include <boost/url.hpp>
 
 #include "api/utf8.hpp"
 
@@ -16,24 +17,25 @@ namespace api {
 namespace {
 
 namespace json = boost::json;
-namespace urls = boost::urls;
 
 using Errors = std::vector<FieldError>;
 
 /// More parameters than any request of this API has are not looked at.
 constexpr std::size_t kMaxParameters = 32;
 /// libsodium takes more, but nobody types it.
-constexpr std::size_t kMaxPasswordBytes = 1024;
+constexpr std::size_t kMaxPasswordCharacters = 1024;
 
 void add(Errors& errors, std::string_view field, std::string message) {
   errors.push_back({std::string(field), std::move(message)});
 }
 
 /// What is wrong with a text, or empty. PostgreSQL takes no NUL, logs and terminals no control characters.
-std::string_view fault_of(std::string_view text, std::size_t max_bytes) {
+std::string fault_of(std::string_view text, std::size_t max_characters) {
   if (text.empty()) return "must not be empty";
-  if (text.size() > max_bytes) return max_bytes == kMaxTextBytes ? "must not exceed 200 bytes" : "is too long";
   if (!valid_utf8(text)) return "must be valid UTF-8";
+  if (count_characters(text) > max_characters) {
+    return "must not exceed " + std::to_string(max_characters) + " characters";
+  }
   for (char c : text) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) return "must not hold control characters";
   }
@@ -53,18 +55,41 @@ std::string range_words(std::int64_t min, std::int64_t max) {
 
 // --- Query strings and forms ---------------------------------------------------------------------------------------
 
-/// `a=1&b=2`, percent- and plus-encoded. False: not encoded properly.
+/// -1: no hexadecimal digit.
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  const char lower = static_cast<char>(c | 0x20);
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+/// Percent- and plus-decoded as browsers and servers do (WHATWG URL, 5.1): what is no escape stands for itself.
+std::string decode(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const int high = text[i] == '%' && i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
+    const int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+    if (low >= 0) {
+      out += static_cast<char>(high * 16 + low);
+      i += 2;
+    } else {
+      out += text[i] == '+' ? ' ' : text[i];
+    }
+  }
+  return out;
+}
+
+/// `a=1&b=2`, percent- and plus-encoded. False: too many.
 class Pairs {
  public:
   bool parse(std::string_view text) {
-    if (text.empty()) return true;
-    // Boost 1.81 measures the text with strlen: without a NUL behind it, it reads on into what follows in the buffer.
-    const std::string terminated(text);
-    auto parsed = urls::parse_query(terminated);
-    if (!parsed) return false;
-    for (auto pair : *parsed) {
+    while (!text.empty()) {
+      const std::string_view pair = text.substr(0, text.find('&'));
+      text.remove_prefix(std::min(pair.size() + 1, text.size()));
+      if (pair.empty()) continue;
       if (items_.size() == kMaxParameters) return false;
-      items_.push_back({decode(pair.key), decode(pair.value)});
+      const std::size_t equals = std::min(pair.find('='), pair.size());
+      items_.push_back({decode(pair.substr(0, equals)), decode(pair.substr(std::min(equals + 1, pair.size())))});
     }
     return true;
   }
@@ -86,8 +111,8 @@ class Pairs {
   std::optional<std::string> take_text(std::string_view name, Errors& errors) {
     auto text = take(name, errors);
     if (!text) return std::nullopt;
-    if (auto fault = fault_of(*text, kMaxTextBytes); !fault.empty()) {
-      add(errors, name, std::string(fault));
+    if (auto fault = fault_of(*text, kMaxTextCharacters); !fault.empty()) {
+      add(errors, name, std::move(fault));
       return std::nullopt;
     }
     return text;
@@ -103,19 +128,13 @@ class Pairs {
   }
 
  private:
-  static std::string decode(urls::pct_string_view text) {
-    urls::encoding_opts plus_is_space;
-    plus_is_space.space_as_plus = true;
-    return text.decode(plus_is_space);
-  }
-
   std::vector<std::pair<std::string, std::string>> items_;
 };
 
 /// Whether the pairs could be read; if not, says so.
 bool parse_pairs(std::string_view text, Pairs& pairs, Errors& errors, std::string_view what) {
   if (pairs.parse(text)) return true;
-  add(errors, what, "must be percent-encoded, with at most " + std::to_string(kMaxParameters) + " parameters");
+  add(errors, what, "must not have more than " + std::to_string(kMaxParameters) + " parameters");
   return false;
 }
 
@@ -138,7 +157,8 @@ class Object {
     add(errors_, prefix_ + std::string(name), std::move(message));
   }
 
-  std::optional<std::string> text(std::string_view name, bool required, std::size_t max_bytes = kMaxTextBytes) {
+  std::optional<std::string> text(std::string_view name, bool required,
+                                  std::size_t max_characters = kMaxTextCharacters) {
     const json::value* value = find(name, required);
     if (!value) return std::nullopt;
     const json::string* text = value->if_string();
@@ -146,8 +166,8 @@ class Object {
       fault(name, "must be a string");
       return std::nullopt;
     }
-    if (auto wrong = fault_of(*text, max_bytes); !wrong.empty()) {
-      fault(name, std::string(wrong));
+    if (auto wrong = fault_of(*text, max_characters); !wrong.empty()) {
+      fault(name, std::move(wrong));
       return std::nullopt;
     }
     return std::string(*text);
@@ -185,6 +205,14 @@ std::optional<double> json_number(const json::value& value) {
   if (auto* number = value.if_int64()) return static_cast<double>(*number);
   if (auto* number = value.if_uint64()) return static_cast<double>(*number);
   return std::nullopt;
+}
+
+/// Type and subtype of a media type ignore case (RFC 9110, 8.3.1).
+bool is_json(std::string_view content_type) {
+  constexpr std::string_view kJson = "application/json";
+  std::string_view type = content_type.substr(0, content_type.find(';'));
+  while (type.ends_with(' ') || type.ends_with('\t')) type.remove_suffix(1);
+  return boost::beast::iequals(type, kJson);
 }
 
 constexpr std::int64_t kMaxId = std::numeric_limits<std::int64_t>::max();
@@ -236,27 +264,27 @@ Input<std::int64_t> parse_id(std::string_view text) {
 Input<Credentials> parse_credentials(std::string_view content_type, std::string_view body) {
   Input<Credentials> input;
   std::optional<std::string> username, password;
-  if (content_type.starts_with("application/json")) {
+  if (is_json(content_type)) {
     json::value document;
     const json::object* object = parse_body(body, document, input);
     if (!object) return input;
     Object members(*object, "", input.errors);
     username = members.text("username", true);
-    password = members.text("password", true, kMaxPasswordBytes);
+    password = members.text("password", true, kMaxPasswordCharacters);
   } else {
     Pairs pairs;
     if (!parse_pairs(body, pairs, input.errors, "")) {
       input.malformed = true;
       return input;
     }
-    auto take = [&](std::string_view name, std::size_t max_bytes) {
+    auto take = [&](std::string_view name, std::size_t max_characters) {
       auto text = pairs.take(name, input.errors);
-      auto fault = text ? fault_of(*text, max_bytes) : std::string_view("is required");
-      if (!fault.empty()) add(input.errors, name, std::string(fault));
+      auto fault = text ? fault_of(*text, max_characters) : std::string("is required");
+      if (!fault.empty()) add(input.errors, name, std::move(fault));
       return text;
     };
-    username = take("username", kMaxTextBytes);
-    password = take("password", kMaxPasswordBytes);
+    username = take("username", kMaxTextCharacters);
+    password = take("password", kMaxPasswordCharacters);
   }
   if (username) input.value.username = std::move(*username);
   if (password) input.value.password = std::move(*password);

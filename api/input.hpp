@@ -12,8 +12,8 @@
 /// with its field. Text that comes out is valid UTF-8 without control characters and within its length.
 namespace api {
 
-inline constexpr std::size_t kMaxTextBytes = 200;  ///< of a search, a name, a major
-inline constexpr int kMaxLimit = 100;              ///< items of a page
+inline constexpr std::size_t kMaxTextCharacters = 200;  ///< of a search, a name, a major
+inline constexpr int kMaxLimit = 100;                   ///< items of a page
 inline constexpr int kDefaultLimit = 20;
 
 struct FieldError {

@@ -1,6 +1,8 @@
 #include "api/request.hpp"
 
+#include <algorithm>
 #include <charconv>
+#include <optional>
 #include <random>
 
 #include <boost/beast/core/string.hpp>
@@ -19,6 +21,20 @@ constexpr int kIpBits = 128;
 
 bool is_number(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+/// What the target says behind scheme and authority, if it has the absolute form, which a server has to take (RFC 9112,
+/// 3.2.2): `/path?query`, `?query` or empty. Null: it is neither this nor the origin form.
+std::optional<std::string_view> path_and_query(std::string_view target) {
+  if (target.starts_with('/')) return target;
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!boost::beast::iequals(target.substr(0, scheme.size()), scheme)) continue;
+    target.remove_prefix(scheme.size());
+    const std::size_t authority = std::min(target.find_first_of("/?"), target.size());
+    if (authority == 0) return std::nullopt;
+    return target.substr(authority);
+  }
+  return std::nullopt;
 }
 
 Method method_of(http::verb verb) {
@@ -67,9 +83,8 @@ std::string client_network(std::string_view client) {
 
 int fault_of_head(const Message& message) {
   const bool one_host = message.version() == 10 || message.count(http::field::host) == 1;
-  if (!one_host || !message.target().starts_with('/') || message.target().find('#') != std::string_view::npos) {
-    return 400;
-  }
+  const std::string_view target = message.target();
+  if (!one_host || !path_and_query(target) || target.find('#') != std::string_view::npos) return 400;
   // How long the body is must have one reading only (RFC 9112, 6.1 and 6.3).
   const std::size_t lengths = message.count(http::field::content_length);
   if (lengths > 1) return 400;
@@ -82,8 +97,9 @@ int fault_of_head(const Message& message) {
 }
 
 Request make_request(const Message& message, const Sender& sender, std::string& made_up_id, Caller caller) {
-  const std::string_view target = message.target();
+  const std::string_view target = path_and_query(message.target()).value_or("");
   const std::size_t mark = target.find('?');
+  const std::string_view path = target.substr(0, mark);
   std::string_view id = message["X-Request-ID"];
   if (!is_request_id(id)) {
     made_up_id = make_request_id();
@@ -97,7 +113,7 @@ Request make_request(const Message& message, const Sender& sender, std::string& 
   }
   return {
       .method = method_of(message.method()),
-      .path = target.substr(0, mark),
+      .path = path.empty() ? "/" : path,
       .query = mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1),
       .authorization = message[http::field::authorization],
       .content_type = message[http::field::content_type],

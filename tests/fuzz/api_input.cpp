@@ -16,13 +16,14 @@ using namespace api;
 
 namespace {
 
-void require_text(const std::string& text, std::size_t max_bytes) {
-  FUZZ_REQUIRE(!text.empty() && text.size() <= max_bytes && valid_utf8(text));
+void require_text(const std::string& text, std::size_t max_characters) {
+  FUZZ_REQUIRE(!text.empty() && valid_utf8(text) && count_characters(text) <= max_characters);
+  FUZZ_REQUIRE(to_valid_utf8(text) == text);
   for (const char c : text) FUZZ_REQUIRE(static_cast<unsigned char>(c) >= 0x20 && c != 0x7F);
 }
 
 void require_text(const std::optional<std::string>& text) {
-  if (text) require_text(*text, kMaxTextBytes);
+  if (text) require_text(*text, kMaxTextCharacters);
 }
 
 /// Text is read back as it was written.
@@ -50,7 +51,7 @@ bool require_verdict(const Input<T>& input) {
 void search(std::string_view text) {
   const auto input = parse_search(text);
   if (!require_verdict(input)) return;
-  require_text(input.value.words, kMaxTextBytes);
+  require_text(input.value.words, kMaxTextCharacters);
   require_json(input.value.words);
   FUZZ_REQUIRE(input.value.limit >= 1 && input.value.limit <= kMaxLimit);
 }
@@ -74,7 +75,7 @@ void id(std::string_view text) {
 void credentials(std::string_view type, std::string_view text) {
   const auto input = parse_credentials(type, text);
   if (!require_verdict(input)) return;
-  require_text(input.value.username, kMaxTextBytes);
+  require_text(input.value.username, kMaxTextCharacters);
   require_text(input.value.password, text.size());
 }
 
@@ -84,7 +85,7 @@ void eligibility(std::string_view text) {
   const Profile& profile = input.value.profile;
   FUZZ_REQUIRE(input.value.scholarship_id >= 1);
   FUZZ_REQUIRE(profile.gpa >= 0 && profile.gpa <= 4);
-  require_text(profile.major, kMaxTextBytes);
+  require_text(profile.major, kMaxTextCharacters);
   require_text(profile.residency);
   require_text(profile.education_level);
   const Requirements strict{350, {"Law"}, {"Ohio"}, {"graduate"}, 20'000};
@@ -99,6 +100,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // A copy of just its size, so that the sanitizer sees a step beyond it.
   const std::vector<char> copy(data + 1, data + size);
   const std::string_view text(copy.data(), copy.size());
+  FUZZ_REQUIRE(valid_utf8(to_valid_utf8(text)));
   switch (data[0] % 6) {
     case 0:
       search(text);

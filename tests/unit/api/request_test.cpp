@@ -2,6 +2,8 @@
 
 #include "api/request.hpp"
 
+#include <tuple>
+
 #include <doctest/doctest.h>
 
 #include "api/request_reader.hpp"
@@ -32,7 +34,10 @@ TEST_CASE("what is no request for an origin server is refused") {
   CHECK(status("GET / HTTP/1.1\r\n\r\n") == 400);
   CHECK(status("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n") == 400);
   CHECK(status("GET /#a HTTP/1.1\r\nHost: a\r\n\r\n") == 400);
-  CHECK(status("GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n") == 400);
+  CHECK(status("GET http:///a HTTP/1.1\r\nHost: a\r\n\r\n") == 400);
+  CHECK(status("GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n") == 400);
+  CHECK(status("GET a:80 HTTP/1.1\r\nHost: a\r\n\r\n") == 400);
+  CHECK(status("GET http://a/#b HTTP/1.1\r\nHost: a\r\n\r\n") == 400);
   CHECK(status("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n") == 400);
 }
 
@@ -69,6 +74,20 @@ TEST_CASE("target, query and id are told apart") {
   CHECK(read.request->path == "/a");
   CHECK(read.request->query == "b=c?d");
   CHECK(read.request->request_id == "the-id");
+}
+
+TEST_CASE("the absolute form names the same path and query") {
+  const std::tuple<const char*, const char*, const char*> cases[] = {
+      {"http://a/b?c", "/b", "c"},    {"HTTPS://a:80/b", "/b", ""},     {"http://a", "/", ""},
+      {"http://a?b=/c", "/", "b=/c"}, {"http://[::1]/b/c", "/b/c", ""}, {"/b?http://c/d", "/b", "http://c/d"},
+  };
+  for (const auto& [target, path, query] : cases) {
+    CAPTURE(target);
+    const Read read("GET " + std::string(target) + " HTTP/1.1\r\nHost: a\r\n\r\n");
+    REQUIRE(read.status == RequestReader::kRequest);
+    CHECK(read.request->path == path);
+    CHECK(read.request->query == query);
+  }
 }
 
 TEST_CASE("an id that would not do in a log is replaced") {
