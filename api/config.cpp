@@ -76,10 +76,13 @@ void describe_auth(config::Fields& f, AuthConfig& c) {
 }
 
 void describe_limits(config::Fields& f, LimitsConfig& c) {
-  f.integer({.name = "connections",
-             .doc = "Clients connected at a time; more are answered 503 and closed.",
-             .needs_restart = true},
-            c.connections, {1, 100'000});
+  f.integer(
+      {.name = "connections",
+       .doc =
+           "Clients connected at a time. Beyond, one that is idle or slow is closed; if there is none, the new one is "
+           "answered 503, except for /health and /ready.",
+       .needs_restart = true},
+      c.connections, {1, 100'000});
   f.integer({.name = "in_flight",
              .doc = "Requests in progress at a time; more are answered 503. Never /health and /ready.",
              .needs_restart = true},

@@ -12,6 +12,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -41,24 +42,39 @@ std::string to_text(const sockaddr_storage& address, bool with_port) {
   return address.ss_family == AF_UNIX ? "unix" : "";
 }
 
+/// 0: there is no such file.
+ino_t inode_of(const std::string& path) {
+  struct stat status {};
+  return ::lstat(path.c_str(), &status) == 0 ? status.st_ino : 0;
+}
+
 bool given_by_systemd() {
   const char* pid = std::getenv("LISTEN_PID");
   const char* count = std::getenv("LISTEN_FDS");
   return pid && count && std::atol(pid) == getpid() && std::atoi(count) >= 1;
 }
 
-/// A path left behind by a process that has died may be taken; one that answers may not.
-bool somebody_listens(const sockaddr_un& address) {
-  const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const bool connected = ::connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+/// A socket file left behind by a process that has died may be taken; one that answers may not, and nothing else may.
+bool may_take(const sockaddr_un& address, std::string& error) {
+  struct stat status {};
+  if (::lstat(address.sun_path, &status) != 0) return true;  // bind says what is wrong, if anything is
+  if (!S_ISSOCK(status.st_mode)) {
+    error = "there is a file that is no socket";
+    return false;
+  }
+  const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  // A listener whose backlog is full is there, too: EAGAIN.
+  const bool there = ::connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 ||
+                     errno == EAGAIN || errno == EINPROGRESS;
   ::close(probe);
-  return connected;
+  if (there) error = "another process listens there";
+  return !there;
 }
 
 }  // namespace
 
 Listener::Listener(Listener&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)), path_(std::exchange(other.path_, {})) {}
+    : descriptor_(std::exchange(other.descriptor_, -1)), path_(std::exchange(other.path_, {})), inode_(other.inode_) {}
 
 Listener::~Listener() {
   close();
@@ -66,7 +82,9 @@ Listener::~Listener() {
 
 void Listener::close() {
   if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
-  if (!path_.empty()) ::unlink(std::exchange(path_, {}).c_str());
+  // Unless another process has put its own there.
+  if (!path_.empty() && inode_of(path_) == inode_) ::unlink(path_.c_str());
+  path_.clear();
 }
 
 bool Listener::open(const config::Address& address, std::string& error) {
@@ -127,10 +145,7 @@ bool Listener::open_unix(const std::string& path, std::string& error) {
   address.sun_family = AF_UNIX;
   std::memcpy(address.sun_path, path.data(), std::min(path.size(), sizeof(address.sun_path) - 1));
   descriptor_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (somebody_listens(address)) {
-    error = "another process listens there";
-    return false;
-  }
+  if (!may_take(address, error)) return false;
   ::unlink(path.c_str());
   if (::bind(descriptor_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0 ||
       ::listen(descriptor_, kBacklog) != 0) {
@@ -138,6 +153,7 @@ bool Listener::open_unix(const std::string& path, std::string& error) {
     return false;
   }
   path_ = path;
+  inode_ = inode_of(path);
   return true;
 }
 

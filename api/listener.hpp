@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include <sys/types.h>
+
 #include "config/address.hpp"
 
 namespace api {
@@ -31,6 +33,7 @@ class Listener {
 
   int descriptor_ = -1;
   std::string path_;  ///< of a unix socket to remove
+  ino_t inode_ = 0;   ///< of that file
 };
 
 /// `127.0.0.1`, `::1`, or `unix`; empty for anything else.

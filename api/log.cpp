@@ -1,14 +1,19 @@
 #include "api/log.hpp"
 
 #include <memory>
+#include <mutex>
+#include <semaphore>
 #include <string>
 
 #include <spdlog/async.h>
 #include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include "api/json_writer.hpp"
+#include "api/utf8.hpp"
+#include "proxy/net/line_writer.hpp"
 
 namespace api {
 
@@ -18,13 +23,37 @@ namespace {
 constexpr std::size_t kQueuedLines = 1024;
 constexpr const char* kRequestLogger = "request";
 
+using spillway::net::LineWriter;
+
+/// Writes lines to stdout, on the log's own thread.
+class Output : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  /// From now on a reader that has stalled is given up soon.
+  void close() { writer_.close(); }
+  /// Waits until what was logged before has been handed to the reader. False: not in time.
+  bool await_flush(std::chrono::milliseconds limit) { return flushed_.try_acquire_for(limit); }
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    writer_.write({line.data(), line.size()});
+  }
+  void flush_() override { flushed_.release(); }
+
+  LineWriter writer_{STDOUT_FILENO};
+  std::counting_semaphore<> flushed_{0};
+};
+
+std::shared_ptr<Output> output;
 std::shared_ptr<spdlog::logger> request_logger;
 
 /// The members of a line: as they are from the request logger, else the escaped message.
 class Members : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
-    const std::string_view payload(message.payload.data(), message.payload.size());
+    // Paths and messages of libraries may hold any bytes; a line must not.
+    const std::string payload = to_valid_utf8({message.payload.data(), message.payload.size()});
     std::string members;
     if (std::string_view(message.logger_name.data(), message.logger_name.size()) == kRequestLogger) {
       members = payload;
@@ -56,12 +85,12 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
 
 void start_log(LogLevel level) {
   spdlog::init_thread_pool(kQueuedLines, 1);
-  auto sink = std::make_shared<spdlog::sinks::stdout_sink_mt>();
+  output = std::make_shared<Output>();
   auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
   formatter->add_flag<Members>('*').set_pattern("{\"time\":\"%Y-%m-%dT%H:%M:%S.%eZ\",\"level\":\"%l\",%*}");
-  sink->set_formatter(std::move(formatter));
+  output->set_formatter(std::move(formatter));
   auto logger = [&](const char* name) {
-    return std::make_shared<spdlog::async_logger>(name, sink, spdlog::thread_pool(),
+    return std::make_shared<spdlog::async_logger>(name, output, spdlog::thread_pool(),
                                                   spdlog::async_overflow_policy::overrun_oldest);
   };
   spdlog::set_default_logger(logger("api"));
@@ -73,9 +102,15 @@ void set_log_level(LogLevel level) {
   spdlog::set_level(to_spdlog(level));
 }
 
-void stop_log() {
-  request_logger.reset();
-  spdlog::shutdown();
+bool flush_log(std::chrono::milliseconds limit) {
+  spdlog::default_logger_raw()->flush();
+  return output->await_flush(limit);
+}
+
+/// The loggers stay: who watches over the end of the process may still have something to say.
+bool stop_log() {
+  output->close();
+  return flush_log(2 * LineWriter::kFarewell);
 }
 
 void log_request(std::string_view members) {

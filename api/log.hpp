@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string_view>
 
 #include "api/config.hpp"
@@ -10,7 +11,11 @@ namespace api {
 /// Elsewhere, spdlog::info and its like are used as they are.
 void start_log(LogLevel level);
 void set_log_level(LogLevel level);
-void stop_log();
+/// Waits until the lines so far have been handed to the reader, or `limit` is over: false. From any thread.
+bool flush_log(std::chrono::milliseconds limit);
+/// The last lines; a reader that has stalled loses them after a second. False: the writing itself hangs, and with it
+/// whatever joins threads at the end of the process.
+bool stop_log();
 
 /// `members`: the inside of a JSON object, already escaped.
 void log_request(std::string_view members);

@@ -1,15 +1,18 @@
-#include <csignal>
+#include <cstdlib>
 #include <iostream>
 
 #include <CLI/CLI.hpp>
 #include <sodium.h>
+#include <spdlog/spdlog.h>
 
 #include "api/config.hpp"
 #include "api/db/connect_options.hpp"
+#include "api/descriptors.hpp"
 #include "api/listener.hpp"
 #include "api/log.hpp"
 #include "api/schema/schema.hpp"
 #include "api/server.hpp"
+#include "api/signals.hpp"
 #include "config/command_line.hpp"
 
 namespace {
@@ -57,13 +60,28 @@ int main(int argc, char** argv) {
 
   api::Listener listener;
   if (!listener.open(config.listen, error)) return fail(error);
-  for (const int signal : {SIGPIPE, SIGUSR1, SIGUSR2}) std::signal(signal, SIG_IGN);
+  const int descriptors = api::raise_descriptor_limit();
+  const int capacity = api::pool_settings(config.database).capacity();
+  const int wanted = config.limits.connections;
+  api::Shared shared;
+  shared.max_connections = api::clients_that_fit(descriptors, wanted, capacity, config.workers);
+  if (shared.max_connections < 1) {
+    return fail("the limit of " + std::to_string(descriptors) + " open descriptors is too low for " +
+                std::to_string(capacity) + " database connections and a client: raise it (ulimit -n, LimitNOFILE)");
+  }
+  // Before the first line of the log: who has read that it listens may tell it to stop. And until the very end.
+  api::Signals signals(config.timeouts.drain, shared.in_flight);
   api::start_log(config.log.level);
+  if (shared.max_connections < wanted) {
+    spdlog::warn("limits.connections is {}, but the limit of {} open descriptors leaves room for {}: that many it is",
+                 wanted, descriptors, shared.max_connections);
+  }
   bool good = false;
   {
-    api::Server server(std::move(config), std::move(options), std::move(listener), line.config_path());
+    api::Server server(std::move(config), std::move(options), std::move(listener), line.config_path(), shared, signals);
     good = server.run();
   }
-  api::stop_log();
-  return good ? config::kExitOk : config::kExitFailure;
+  const int status = good ? config::kExitOk : config::kExitFailure;
+  if (!api::stop_log()) std::_Exit(status);
+  return status;
 }

@@ -1,7 +1,5 @@
 #include "api/server.hpp"
 
-#include <csignal>
-#include <cstdlib>
 #include <thread>
 
 #include <spdlog/spdlog.h>
@@ -48,17 +46,17 @@ db::PoolSettings pool_settings(const DatabaseConfig& config) {
   return settings;
 }
 
-Server::Server(ApiConfig config, db::ConnectOptions options, Listener listener, std::string config_path)
+Server::Server(ApiConfig config, db::ConnectOptions options, Listener listener, std::string config_path, Shared& shared,
+               Signals& signals)
     : config_(std::move(config)),
       config_path_(std::move(config_path)),
       listener_(std::move(listener)),
+      shared_(shared),
+      signals_(signals),
       contexts_(make_contexts<Loop>(config_.workers)),
       pool_(std::make_unique<db::Pool>(executors(contexts_), std::move(options), pool_settings(config_.database),
                                        config_.database.echo_pool)),
-      services_(std::make_unique<Services>(config_, *pool_)),
-      signals_(*contexts_.front()),
-      drain_timer_(contexts_.front()->get_executor()) {
-  for (const int signal : {SIGTERM, SIGINT, SIGQUIT, SIGHUP}) signals_.add(signal);
+      services_(std::make_unique<Services>(config_, *pool_)) {
   shared_.access = config_.log.access;
   for (int home = 0; home < config_.workers; ++home) {
     workers_.push_back(std::make_unique<Worker>(
@@ -72,7 +70,8 @@ Server::~Server() {
 }
 
 bool Server::run() {
-  await_signal();
+  signals_.start({.drain = [this] { asio::post(*contexts_.front(), [this] { drain(); }); },
+                  .reload = [this] { asio::post(*contexts_.front(), [this] { reload(); }); }});
   // The check first: it then asks while the first connection is being opened, and not between attempts, where it would
   // count as a request that waits for a connection.
   spillway::net::spawn_vital(contexts_.front()->get_executor(), check_database(), "checking the database");
@@ -87,24 +86,7 @@ bool Server::run() {
   return !failed_;
 }
 
-void Server::await_signal() {
-  signals_.async_wait([this](boost::system::error_code error, int signal) {
-    if (error) return;
-    if (signal == SIGHUP) {
-      reload();
-    } else if (shared_.draining) {
-      spdlog::warn("second signal, ending at once");
-      stop_log();
-      std::_Exit(EXIT_FAILURE);
-    } else {
-      drain();
-    }
-    await_signal();
-  });
-}
-
 void Server::drain() {
-  if (shared_.draining) return;
   spdlog::info("draining");
   ::sd_notify(0, "STOPPING=1");
   shared_.draining = true;
@@ -117,13 +99,6 @@ void Server::drain() {
       for (auto& context : contexts_) context->stop();
     });
   }
-  drain_timer_.expires_after(config_.timeouts.drain);
-  drain_timer_.async_wait([this](boost::system::error_code error) {
-    if (error) return;
-    spdlog::warn("drain time is over, {} requests are dropped", shared_.in_flight.load());
-    stop_log();
-    std::_Exit(EXIT_SUCCESS);
-  });
 }
 
 /// Takes over what can change while running; the rest waits for a restart.
@@ -157,7 +132,7 @@ Awaitable<> Server::check_database() {
     if (first && pool_->refused()) {
       spdlog::error("the database refuses: {}", pool_->last_error());
       failed_ = true;
-      drain();
+      signals_.drain();
       co_return;
     }
     // A database that is being set up has no table of migrations yet, or too few of them.

@@ -9,6 +9,7 @@
 #include "api/handlers.hpp"
 #include "api/listener.hpp"
 #include "api/session.hpp"
+#include "api/signals.hpp"
 #include "api/worker.hpp"
 
 namespace api {
@@ -16,15 +17,15 @@ namespace api {
 /// The whole program but for its command line: wires the parts, runs the workers, reloads and drains on signals.
 class Server {
  public:
-  /// `config_path` is read again on SIGHUP.
-  Server(ApiConfig config, db::ConnectOptions options, Listener listener, std::string config_path);
+  /// `config_path` is read again on SIGHUP. `shared` and `signals` must outlive it.
+  Server(ApiConfig config, db::ConnectOptions options, Listener listener, std::string config_path, Shared& shared,
+         Signals& signals);
   ~Server();
 
-  /// Until SIGTERM, SIGINT or SIGQUIT and the drain that follows. False: the database has refused at the start, for good.
+  /// Until a signal and the drain that follows. False: the database has refused at the start, for good.
   bool run();
 
  private:
-  void await_signal();
   void drain();
   void reload();
   Awaitable<> check_database();
@@ -39,14 +40,13 @@ class Server {
   const ApiConfig config_;
   const std::string config_path_;
   Listener listener_;
-  Shared shared_;
+  Shared& shared_;
+  Signals& signals_;
   // In this order, so that the event loops go last.
   std::vector<std::unique_ptr<Loop>> contexts_;
   std::unique_ptr<db::Pool> pool_;
   std::unique_ptr<Services> services_;
   std::vector<std::unique_ptr<Worker>> workers_;
-  asio::signal_set signals_;
-  Timer drain_timer_;
   std::atomic<int> working_{0};
   bool failed_ = false;
 };

@@ -1,11 +1,13 @@
 #include "api/session.hpp"
 
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <ctime>
 
 #include <poll.h>
 #include <spdlog/spdlog.h>
+#include <sys/socket.h>
 
 #include "api/json_writer.hpp"
 #include "api/listener.hpp"
@@ -26,6 +28,10 @@ constexpr Duration kLinger = std::chrono::seconds(1);
 constexpr Duration kGoneCheckAfter = std::chrono::milliseconds(100);
 /// A query that ignores its cancellation for this long loses its connection.
 constexpr Duration kInterruptAgain = std::chrono::seconds(2);
+/// A request is commonly here, and its answer taken, in a few milliseconds. Who takes longer than this may go on, but
+/// not while others find no place.
+constexpr Duration kSlow = std::chrono::seconds(1);
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 /// Over and above the limits of pool and server, after which a request is interrupted.
 constexpr Duration kGrace = std::chrono::seconds(1);
 /// Of `read_request`, beside the reader's.
@@ -70,12 +76,13 @@ std::string_view detail_of(int status) {
 
 }  // namespace
 
-Session::Session(Context context, Socket socket)
+Session::Session(Context context, Socket socket, bool surplus)
     : context_(context),
       socket_(std::move(socket)),
       peer_(peer_address(socket_.native_handle())),
       sender_{peer_, is_trusted(peer_, context.config.trusted_proxies), context.config.trusted_proxies},
       since_(Clock::now()),
+      surplus_(surplus),
       reader_(context.config.limits) {}
 
 Awaitable<> Session::run() {
@@ -106,6 +113,8 @@ Awaitable<int> Session::read_request() {
     }
     if (phase_ == Phase::idle && context_.shared.draining) co_return kEnded;
     auto [error, bytes] = co_await socket_.async_read_some(reader_.room(), kAsTuple);
+    // Who has ended its side in the middle of a request may still want to know.
+    if (error == asio::error::eof && phase_ == Phase::receiving) co_return 400;
     if (error) co_return kEnded;
     reader_.received(bytes);
     if (phase_ == Phase::idle) enter(Phase::receiving);
@@ -117,7 +126,6 @@ Awaitable<bool> Session::continue_body() {
   if (continue_sent_) co_return true;
   continue_sent_ = true;
   if (!boost::beast::iequals(reader_.message()[http::field::expect], "100-continue")) co_return true;
-  constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
   auto [error, bytes] = co_await asio::async_write(socket_, asio::buffer(kContinue), kAsTuple);
   co_return !error;
 }
@@ -128,6 +136,8 @@ Awaitable<bool> Session::serve() {
   request_began_ = since_;
   interrupt_.reset();
   client_gone_ = false;
+  probed_ = false;
+  served_ = true;
   response_.clear();
   Request request = make_request(reader_.message(), sender_, made_up_id_, {context_.home, interrupt_});
   co_await handle(request);
@@ -135,7 +145,7 @@ Awaitable<bool> Session::serve() {
     response_.unanswered = false;
     answer_trouble(request, response_, Trouble::statement_timeout);
   }
-  const bool keep_alive = reader_.keep_alive() && !context_.shared.draining;
+  const bool keep_alive = reader_.keep_alive() && !context_.shared.draining && !surplus_;
   bool reusable = false;
   if (!response_.unanswered) reusable = co_await write(keep_alive, request.method != Method::head);
   log(request);
@@ -146,6 +156,12 @@ Awaitable<bool> Session::serve() {
 Awaitable<> Session::handle(Request& request) {
   // Whoever watches must get an answer above all under load.
   const bool watcher = request.path == "/health" || request.path == "/ready";
+  surplus_ = surplus_ && context_.shared.connections > context_.shared.max_connections;
+  if (surplus_ && !watcher) {
+    answer_unavailable(request, response_, "Too many connections, please retry");
+    response_.reason = "connections";
+    co_return;
+  }
   const Counted in_flight(context_.shared.in_flight);
   if (in_flight.before() >= context_.config.limits.in_flight && !watcher) {
     answer_unavailable(request, response_, "Too many requests in progress, please retry");
@@ -182,7 +198,11 @@ void Session::write_head(bool keep_alive) {
   if (response_.authenticate) head_ += "WWW-Authenticate: Bearer\r\n";
   if (!response_.allow.empty()) head_.append("Allow: ").append(response_.allow).append("\r\n");
   if (response_.no_store) head_ += "Cache-Control: no-store\r\n";
-  if (!keep_alive) head_ += "Connection: close\r\n";
+  if (!keep_alive) {
+    head_ += "Connection: close\r\n";
+  } else if (reader_.message().version() == 10) {
+    head_ += "Connection: keep-alive\r\n";
+  }
   append_load_report(head_, context_.services.pool.gauges());
   head_ += "\r\n";
 }
@@ -239,10 +259,11 @@ void Session::sweep(Time now) {
     case Phase::lingering:
       if (spent > kLinger) close();
       break;
+    case Phase::closing:
+      break;
     case Phase::handling: {
       if (spent < kGoneCheckAfter) break;
-      pollfd client{socket_.native_handle(), POLLRDHUP, 0};
-      client_gone_ = client_gone_ || ::poll(&client, 1, 0) > 0;
+      client_gone_ = client_gone_ || has_gone();
       // The server's own limit comes first, unless a pooler is in between or the server is gone without a word.
       const auto& database = config.database;
       const bool overdue = database.statement_timeout > Duration::zero() &&
@@ -256,16 +277,48 @@ void Session::sweep(Time now) {
   }
 }
 
+/// A client that has ended its side may be gone, or only have no more to say: a write tells, since who is gone answers
+/// it with a reset. Any client of HTTP/1.1 skips a 100 (RFC 9110, 15.2.1).
+bool Session::has_gone() {
+  pollfd client{socket_.native_handle(), POLLRDHUP, 0};
+  if (::poll(&client, 1, 0) <= 0) return false;
+  if ((client.revents & (POLLHUP | POLLERR)) != 0) return true;
+  if (probed_ || reader_.message().version() < 11) return false;
+  probed_ = true;
+  const ssize_t sent = ::send(client.fd, kContinue.data(), kContinue.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  return sent < 0 ? errno != EAGAIN : static_cast<std::size_t>(sent) < kContinue.size();
+}
+
 void Session::drain() {
   if (phase_ == Phase::idle) close();
 }
 
+bool Session::is_idle() {
+  if (phase_ != Phase::idle || !served_) return false;
+  pollfd client{socket_.native_handle(), POLLIN, 0};
+  return ::poll(&client, 1, 0) == 0;
+}
+
+bool Session::is_slow(Time now) const {
+  return phase_ != Phase::handling && phase_ != Phase::closing && now - since_ > kSlow;
+}
+
+bool Session::is_spare() const {
+  return surplus_ && (phase_ == Phase::idle || phase_ == Phase::receiving || phase_ == Phase::lingering);
+}
+
+/// The worker's sessions stand in the order in which they have begun what they are doing.
 void Session::enter(Phase phase) {
   phase_ = phase;
   since_ = Clock::now();
+  idle_.reset();
+  if (phase == Phase::idle) idle_.emplace(context_.shared.idle);
+  context_.sessions.erase(*this);
+  context_.sessions.push_back(*this);
 }
 
 void Session::close() {
+  if (phase_ != Phase::closing) enter(Phase::closing);
   error_code ignored;
   socket_.close(ignored);
 }

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -37,7 +38,10 @@ class Counted {
 
 /// Bounds that hold across all workers, and switches that a reload or a drain flips. Thread-safe.
 struct Shared {
+  int max_connections = 0;  ///< `limits.connections`, as far as there are descriptors; set before all begins
   std::atomic<int> connections{0};
+  std::atomic<int> idle{0};         ///< of these, waiting for a request
+  std::atomic<int> room_wanted{0};  ///< idle ones that other workers are to end
   std::atomic<int> in_flight{0};
   std::atomic<AccessLog> access{AccessLog::errors};
   std::atomic<bool> draining{false};
@@ -54,10 +58,12 @@ class Session : public Linked<Session> {
     Shared& shared;
     Services& services;
     Handlers& handlers;
-    int home;  ///< index of the worker
+    int home;                 ///< index of the worker
+    List<Session>& sessions;  ///< of the worker; it stands in there from before `run` to its end
   };
 
-  Session(Context context, Socket socket);
+  /// `surplus`: beyond `limits.connections`, only there for whoever watches.
+  Session(Context context, Socket socket, bool surplus);
 
   /// Until the connection ends. The socket is closed then.
   Awaitable<> run();
@@ -66,8 +72,17 @@ class Session : public Linked<Session> {
   /// The end is near: an idle connection is closed now, a busy one after its response.
   void drain();
 
+  // Who may be closed to make room for another connection.
+  /// It waits for another request, and none is on its way.
+  bool is_idle();
+  /// Its client has been about to send a request, or to take an answer, for longer than clients commonly are.
+  bool is_slow(Time now) const;
+  /// It is surplus, and its request is not there yet.
+  bool is_spare() const;
+  void close();
+
  private:
-  enum class Phase : std::uint8_t { idle, receiving, handling, writing, lingering };
+  enum class Phase : std::uint8_t { idle, receiving, handling, writing, lingering, closing };
 
   Awaitable<int> read_request();
   Awaitable<bool> continue_body();
@@ -77,8 +92,8 @@ class Session : public Linked<Session> {
   Awaitable<> reject(int status);
   void write_head(bool keep_alive);
   void log(const Request& request) const;
+  bool has_gone();
   void enter(Phase phase);
-  void close();
 
   const Context context_;
   Socket socket_;
@@ -86,10 +101,14 @@ class Session : public Linked<Session> {
   const Sender sender_;
   Phase phase_ = Phase::idle;
   Time since_;  ///< beginning of the phase
+  std::optional<Counted> idle_;
+  bool surplus_;
+  bool served_ = false;  ///< a request, at least
   Time request_began_{};
   Interrupt interrupt_;
   Time interrupted_at_{};
   bool client_gone_ = false;
+  bool probed_ = false;  ///< whether the client is still there, by a write
   RequestReader reader_;
   bool continue_sent_ = false;
   std::string head_;

@@ -24,6 +24,10 @@ constexpr Duration kSweepInterval = std::chrono::milliseconds(100);
 constexpr int kAcceptBatch = 64;
 /// Out of descriptors: connections wait in the backlog meanwhile.
 constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
+/// Connections beyond `limits.connections`, when nobody makes room: whoever watches finds a place.
+constexpr int kSurplus = 32;
+/// Sessions that are looked at for one that makes room.
+constexpr int kLooksForRoom = 1000;
 
 }  // namespace
 
@@ -47,7 +51,10 @@ void Worker::drain(std::function<void()> done) {
   asio::post(context_, [this, done = std::move(done)]() mutable {
     done_ = std::move(done);
     listener_.close();
-    for (Session* session = sessions_.front(); session; session = session->next()) session->drain();
+    for (Session *session = sessions_.front(), *next = nullptr; session; session = next) {
+      next = session->next();  // closing moves it
+      session->drain();
+    }
     finish_if_empty();
   });
 }
@@ -75,17 +82,67 @@ Awaitable<> Worker::accept() {
         break;
       }
       Counted connection(shared_.connections);
-      if (connection.before() >= config_.limits.connections) {
+      const int beyond = connection.before() - shared_.max_connections;
+      const bool room = beyond < 0 || make_room() || (beyond < kSurplus && ask_others_for_room());
+      if (!room && beyond >= kSurplus && !end_spare()) {
         refuse(descriptor);
         continue;
       }
       const int on = 1;
       if (address.ss_family != AF_UNIX) ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
       Socket socket(context_.get_executor(), asio::generic::stream_protocol(address.ss_family, 0), descriptor);
-      spillway::net::spawn(context_.get_executor(), serve(std::move(socket), std::move(connection)),
+      spillway::net::spawn(context_.get_executor(), serve(std::move(socket), std::move(connection), !room),
                            [](const char* what) { spdlog::error("a connection was dropped: {}", what); });
     }
   }
+}
+
+/// Ends the connection that has been idle for longest, else one that is slow. False: all are being served.
+bool Worker::make_room() {
+  const Time now = Clock::now();
+  Session* slow = nullptr;
+  int looks = 0;
+  for (Session* session = sessions_.front(); session && looks < kLooksForRoom; session = session->next(), ++looks) {
+    if (session->is_idle()) {
+      session->close();
+      return true;
+    }
+    if (!slow && session->is_slow(now)) slow = session;
+  }
+  if (slow) slow->close();
+  return slow != nullptr;
+}
+
+/// They hear of it at their next sweep.
+bool Worker::ask_others_for_room() {
+  if (shared_.idle <= shared_.room_wanted) return false;
+  ++shared_.room_wanted;
+  return true;
+}
+
+void Worker::give_room_to_others() {
+  for (int wanted = shared_.room_wanted; wanted > 0;) {
+    if (shared_.connections <= shared_.max_connections) {
+      shared_.room_wanted = 0;
+      return;
+    }
+    if (!shared_.room_wanted.compare_exchange_weak(wanted, wanted - 1)) continue;
+    if (!make_room()) {
+      ++shared_.room_wanted;
+      return;
+    }
+    wanted = shared_.room_wanted;
+  }
+}
+
+/// Of those that are only there for whoever watches, ends the oldest whose request has not come.
+bool Worker::end_spare() {
+  for (Session* session = sessions_.front(); session; session = session->next()) {
+    if (!session->is_spare()) continue;
+    session->close();
+    return true;
+  }
+  return false;
 }
 
 /// Best effort: a full socket buffer or a vanished client is no reason to wait.
@@ -117,8 +174,8 @@ class Worker::Place {
   Session& session_;
 };
 
-Awaitable<> Worker::serve(Socket socket, [[maybe_unused]] Counted connection) {
-  Session session({config_, shared_, services_, handlers_, home_}, std::move(socket));
+Awaitable<> Worker::serve(Socket socket, [[maybe_unused]] Counted connection, bool surplus) {
+  Session session({config_, shared_, services_, handlers_, home_, sessions_}, std::move(socket), surplus);
   const Place place(*this, session);
   co_await session.run();
 }
@@ -128,7 +185,11 @@ Awaitable<> Worker::sweep() {
     sweep_timer_.expires_after(kSweepInterval);
     co_await sweep_timer_.async_wait(kAsTuple);
     const Time now = Clock::now();
-    for (Session* session = sessions_.front(); session; session = session->next()) session->sweep(now);
+    for (Session *session = sessions_.front(), *next = nullptr; session; session = next) {
+      next = session->next();  // closing moves it
+      session->sweep(now);
+    }
+    give_room_to_others();
   }
 }
 

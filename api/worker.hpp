@@ -27,8 +27,12 @@ class Worker {
 
   Awaitable<> accept();
   /// `connection` counts until the end.
-  Awaitable<> serve(Socket socket, Counted connection);
+  Awaitable<> serve(Socket socket, Counted connection, bool surplus);
   Awaitable<> sweep();
+  bool make_room();
+  bool ask_others_for_room();
+  void give_room_to_others();
+  bool end_spare();
   void refuse(int descriptor) const;
   void finish_if_empty();
 
@@ -40,7 +44,7 @@ class Worker {
   Handlers handlers_;
   asio::posix::basic_stream_descriptor<Executor> listener_;
   Timer sweep_timer_;
-  List<Session> sessions_;
+  List<Session> sessions_;  ///< the one that has been doing what it does for longest is in front
   std::function<void()> done_;
 };
 

@@ -3,7 +3,7 @@
 set -euo pipefail
 
 # Layer (the longest match counts): the project's headers it may include : what else besides the C++ standard library.
-# The two programs share config/ and how proxy/net/ spawns, and nothing more; pure layers know neither Asio nor sockets.
+# The two programs share config/ and two headers of proxy/net/, and nothing more; pure layers know neither Asio nor sockets.
 # `arpa/inet.h` alone is for reading addresses from text, `unistd.h` alone for process ids and descriptors.
 readonly kRules='
 config/                    : config/ : yaml-cpp/ CLI/ posix
@@ -16,7 +16,7 @@ proxy/admission/           : proxy/admission/ proxy/upstream/breaker.hpp proxy/c
 proxy/net/                 : proxy/net/ proxy/clock.hpp config/ : boost/ systemd/ posix
 proxy/net/listener         : proxy/net/ proxy/clock.hpp config/ : boost/ systemd/ posix linux/filter.h
 proxy/net/timer_wheel      : proxy/net/ proxy/clock.hpp : boost/intrusive/
-proxy/telemetry/           : proxy/telemetry/ proxy/admission/reason.hpp proxy/upstream/load_report.hpp proxy/config/ proxy/clock.hpp : prometheus/ spdlog/ fmt/ posix
+proxy/telemetry/           : proxy/telemetry/ proxy/net/line_writer.hpp proxy/admission/reason.hpp proxy/upstream/load_report.hpp proxy/config/ proxy/clock.hpp : prometheus/ spdlog/ fmt/ posix
 proxy/upstream/            : proxy/upstream/ proxy/net/ proxy/http/ proxy/config/ proxy/telemetry/ proxy/clock.hpp config/ : boost/
 proxy/upstream/load_report : proxy/upstream/ :
 proxy/upstream/breaker     : proxy/upstream/breaker proxy/clock.hpp :
@@ -31,7 +31,7 @@ api/db/pool_policy         : api/db/pool_policy api/intrusive_list.hpp api/clock
 api/auth/                  : api/ : boost/ sodium.h jwt.h posix
 api/schema/                : api/ : libpq-fe.h
 api/main.cpp               : api/ config/ : boost/ spdlog/ CLI/ sodium.h
-api/                       : api/ config/ proxy/net/spawn.hpp : boost/ spdlog/ systemd/ posix
+api/                       : api/ config/ proxy/net/spawn.hpp proxy/net/line_writer.hpp : boost/ spdlog/ systemd/ posix
 
 tests/unit/                : tests/unit/ proxy/ api/ config/ : doctest/ arpa/inet.h jwt.h malloc.h unistd.h
 tests/unit/proxy/          : tests/unit/ proxy/ config/ : doctest/ boost/ spdlog/ posix

@@ -2,9 +2,12 @@
 
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -92,6 +95,29 @@ TEST_CASE("A second signal ends at once") {
   CHECK(api.wait() == 1);
 }
 
+TEST_CASE("It ends in time although the reader of its log has stopped reading") {
+  Folder folder;
+  const std::string path = folder.path("api.sock");
+  int ends[2];
+  REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+  // Not a byte more fits: the first line already waits.
+  ::fcntl(ends[1], F_SETFL, O_NONBLOCK);
+  const std::string filler(65'536, '\n');
+  while (::write(ends[1], filler.data(), filler.size()) > 0) {
+  }
+  ::fcntl(ends[1], F_SETFL, 0);
+  const std::string config = database() + "log: {access: all}\nlisten: unix:" + path + "\n";
+  Program api(Start{config, {}, {}, [&] { ::dup2(ends[1], STDOUT_FILENO); }});
+  CHECK(eventually([&] { return Client(path).request("GET", "/health").status == 200; }));
+  for (int i = 0; i < 2000; ++i) CHECK(Client(path).request("GET", "/nothing").status == 404);
+  api.signal(SIGUSR1);
+  CHECK(Client(path).request("GET", "/health").status == 200);
+  api.signal(SIGQUIT);
+  CHECK(api.wait() == 0);
+  ::close(ends[0]);
+  ::close(ends[1]);
+}
+
 TEST_CASE("It listens on a unix socket, and removes it at the end") {
   Folder folder;
   const std::string path = folder.path("api.sock");
@@ -113,6 +139,32 @@ TEST_CASE("It listens on a unix socket, and removes it at the end") {
     api.wait();
     CHECK(std::filesystem::exists(path));
     Program second(database() + "listen: unix:" + path + "\n");
+    CHECK(Client(path).request("GET", "/health").status == 200);
+  }
+}
+
+TEST_CASE("It does not touch what is no socket, nor the socket of its successor") {
+  Folder folder;
+  const std::string path = folder.path("api.sock");
+  const std::string config = database() + "listen: unix:" + path + "\n";
+  SUBCASE("a file") {
+    std::ofstream(path) << "precious";
+    Program api(Start{config, {}, {}, {}});
+    CHECK(api.wait() == 1);
+    CHECK(api.log().find("there is a file that is no socket") != std::string::npos);
+    CHECK(std::filesystem::file_size(path) == 8);
+  }
+  SUBCASE("a link to nowhere") {
+    std::filesystem::create_symlink("nowhere", path);
+    Program api(Start{config, {}, {}, {}});
+    CHECK(api.wait() == 1);
+    CHECK(std::filesystem::is_symlink(path));
+  }
+  SUBCASE("a socket that has replaced its own") {
+    Program first(config);
+    std::filesystem::remove(path);
+    Program second(config);
+    CHECK(first.stop() == 0);
     CHECK(Client(path).request("GET", "/health").status == 200);
   }
 }
@@ -166,6 +218,42 @@ TEST_CASE("What cannot work is said in one line, with exit status 1, and nothing
     CHECK(log.find("hunter2") == std::string::npos);
   }
   ::close(taken);
+}
+
+TEST_CASE("The limit of descriptors is raised, and clients get what it leaves them") {
+  const auto limited = [](rlim_t soft, rlim_t hard) {
+    return [soft, hard] {
+      const rlimit limit{soft, hard};
+      ::setrlimit(RLIMIT_NOFILE, &limit);
+    };
+  };
+  Folder folder;
+  const std::string path = folder.path("api.sock");
+  const std::string config = database() + "listen: unix:" + path + "\n";
+  SUBCASE("soft limit below what is needed, hard limit above") {
+    Program api(Start{config, {}, {}, limited(256, 2000)});
+    CHECK(api.await_log("listening on"));
+    CHECK(api.log().find("descriptors") == std::string::npos);
+    CHECK(api.stop() == 0);
+  }
+  SUBCASE("the hard limit leaves room for fewer clients") {
+    Program api(Start{config, {}, {}, limited(200, 200)});
+    CHECK(api.await_log("limits.connections is 1000, but the limit of 200 open descriptors leaves room for 82"));
+    CHECK(api.await_log("listening on"));
+    std::vector<Client> idle;
+    for (int i = 0; i < 100; ++i) {
+      idle.emplace_back(path);
+      CHECK(idle.back().request("GET", "/health").status == 200);
+    }
+    CHECK(eventually([&] { return Client(path).request("GET", "/ready").status == 200; }));
+    CHECK(api.stop() == 0);
+  }
+  SUBCASE("there is none for any client") {
+    Program api(Start{config, {}, {}, limited(100, 100)});
+    CHECK(api.wait() == 1);
+    CHECK(api.log().find("the limit of 100 open descriptors is too low for 50 database connections") !=
+          std::string::npos);
+  }
 }
 
 TEST_CASE("migrate and seed-demo may be run again, and at the same time") {

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <climits>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace spillway::net {
+
+/// Writes finished lines to a descriptor. A full disk costs lines at once; a reader that has stalled is waited for
+/// until `close`. `write` on one thread, `close` on any.
+class LineWriter {
+ public:
+  /// From `close` on, a stalled reader is waited for no longer than this in all.
+  static constexpr std::chrono::milliseconds kFarewell{1000};
+
+  /// `descriptor` is not owned.
+  explicit LineWriter(int descriptor) : descriptor_(descriptor) {
+    struct stat status {};
+    if (::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode)) piece_ = kFilePiece;
+  }
+
+  /// Each with its line feed. How many were lost.
+  std::uint64_t write(std::string_view lines) {
+    if (torn_ && write_out("\n").empty()) torn_ = false;
+    const std::string_view left = torn_ ? lines : write_out(lines);
+    if (left.size() < lines.size()) torn_ = lines[lines.size() - left.size() - 1] != '\n';
+    return static_cast<std::uint64_t>(std::count(left.begin(), left.end(), '\n'));
+  }
+
+  void close() {
+    until_ = std::chrono::steady_clock::now() + kFarewell;
+    closing_ = true;
+  }
+
+ private:
+  static constexpr int kLookMs = 50;                  ///< how often a stalled writer looks whether it is to close
+  static constexpr std::size_t kFilePiece = 1 << 20;  ///< a file never blocks
+
+  /// False: there is none and there will be none. Not by O_NONBLOCK: that would change the descriptor for everybody
+  /// who shares it, such as the shell that started us.
+  bool await_room() {
+    pollfd wanted{descriptor_, POLLOUT, 0};
+    while (true) {
+      const int ready = ::poll(&wanted, 1, kLookMs);
+      if (ready > 0) return true;  // an error, too, which write tells
+      if (ready < 0 && errno != EINTR) return false;
+      if (closing_ && std::chrono::steady_clock::now() >= until_) return false;
+    }
+  }
+
+  /// What could not be written.
+  std::string_view write_out(std::string_view text) {
+    while (!text.empty() && await_room()) {
+      const ssize_t written = ::write(descriptor_, text.data(), std::min(text.size(), piece_));
+      if (written < 0 && errno != EINTR && errno != EAGAIN) break;
+      text.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(written, 0)));
+    }
+    return text;
+  }
+
+  int descriptor_;
+  std::size_t piece_ = PIPE_BUF;  ///< bytes that a write takes without blocking once poll(2) says so
+  bool torn_ = false;             ///< the last line written lacks its end
+  std::atomic<bool> closing_{false};
+  std::chrono::steady_clock::time_point until_{};  ///< set before `closing_`
+};
+
+}  // namespace spillway::net

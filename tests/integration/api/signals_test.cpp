@@ -1,0 +1,77 @@
+// The end of the process when nothing else of it works any more.
+
+#include "api/signals.hpp"
+
+#include <csignal>
+#include <cstdlib>
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "api/log.hpp"
+#include "tests/integration/api/program.hpp"
+
+namespace api::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+enum class Log { read, stalled };
+
+/// A process whose event loop hangs for ever: what it is told to do by a signal is never done. Its exit status once it
+/// has got these signals; 128 + N after signal N; -1 when it still runs after kPatience.
+int end_of_hung_process(Duration drain_limit, std::initializer_list<int> signals, Log log = Log::read) {
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    if (log == Log::stalled) {
+      ::fcntl(ends[1], F_SETFL, O_NONBLOCK);
+      while (::write(ends[1], "............", 12) > 0) {
+      }
+      ::dup2(ends[1], STDOUT_FILENO);
+    } else {
+      ::dup2(::open("/dev/null", O_WRONLY), STDOUT_FILENO);
+    }
+    const std::atomic<int> in_flight{3};
+    Signals heard(drain_limit, in_flight);
+    start_log(LogLevel::info);
+    heard.start({.drain = [] {}, .reload = [] {}});
+    for (const int signal : signals) {
+      ::kill(::getpid(), signal);
+      ::usleep(1000);  // two of a kind at once count as one
+    }
+    for (;;) ::pause();
+  }
+  int status = 0;
+  const bool ended = eventually([&] { return ::waitpid(child, &status, WNOHANG) == child; });
+  if (!ended) ::kill(child, SIGKILL);
+  ::close(ends[0]);
+  ::close(ends[1]);
+  if (!ended) return -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+TEST_CASE("A process that hangs ends when the time for its drain is over") {
+  for (const int signal : {SIGTERM, SIGINT, SIGQUIT}) {
+    CAPTURE(signal);
+    CHECK(end_of_hung_process(20ms, {signal}) == EXIT_SUCCESS);
+    CHECK(end_of_hung_process(20ms, {signal}, Log::stalled) == EXIT_SUCCESS);
+  }
+}
+
+TEST_CASE("A process that hangs ends at once at a second signal") {
+  CHECK(end_of_hung_process(1h, {SIGTERM, SIGTERM}) == EXIT_FAILURE);
+  CHECK(end_of_hung_process(1h, {SIGTERM, SIGHUP, SIGINT}) == EXIT_FAILURE);
+  CHECK(end_of_hung_process(1h, {SIGQUIT, SIGQUIT}, Log::stalled) == EXIT_FAILURE);
+}
+
+TEST_CASE("Signals that mean nothing change nothing") {
+  CHECK(end_of_hung_process(20ms, {SIGUSR1, SIGUSR2, SIGPIPE, SIGHUP, SIGTERM}) == EXIT_SUCCESS);
+}
+
+}  // namespace
+}  // namespace api::test
