@@ -113,6 +113,7 @@ bool Process::open_admin() {
   for (const auto& worker : workers_) values.workers.push_back(&std::as_const(*worker).counters());
   values.class_names = &shared_.class_names;
   values.admission = [this] { return shared_.gate.state(); };
+  values.buffered_bytes = [this] { return shared_.buffered.used(); };
   values.log_lines_dropped = [this] { return shared_.log.dropped(); };
   values.state = &shared_.state;
   values.version = kVersion;

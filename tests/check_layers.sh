@@ -15,6 +15,7 @@ proxy/classify/            : proxy/classify/ proxy/config/config.hpp proxy/http/
 proxy/admission/           : proxy/admission/ proxy/upstream/breaker.hpp proxy/clock.hpp :
 proxy/net/                 : proxy/net/ proxy/clock.hpp config/ : boost/ systemd/ posix
 proxy/net/listener         : proxy/net/ proxy/clock.hpp config/ : boost/ systemd/ posix linux/filter.h
+proxy/net/memory_budget    : :
 proxy/net/timer_wheel      : proxy/net/ proxy/clock.hpp : boost/intrusive/
 proxy/telemetry/           : proxy/telemetry/ proxy/net/line_writer.hpp proxy/admission/reason.hpp proxy/upstream/load_report.hpp proxy/config/ proxy/clock.hpp : prometheus/ spdlog/ fmt/ posix
 proxy/upstream/            : proxy/upstream/ proxy/net/ proxy/http/ proxy/config/ proxy/telemetry/ proxy/clock.hpp config/ : boost/
@@ -22,6 +23,8 @@ proxy/upstream/load_report : proxy/upstream/ :
 proxy/upstream/breaker     : proxy/upstream/breaker proxy/clock.hpp :
 proxy/upstream/retry_budget : proxy/upstream/retry_budget proxy/clock.hpp :
 proxy/relay/               : proxy/ config/ : boost/ fmt/ sys/socket.h
+proxy/relay/pace           : proxy/clock.hpp :
+proxy/relay/slow_clients   : proxy/relay/pace.hpp proxy/clock.hpp : boost/intrusive/
 proxy/admin/               : proxy/ config/ : boost/ prometheus/ fmt/
 proxy/                     : proxy/ config/ : boost/ CLI/ fmt/ systemd/ posix
 

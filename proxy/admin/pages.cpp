@@ -59,7 +59,7 @@ std::string stats(const PageSources& sources) {
       R"("requests":{{"parsed":{},"answered_by_api":{},"answered_by_proxy":{},"aborted":{}}},)"
       R"("admission":{{"in_flight":{},"queue_length":{},"limit":{},"capacity":{}}},)"
       R"("pool":{{"size":{},"overflow":{},"checked_in":{},"capacity":{},"waiters":{},"report_age_seconds":{:.3f}}},)"
-      R"("client_connections":{},"control":{}}})"
+      R"("client_connections":{},"buffered_bytes":{},"control":{}}})"
       "\n",
       values.version, state.draining.load(), state.maintenance.load(), state.upstream_healthy.load(), admission.breaker,
       sum(
@@ -79,7 +79,7 @@ std::string stats(const PageSources& sources) {
       admission.load.pool_waiters, age,
       sum(
           values, [](const Counters& c) -> auto& { return c.client_connections; }),
-      control(sources.admission()));
+      values.buffered_bytes(), control(sources.admission()));
 }
 
 /// Samples that the status page fetches every second: enough to miss some.

@@ -62,6 +62,8 @@ struct LimitsConfig {
   std::uint64_t body = 10 * 1024 * 1024;  ///< 0: no limit
   std::uint64_t response_head = 64 * 1024;
   int response_headers = 200;
+  std::uint64_t buffered = 64 * 1024 * 1024;
+  std::uint64_t min_rate = 1024;  ///< bytes a second; 0: none
   bool allow_underscores = false;
   Methods methods = Methods::known;
 };

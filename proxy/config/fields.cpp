@@ -91,6 +91,16 @@ void describe_limits(Fields& f, LimitsConfig& c) {
          c.response_head, {1 * kKiB, 1 * kMiB});
   f.integer({"response_headers", "Header fields of an answer of the API; beyond it 502."}, c.response_headers,
             {1, 1000});
+  f.size(
+      {"buffered",
+       "Bodies held in memory at once, of requests and answers together, beside the 16 KiB that each connection has. "
+       "0: none."},
+      c.buffered, {0, 1024 * kGiB});
+  f.size(
+      {"min_rate",
+       "Bytes a second that a client must send or take while the API waits for it, as a mean of 5 s; else 408, or the "
+       "answer is cut. 0: any."},
+      c.min_rate, {0, 1 * kGiB});
   f.flag(
       {"allow_underscores", "Whether field names may hold `_`, which CGI-like servers confuse with `-`. false: 400."},
       c.allow_underscores);

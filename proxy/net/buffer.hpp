@@ -52,6 +52,8 @@ class Buffer {
 
   void produced(std::size_t n) { end_ += n; }
   void consume(std::size_t n) { begin_ += n; }
+  /// Forgets the last bytes.
+  void drop_last(std::size_t n) { end_ -= n; }
 
   /// Makes room for at least `space` more bytes; moves the unread bytes, so pointers into them end.
   void reserve(std::size_t space) {

@@ -112,6 +112,9 @@ Answer describe(const Failure& failure) {
     case Failure::Kind::client_timeout:
       return answer(408, "The request was not received in time", "client_timeout", "http_request_error",
                     Outcome::timeout);
+    case Failure::Kind::client_slow:
+      return answer(408, "The client was too slow to hold a place", "client_slow", "http_request_error",
+                    Outcome::timeout);
     case Failure::Kind::connect_failed:
       return answer(502, "The service cannot be reached", "connect_failed", "connection_refused",
                     Outcome::upstream_error);

@@ -18,6 +18,7 @@ struct Failure {
     last_hop,          ///< OPTIONS whose `Max-Forwards` ends here: answered by the proxy itself
     client_gone,       ///< closed before the answer was complete
     client_timeout,    ///< body did not come in time
+    client_slow,       ///< below limits.min_rate, or slow while others waited for its slot
     connect_failed,    ///< nobody listens, or no route
     connect_timeout,   ///< within upstream.connect_timeout
     upstream_closed,   ///< before a byte of the response

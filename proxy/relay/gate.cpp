@@ -8,7 +8,13 @@ using admission::Request;
 
 namespace {
 constexpr Duration kExplainEvery = std::chrono::seconds(1);
+
+/// Whether a request refused for this reason would have been admitted had a slot been free.
+bool wants_slot(admission::Reason reason) {
+  using enum admission::Reason;
+  return reason == capacity || reason == queue_full || reason == queue_timeout;
 }
+}  // namespace
 
 Gate::Gate(admission::Policy policy, double retry_budget, Explain explain)
     : capacity_(policy.max_concurrent),
@@ -125,7 +131,13 @@ admission::Snapshot Gate::snapshot(Time now) const {
   return controller_.snapshot(now);
 }
 
+bool Gate::short_of_slots(Time since) const {
+  const std::lock_guard lock(mutex_);
+  return controller_.queue_length() > 0 || no_slot_ >= since;
+}
+
 void Gate::refused(Ticket& ticket, Time now) {
+  if (ticket.state == Request::State::refused && wants_slot(ticket.reason)) no_slot_ = now;
   ticket.retry_after = controller_.retry_after(ticket.reason, static_cast<std::uint32_t>(random_()), now);
   if (!explain_ || now - explained_ < kExplainEvery) return;
   explained_ = now;

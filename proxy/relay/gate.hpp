@@ -58,6 +58,9 @@ class Gate {
   bool begin_retry();
   void end_retry();
 
+  /// Somebody waits for a slot, or has been refused for want of one since then.
+  bool short_of_slots(Time since) const;
+
   telemetry::AdmissionState state() const;
   admission::Snapshot snapshot(Time now) const;
 
@@ -79,6 +82,7 @@ class Gate {
   std::mt19937 random_{std::random_device{}()};  ///< spreads the clients that are told to come back
   Explain explain_;
   Time explained_{};
+  Time no_slot_{};  ///< when somebody was last refused for want of a slot
   upstream::LoadReport load_;
   std::optional<Time> load_at_;
 };

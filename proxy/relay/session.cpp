@@ -27,7 +27,8 @@ Session::Session(Worker& worker, Client client)
     : worker_(worker),
       client_(std::move(client.socket), worker.blocks()),
       peer_(std::move(client.peer)),
-      counted_(std::move(client.counted)) {
+      counted_(std::move(client.counted)),
+      input_memory_(worker.shared().buffered) {
   client_.observe(this);
 }
 
@@ -60,6 +61,7 @@ net::Task<> Session::serve(Worker& worker, Client client) {
 
 /// Waits for the first byte of the next request. A connection that was just used keeps its buffer for a moment.
 net::Task<Session::After> Session::await_request() {
+  shrink_input();
   if (client_.in.empty()) {
     worker_.session_warm(*this);
     arm(Clock::now(), std::min(kWarm, worker_.settings()->idle_for));
@@ -89,8 +91,8 @@ net::Task<Session::After> Session::exchange() {
   if (!failure) failure = ask_for_slot();
   if (!failure && !x_->permit) failure = co_await wait_for_slot();
 
-  // A small body that is slow to come does not hold the slot meanwhile.
-  if (!failure && small_body_due()) failure = co_await await_small_body();
+  // A body that is late does not hold the slot meanwhile.
+  if (!failure && !body_at_hand()) failure = co_await gather_body();
 
   // To the API, written anew, and its answer's head back. Once more on a fresh connection if a kept one was stale.
   if (!failure) failure = prepare_request();
@@ -168,6 +170,7 @@ Failure Session::parse_head() {
   x.method = x.request.method;
   x.target = x.request.target;
   worker_.counters().parsed.add();
+  x.upload = http::BodyDecoder(x.request.framing, x.request.content_length, x.settings->config.limits.body);
   identify();
   x.class_index = x.settings->classifier.classify(x.request);
   if (x.request.max_forwards == 0) return Failure::Kind::last_hop;
@@ -175,7 +178,7 @@ Failure Session::parse_head() {
   if (limit != 0 && x.request.framing == http::Framing::length && x.request.content_length > limit) {
     return Failure::bad_request({413, "Content-Length is beyond limits.body"});
   }
-  return {};
+  return decode_upload();  // what of the body has come with the head
 }
 
 /// The request's identifiers: the client's if its word is believed, else new ones.
@@ -200,7 +203,7 @@ Failure Session::ask_for_slot() {
   }
   x.arrived = Clock::now();
   x.ticket.class_index = x.class_index;
-  x.ticket.body_at_hand = !body_due();
+  x.ticket.body_at_hand = body_at_hand();
   x.ticket.key = client_key(*x.settings, x.request, peer_, worker_.shared().key_hash);
   if (const auto timeout = request_timeout(x.request)) x.ticket.deadline = x.began + *timeout;
   const State state = worker_.shared().gate.arrive(x.ticket, x.arrived);
@@ -217,7 +220,7 @@ net::Task<Failure> Session::wait_for_slot() {
   worker_.gate_wait_begins();
   co_await x.ticket.parking.wait();
   worker_.gate_wait_ends();
-  x.queue_wait = Clock::now() - x.arrived;
+  x.queue_wait += Clock::now() - x.arrived;
   if (x.ticket.state == State::refused) co_return Failure::refused(x.ticket.reason);
   if (x.ticket.state != State::admitted) co_return Failure::Kind::client_gone;
   admitted();

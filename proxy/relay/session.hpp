@@ -5,10 +5,12 @@
 
 #include <boost/intrusive/list.hpp>
 
+#include "proxy/net/memory_budget.hpp"
 #include "proxy/net/stream.hpp"
 #include "proxy/net/timer_wheel.hpp"
 #include "proxy/relay/exchange.hpp"
 #include "proxy/relay/idle_connection.hpp"
+#include "proxy/relay/slow_clients.hpp"
 
 namespace spillway::relay {
 
@@ -20,7 +22,7 @@ using SessionHook = boost::intrusive::list_base_hook<boost::intrusive::tag<class
 
 /// One client connection. Its life is the coroutine `run`: wait for a request, carry it out (`exchange`), and again.
 /// A diagram of a request's life is in proxy/README.md.
-class Session final : public net::Deadline, public net::Stream::Observer, public SessionHook {
+class Session final : public net::Deadline, public net::Stream::Observer, public SlotHolder, public SessionHook {
  public:
   using WorkerHook = SessionHook;
   Session(Worker& worker, Client client);
@@ -47,8 +49,13 @@ class Session final : public net::Deadline, public net::Stream::Observer, public
   std::size_t take_head_memory(std::size_t bytes) { return std::exchange(head_memory_, bytes); }
   /// Cuts the connection, whatever it does.
   void abort();
+  /// Ends the exchange of a slow client, whose slot another needs.
+  void take_slot_back();
 
  private:
+  /// Rates that clients must keep are means over this time, as `limits.min_rate` says.
+  static constexpr Duration kPaceMean = std::chrono::seconds(5);
+
   /// What becomes of the connection after an exchange.
   enum class After : std::uint8_t {
     keep_alive,
@@ -68,12 +75,11 @@ class Session final : public net::Deadline, public net::Stream::Observer, public
   Failure parse_head();
   Failure ask_for_slot();
   net::Task<Failure> wait_for_slot();
-  net::Task<Failure> await_small_body();
+  net::Task<Failure> gather_body();
   net::Task<Failure> forward(bool fresh);
   bool reuse_connection();
   net::Task<Failure> connect();
   Failure send_head();
-  net::Task<Failure> say_continue();
   net::Task<Failure> upload();
   net::Task<Failure> read_response_head();
   net::Task<Failure> relay_response();
@@ -88,8 +94,13 @@ class Session final : public net::Deadline, public net::Stream::Observer, public
   void gather_download(std::string_view payload, bool last);
   net::Task<Failure> pass_on_informational();
   void admitted();
-  bool body_due() const;
-  bool small_body_due() const;
+  bool body_at_hand() const;
+  net::Task<Failure> say_continue();
+  net::Task<Failure> await_upload();
+  bool grow_input();
+  void shrink_input();
+  void give_slot_back();
+  void stream_with_slot();
   admission::Completion completion() const;
   void keep_output();
   void write_upstream();
@@ -112,6 +123,7 @@ class Session final : public net::Deadline, public net::Stream::Observer, public
   void arm(Time from, Duration timeout);
   void on_deadline() override;
   void on_unawaited_read(net::Stream& stream) override;
+  void look(Time) override {}
 
   Worker& worker_;
   net::Stream client_;
@@ -119,8 +131,11 @@ class Session final : public net::Deadline, public net::Stream::Observer, public
   ConnectionCount counted_;
   std::unique_ptr<Exchange> x_;  ///< while a request is at hand, and for a moment after
   upstream::Pool::Lease upstream_;
+  net::MemoryShare input_memory_;  ///< of `client_.in`, beyond a block
+  Pace pace_{0, {}};               ///< of the client, against `limits.min_rate`
   bool timed_out_ = false;
-  bool ending_ = false;  ///< told to end
+  bool taken_back_ = false;  ///< the slot
+  bool ending_ = false;      ///< told to end
   std::size_t head_memory_ = 0;
   bool gives_way_ = false;  ///< told to, for want of memory: closed without lingering
   bool closing_ = false;    ///< even if a request is on its way

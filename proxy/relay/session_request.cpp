@@ -7,59 +7,7 @@
 
 namespace spillway::relay {
 
-namespace {
-constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-/// How long a small body that has not come with its head may hold a slot.
-constexpr Duration kSlotHeldForBody = std::chrono::milliseconds(20);
-/// Room for one read of an upload.
-constexpr std::size_t kUploadSpace = net::kBlockSize / 2;
-}  // namespace
-
-/// Whether a part of the body has yet to come. Nobody has looked into it yet: one in chunks counts as due.
-bool Session::body_due() const {
-  if (x_->request.framing != http::Framing::length) return x_->request.framing != http::Framing::none;
-  return client_.in.size() - x_->head_size < x_->request.content_length;
-}
-
-/// Whether the rest of a body has yet to come that fits behind the head, in the buffer there is.
-bool Session::small_body_due() const {
-  if (x_->request.framing != http::Framing::length) return false;
-  const std::uint64_t here = client_.in.size() - x_->head_size;
-  return here < x_->request.content_length && x_->request.content_length - here <= client_.in.space_size();
-}
-
-/// The API does not hear of the request before such a body is whole, and after a moment the slot goes back until then:
-/// or whoever sends many of them slowly would hold all slots.
-net::Task<Failure> Session::await_small_body() {
-  Exchange& x = *x_;
-  if (std::exchange(x.request.expect_continue, false) && client_.in.size() == x.head_size) {
-    x.output = {};
-    x.output.add(kContinue);
-    const Failure failure = co_await flush_client();
-    if (failure) co_return failure;
-  }
-  const Duration patience = x.settings->config.timeouts.request_body;
-  arm(Clock::now(), std::min(kSlotHeldForBody, patience));
-  while (small_body_due()) {
-    client_.start_read(1);  // not moving the head, which is still needed
-    co_await client_.settle();
-    if (client_.read_error() && !timed_out_) co_return Failure::Kind::client_gone;
-    if (timed_out_) {
-      if (!x.permit) co_return Failure::Kind::client_timeout;
-      x.permit->complete(admission::Completion::ignore);
-      x.permit.reset();
-    }
-    if (!x.permit) arm(Clock::now(), patience);
-  }
-  disarm();
-  if (x.permit) co_return Failure();
-  x.ticket.state = admission::Request::State::fresh;
-  Failure failure = ask_for_slot();
-  if (!failure && !x.permit) failure = co_await wait_for_slot();
-  co_return failure;
-}
-
-/// Writes the request anew and takes the framing off what has come of its body. The client's head ends here.
+/// Writes the request anew. The client's head ends here.
 Failure Session::prepare_request() {
   Exchange& x = *x_;
   http::Forwarding forwarding;
@@ -79,19 +27,7 @@ Failure Session::prepare_request() {
 
   client_.in.consume(x.head_size);
   x.head_size = 0;
-  x.upload = http::BodyDecoder(x.request.framing, x.request.content_length, x.settings->config.limits.body);
-  return decode_upload();
-}
-
-/// Takes the framing off the input, in place: payload at its front, `held` bytes in all.
-Failure Session::decode_upload() {
-  Exchange& x = *x_;
-  const http::BodyDecoder::Step step = x.upload.decode(client_.in.data(), client_.in.size());
-  if (step.violation) return Failure::bad_request(step.violation);
-  x.upload_payload = step.payload;
-  x.held = step.consumed;
-  x.bytes_in += step.payload;
-  return {};
+  return decode_upload();  // what has come while it waited for its slot
 }
 
 /// Head and body to the API, and the response's head back.
@@ -99,10 +35,7 @@ net::Task<Failure> Session::forward(bool fresh) {
   x_->request_written = x_->upload_cut = false;
   Failure failure;
   if (fresh || !reuse_connection()) failure = co_await connect();
-  if (!failure) {
-    failure = send_head();
-    if (!failure && x_->request.expect_continue) failure = co_await say_continue();
-  }
+  if (!failure) failure = send_head();
   while (!failure) {
     if (!x_->upload.done() || !x_->output.empty()) failure = co_await upload();
     if (!failure) failure = co_await read_response_head();
@@ -145,11 +78,11 @@ net::Task<Failure> Session::connect() {
     error = co_await net::connect(&upstream_->stream.socket(), endpoint, &timed_out_);
   }
   if (error) {
-    counters.upstream_connect_failures.add();
     if (error == net::asio::error::operation_aborted && !timed_out_) {  // the client went away
       drop_upstream();
       co_return Failure::Kind::client_gone;
     }
+    counters.upstream_connect_failures.add();
     const bool late = timed_out_;
     const bool nobody_listens =
         error == net::asio::error::connection_refused || error == boost::system::errc::no_such_file_or_directory;
@@ -174,48 +107,6 @@ Failure Session::send_head() {
   gather_upload();
   write_upstream();
   return {};
-}
-
-/// Admitted, and the API is there: now the client may send the body it asked about.
-net::Task<Failure> Session::say_continue() {
-  Exchange& x = *x_;
-  co_await flush_upstream();
-  if (x.request.minor == 0 || x.upload.done() || x.held != 0 || answered_early()) co_return Failure();
-  x.output = {};
-  x.output.add(kContinue);
-  const Failure failure = co_await flush_client();
-  if (answered_early()) co_return Failure();  // which ended the wait for the client
-  co_return failure;
-}
-
-/// The rest of the body as it comes, until the API answers: an answer before the end of the body is final.
-net::Task<Failure> Session::upload() {
-  Exchange& x = *x_;
-  const auto& timeouts = x.settings->config.timeouts;
-  co_await flush_upstream();
-  while (!x.upload.done() && !answered_early()) {
-    client_.in.consume(x.held);
-    x.held = x.upload_payload = 0;
-    // What is here already came while the connection was being made, when nobody waited for it.
-    if (client_.in.empty()) {
-      arm(Clock::now(), timeouts.request_body);
-      client_.start_read(kUploadSpace);
-      co_await client_.settle();
-      if (client_.in.empty()) {
-        if (answered_early()) break;
-        co_return timed_out_ ? Failure::Kind::client_timeout : Failure::Kind::client_gone;
-      }
-    }
-    const Failure failure = decode_upload();
-    if (failure) co_return failure;
-    x.output = {};
-    gather_upload();
-    arm(Clock::now(), timeouts.response);
-    co_await flush_upstream();
-  }
-  // Here the API's part begins: how long the client took to send says nothing of it.
-  if (x.upload.done()) x.sent = x.ticket.sent = Clock::now();
-  co_return Failure();
 }
 
 /// The payload at hand, framed for the API.

@@ -18,7 +18,7 @@ constexpr std::size_t kCopiedMax = 2 * 1024;
 /// Whether a failure after admission says anything of how the API does.
 bool concerns_api(Failure::Kind kind) {
   return kind != Failure::Kind::refused && kind != Failure::Kind::bad_request && kind != Failure::Kind::client_gone &&
-         kind != Failure::Kind::client_timeout;
+         kind != Failure::Kind::client_timeout && kind != Failure::Kind::client_slow;
 }
 }  // namespace
 
@@ -196,7 +196,8 @@ net::Task<Session::After> Session::answer(Failure failure) {
   }
 
   // Of whoever sent something wrong, or nothing, no more is expected.
-  const bool faulty = failure.kind == Failure::Kind::bad_request || failure.kind == Failure::Kind::client_timeout;
+  const bool faulty = failure.kind == Failure::Kind::bad_request || failure.kind == Failure::Kind::client_timeout ||
+                      failure.kind == Failure::Kind::client_slow;
   const bool stays = x.parsed && !faulty && may_stay() && request_body_is_small();
   if (!x.parsed && x.request_id.empty()) x.request_id = telemetry::text(worker_.ids().request_id());
   ProblemContext context;
@@ -238,13 +239,12 @@ net::Task<Session::After> Session::answer(Failure failure) {
 /// Who waits for a 100 may never send the rest, so where the next request begins cannot be told.
 bool Session::request_body_is_small() {
   Exchange& x = *x_;
-  if (x.head_size != 0) {
-    client_.in.consume(x.head_size);
-    x.upload = http::BodyDecoder(x.request.framing, x.request.content_length, x.settings->config.limits.body);
-    const Failure failure = decode_upload();
-    if (failure) return false;
-  }
+  client_.in.consume(std::exchange(x.head_size, 0));
+  const Failure failure = decode_upload();
+  if (failure) return false;
   client_.in.consume(std::exchange(x.held, 0));
+  x.upload_payload = 0;
+  shrink_input();
   if (x.upload.done()) return true;
   return x.request.framing == http::Framing::length && !x.request.expect_continue && x.upload.remaining() <= kDrainMax;
 }
@@ -262,6 +262,7 @@ net::Task<bool> Session::drain_request_body() {
     const Failure failure = decode_upload();
     if (failure) co_return false;
     client_.in.consume(std::exchange(x.held, 0));
+    x.upload_payload = 0;
   }
   co_return true;
 }
@@ -271,6 +272,7 @@ net::Task<> Session::linger() {
   arm(Clock::now(), kLinger);
   while (!ending_ && !timed_out_) {
     if (!client_.reading()) client_.in.consume(client_.in.size());
+    shrink_input();
     client_.start_read(1);  // into the block there is
     co_await client_.settle();
     if (client_.read_error()) break;

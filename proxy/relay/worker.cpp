@@ -27,6 +27,9 @@ constexpr Duration kTellAgain = std::chrono::seconds(10);
 /// finds its bound here.
 constexpr std::size_t kHeadMemory = 64 * 1024 * 1024;
 constexpr Duration kGateTick = std::chrono::milliseconds(10);
+/// How often slots of slow clients are taken back while somebody waits for one, one at a time: the first goes to who
+/// waits before the next is taken.
+constexpr Duration kSlotTick = std::chrono::milliseconds(20);
 /// Input and output of an event loop stay on its thread, so the reactor needs no locks; posting does.
 constexpr int kOneThread = BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO;
 }  // namespace
@@ -237,6 +240,19 @@ void Worker::GateTick::on_deadline() {
   const Time now = Clock::now();
   worker.shared_.gate.tick(now);
   if (worker.waiting_at_gate_ > 0) worker.timers_.arm(*this, now + kGateTick);
+}
+
+void Worker::slot_held_for(SlotHolder& holder) {
+  if (slow_clients_.empty()) timers_.arm(slot_tick_, Clock::now() + kSlotTick);
+  slow_clients_.join(holder);
+}
+
+void Worker::SlotTick::on_deadline() {
+  const Time now = Clock::now();
+  if (worker.shared_.gate.short_of_slots(now - kSlotTick)) {
+    if (SlotHolder* slowest = worker.slow_clients_.slowest(now)) static_cast<Session*>(slowest)->take_slot_back();
+  }
+  if (!worker.slow_clients_.empty()) worker.timers_.arm(*this, now + kSlotTick);
 }
 
 void Worker::session_warm(Session& session) {

@@ -40,6 +40,7 @@ struct Shared {
   ClientConnections clients;
   std::atomic<std::size_t> head_memory{0};  ///< bytes that unfinished heads of requests take
   upstream::Endpoint endpoint;              ///< of the API; set before the workers start
+  net::MemoryBudget buffered;               ///< bodies, against `limits.buffered`
   std::atomic<int> client_connections{0};
   std::atomic<int> upstream_connections{0};
   std::vector<class Worker*> workers;             ///< all of them, before the first one runs
@@ -89,6 +90,9 @@ class Worker {
   /// A session of this worker waits at the gate: it is ticked until none does.
   void gate_wait_begins();
   void gate_wait_ends() { --waiting_at_gate_; }
+  /// An exchange may have to wait for its client with its slot taken: until it leaves, the slot is taken back if
+  /// another waits for one and no other client is slower.
+  void slot_held_for(SlotHolder& holder);
 
   void session_opened() { ++sessions_; }
   void session_warm(Session& session);
@@ -116,6 +120,12 @@ class Worker {
 
   struct GateTick final : net::Deadline {
     explicit GateTick(Worker& w) : worker(w) {}
+    void on_deadline() override;
+    Worker& worker;
+  };
+
+  struct SlotTick final : net::Deadline {
+    explicit SlotTick(Worker& w) : worker(w) {}
     void on_deadline() override;
     Worker& worker;
   };
@@ -150,6 +160,8 @@ class Worker {
   std::size_t sessions_ = 0;
   std::vector<std::unique_ptr<Exchange>> exchanges_;  ///< spare
   GateTick gate_tick_{*this};
+  SlowClients slow_clients_;
+  SlotTick slot_tick_{*this};
   int waiting_at_gate_ = 0;
   bool draining_ = false;
   std::time_t date_second_ = 0;

@@ -20,6 +20,7 @@ struct MetricSources {
   std::function<std::uint64_t()> log_lines_dropped;
   const ProcessState* state;
   std::string version;
+  std::function<std::size_t()> buffered_bytes = {};  ///< bodies held in memory; for `/stats` only
 };
 
 /// Sums what the workers count, at scrape time. Safe from any thread. All metrics are declared in metrics.cpp.

@@ -132,17 +132,20 @@ TEST_CASE("a body that does not come in time gets 408, and the API a cut request
     turn.close();
   });
   Proxy proxy(upstream, {.timeouts = "request_body: 100ms"});
-  // A small body of known length is waited for before the API hears of it.
-  Client small(proxy);
-  small.send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\nabc");
-  CHECK(small.receive().status == 408);
-  CHECK(upstream.bytes() == 0);
+  // A small body is waited for before the API hears of it, and so is the beginning of a large one.
+  for (const std::string framing :
+       {"Content-Length: 10\r\n\r\n", "Content-Length: 100000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n3\r\n"}) {
+    Client small(proxy);
+    small.send("POST / HTTP/1.1\r\nHost: test\r\n" + framing + "abc");
+    CHECK(small.receive().status == 408);
+    CHECK(upstream.bytes() == 0);
+  }
 
-  for (const std::string framing : {"Content-Length: 100000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n3\r\n"}) {
+  for (const std::string framing : {"Content-Length: 100000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\nea60\r\n"}) {
     CAPTURE(framing);
     whole = true;
     Client client(proxy);
-    client.send("POST / HTTP/1.1\r\nHost: test\r\n" + framing + "abc");
+    client.send("POST / HTTP/1.1\r\nHost: test\r\n" + framing + pattern(60'000));
     const Reply reply = client.receive();
     CHECK(reply.status == 408);
     CHECK(reply.field("Connection") == "close");
@@ -181,9 +184,9 @@ TEST_CASE("chunks that turn bad under way get 400, and the API a cut request") {
     whole = turn.body_whole();
     turn.close();
   });
-  Proxy proxy(upstream, kSmallLimits);
+  Proxy proxy(upstream);
   Client client(proxy);
-  client.send("POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+  client.send("POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\nea60\r\n" + pattern(60'000) + "\r\n");
   REQUIRE(eventually([&] { return upstream.requests() == 1; }));
   client.send("4\r\nabcdef\r\n0\r\n\r\n");
   const Reply reply = client.receive();

@@ -83,6 +83,8 @@ constexpr FieldRow kFields[] = {
     {"limits.response_head", "1025KiB", "a size from 1KiB to 1MiB"},
     {"limits.response_headers", "0", "an integer from 1 to 1000"},
     {"limits.methods", "GET", "one of known, any"},
+    {"limits.buffered", "1025GiB", "a size from 0 to 1024GiB"},
+    {"limits.min_rate", "1025MiB", "a size from 0 to 1GiB"},
     {"limits.allow_underscores", "maybe", "true or false"},
     {"admission.mode", "on", "one of enforce, shadow, off"},
     {"admission.max_concurrent", "0", "an integer from 1 to 65536"},

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <boost/intrusive/list.hpp>
+
+#include "proxy/relay/pace.hpp"
+
+namespace spillway::relay {
+
+/// A client that an exchange with a slot may have to wait for, because its body streams at the client's pace.
+class SlotHolder : public boost::intrusive::list_base_hook<boost::intrusive::tag<class SlotHolderList>,
+                                                           boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+ public:
+  using Hook = boost::intrusive::list_base_hook<boost::intrusive::tag<SlotHolderList>,
+                                                boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+
+  /// Below this rate a client is slow, and gives its slot to whoever waits for one: a poor mobile connection is faster.
+  static constexpr std::uint64_t kSlowRate = 16 * 1024;
+  /// Once it has been waited for this long at less than that rate. Half of the default `queue.max_wait`, so that the
+  /// slot is there in time for who waits.
+  static constexpr Duration kSlowAfter = std::chrono::milliseconds(500);
+
+  bool holds_slot() const { return Hook::is_linked(); }
+  void leave() { Hook::unlink(); }
+
+ protected:
+  SlotHolder() = default;
+  ~SlotHolder() = default;
+
+  /// Brings `tempo` up to date with what has moved.
+  virtual void look(Time now) = 0;
+  Pace tempo{kSlowRate, kSlowAfter};
+
+ private:
+  friend class SlowClients;
+};
+
+/// Those of one worker. Decides whose slot is taken back when somebody waits for one. Owns none.
+class SlowClients {
+ public:
+  bool empty() const { return holders_.empty(); }
+  /// A slot is held for it from now on, until it leaves.
+  void join(SlotHolder& holder) {
+    holder.tempo = Pace(SlotHolder::kSlowRate, SlotHolder::kSlowAfter);
+    holders_.push_back(holder);
+  }
+  /// The slowest of those that are slow, or null.
+  SlotHolder* slowest(Time now) {
+    SlotHolder* slowest = nullptr;
+    for (SlotHolder& holder : holders_) {
+      if (holder.tempo.late_by(now) > Duration::zero()) holder.look(now);
+      const Duration late = holder.tempo.late_by(now);
+      if (late > (slowest ? slowest->tempo.late_by(now) : Duration::zero())) slowest = &holder;
+    }
+    return slowest;
+  }
+
+ private:
+  boost::intrusive::list<SlotHolder, boost::intrusive::base_hook<SlotHolder::Hook>,
+                         boost::intrusive::constant_time_size<false>>
+      holders_;
+};
+
+}  // namespace spillway::relay

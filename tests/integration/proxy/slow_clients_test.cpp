@@ -1,0 +1,254 @@
+// Clients that send or read slowly. They hold no slot, or not for long: everybody else is served.
+
+#include <atomic>
+#include <thread>
+
+#include "tests/integration/proxy/held.hpp"
+
+namespace spillway::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char* kCritical = "classes:\n  - {name: critical, shed_at: 1.0, match: [{path_prefix: /critical/}]}\n";
+
+std::string head_of(const std::string& target, const std::string& framing) {
+  return "POST " + target + " HTTP/1.1\r\nHost: test\r\n" + framing + "\r\n\r\n";
+}
+
+void echo(Turn& turn) {
+  turn.answer(turn.body());
+}
+
+bool nothing_held(const Proxy& proxy) {
+  return eventually([&] { return proxy.stat("buffered_bytes") == 0 && proxy.stat("in_flight") == 0; });
+}
+
+TEST_CASE(
+    "100 clients that send a byte now and then to a critical path keep neither critical nor normal requests out") {
+  for (const std::string framing : {"Transfer-Encoding: chunked", "Content-Length: 20000"}) {
+    for (const int workers : {1, 2}) {
+      CAPTURE(framing);
+      CAPTURE(workers);
+      Upstream upstream(echo);
+      Proxy proxy(upstream, {.workers = workers, .timeouts = "request_body: 60s", .more = kCritical});
+      const std::string chunk = framing.starts_with("T") ? "1\r\nx\r\n" : "x";
+      std::vector<Client> slow;
+      for (int i = 0; i < 100; ++i) slow.emplace_back(proxy).send(head_of("/critical/login", framing) + chunk);
+      for (int i = 0; i < 20; ++i) {
+        for (Client& client : slow) CHECK(client.send(chunk));
+        CHECK(Client(proxy).get("/").status == 200);
+        CHECK(Client(proxy).get("/critical/x").status == 200);
+        CHECK(Client(proxy).request("POST", "/critical/x", "", "body").body == "body");
+      }
+      CHECK(proxy.metric("load_shedding_rejections") == 0);
+      slow.clear();
+      CHECK(nothing_held(proxy));
+      CHECK(proxy.accounts_balance());
+      CHECK(proxy.stat("aborted") == 100);
+    }
+  }
+}
+
+TEST_CASE("a late body is gathered without a slot, whatever its framing, and goes on whole") {
+  Upstream upstream(echo);
+  Proxy proxy(upstream, {.admission = admit(1) + ", queue: {max_wait: 60s}"});
+  const std::string body = pattern(40'000);
+  for (const std::size_t first : {std::size_t{0}, std::size_t{1}, std::size_t{17'000}, std::size_t{39'999}}) {
+    for (const bool by_length : {true, false}) {
+      for (const bool asks : {false, true}) {
+        CAPTURE(first);
+        CAPTURE(by_length);
+        CAPTURE(asks);
+        const std::string raw = by_length ? body : chunked(body, 700);
+        Client client(proxy);
+        client.send(head_of("/", std::string(asks ? "Expect: 100-continue\r\n" : "") +
+                                     (by_length ? "Content-Length: 40000" : "Transfer-Encoding: chunked")));
+        if (asks) CHECK(client.receive().status == 100);
+        client.send(raw.substr(0, first));
+        CHECK(Client(proxy).get("/other").status == 200);  // through the only slot there is
+        client.send(raw.substr(first) + "GET /next HTTP/1.1\r\nHost: test\r\n\r\n");
+        const Reply reply = client.receive();
+        CHECK(reply.status == 200);
+        CHECK(reply.body == body);
+        CHECK(client.receive().status == 200);
+      }
+    }
+  }
+  CHECK(nothing_held(proxy));
+  CHECK(proxy.accounts_balance());
+}
+
+TEST_CASE("when the memory for late bodies is used up, one more is refused; the others are not harmed") {
+  Upstream upstream(echo);
+  Proxy proxy(upstream, {.timeouts = "request_body: 60s", .limits = "buffered: 64KiB"});
+  const std::string body = pattern(40'000);
+  const std::string head = head_of("/", "Content-Length: 40000");
+  std::list<Client> late;
+  for (int i = 1; i <= 2; ++i) {
+    late.emplace_back(proxy).send(head + body.substr(0, 20'000));
+    CHECK(eventually([&] { return proxy.stat("buffered_bytes") == i * 32.0 * 1024; }));
+  }
+  CHECK(eventually([&] { return proxy.stat("in_flight") == 0; }));
+  Client one_more(proxy);
+  one_more.send(head + body.substr(0, 20'000));
+  const Reply refused = one_more.receive();
+  CHECK(refused.status == 503);
+  CHECK(refused.problem("reason") == "capacity");
+  CHECK(refused.has("Retry-After"));
+  // What has come with its head, or fits the block that each connection has, needs none of it.
+  CHECK(Client(proxy).request("POST", "/", "", pattern(10'000)).body == pattern(10'000));
+
+  // A larger buffer is refused, too, unless another has given memory back.
+  late.front().send(body.substr(20'000, 15'000));
+  CHECK(late.front().receive().status == 503);
+  late.back().send(body.substr(20'000));
+  CHECK(late.back().receive().body == body);
+  CHECK(nothing_held(proxy));
+  CHECK(Client(proxy).request("POST", "/", "", body).body == body);
+  CHECK(proxy.accounts_balance());
+}
+
+TEST_CASE("where slots are not limited, a lack of memory refuses nobody") {
+  for (const char* mode : {"shadow", "off"}) {
+    CAPTURE(mode);
+    Upstream upstream(echo);
+    Proxy proxy(upstream, {.limits = "buffered: 0", .admission = std::string("mode: ") + mode});
+    const std::string body = pattern(40'000);
+    Client late(proxy);
+    late.send(head_of("/", "Content-Length: 40000") + body.substr(0, 20'000));
+    CHECK(eventually([&] { return upstream.inside() == 1; }));
+    late.send(body.substr(20'000));
+    CHECK(late.receive().body == body);
+    CHECK(proxy.accounts_balance());
+  }
+}
+
+TEST_CASE("a body that was gathered is sent again like any other when a kept connection turns out closed") {
+  for (const bool by_length : {true, false}) {
+    CAPTURE(by_length);
+    Upstream upstream([](Turn& turn) {
+      turn.body();
+      turn.number() == 0 ? turn.answer(turn.body()) : turn.close();
+    });
+    Proxy proxy(upstream);
+    CHECK(Client(proxy).get("/first").status == 200);
+    const std::string body = pattern(30'000);
+    const std::string raw = by_length ? body : chunked(body);
+    Client client(proxy);
+    client.send("PUT / HTTP/1.1\r\nHost: test\r\n" +
+                std::string(by_length ? "Content-Length: 30000" : "Transfer-Encoding: chunked") + "\r\n\r\n" +
+                raw.substr(0, 20'000));
+    CHECK(eventually([&] { return proxy.stat("in_flight") == 0 && proxy.stat("buffered_bytes") > 0; }));
+    client.send(raw.substr(20'000));
+    const Reply reply = client.receive();
+    CHECK(reply.status == 200);
+    CHECK(reply.body == body);
+    CHECK(upstream.requests() == 3);
+    CHECK(proxy.await_metric("spillway_upstream_retries_total", 1));
+    CHECK(nothing_held(proxy));
+  }
+}
+
+TEST_CASE("a client that goes away while its body is awaited leaves nothing behind, in whichever state") {
+  Upstream upstream([](Turn& turn) {
+    if (turn.request() == "GET /held") turn.hold();
+    turn.answer(turn.body());
+  });
+  const std::string head = head_of("/", "Content-Length: 200000");
+  for (const std::size_t sent : {std::size_t{0}, std::size_t{100}, std::size_t{20'000}, std::size_t{60'000}}) {
+    for (const bool queued : {false, true}) {
+      for (const bool reset : {false, true}) {
+        CAPTURE(sent);
+        CAPTURE(queued);
+        CAPTURE(reset);
+        Proxy proxy(upstream, {.timeouts = "request_body: 60s", .admission = admit(1) + ", queue: {max_wait: 60s}"});
+        std::list<Client> held;
+        if (queued) held = fill(proxy, upstream, 1);
+        const int before = upstream.inside();
+        Client client(proxy);
+        client.send(head + pattern(sent));
+        if (queued) {
+          CHECK(proxy.await_metric("spillway_queue_length", 1));
+        } else if (sent < 60'000) {
+          CHECK(eventually([&] { return proxy.stat("parsed") == 1 && proxy.stat("in_flight") == 0; }));
+        } else {
+          CHECK(eventually([&] { return upstream.inside() == before + 1; }));
+        }
+        reset ? client.wire().reset() : client.close();
+        // Behind what it has sent its end is seen as soon as that has been read: beyond a block, with a slot.
+        if (sent < 20'000) CHECK(proxy.await_metric("spillway_queue_length", 0));
+        if (queued) upstream.release();
+        check_answered(held);
+        CHECK(nothing_held(proxy));
+        CHECK(proxy.accounts_balance());
+        CHECK(proxy.stat("aborted") == 1);
+      }
+    }
+  }
+}
+
+TEST_CASE("a large upload must keep the least rate while the API waits for it; then its slot comes back") {
+  std::atomic<int> left = 0;
+  Upstream upstream([&](Turn& turn) { left += turn.left(); });
+  Proxy proxy(upstream, {.timeouts = "request_body: 60s", .admission = admit(1)});
+  Client slow(proxy);
+  slow.send(head_of("/", "Content-Length: 200000") + pattern(60'000));
+  REQUIRE(eventually([&] { return upstream.inside() == 1; }));
+  CHECK(eventually([&] {
+    slow.send("x");
+    return !slow.wire().at_rest();
+  }));
+  const Reply reply = slow.receive();
+  CHECK(reply.status == 408);
+  CHECK(reply.problem("reason") == "client_slow");
+  CHECK(reply.field("Connection") == "close");
+  CHECK(eventually([&] { return left == 1; }));
+  CHECK(nothing_held(proxy));
+  CHECK(proxy.accounts_balance());
+  CHECK(proxy.await_metric("spillway_requests_total", 1, {{"outcome", "timeout"}, {"code", "4xx"}}));
+}
+
+TEST_CASE("when somebody waits for a slot, the slowest upload gives up its own, and no more than one") {
+  Upstream upstream(echo);
+  Proxy proxy(
+      upstream,
+      {.timeouts = "request_body: 60s", .limits = "min_rate: 0", .admission = admit(2) + ", queue: {max_wait: 60s}"});
+  const std::string body = pattern(200'000);
+  const std::string head = head_of("/", "Content-Length: 200000");
+  Client slowest(proxy), slow(proxy);
+  slowest.send(head + body.substr(0, 60'000));
+  REQUIRE(eventually([&] { return upstream.inside() == 1; }));
+  slow.send(head + body.substr(0, 60'000));
+  REQUIRE(eventually([&] { return upstream.inside() == 2; }));
+  CHECK(Client(proxy).get("/").status == 200);
+  const Reply cut = slowest.receive();
+  CHECK(cut.status == 408);
+  CHECK(cut.problem("reason") == "client_slow");
+  for (int i = 0; i < 10; ++i) CHECK(Client(proxy).get("/").status == 200);
+  slow.send(body.substr(60'000));
+  CHECK(slow.receive().body == body);
+  CHECK(nothing_held(proxy));
+  CHECK(proxy.accounts_balance());
+}
+
+TEST_CASE("an upload that waits for the API is not slow: it keeps its slot, whoever waits") {
+  Upstream upstream([](Turn& turn) {
+    turn.hold();
+    turn.answer(std::to_string(turn.body().size()));
+  });
+  Proxy proxy(upstream, {.limits = "body: 0", .admission = admit(1) + ", queue: {max_wait: 2s}"});
+  constexpr std::size_t kSize = 64 * 1024 * 1024;  // more than the sockets take
+  Client upload(proxy);
+  std::thread sender([&] { upload.send(head_of("/", "Content-Length: " + std::to_string(kSize)) + pattern(kSize)); });
+  REQUIRE(eventually([&] { return upstream.inside() == 1; }));
+  CHECK(Client(proxy).get("/").problem("reason") == "queue_timeout");
+  upstream.release_all();
+  sender.join();
+  CHECK(upload.receive().body == std::to_string(kSize));
+  CHECK(nothing_held(proxy));
+  CHECK(proxy.accounts_balance());
+}
+
+}  // namespace
+}  // namespace spillway::test

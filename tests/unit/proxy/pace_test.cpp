@@ -1,0 +1,137 @@
+// Who keeps up a rate, and whose slot goes first: told in rates and seconds, without a clock.
+#include "proxy/relay/pace.hpp"
+
+#include <doctest/doctest.h>
+
+#include "proxy/net/memory_budget.hpp"
+#include "proxy/relay/slow_clients.hpp"
+
+namespace {
+
+using namespace spillway;
+using namespace std::chrono_literals;
+using relay::Pace;
+using relay::SlotHolder;
+
+constexpr std::uint64_t kKiB = 1024;
+
+/// Seconds until a side that sends `bytes` every `interval` is late; 0: it is not within an hour.
+int late_after(std::uint64_t rate, std::uint64_t bytes, std::chrono::seconds interval) {
+  Pace pace(rate, 5s);
+  Time now{};
+  pace.begin(now);
+  for (int second = 1; second <= 3600; ++second) {
+    now += 1s;
+    if (pace.late_by(now) > 0s) return second;
+    if (second % interval.count() == 0) pace.moved(bytes, now);
+  }
+  return 0;
+}
+
+TEST_CASE(
+    "who keeps the rate is never late; who sends nothing is after five seconds, who sends little not much later") {
+  CHECK(late_after(kKiB, 0, 1s) == 6);
+  CHECK(late_after(kKiB, 1, 4s) == 6);
+  CHECK(late_after(kKiB, kKiB / 2, 1s) == 10);
+  CHECK(late_after(kKiB, kKiB, 1s) == 0);
+  CHECK(late_after(kKiB, 3 * kKiB, 3s) == 0);
+  CHECK(late_after(kKiB, 10 * kKiB, 6s) == 6);  // much at a time is no excuse for silence
+  CHECK(late_after(0, 0, 1s) == 0);
+}
+
+TEST_CASE("only the time that the other side waits counts") {
+  Pace pace(kKiB, 5s);
+  Time now{};
+  for (int i = 0; i < 100; ++i) {
+    pace.begin(now);
+    now += 40ms;
+    pace.end(0, now);
+    now += 1min;
+  }
+  CHECK(pace.late_by(now) == -1s);
+  CHECK(pace.left(now) == 1s);
+  pace.begin(now);
+  CHECK(pace.left(now + 400ms) == 600ms);
+  CHECK(pace.left(now + 2s) == 0s);
+  CHECK(pace.late_by(now + 2s) == 1s);
+}
+
+TEST_CASE("what came early is remembered for five seconds' worth, whatever its size") {
+  Pace pace(1, 5s);
+  Time now{};
+  pace.begin(now);
+  pace.moved(~std::uint64_t{0}, now);
+  CHECK(pace.left(now) == 5s);
+  CHECK(pace.late_by(now + 6s) == 1s);
+}
+
+struct Holder final : SlotHolder {
+  void wait(Time now) { tempo.begin(now); }
+  void moved(std::uint64_t bytes, Time now) { tempo.moved(bytes, now); }
+  void look(Time now) override {
+    ++looks;
+    tempo.moved(std::exchange(unseen, 0), now);
+  }
+  std::uint64_t unseen = 0;
+  int looks = 0;
+};
+
+TEST_CASE("of the slow ones the slowest goes first; who is not slow keeps its slot whoever waits") {
+  relay::SlowClients clients;
+  Holder silent, slow, quick, idle;
+  Time now{};
+  for (Holder* holder : {&idle, &slow, &silent, &quick}) clients.join(*holder);
+  for (Holder* holder : {&slow, &silent, &quick}) holder->wait(now);
+  CHECK(clients.slowest(now) == nullptr);
+  for (int i = 0; i < 10; ++i) {
+    now += 100ms;
+    slow.moved(400, now);
+    quick.moved(4 * kKiB, now);
+  }
+  CHECK(clients.slowest(now) == &silent);
+  silent.leave();
+  CHECK(clients.slowest(now) == &slow);
+  slow.leave();
+  CHECK(clients.slowest(now) == nullptr);
+  CHECK(quick.looks == 0);
+  CHECK_FALSE(slow.holds_slot());
+
+  clients.join(slow);  // for another request: with a clean slate
+  slow.wait(now);
+  CHECK(clients.slowest(now) == nullptr);
+}
+
+TEST_CASE("before a slot is taken, what has moved unseen is looked at") {
+  relay::SlowClients clients;
+  Holder reader;
+  Time now{};
+  clients.join(reader);
+  reader.wait(now);
+  reader.unseen = 1024 * kKiB;
+  now += 2s;
+  CHECK(clients.slowest(now) == nullptr);
+  CHECK(reader.looks == 1);
+  CHECK(clients.slowest(now + 1s) == &reader);
+}
+
+TEST_CASE("a budget is never exceeded, and every share goes back") {
+  net::MemoryBudget budget;
+  net::MemoryShare first(budget);
+  {
+    net::MemoryShare second(budget);
+    CHECK(first.grow_to(60, 100));
+    CHECK_FALSE(second.grow_to(41, 100));
+    CHECK(second.grow_to(40, 100));
+    CHECK(budget.used() == 100);
+    CHECK(first.grow_to(10, 100));  // it has more
+    first.shrink_to(50);
+    CHECK(second.grow_to(50, 100));
+    CHECK_FALSE(second.grow_to(51, 50));  // a limit that was lowered
+    CHECK(budget.used() == 100);
+  }
+  CHECK(budget.used() == 50);
+  first.reset();
+  CHECK(budget.used() == 0);
+}
+
+}  // namespace
