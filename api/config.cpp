@@ -20,7 +20,8 @@ config::Cidr cidr(std::string_view text) {
 
 void describe_database(config::Fields& f, DatabaseConfig& c) {
   f.text({.name = "url",
-          .doc = "Where PostgreSQL is: a libpq URI or keyword string.",
+          .doc = "Where PostgreSQL is: a libpq URI or keyword string. May name several hosts, and with "
+                 "`target_session_attrs` which of them is wanted.",
           .needs_restart = true,
           .secret = true,
           .required = true},
@@ -34,8 +35,18 @@ void describe_database(config::Fields& f, DatabaseConfig& c) {
   f.flag({"pool_pre_ping", "Verify a connection that was not used within the last second before it is used."},
          c.pool_pre_ping);
   f.flag({"echo_pool", "Log every open, checkout, return and close with the state of the pool."}, c.echo_pool);
-  f.duration({.name = "connect_timeout", .doc = "Longest attempt to open a connection.", .needs_restart = true},
-             c.connect_timeout, {10ms, 1min});
+  f.duration(
+      {.name = "connect_timeout",
+       .doc = "Longest look-up and connect, for each host of the URL and each address of its name; then the next "
+              "one is tried.",
+       .needs_restart = true},
+      c.connect_timeout, {10ms, 1min});
+  f.duration(
+      {.name = "ping_timeout",
+       .doc = "Longest silence after a ping (see `pool_pre_ping`). Then the connection is dead, its idle siblings "
+              "are pinged, and what was to be asked is asked on another one.",
+       .needs_restart = true},
+      c.ping_timeout, {10ms, 1min});
   f.duration({.name = "statement_timeout",
               .doc = "Longest run of a query; then 503. Set on the server, so not with `prepared_statements: false`, "
                      "where it only ends the wait. 0: none.",

@@ -25,6 +25,7 @@ struct DatabaseConfig {
   bool pool_pre_ping = true;
   bool echo_pool = false;
   std::chrono::nanoseconds connect_timeout = 5s;
+  std::chrono::nanoseconds ping_timeout = 1s;
   std::chrono::nanoseconds statement_timeout = 5s;
   bool prepared_statements = true;
 };

@@ -49,7 +49,7 @@ int main(int argc, char** argv) {
   api::db::ConnectOptions options;
   std::string error;
   const api::db::ConnectPolicy policy{config.database.connect_timeout, config.database.statement_timeout,
-                                      config.database.prepared_statements};
+                                      config.database.prepared_statements, config.database.ping_timeout};
   if (!api::db::parse_connect_options(config.database.url, policy, options, error)) {
     return fail("database.url: " + error);
   }

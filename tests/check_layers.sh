@@ -28,7 +28,7 @@ proxy/relay/slow_clients   : proxy/relay/pace.hpp proxy/clock.hpp : boost/intrus
 proxy/admin/               : proxy/ config/ : boost/ prometheus/ fmt/
 proxy/                     : proxy/ config/ : boost/ CLI/ fmt/ systemd/ posix
 
-api/db/                    : api/ proxy/net/spawn.hpp : boost/ spdlog/ libpq-fe.h posix
+api/db/                    : api/ proxy/net/spawn.hpp : boost/ spdlog/ libpq-fe.h openssl/ posix
 api/db/binary_format       : api/db/binary_format api/date.hpp api/utf8.hpp :
 api/db/pool_policy         : api/db/pool_policy api/intrusive_list.hpp api/clock.hpp :
 api/auth/                  : api/ : boost/ sodium.h jwt.h posix
@@ -38,13 +38,13 @@ api/                       : api/ config/ proxy/net/spawn.hpp proxy/net/line_wri
 
 tests/unit/                : tests/unit/ proxy/ api/ config/ : doctest/ arpa/inet.h jwt.h malloc.h unistd.h
 tests/unit/proxy/          : tests/unit/ proxy/ config/ : doctest/ boost/ spdlog/ posix
-tests/integration/         : tests/ proxy/ api/ config/ : doctest/ boost/ libpq-fe.h posix
+tests/integration/         : tests/ proxy/ api/ config/ : doctest/ boost/ libpq-fe.h openssl/ posix
 tests/fuzz/                : tests/fuzz/ proxy/ api/ config/ : boost/ posix
 tests/bench/               : tests/bench/ : posix
 '
 
 # Headers of the system's C library that are not C++.
-readonly kPosix='arpa/ fcntl.h grp.h net/ netdb.h netinet/ poll.h pthread.h signal.h sys/ unistd.h'
+readonly kPosix='arpa/ dlfcn.h fcntl.h grp.h net/ netdb.h netinet/ poll.h pthread.h signal.h sys/ unistd.h'
 
 cd "$(dirname "$0")/.."
 

@@ -4,12 +4,14 @@
 #include <memory>
 #include <string_view>
 
-#include <arpa/inet.h>
 #include <libpq-fe.h>
 
 namespace api::db {
 
 namespace {
+
+/// What was sent may stay unacknowledged for so many ping timeouts: some packets may be lost on the way.
+constexpr int kUnacknowledgedPings = 2;
 
 struct FreeOptions {
   void operator()(PQconninfoOption* options) const { PQconninfoFree(options); }
@@ -21,10 +23,16 @@ std::string* find(ConnectOptions& options, std::string_view keyword) {
                                       : &options.values[static_cast<std::size_t>(it - options.keywords.begin())];
 }
 
-void set_unless_given(ConnectOptions& options, std::string_view keyword, std::string value) {
-  if (find(options, keyword)) return;
+/// False: it was given.
+bool set_unless_given(ConnectOptions& options, std::string_view keyword, std::string value) {
+  if (find(options, keyword)) return false;
   options.keywords.emplace_back(keyword);
   options.values.push_back(std::move(value));
+  return true;
+}
+
+std::string milliseconds(Duration duration) {
+  return std::to_string(std::chrono::ceil<std::chrono::milliseconds>(duration).count());
 }
 
 std::string describe(ConnectOptions& options) {
@@ -38,28 +46,17 @@ std::string describe(ConnectOptions& options) {
   return text;
 }
 
-/// A single name. Several hosts are libpq's to try in turn, and it blocks while it looks them up.
-std::string host_name(ConnectOptions& options) {
-  const std::string* host = find(options, "host");
-  if (!host || host->empty() || host->front() == '/' || host->front() == '@') return {};
-  if (find(options, "hostaddr") || host->find(',') != std::string::npos) return {};
-  in6_addr address;
-  const bool literal =
-      ::inet_pton(AF_INET, host->c_str(), &address) == 1 || ::inet_pton(AF_INET6, host->c_str(), &address) == 1;
-  return literal ? std::string() : *host;
-}
-
 /// What is wrong with the value of an option (an unknown sslmode, a port that is no number), or empty. libpq checks
 /// them when it connects: so let it, but to a socket that is not there, which needs no network and no time.
 std::string fault_of_values(const ConnectOptions& options) {
   std::vector<const char*> keywords, values;
   for (std::size_t i = 0; i < options.keywords.size(); ++i) {
-    if (options.keywords[i] == "host" || options.keywords[i] == "hostaddr") continue;
+    if (is_place(options.keywords[i])) continue;
     keywords.push_back(options.keywords[i].c_str());
     values.push_back(options.values[i].c_str());
   }
-  keywords.insert(keywords.end(), {"host", nullptr});
-  values.insert(values.end(), {"/nonexistent", nullptr});
+  keywords.insert(keywords.end(), {"host", "port", nullptr});
+  values.insert(values.end(), {"/nonexistent", "5432", nullptr});
   PGconn* connection = PQconnectdbParams(keywords.data(), values.data(), 0);
   const std::string_view message = PQerrorMessage(connection);
   std::string fault;
@@ -69,6 +66,10 @@ std::string fault_of_values(const ConnectOptions& options) {
 }
 
 }  // namespace
+
+bool is_place(std::string_view keyword) {
+  return keyword == "host" || keyword == "hostaddr" || keyword == "port";
+}
 
 bool parse_connect_options(const std::string& url, const ConnectPolicy& policy, ConnectOptions& options,
                            std::string& error) {
@@ -84,6 +85,7 @@ bool parse_connect_options(const std::string& url, const ConnectPolicy& policy, 
   }
   options = {};
   options.timeout = policy.timeout;
+  options.ping_timeout = policy.ping_timeout;
   options.prepared_statements = policy.prepared_statements;
   for (const PQconninfoOption* option = parsed.get(); option->keyword; ++option) {
     if (!option->val) continue;
@@ -91,25 +93,32 @@ bool parse_connect_options(const std::string& url, const ConnectPolicy& policy, 
     options.values.emplace_back(option->val);
   }
   options.description = describe(options);
+  std::string reason;
+  if (!read_endpoints(options.keywords, options.values, options.endpoints, options.wanted, reason)) {
+    error = "not a PostgreSQL connection string: " + reason;
+    return false;
+  }
   if (std::string fault = fault_of_values(options); !fault.empty()) {
     error = "not a PostgreSQL connection string: " + fault;
     return false;
   }
 
-  options.host_name = host_name(options);
-
   set_unless_given(options, "client_encoding", "UTF8");
   set_unless_given(options, "application_name", "scholarship-api");
   // Without it, libpq looks for Kerberos credentials at every connect, which costs time and megabytes.
   set_unless_given(options, "gssencmode", "disable");
-  // A peer that vanished without a word is noticed within a minute.
-  set_unless_given(options, "keepalives_idle", "20");
-  set_unless_given(options, "keepalives_interval", "10");
-  set_unless_given(options, "keepalives_count", "4");
+  // A peer that vanished without a word is noticed within half a minute by those who rest …
+  set_unless_given(options, "keepalives_idle", "10");
+  set_unless_given(options, "keepalives_interval", "3");
+  set_unless_given(options, "keepalives_count", "3");
+  // … and by those who send within this; while connecting, and for a cancel request, that is what connecting may take.
+  if (set_unless_given(options, "tcp_user_timeout", milliseconds(policy.timeout))) {
+    options.unacknowledged_limit = kUnacknowledgedPings * policy.ping_timeout;
+  }
   if (policy.prepared_statements && policy.statement_timeout > Duration::zero()) {
-    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(policy.statement_timeout).count();
     set_unless_given(options, "options", "");
-    *find(options, "options") += " -c statement_timeout=" + std::to_string(ms);
+    *find(options, "options") += " -c statement_timeout=" + milliseconds(policy.statement_timeout);
+    options.silence_limit = policy.statement_timeout + policy.ping_timeout;
   }
   return true;
 }

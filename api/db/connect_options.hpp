@@ -1,9 +1,11 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "api/clock.hpp"
+#include "api/db/endpoints.hpp"
 
 namespace api::db {
 
@@ -11,17 +13,25 @@ namespace api::db {
 struct ConnectOptions {
   std::vector<std::string> keywords;
   std::vector<std::string> values;
-  Duration timeout = std::chrono::seconds(5);  ///< for the whole of one attempt
-  bool prepared_statements = true;             ///< false behind a pooler that changes servers between transactions
-  std::string description;                     ///< where to, without secrets: for logs
-  std::string host_name;                       ///< to be looked up before each attempt; empty: libpq needs no help
+  std::vector<Endpoint> endpoints;  ///< at least one, in the order of the URL
+  Wanted wanted = Wanted::any;
+  Duration timeout = std::chrono::seconds(5);  ///< for each address of an endpoint, the look-up included
+  Duration ping_timeout = std::chrono::seconds(1);
+  Duration silence_limit{};         ///< of the server during a query: it would have ended it before. 0: none
+  Duration unacknowledged_limit{};  ///< for what was sent, on an open connection; 0: as the URL says
+  bool prepared_statements = true;  ///< false behind a pooler that changes servers between transactions
+  std::string description;          ///< where to, without secrets: for logs
 };
 
 struct ConnectPolicy {
   Duration timeout;
   Duration statement_timeout;  ///< 0: none. Not sent without prepared statements: such a pooler refuses it
   bool prepared_statements;
+  Duration ping_timeout = std::chrono::seconds(1);
 };
+
+/// An option that says where to connect to, which `endpoints` hold.
+bool is_place(std::string_view keyword);
 
 /// From a libpq connection string or URI. False: `error` says in one line what is wrong, without the password.
 bool parse_connect_options(const std::string& url, const ConnectPolicy& policy, ConnectOptions& options,

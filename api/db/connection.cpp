@@ -2,12 +2,21 @@
 
 #include <cassert>
 #include <string_view>
+#include <utility>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <sys/socket.h>
+
+#include "api/db/cancel.hpp"
 
 namespace api::db {
 
 namespace {
+
+/// How often a query that has been silent for the time of a ping is looked at.
+constexpr Duration kLookInterval = std::chrono::milliseconds(100);
 
 std::string first_line(const char* message) {
   std::string_view text = message ? message : "";
@@ -16,14 +25,31 @@ std::string first_line(const char* message) {
 
 void ignore_notice(void*, const PGresult*) {}
 
+/// read_only_sql_transaction: the server has become a standby.
+constexpr std::string_view kReadOnly = "25006";
+
 QueryFailure classify(std::string_view sqlstate) {
   if (sqlstate == "57014") return QueryFailure::timeout;  // query_canceled
   // Shutdown, crash of a neighbour, cannot connect now; connection exceptions. Behind a pooler the session may live
   // on, but it is of no use.
   if (sqlstate.starts_with("57P") || sqlstate.starts_with("08")) return QueryFailure::broken;
   // A prepared statement that is not there (a pooler changed servers), or whose tables have changed shape.
+  if (sqlstate == kReadOnly) return QueryFailure::stale;
   if (sqlstate == "26000" || sqlstate == "42P05" || sqlstate == "0A000") return QueryFailure::stale;
   return QueryFailure::refused;
+}
+
+/// A TLS record may hold more than libpq had room for. OpenSSL keeps the rest, and the socket tells nothing of it.
+bool holds_more(PGconn* connection) {
+  if (!PQsslInUse(connection)) return false;
+  auto* tls = static_cast<SSL*>(PQsslStruct(connection, "OpenSSL"));
+  return tls && SSL_pending(tls) > 0;
+}
+
+/// An open connection on which nothing arrives is given up by the kernel, too. Not for unix sockets.
+void limit_unacknowledged(int socket, Duration limit) {
+  const auto ms = static_cast<unsigned>(std::chrono::ceil<std::chrono::milliseconds>(limit).count());
+  ::setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
 }
 
 }  // namespace
@@ -34,74 +60,99 @@ struct Connection::Borrowed {
   ~Borrowed() { descriptor.release(); }
 };
 
-Connection::Connection(Executor executor, asio::thread_pool& background)
-    : executor_(executor), background_(background) {}
+/// Fires while an operation takes long. One timer serves all that follow each other: none is set or cancelled for an
+/// operation that is short. Stays behind on its thread, with nobody to look at, when the connection moves on.
+struct Connection::Watch : std::enable_shared_from_this<Watch> {
+  explicit Watch(Executor executor) : timer(executor) {}
+
+  void arm(Duration after) {
+    if (armed) return;
+    armed = true;
+    timer.expires_after(after);
+    timer.async_wait([self = shared_from_this()](boost::system::error_code error) {
+      self->armed = false;
+      if (!error && self->busy) self->busy->look();
+    });
+  }
+
+  Timer timer;
+  bool armed = false;
+  Connection* busy = nullptr;
+};
+
+/// The time of an operation.
+class Connection::Busy {
+ public:
+  explicit Busy(Connection& connection) : watch_(connection.watch_) {
+    connection.heard_ = Clock::now();
+    watch_->busy = &connection;
+    watch_->arm(connection.options_->ping_timeout);
+  }
+  ~Busy() { watch_->busy = nullptr; }
+  Busy(const Busy&) = delete;
+  Busy& operator=(const Busy&) = delete;
+
+ private:
+  const std::shared_ptr<Watch> watch_;
+};
+
+Connection::Connection(Executor executor, Siblings& siblings)
+    : executor_(executor), siblings_(siblings), watch_(std::make_shared<Watch>(executor)) {}
 
 Connection::~Connection() {
   // libpq closes the socket.
   if (descriptor_) descriptor_->release();
 }
 
-Awaitable<bool> Connection::connect(const ConnectOptions& options) {
-  assert(!connection_);
+Awaitable<bool> Connection::connect(const ConnectOptions& options, const Attempt& attempt) {
+  assert(!descriptor_);
   options_ = &options;
+  wanted_ = attempt.wanted;
+  late_.clear();
   std::vector<const char*> keywords, values;
-  for (const auto& keyword : options.keywords) keywords.push_back(keyword.c_str());
-  for (const auto& value : options.values) values.push_back(value.c_str());
-  // libpq would block while it looks a name up. All addresses of it go in, to be tried in turn.
-  std::string names, addresses;
-  if (!options.host_name.empty()) {
-    asio::ip::basic_resolver<asio::ip::tcp, Executor> resolver(executor_);
-    auto [error, found] = co_await resolver.async_resolve(options.host_name, "", kAsTuple);
-    if (error) {
-      resolve_error_ = "cannot look up " + options.host_name + ": " + error.message();
-      co_return false;
-    }
-    for (const auto& each : found) {
-      names += (names.empty() ? "" : ",") + options.host_name;
-      addresses += (addresses.empty() ? "" : ",") + each.endpoint().address().to_string();
-    }
-    keywords.insert(keywords.end(), {"host", "hostaddr"});
-    values.insert(values.end(), {names.c_str(), addresses.c_str()});
+  auto add = [&](const char* keyword, const std::string& value) {
+    keywords.push_back(keyword);
+    values.push_back(value.c_str());
+  };
+  for (std::size_t i = 0; i < options.keywords.size(); ++i) {
+    if (!is_place(options.keywords[i])) add(options.keywords[i].c_str(), options.values[i]);
   }
-  keywords.push_back(nullptr);
-  values.push_back(nullptr);
+  // The name goes with its address: certificates and password files know the server by it.
+  add("host", attempt.endpoint.host);
+  add("hostaddr", attempt.address);
+  add("port", attempt.endpoint.port);
+  keywords.insert(keywords.end(), {"target_session_attrs", nullptr});
+  values.insert(values.end(), {to_text(attempt.wanted), nullptr});
   connection_.reset(PQconnectStartParams(keywords.data(), values.data(), 0));
   if (!connection_ || PQstatus(connection_.get()) == CONNECTION_BAD) co_return false;
   PQsetNoticeReceiver(connection_.get(), ignore_notice, nullptr);
   PQsetErrorVerbosity(connection_.get(), PQERRORS_VERBOSE);
 
-  // The timer's handler may run after the end of this coroutine; then `waiting` is gone.
-  auto waiting = std::make_shared<Descriptor*>(nullptr);
-  bool expired = false;
-  Timer timer(executor_, options.timeout);
-  timer.async_wait([weak = std::weak_ptr(waiting), &expired](boost::system::error_code error) {
-    auto alive = weak.lock();
-    if (error || !alive) return;
-    expired = true;
-    if (*alive) (*alive)->cancel();
-  });
-
   auto state = PGRES_POLLING_WRITING;
-  while (state != PGRES_POLLING_OK && state != PGRES_POLLING_FAILED && !expired) {
-    // libpq may go on to another socket at every step (the next host): registered for one step only.
+  while (state != PGRES_POLLING_OK && state != PGRES_POLLING_FAILED) {
+    // libpq may go on to another socket at every step (without TLS, say): registered for one step only.
     Borrowed borrowed{{executor_, PQsocket(connection_.get())}};
-    *waiting = &borrowed.descriptor;
     const auto direction = state == PGRES_POLLING_READING ? Descriptor::wait_read : Descriptor::wait_write;
-    co_await borrowed.descriptor.async_wait(direction, kAsTuple);
-    *waiting = nullptr;
-    if (!expired) state = PQconnectPoll(connection_.get());
+    const bool ready = co_await wait_until(borrowed.descriptor, direction, attempt.deadline);
+    if (!ready) {
+      late_ = attempt.endpoint.host + (attempt.address.empty() ? "" : " (" + attempt.address + ")") + ", port " +
+              attempt.endpoint.port;
+      break;
+    }
+    state = PQconnectPoll(connection_.get());
   }
   if (state != PGRES_POLLING_OK) co_return false;
   PQsetnonblocking(connection_.get(), 1);
   descriptor_.emplace(executor_, PQsocket(connection_.get()));
+  if (options.unacknowledged_limit > Duration::zero()) {
+    limit_unacknowledged(PQsocket(connection_.get()), options.unacknowledged_limit);
+  }
   co_return true;
 }
 
 ConnectError Connection::connect_error() const {
-  if (!resolve_error_.empty()) return {resolve_error_};
-  ConnectError error{first_line(PQerrorMessage(connection_.get()))};
-  if (error.message.empty()) error.message = "no answer in time";
+  if (!late_.empty()) return {.message = "no answer in time from " + late_, .late = true};
+  ConnectError error{.message = first_line(PQerrorMessage(connection_.get()))};
   // libpq has the code only in the text: `… FATAL:  28P01: password authentication failed …`.
   constexpr std::string_view kFatal = "FATAL:  ";
   if (const std::size_t at = error.message.find(kFatal); at != std::string::npos) {
@@ -120,6 +171,26 @@ Awaitable<QueryResult> Connection::query(const Statement& statement, const Param
     set_broken(result);
     co_return result;
   }
+  co_await exchange(result);
+  if (interrupted_ && result.failure == QueryFailure::timeout) result.failure = QueryFailure::interrupted;
+  if (result.failure == QueryFailure::stale) stale_ = true;
+  co_return result;
+}
+
+Awaitable<bool> Connection::ping() {
+  QueryResult result;
+  pipeline_ = false;
+  if (send_ping()) {
+    co_await exchange(result);
+  } else {
+    set_broken(result);
+  }
+  co_return reusable();
+}
+
+/// From what is queued to the end of its answer.
+Awaitable<> Connection::exchange(QueryResult& result) {
+  Busy busy(*this);
   bool alive = co_await flush();
   while (alive) {
     if (PQisBusy(connection_.get())) {
@@ -139,9 +210,24 @@ Awaitable<QueryResult> Connection::query(const Statement& statement, const Param
   if (!alive || result.failure == QueryFailure::broken || PQstatus(connection_.get()) != CONNECTION_OK) {
     set_broken(result);
   }
-  if (interrupted_ && result.failure == QueryFailure::timeout) result.failure = QueryFailure::interrupted;
-  if (result.failure == QueryFailure::stale) stale_ = true;
-  co_return result;
+}
+
+/// An operation has taken as long as a ping may take, or longer.
+void Connection::look() {
+  const Duration ping_timeout = options_->ping_timeout;
+  const Duration limit = options_->silence_limit;
+  const Duration silence = Clock::now() - heard_;
+  if (silence < ping_timeout) {
+    watch_->arm(ping_timeout - silence);
+    return;
+  }
+  if (pinging_ || (limit > Duration::zero() && silence > limit) || siblings_.replaced_at() > heard_) {
+    silent_ = true;
+    descriptor_->cancel();
+    return;
+  }
+  watch_->arm(kLookInterval);
+  siblings_.doubt();
 }
 
 /// Queues everything that goes out in one packet.
@@ -153,14 +239,20 @@ bool Connection::send(const Statement& statement, const Parameters& parameters, 
   if (!pipeline_) return send_query(statement, parameters);
 
   if (!PQenterPipelineMode(connection)) return false;
-  // The empty statement is the cheapest ping: no plan, no snapshot.
-  if (verify && !PQsendQueryParams(connection, "", 0, nullptr, nullptr, nullptr, nullptr, 1)) return false;
+  // Its answer comes before the query is begun, however long that takes.
+  if (verify && !(send_ping() && PQsendFlushRequest(connection))) return false;
   if (prepare && !PQsendPrepare(connection, statement.name, statement.sql, static_cast<int>(statement.types.size()),
                                 statement.types.data())) {
     return false;
   }
   preparing_ = bit;
   return send_query(statement, parameters) && PQpipelineSync(connection);
+}
+
+/// The empty statement: no plan, no snapshot.
+bool Connection::send_ping() {
+  pinging_ = true;
+  return PQsendQueryParams(connection_.get(), "", 0, nullptr, nullptr, nullptr, nullptr, 1) != 0;
 }
 
 bool Connection::send_query(const Statement& statement, const Parameters& parameters) {
@@ -176,7 +268,7 @@ bool Connection::send_query(const Statement& statement, const Parameters& parame
 
 Awaitable<bool> Connection::flush() {
   int left = PQflush(connection_.get());
-  while (left > 0) {
+  while (left > 0 && !silent_) {
     auto [error] = co_await descriptor_->async_wait(Descriptor::wait_write, kAsTuple);
     left = error ? -1 : PQflush(connection_.get());
   }
@@ -184,8 +276,13 @@ Awaitable<bool> Connection::flush() {
 }
 
 Awaitable<bool> Connection::consume_input() {
-  auto [error] = co_await descriptor_->async_wait(Descriptor::wait_read, kAsTuple);
-  co_return !error && PQconsumeInput(connection_.get()) != 0;
+  if (silent_) co_return false;
+  if (!holds_more(connection_.get())) {
+    auto [error] = co_await descriptor_->async_wait(Descriptor::wait_read, kAsTuple);
+    if (error) co_return false;
+  }
+  heard_ = Clock::now();
+  co_return PQconsumeInput(connection_.get()) != 0;
 }
 
 /// Owns `taken`. False: it was the end of the pipeline.
@@ -202,7 +299,9 @@ bool Connection::take(PGresult* taken, QueryResult& result) {
     case PGRES_COMMAND_OK:  // a preparation
       prepared_ |= preparing_;
       return true;
-    case PGRES_EMPTY_QUERY:       // a ping
+    case PGRES_EMPTY_QUERY:  // a ping
+      pinging_ = false;
+      return true;
     case PGRES_PIPELINE_ABORTED:  // follows an error that was seen
       return true;
     default: {
@@ -210,10 +309,40 @@ bool Connection::take(PGresult* taken, QueryResult& result) {
       // Without a code it is libpq's own: the connection is lost.
       result.sqlstate = sqlstate ? sqlstate : "08006";
       result.failure = classify(result.sqlstate);
+      read_only_ = read_only_ || result.sqlstate == kReadOnly;
       result.message = first_line(PQresultErrorMessage(taken));
       return true;
     }
   }
+}
+
+bool Connection::moved() const {
+  if (read_only_) return true;
+  if (wanted_ == Wanted::any) return false;
+  // PostgreSQL reports changes of these by itself, from release 14 on.
+  auto is = [this](const char* setting, std::string_view value) {
+    const char* reported = PQparameterStatus(connection_.get(), setting);
+    return reported && reported == value;
+  };
+  switch (wanted_) {
+    case Wanted::read_write:
+      return is("in_hot_standby", "on") || is("default_transaction_read_only", "on");
+    case Wanted::primary:
+      return is("in_hot_standby", "on");
+    case Wanted::standby:
+      return is("in_hot_standby", "off");
+    case Wanted::read_only:
+      return is("in_hot_standby", "off") && is("default_transaction_read_only", "off");
+    case Wanted::prefer_standby:
+    case Wanted::any:
+      break;
+  }
+  return false;
+}
+
+std::string Connection::server() const {
+  const char* address = PQhostaddr(connection_.get());
+  return std::string(address && *address ? address : PQhost(connection_.get())) + ' ' + PQport(connection_.get());
 }
 
 bool Connection::reusable() const {
@@ -224,30 +353,22 @@ bool Connection::reusable() const {
 void Connection::move_to(Executor executor) {
   if (executor == executor_) return;
   executor_ = executor;
+  watch_ = std::make_shared<Watch>(executor);
   descriptor_->release();
   descriptor_.emplace(executor_, PQsocket(connection_.get()));
 }
 
 /// The first time asks the server to stop; the second time gives the connection up.
 void Connection::interrupt() {
-  if (interrupted_) {
-    ::shutdown(PQsocket(connection_.get()), SHUT_RDWR);
-    return;
-  }
   // A cancel request can reach the server late and hit the next statement: this connection is not used again.
-  interrupted_ = true;
-  PGcancel* cancel = PQgetCancel(connection_.get());
-  if (!cancel) return;
-  asio::post(background_, [cancel] {
-    char message[256];
-    PQcancel(cancel, message, sizeof(message));
-    PQfreeCancel(cancel);
-  });
+  if (!std::exchange(interrupted_, true) && request_cancel(connection_.get())) return;
+  ::shutdown(PQsocket(connection_.get()), SHUT_RDWR);
 }
 
 void Connection::set_broken(QueryResult& result) {
   broken_ = true;
   result.failure = QueryFailure::broken;
+  if (silent_ && result.message.empty()) result.message = "no answer in time";
   if (result.message.empty()) result.message = first_line(PQerrorMessage(connection_.get()));
 }
 

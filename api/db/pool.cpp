@@ -1,6 +1,7 @@
 #include "api/db/pool.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <poll.h>
 #include <spdlog/spdlog.h>
@@ -17,7 +18,7 @@ constexpr Duration kWatchInterval = std::chrono::seconds(1);
 }  // namespace
 
 struct Lease::Entry : Slot {
-  Entry(Executor executor, asio::thread_pool& background) : connection(executor, background) {}
+  Entry(Executor executor, Siblings& siblings) : connection(executor, siblings) {}
   Connection connection;
 };
 
@@ -61,6 +62,7 @@ void Lease::reset() {
 Pool::Pool(std::vector<Executor> homes, ConnectOptions options, PoolSettings settings, bool echo)
     : homes_(std::move(homes)),
       options_(std::move(options)),
+      connector_(options_),
       policy_(settings),
       random_(std::random_device{}()),
       timer_(homes_.front()),
@@ -69,9 +71,8 @@ Pool::Pool(std::vector<Executor> homes, ConnectOptions options, PoolSettings set
   publish();
 }
 
-Pool::~Pool() {
-  background_.join();
-}
+/// Waits for nothing: what a frozen server or a slow look-up holds up is left behind.
+Pool::~Pool() = default;
 
 void Pool::start() {
   spillway::net::spawn_vital(homes_.front(), watch_idle(), "watching idle database connections");
@@ -159,15 +160,21 @@ bool Pool::refused() const {
 }
 
 void Pool::give_back(Lease::Entry& entry) {
-  const Returned how = entry.connection.broken()     ? Returned::broken
-                       : entry.connection.reusable() ? Returned::clean
-                                                     : Returned::discard;
+  const Connection& connection = entry.connection;
+  const Returned how = connection.silent()     ? Returned::silent
+                       : connection.broken()   ? Returned::broken
+                       : connection.moved()    ? Returned::moved
+                       : connection.reusable() ? Returned::clean
+                                               : Returned::discard;
   echo(how == Returned::clean    ? "return"
+       : how == Returned::silent ? "return silent"
        : how == Returned::broken ? "return broken"
+       : how == Returned::moved  ? "return moved"
                                  : "return to discard",
-       entry.connection);
+       connection);
   const int home = entry.home;
   Lock lock(mutex_);
+  silence_found_ = silence_found_ || how == Returned::silent;
   policy_.give_back(entry, how, Clock::now());
   act(std::move(lock), home);
 }
@@ -181,12 +188,13 @@ void Pool::abandon(Waiting& waiter) {
 }
 
 Awaitable<> Pool::open_one(int home) {
-  auto entry = std::make_unique<Lease::Entry>(homes_[static_cast<std::size_t>(home)], background_);
+  const Executor executor = homes_[static_cast<std::size_t>(home)];
+  auto entry = std::make_unique<Lease::Entry>(executor, static_cast<Siblings&>(*this));
   entry->home = home;
   const Time start = Clock::now();
-  const bool open = co_await entry->connection.connect(options_);
-  const ConnectError failure = open ? ConnectError() : entry->connection.connect_error();
-  const std::string& error = failure.message;
+  ConnectError failure;
+  const bool open = co_await connector_.connect(entry->connection, executor, failure);
+  const std::string error = open ? std::string() : failure.message;
   if (open) echo("open", entry->connection);
 
   Lock lock(mutex_);
@@ -198,16 +206,41 @@ Awaitable<> Pool::open_one(int home) {
     }
     last_error_ = error;
   }
-  refused_ = failure.permanent;
+  refused_ = !open && failure.permanent;
   if (open) {
+    // Where there can be only one, and this is another, the older connections lead to one that it no longer is.
+    std::string server = entry->connection.server();
+    if (is_only_one(options_.wanted) && !server_.empty() && server != server_) {
+      spdlog::info("the database is now at {}", server);
+      policy_.retire(Clock::now());
+    }
+    server_ = std::move(server);
     Slot& slot = *entry;
     entries_.push_back(std::move(entry));
     const Time now = Clock::now();
+    if (std::exchange(silence_found_, false)) replaced_at_.store(now, std::memory_order_relaxed);
     policy_.opened(slot, now - start, now);
   } else {
     const double jitter = std::uniform_real_distribution<>()(random_);
     policy_.open_failed(Clock::now(), jitter);
   }
+  act(std::move(lock), home);
+}
+
+void Pool::doubt() {
+  Lock lock(mutex_);
+  policy_.doubt(Clock::now());
+  act(std::move(lock), 0);
+}
+
+/// Pings an idle connection that may be silent. On the thread of its home.
+Awaitable<> Pool::check(Lease::Entry& entry) {
+  const bool alive = co_await entry.connection.ping();
+  const int home = entry.home;
+  Lock lock(mutex_);
+  silence_found_ = silence_found_ || entry.connection.silent();
+  if (alive && entry.connection.moved()) policy_.retire(Clock::now());
+  policy_.checked(entry, alive, Clock::now());
   act(std::move(lock), home);
 }
 
@@ -238,7 +271,9 @@ Awaitable<> Pool::watch_idle() {
 /// nobody's, where nothing can be decided for it).
 void Pool::act(Lock lock, int home) {
   std::vector<std::unique_ptr<Lease::Entry>> closing;
+  std::vector<Lease::Entry*> checking;
   std::vector<Waiting*> decided;
+  while (Slot* slot = policy_.next_to_check()) checking.push_back(static_cast<Lease::Entry*>(slot));
   while (Slot* slot = policy_.next_to_close()) {
     auto it = std::find_if(entries_.begin(), entries_.end(), [slot](const auto& entry) { return entry.get() == slot; });
     closing.push_back(std::move(*it));
@@ -254,6 +289,9 @@ void Pool::act(Lock lock, int home) {
   for (auto& entry : closing) echo("close", entry->connection);
   closing.clear();
   for (Waiting* waiter : decided) asio::dispatch(waiter->timer.get_executor(), [waiter] { waiter->wake(); });
+  for (Lease::Entry* entry : checking) {
+    spillway::net::spawn_vital(homes_[static_cast<std::size_t>(entry->home)], check(*entry), "checking a connection");
+  }
   for (int i = 0; i < opens; ++i) {
     spillway::net::spawn_vital(homes_[static_cast<std::size_t>(home)], open_one(home), "opening a database connection");
   }

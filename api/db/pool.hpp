@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "api/db/connection.hpp"
+#include "api/db/connector.hpp"
 #include "api/db/pool_policy.hpp"
 #include "api/executor.hpp"
 #include "api/interrupt.hpp"
@@ -57,7 +58,7 @@ struct Checkout {
 /// Carries out what PoolPolicy decides: one pool for all workers, its limits exact across them. A mutex serialises the
 /// decisions; it is never held across I/O, and with one worker it is never contended. A connection follows its lease
 /// to another worker's event loop, those that already are there are taken first.
-class Pool {
+class Pool : private Siblings {
  public:
   /// `homes`: the workers' executors; a `home` below is an index into it. The first also runs the pool's timers.
   Pool(std::vector<Executor> homes, ConnectOptions options, PoolSettings settings, bool echo);
@@ -89,7 +90,10 @@ class Pool {
 
   void give_back(Lease::Entry& entry);
   void abandon(Waiting& waiter);
+  void doubt() override;
+  Time replaced_at() const override { return replaced_at_.load(std::memory_order_relaxed); }
   Awaitable<> open_one(int home);
+  Awaitable<> check(Lease::Entry& entry);
   Awaitable<> watch_idle();
   void act(Lock lock, int home);
   void publish();
@@ -99,19 +103,22 @@ class Pool {
 
   const std::vector<Executor> homes_;
   const ConnectOptions options_;
-  asio::thread_pool background_{1};  ///< sends cancel requests
+  Connector connector_;
 
   mutable std::mutex mutex_;
   PoolPolicy policy_;                                   // guarded by mutex_
   std::vector<std::unique_ptr<Lease::Entry>> entries_;  // guarded by mutex_
   std::minstd_rand random_;                             // guarded by mutex_
   std::string last_error_;                              // guarded by mutex_
+  std::string server_;                                  // guarded by mutex_; that the last one was opened to
   bool refused_ = false;                                // guarded by mutex_
+  bool silence_found_ = false;                          // guarded by mutex_; no fresh connection was opened since
   std::optional<Time> armed_for_;                       // guarded by mutex_
   bool closed_ = false;                                 // guarded by mutex_
   Timer timer_;                                         // on the thread of homes_[0]
   Timer watch_timer_;                                   // on the thread of homes_[0]
   std::atomic<bool> echo_;
+  std::atomic<Time> replaced_at_{Time::min()};  ///< see Siblings
 
   // What `gauges` reads, written under the mutex.
   std::atomic<std::uint64_t> shape_{0};  ///< size, overflow, checked_in, waiters: 16 bits each

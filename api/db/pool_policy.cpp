@@ -56,12 +56,9 @@ void PoolPolicy::give_back(Slot& slot, Returned how, Time now) {
     return;
   }
   to_close_.push_back(slot);
-  if (how == Returned::broken) {
-    ++errors_;
-    suspect_since_ = now;
-    // Find out by ourselves whether the database is still there, also when nobody asks.
-    probe_wanted_ = true;
-  }
+  if (how == Returned::broken || how == Returned::silent) suspect(now);
+  if (how == Returned::silent) check_idle(now);
+  if (how == Returned::moved && slot.generation == generation_) retire(now);
   plan_opens(now);
 }
 
@@ -74,6 +71,7 @@ void PoolPolicy::opened(Slot& slot, Duration took, Time now) {
   probe_wanted_ = false;
   ever_opened_ = true;
   slot.opened = slot.last_used = now;
+  slot.generation = generation_;
   place(slot, now);
 }
 
@@ -82,7 +80,10 @@ void PoolPolicy::open_failed(Time now, double jitter) {
   ++errors_;
   ++failures_;
   retry_at_ = now + backoff(failures_, jitter);
-  probe_wanted_ = true;
+  // A server at its limit of connections is not asked again and again while those that are open work. Whether they do
+  // is found out here if nobody uses them.
+  probe_wanted_ = established() == 0;
+  check_idle(now);
   // With a connection in use or another attempt under way there is still something to wait for.
   if (open() == 0) fail_all(PoolFailure::unreachable);
   plan_opens(now);
@@ -91,8 +92,30 @@ void PoolPolicy::open_failed(Time now, double jitter) {
 void PoolPolicy::lost(Slot& slot, Time now) {
   idle_.erase(slot);
   to_close_.push_back(slot);
-  ++errors_;
-  suspect_since_ = now;
+  suspect(now);
+  plan_opens(now);
+}
+
+void PoolPolicy::doubt(Time now) {
+  check_idle(now);
+}
+
+void PoolPolicy::checked(Slot& slot, bool alive, Time now) {
+  --checking_;
+  if (alive) {
+    slot.last_used = now;
+    place(slot, now);
+    return;
+  }
+  to_close_.push_back(slot);
+  suspect(now);
+  plan_opens(now);
+}
+
+void PoolPolicy::retire(Time now) {
+  ++generation_;
+  while (Slot* slot = idle_.pop_front()) to_close_.push_back(*slot);
+  // Find the other server at once, also when nobody asks.
   probe_wanted_ = true;
   plan_opens(now);
 }
@@ -102,7 +125,7 @@ void PoolPolicy::tick(Time now) {
     if (waiter->since + settings_.timeout > now) break;
     waiters_.erase(*waiter);
     // Say what is wrong: a pool that cannot open anything is not merely busy.
-    fail(*waiter, in_use_ == 0 && failures_ > 0 ? PoolFailure::unreachable : PoolFailure::timeout);
+    fail(*waiter, established() == 0 && failures_ > 0 ? PoolFailure::unreachable : PoolFailure::timeout);
   }
   plan_opens(now);
 }
@@ -149,19 +172,21 @@ PoolGauges PoolPolicy::gauges() const {
   const int connecting = std::min(opening_, waiting);
   PoolGauges gauges;
   gauges.size = settings_.size;
-  gauges.overflow = std::max(0, open() - settings_.size);
-  gauges.checked_in = gauges.total() - in_use_ - connecting;
+  // A pool that has become smaller shows no more than it may have: beyond that nobody can use anything anyway.
+  gauges.overflow = std::clamp(open() - settings_.size, 0, settings_.max_overflow);
+  gauges.checked_in = std::max(0, gauges.total() - in_use_ - connecting);
   gauges.capacity = settings_.capacity();
   gauges.waiters = waiting - connecting;
   gauges.connection_errors = errors_;
-  gauges.reachable = ever_opened_ && failures_ == 0;
+  gauges.reachable = ever_opened_ && (failures_ == 0 || established() > 0);
   return gauges;
 }
 
 /// A connection has become free: to the first in line, to the idle ones, or closed.
 void PoolPolicy::place(Slot& slot, Time now) {
-  if (closing_ || open() + 1 > settings_.capacity()) {
+  if (closing_ || slot.generation != generation_ || open() + 1 > settings_.capacity()) {
     to_close_.push_back(slot);
+    plan_opens(now);
     return;
   }
   if (waiters_.empty()) {
@@ -188,8 +213,7 @@ void PoolPolicy::grant(Waiter& waiter, Slot& slot, bool reused, Time now) {
   waiter.state = Waiter::State::granted;
   waiter.slot = &slot;
   waiter.reused = reused;
-  waiter.verify =
-      settings_.pre_ping && reused && (now - slot.last_used >= kTrustedFor || slot.last_used <= suspect_since_);
+  waiter.verify = reused && doubtful(slot, now);
 }
 
 void PoolPolicy::fail(Waiter& waiter, PoolFailure failure) {
@@ -219,6 +243,32 @@ Slot* PoolPolicy::take_idle(int home, Time now) {
 
 bool PoolPolicy::expired(const Slot& slot, Time now) const {
   return settings_.recycle > Duration::zero() && now - slot.opened >= settings_.recycle;
+}
+
+/// It may have gone stale while it rested: to be pinged before it is trusted.
+bool PoolPolicy::doubtful(const Slot& slot, Time now) const {
+  return settings_.pre_ping && (now - slot.last_used >= kTrustedFor || slot.last_used <= suspect_since_);
+}
+
+/// Takes out the idle connections that may be silent, to be pinged all at once: one after the other, by those who need
+/// them, would take each of these the time of a ping.
+void PoolPolicy::check_idle(Time now) {
+  for (Slot* slot = idle_.front(); slot;) {
+    Slot* next = slot->next();
+    if (doubtful(*slot, now)) {
+      idle_.erase(*slot);
+      to_check_.push_back(*slot);
+      ++checking_;
+    }
+    slot = next;
+  }
+}
+
+/// One was lost: so may be the others. Finds out whether the database is still there, also when nobody asks.
+void PoolPolicy::suspect(Time now) {
+  ++errors_;
+  suspect_since_ = now;
+  probe_wanted_ = true;
 }
 
 /// Halves it for each half-life without an opening; few rounds, since it ends at the least.

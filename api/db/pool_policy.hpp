@@ -34,9 +34,11 @@ inline constexpr Duration kMaxBackoff = std::chrono::milliseconds(250);
 
 /// A connection as the policy sees it. The driver owns it, from `opened` until `next_to_close` hands it back.
 struct Slot : Linked<Slot> {
-  int home = 0;      ///< the driver's hint: prefer this slot for waiters with the same `home`
-  Time opened{};     ///< written by the policy
-  Time last_used{};  ///< written by the policy
+  int home = 0;  ///< the driver's hint: prefer this slot for waiters with the same `home`
+  // Written by the policy:
+  Time opened{};
+  Time last_used{};
+  int generation = 0;
 };
 
 enum class PoolFailure : std::uint8_t {
@@ -62,23 +64,26 @@ enum class Returned : std::uint8_t {
   clean,    ///< idle, outside any transaction: fit for the next
   discard,  ///< works perhaps, but its state is unknown
   broken,   ///< the connection is lost: others opened before may be, too
+  silent,   ///< no answer in time. Who uses another silent one waits as long: the idle ones are checked at once
+  moved,    ///< the server is no longer one that is wanted (a primary): the other connections lead there, too
 };
 
 struct PoolGauges {
   int size = 0;
-  int overflow = 0;
-  int checked_in = 0;
+  int overflow = 0;    ///< 0 to `max_overflow`, also while a smaller pool waits for what it has too many of
+  int checked_in = 0;  ///< never negative
   int capacity = 0;
   int waiters = 0;
   std::int64_t connection_errors = 0;  ///< failed openings and lost connections, since the start
-  bool reachable = false;              ///< the last attempt to open a connection succeeded
+  bool reachable = false;              ///< a connection is open, or the last attempt to open one succeeded
   int total() const { return size + overflow; }
   int in_use() const { return total() - checked_in; }
 };
 
 /// Decides who gets which connection and when one is opened or closed, with the semantics of SQLAlchemy's QueuePool.
 /// Pure: no I/O, no clock, no lock, no randomness. Events come with `now`; what they lead to is fetched afterwards
-/// with `take_opens`, `next_decided` and `next_to_close`. Not thread-safe: the driver serialises calls.
+/// with `take_opens`, `next_decided`, `next_to_check` and `next_to_close`. Not thread-safe: the driver serialises
+/// calls.
 ///
 /// Invariants, whatever the order of events:
 ///  - open and opening connections never exceed the capacity (after a shrink: never grow while above it);
@@ -105,6 +110,12 @@ class PoolPolicy {
   void open_failed(Time now, double jitter);
   /// An idle connection turned out to be closed by the other side.
   void lost(Slot& slot, Time now);
+  /// A query has had no answer for long: are the idle connections silent, too?
+  void doubt(Time now);
+  /// What came of a check that `next_to_check` asked for.
+  void checked(Slot& slot, bool alive, Time now);
+  /// Connections opened so far are not used again: the server that is wanted is another one now.
+  void retire(Time now);
   /// Time has passed. Due at `next_deadline`.
   void tick(Time now);
   /// New settings keep all state. Connections that are too many are closed at once if idle, else when they return.
@@ -116,6 +127,8 @@ class PoolPolicy {
   int take_opens();
   /// The next waiter whose wait has ended, in order of decision, or null. Those decided within `acquire` are not here.
   Waiter* next_decided() { return decided_.pop_front(); }
+  /// The next slot to ping, or null. Nobody else gets it until `checked`.
+  Slot* next_to_check() { return to_check_.pop_front(); }
   /// The next slot to close and destroy, or null.
   Slot* next_to_close() { return to_close_.pop_front(); }
   /// When `tick` has something to do; nothing: no need.
@@ -129,13 +142,17 @@ class PoolPolicy {
   bool empty() const { return open() == 0; }
 
  private:
-  int open() const { return static_cast<int>(idle_.size()) + in_use_ + opening_; }
+  int established() const { return static_cast<int>(idle_.size()) + in_use_ + checking_; }
+  int open() const { return established() + opening_; }
   void place(Slot& slot, Time now);
   void grant(Waiter& waiter, Slot& slot, bool reused, Time now);
   void fail(Waiter& waiter, PoolFailure failure);
   void fail_all(PoolFailure failure);
   Slot* take_idle(int home, Time now);
   bool expired(const Slot& slot, Time now) const;
+  bool doubtful(const Slot& slot, Time now) const;
+  void check_idle(Time now);
+  void suspect(Time now);
   void fade_patience(Time now);
   void plan_opens(Time now);
 
@@ -143,8 +160,10 @@ class PoolPolicy {
   List<Slot> idle_;  ///< most recently used first
   List<Waiter> waiters_;
   List<Waiter> decided_;
+  List<Slot> to_check_;
   List<Slot> to_close_;
   int in_use_ = 0;
+  int checking_ = 0;  ///< being pinged, or in `to_check_`
   int opening_ = 0;
   int opens_due_ = 0;                      ///< of `opening_`: not yet taken by the driver
   Duration patience_ = kOverflowPatience;  ///< of waiters, before an overflow connection is opened
@@ -152,6 +171,7 @@ class PoolPolicy {
   int failures_ = 0;                       ///< consecutive failed openings
   Time retry_at_{};                        ///< no opening before, while `failures_` > 0
   Time suspect_since_ = Time::min();       ///< connections not used since are verified
+  int generation_ = 0;                     ///< slots of older ones are closed
   bool probe_wanted_ = false;
   bool ever_opened_ = false;
   bool closing_ = false;

@@ -18,7 +18,7 @@ RUN deploy/dev/npm.sh && cmake --preset release >/dev/null \
 FROM ${BASE}
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      libyaml-cpp0.7 libspdlog1.10 libpq5 libsodium23 libjwt0 \
+      libyaml-cpp0.7 libspdlog1.10 libpq5 libssl3 libsodium23 libjwt0 \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
  && groupadd --gid 10001 spillway && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin spillway \
  && install -d -o 10001 -g 10001 /run/app

@@ -19,6 +19,7 @@ struct Scene {
   int pending_opens = 0;  ///< asked for, not answered
   int closed = 0;
   std::vector<Waiter*> decided;
+  std::deque<Slot*> checks;  ///< asked for, not answered
 
   void settle() {
     while (Slot* slot = policy.next_to_close()) {
@@ -26,6 +27,7 @@ struct Scene {
       ++closed;
     }
     while (Waiter* waiter = policy.next_decided()) decided.push_back(waiter);
+    while (Slot* slot = policy.next_to_check()) checks.push_back(slot);
     pending_opens += policy.take_opens();
   }
   Waiter::State acquire(Waiter& waiter) {
@@ -45,6 +47,13 @@ struct Scene {
     REQUIRE(pending_opens > 0);
     --pending_opens;
     policy.open_failed(now, jitter);
+    settle();
+  }
+  void finish_check(bool alive) {
+    REQUIRE_FALSE(checks.empty());
+    Slot* slot = checks.front();
+    checks.pop_front();
+    policy.checked(*slot, alive, now);
     settle();
   }
   void give_back(Waiter& waiter, Returned how = Returned::clean) {

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <memory>
+
+#include "api/clock.hpp"
+#include "api/executor.hpp"
+
+namespace api::db {
+
+using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
+
+/// Waits for the descriptor to become ready. False: not before the deadline. It must live that long.
+inline Awaitable<bool> wait_until(Descriptor& descriptor, Descriptor::wait_type what, Time deadline) {
+  Timer timer(descriptor.get_executor(), deadline);
+  // The timer's handler may run after the end of this coroutine; then `waiting` is gone.
+  const auto waiting = std::make_shared<Descriptor*>(&descriptor);
+  timer.async_wait([weak = std::weak_ptr(waiting)](boost::system::error_code error) {
+    const auto alive = weak.lock();
+    if (!error && alive) (*alive)->cancel();
+  });
+  auto [error] = co_await descriptor.async_wait(what, kAsTuple);
+  co_return !error;
+}
+
+}  // namespace api::db

@@ -1,0 +1,202 @@
+// What the pool makes of connections that go silent, of a server that is full, and of one that is another now.
+
+#include <array>
+
+#include <doctest/doctest.h>
+
+#include "tests/unit/api/pool_policy_scene.hpp"
+
+namespace api::db {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Fills `scene` with idle connections.
+template <std::size_t kCount>
+void fill(Scene& scene) {
+  std::array<Waiter, kCount> users;
+  for (Waiter& user : users) scene.take(user);
+  for (Waiter& user : users) scene.give_back(user);
+}
+
+TEST_CASE(
+    "A silent connection makes the idle ones suspect: all are checked at once, and who asks meanwhile gets none") {
+  Scene scene(small(4, 2));
+  fill<4>(scene);
+  scene.pass(10s);
+  Waiter first, second;
+  scene.acquire(first);
+  CHECK(first.verify);
+  scene.give_back(first, Returned::silent);
+  CHECK(scene.closed == 1);
+  CHECK(scene.checks.size() == 3);
+  CHECK(scene.policy.first_idle() == nullptr);
+  CHECK(scene.pending_opens == 1);  // nobody waits, still a fresh one is opened
+  CHECK(scene.policy.gauges().in_use() == 0);
+
+  CHECK(scene.acquire(second) == Waiter::State::waiting);
+  scene.open_one();
+  CHECK(second.state == Waiter::State::granted);
+  CHECK_FALSE(second.reused);
+
+  SUBCASE("those that are silent, too, are replaced as they are needed") {
+    while (!scene.checks.empty()) scene.finish_check(false);
+    CHECK(scene.closed == 4);
+    CHECK(scene.policy.gauges().connection_errors == 4);
+    CHECK(scene.policy.gauges().reachable);
+  }
+  SUBCASE("those that answer are used again, without another ping") {
+    scene.pass(1ms);
+    while (!scene.checks.empty()) scene.finish_check(true);
+    CHECK(scene.closed == 1);
+    Waiter third;
+    CHECK(scene.acquire(third) == Waiter::State::granted);
+    CHECK(third.reused);
+    CHECK_FALSE(third.verify);
+  }
+  SUBCASE("one that answers goes to who waits") {
+    Waiter waiting[3];
+    for (Waiter& waiter : waiting) scene.acquire(waiter);
+    scene.finish_check(true);
+    CHECK(waiting[0].state == Waiter::State::granted);
+    CHECK(waiting[1].state == Waiter::State::waiting);
+  }
+}
+
+TEST_CASE("A query without an answer for long has the idle connections checked that have rested") {
+  Scene scene(small(3, 0));
+  fill<3>(scene);
+  Waiter user;
+  scene.acquire(user);
+  scene.policy.doubt(scene.now + kTrustedFor - 1ms);
+  scene.settle();
+  CHECK(scene.checks.empty());
+  scene.pass(kTrustedFor);
+  scene.policy.doubt(scene.now);
+  scene.settle();
+  CHECK(scene.checks.size() == 2);
+  while (!scene.checks.empty()) scene.finish_check(true);
+  scene.policy.doubt(scene.now);
+  scene.settle();
+  CHECK(scene.checks.empty());
+  CHECK(scene.policy.gauges().connection_errors == 0);
+}
+
+TEST_CASE("Without pre-ping nothing is checked") {
+  PoolSettings settings = small(2, 0);
+  settings.pre_ping = false;
+  Scene scene(settings);
+  fill<2>(scene);
+  scene.pass(10s);
+  Waiter user;
+  scene.acquire(user);
+  scene.give_back(user, Returned::silent);
+  CHECK(scene.checks.empty());
+  CHECK(scene.policy.first_idle() != nullptr);
+}
+
+TEST_CASE("A server at its limit of connections is reachable as long as one is open, and is not asked for nothing") {
+  Scene scene(small(1, 1));
+  Waiter holder, waiting;
+  scene.take(holder);
+  scene.acquire(waiting);
+  scene.pass(kOverflowPatience);
+  scene.fail_one();
+  CHECK(scene.policy.gauges().reachable);
+  CHECK(scene.policy.gauges().connection_errors == 1);
+  scene.give_back(holder);
+  CHECK(waiting.state == Waiter::State::granted);
+  scene.give_back(waiting);
+  scene.pass(1h);
+  CHECK(scene.pending_opens == 0);
+  CHECK_FALSE(scene.policy.next_deadline());
+  CHECK(scene.policy.gauges().reachable);
+
+  // The last one goes, and none can be opened.
+  scene.policy.lost(*scene.policy.first_idle(), scene.now);
+  scene.settle();
+  scene.fail_one();
+  CHECK_FALSE(scene.policy.gauges().reachable);
+}
+
+TEST_CASE("While none can be opened, idle ones that have rested are checked: without them nothing is reachable") {
+  Scene scene(small(2, 0));
+  fill<2>(scene);
+  scene.pass(10s);
+  scene.policy.lost(*scene.policy.first_idle(), scene.now);
+  scene.settle();
+  scene.fail_one();
+  CHECK(scene.policy.gauges().reachable);
+  REQUIRE(scene.checks.size() == 1);
+  scene.finish_check(false);
+  CHECK_FALSE(scene.policy.gauges().reachable);
+  scene.pass(kMaxBackoff);
+  CHECK(scene.pending_opens == 1);
+}
+
+TEST_CASE("Once the server has moved, no older connection is used again") {
+  Scene scene(small(3, 1));
+  Waiter first, second, waiting;
+  scene.take(first);
+  scene.take(second);
+  Waiter third;
+  scene.take(third);
+  scene.give_back(third);
+  scene.give_back(first, Returned::moved);
+  CHECK(scene.closed == 2);  // it and the idle one
+  CHECK(scene.pending_opens == 1);
+  CHECK(scene.policy.gauges().connection_errors == 0);
+  scene.acquire(waiting);
+  scene.give_back(second);
+  CHECK(scene.closed == 3);
+  CHECK(waiting.state == Waiter::State::waiting);
+  scene.open_one();
+  CHECK(waiting.state == Waiter::State::granted);
+  CHECK_FALSE(waiting.reused);
+
+  // Of the new ones nothing is lost by an old one that says the same late.
+  scene.give_back(waiting);
+  CHECK(scene.policy.first_idle() != nullptr);
+
+  SUBCASE("one that was being checked is closed, too") {
+    scene.pass(10s);
+    scene.policy.doubt(scene.now);
+    scene.settle();
+    scene.policy.retire(scene.now);
+    scene.settle();
+    scene.finish_check(true);
+    CHECK(scene.closed == 4);
+  }
+}
+
+TEST_CASE("A pool that has become smaller shows at most 100 % in use, and converges under unbroken load") {
+  Scene scene(small(4, 4));
+  std::array<Waiter, 8> users;
+  for (Waiter& user : users) scene.take(user);
+  scene.policy.configure(small(2, 1), scene.now);
+  scene.settle();
+  for (int round = 0; round < 20; ++round) {
+    for (Waiter& user : users) {
+      if (user.state == Waiter::State::granted) scene.give_back(user);
+      if (user.state == Waiter::State::fresh) scene.acquire(user);
+      scene.pass(kOverflowPatience);
+      while (scene.pending_opens > 0) scene.open_one();
+      const PoolGauges gauges = scene.policy.gauges();
+      REQUIRE(gauges.in_use() <= gauges.capacity);
+      REQUIRE(gauges.overflow <= 1);
+      REQUIRE(gauges.checked_in >= 0);
+    }
+  }
+  CHECK(static_cast<int>(scene.slots.size()) - scene.closed == 3);
+  for (Waiter& user : users) {
+    if (user.state == Waiter::State::granted) scene.give_back(user);
+  }
+  scene.pass(1h);
+  for (Waiter& user : users) {
+    if (user.state == Waiter::State::granted) scene.give_back(user);
+  }
+  CHECK(static_cast<int>(scene.slots.size()) - scene.closed <= 2);
+}
+
+}  // namespace
+}  // namespace api::db
