@@ -3,6 +3,7 @@
 #include <array>
 #include <future>
 
+#include <netinet/in.h>
 #include <unistd.h>
 
 #include "tests/integration/api/database.hpp"
@@ -15,6 +16,7 @@ struct Relay::Link {
   explicit Link(Stream::socket socket) : client(std::move(socket)), server(client.get_executor()) {}
   Stream::socket client;
   Stream::socket server;
+  bool silent = false;
 
   void close() {
     boost::system::error_code ignored;
@@ -23,11 +25,11 @@ struct Relay::Link {
   }
 };
 
-Relay::Relay() {
+Relay::Relay(Place place, const std::string& host) : place_(place) {
   const Database& database = Database::shared();
   const std::string name = "/.s.PGSQL." + database.port();
   path_ = folder_.path() + name;
-  target_ = database.host() + name;
+  target_ = (host.empty() ? database.host() : host) + name;
   listen();
   thread_ = std::thread([this] {
     auto work = asio::make_work_guard(loop_);
@@ -42,7 +44,8 @@ Relay::~Relay() {
 }
 
 std::string Relay::url() const {
-  return Database::shared().url_through(folder_.path());
+  if (place_ == Place::folder) return Database::shared().url_through(folder_.path());
+  return Database::shared().url_through("127.0.0.1") + " port=" + std::to_string(port_);
 }
 
 void Relay::on_loop(std::function<void()> action) {
@@ -71,6 +74,15 @@ void Relay::hang() {
   on_loop([this] { hanging_ = true; });
 }
 
+void Relay::silence() {
+  on_loop([this] {
+    for (const auto& link : links_) {
+      if (!link->silent) ++silent_;
+      link->silent = true;
+    }
+  });
+}
+
 void Relay::restore() {
   on_loop([this] {
     hanging_ = false;
@@ -80,8 +92,18 @@ void Relay::restore() {
 }
 
 void Relay::listen() {
-  acceptor_.open();
-  acceptor_.bind(Stream::endpoint(path_));
+  if (place_ == Place::folder) {
+    const asio::local::stream_protocol::endpoint endpoint(path_);
+    acceptor_.open(endpoint.protocol());
+    acceptor_.bind(endpoint);
+  } else {
+    const asio::ip::tcp::endpoint endpoint(asio::ip::address_v4::loopback(), static_cast<unsigned short>(port_));
+    acceptor_.open(endpoint.protocol());
+    acceptor_.set_option(asio::socket_base::reuse_address(true));
+    acceptor_.bind(endpoint);
+    const Stream::endpoint bound = acceptor_.local_endpoint();
+    port_ = ntohs(reinterpret_cast<const sockaddr_in*>(bound.data())->sin_port);
+  }
   acceptor_.listen();
   accept();
 }
@@ -99,10 +121,11 @@ asio::awaitable<void> Relay::serve(std::shared_ptr<Link> link) {
   ++open_;
   ++opened_;
   boost::system::error_code error;
-  link->server.connect(Stream::endpoint(target_), error);
+  link->server.connect(asio::local::stream_protocol::endpoint(target_), error);
   asio::co_spawn(loop_, pump(link, link->server, link->client), asio::detached);
   co_await pump(link, link->client, link->server);
   links_.erase(link);
+  if (link->silent) --silent_;
   --open_;
 }
 
@@ -112,6 +135,7 @@ asio::awaitable<void> Relay::pump(std::shared_ptr<Link> link, Stream::socket& fr
   for (;;) {
     auto [error, count] = co_await from.async_read_some(asio::buffer(bytes), kToken);
     if (error) break;
+    if (link->silent) continue;
     while (hanging_) co_await restored_.async_wait(kToken);
     auto [failure, written] = co_await asio::async_write(to, asio::buffer(bytes.data(), count), kToken);
     if (failure) break;

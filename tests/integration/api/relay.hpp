@@ -16,7 +16,10 @@ namespace api::test {
 /// and as often as a test likes.
 class Relay {
  public:
-  Relay();
+  enum class Place { folder, loopback };  ///< a unix socket in a folder of its own, or 127.0.0.1 with a free port
+
+  /// In front of the server whose socket is in folder `host`; empty: of the shared one.
+  explicit Relay(Place place = Place::folder, const std::string& host = {});
   ~Relay();
 
   /// Of the shared test database, through here.
@@ -27,14 +30,19 @@ class Relay {
   void refuse();
   /// New connections are taken and nothing comes of them; in open ones, nothing moves any more.
   void hang();
+  /// Open connections forget each other: what either side sends gets lost. New ones work.
+  void silence();
   /// As it should be. What hung goes on.
   void restore();
   int open() const { return open_; }
   int opened() const { return opened_; }
+  int silent() const { return silent_; }  ///< of the open ones
+  int port() const { return port_; }
+  const std::string& folder() const { return folder_.path(); }
 
  private:
   struct Link;
-  using Stream = boost::asio::local::stream_protocol;
+  using Stream = boost::asio::generic::stream_protocol;
 
   void listen();
   void accept();
@@ -43,15 +51,18 @@ class Relay {
   boost::asio::awaitable<void> pump(std::shared_ptr<Link> link, Stream::socket& from, Stream::socket& to);
 
   Folder folder_;
+  const Place place_;
   std::string path_;
   std::string target_;
   boost::asio::io_context loop_;
-  Stream::acceptor acceptor_{loop_};
+  boost::asio::basic_socket_acceptor<Stream> acceptor_{loop_};
   boost::asio::steady_timer restored_{loop_, boost::asio::steady_timer::time_point::max()};
   std::set<std::shared_ptr<Link>> links_;
   bool hanging_ = false;
   std::atomic<int> open_{0};
   std::atomic<int> opened_{0};
+  std::atomic<int> silent_{0};
+  int port_ = 0;
   std::thread thread_;
 };
 

@@ -4,9 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
-#include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <thread>
 #include <vector>
 
@@ -14,6 +12,7 @@
 
 #include "tests/integration/api/client.hpp"
 #include "tests/integration/api/database.hpp"
+#include "tests/integration/api/own_postgres.hpp"
 #include "tests/integration/api/program.hpp"
 
 namespace api::test {
@@ -24,49 +23,6 @@ using Clock = std::chrono::steady_clock;
 namespace json = boost::json;
 
 constexpr int kUsers = 8;
-
-std::string postgres_script() {
-  return std::filesystem::path(__FILE__).parent_path() / "../../../deploy/dev/postgres.sh";
-}
-
-/// A PostgreSQL of this test's own, made by the script that developers use.
-class OwnPostgres {
- public:
-  OwnPostgres() {
-    // User postgres passes through when root calls.
-    std::filesystem::permissions(folder_.path(), std::filesystem::perms(0711));
-    start();
-  }
-  ~OwnPostgres() { (void)!std::system(command("remove").c_str()); }
-
-  void start() const { REQUIRE(std::system(command("start").c_str()) == 0); }
-  std::string url() const { return output("url"); }
-
-  /// The postmaster ends, at once; SIGQUIT is what an immediate stop sends it.
-  void end(int signal) const {
-    const pid_t pid = std::stoi(output("pid"));
-    REQUIRE(::kill(pid, signal) == 0);
-    REQUIRE(eventually([pid] { return ::kill(pid, 0) != 0; }));
-  }
-
- private:
-  std::string command(const std::string& verb) const {
-    return "SPILLWAY_POSTGRES_SETTINGS='fsync = off' setsid -w " + postgres_script() + " " + verb + " " +
-           folder_.path("postgres");
-  }
-
-  std::string output(const std::string& verb) const {
-    std::FILE* pipe = ::popen(command(verb).c_str(), "r");
-    REQUIRE(pipe != nullptr);
-    char line[512] = "";
-    CHECK(std::fgets(line, sizeof(line), pipe) != nullptr);
-    REQUIRE(::pclose(pipe) == 0);
-    const std::string text = line;
-    return text.substr(0, text.find('\n'));
-  }
-
-  Folder folder_;
-};
 
 bool at_rest(int port) {
   const json::value health = Client(port).request("GET", "/health").json();
@@ -80,8 +36,7 @@ TEST_CASE("PostgreSQL dies under load, again and again: no slot leaks, none is d
   const int restarts = wanted ? std::stoi(wanted) : 4;
   OwnPostgres postgres;
   const std::string config = "database: {url: \"" + postgres.url() + "\", pool_size: 4, max_overflow: 2}\n";
-  REQUIRE(Program(Start{config, {"migrate"}, {}, {}}).wait() == 0);
-  REQUIRE(Program(Start{config, {"seed-demo", "--scholarships", "500"}, {}, {}}).wait() == 0);
+  postgres.fill();
   Program api(config);
   api.await_ready();
   Client client(api.port());

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tests/integration/api/program.hpp"
+
+namespace api::test {
+
+/// A PostgreSQL of a test's own, made by the script that developers use.
+class OwnPostgres {
+ public:
+  OwnPostgres();
+  /// A standby that follows `primary`.
+  explicit OwnPostgres(const OwnPostgres* primary);
+  ~OwnPostgres();
+  OwnPostgres(const OwnPostgres&) = delete;
+  OwnPostgres& operator=(const OwnPostgres&) = delete;
+
+  /// With the API's tables and some scholarships.
+  void fill() const;
+  void start() const;
+  /// Of its database.
+  std::string url() const;
+  /// The folder of its socket.
+  std::string host() const;
+  /// The postmaster ends, at once; SIGQUIT is what an immediate stop sends it.
+  void end(int signal) const;
+  /// All its processes stand still, until `thaw` or the end.
+  void freeze();
+  void thaw();
+
+ private:
+  std::string command(const std::string& verb) const;
+  std::string output(const std::string& verb) const;
+
+  Folder folder_;
+  std::vector<pid_t> frozen_;
+};
+
+}  // namespace api::test
