@@ -58,7 +58,7 @@ bool Process::start() {
 /// API, the admin listener and the health poll need. False: there is room for nothing.
 bool Process::fit_to_descriptors() {
   in_force_ = config_;
-  const Connections wanted{config_.limits.connections, config_.upstream.max_connections,
+  const Connections wanted{config_.limits.connections, most_upstream_connections(config_),
                            admin::Server::kConnectionsMax};
   const Connections fitted = fit(descriptors_, wanted, config_.workers);
   if (fitted.clients == 0) {
@@ -68,7 +68,7 @@ bool Process::fit_to_descriptors() {
   }
   admin_->set_connections_max(fitted.admin);
   in_force_.limits.connections = fitted.clients;
-  in_force_.upstream.max_connections = fitted.upstream;
+  if (fitted.upstream != wanted.upstream) in_force_.upstream.max_connections = {fitted.upstream};
   std::string lowered;
   if (fitted != wanted) {
     lowered = fmt::format(
@@ -185,6 +185,7 @@ void Process::tick() {
     shared_.log.info(fmt::format("{} further refusals for {} within a second", left_out, name(reason)));
   }
   shared_.log.tick();
+  shared_.gate.tick(now);
   if (now - sampled_ >= telemetry::History::kInterval) {
     sampled_ = now;
     history_->sample(std::time(nullptr), shared_.gate.state());

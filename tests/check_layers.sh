@@ -12,7 +12,7 @@ proxy/clock.hpp            : :
 proxy/config/              : config/ proxy/config/ :
 proxy/http/                : proxy/http/ : llhttp.h arpa/inet.h
 proxy/classify/            : proxy/classify/ proxy/config/config.hpp proxy/http/ : arpa/inet.h
-proxy/admission/           : proxy/admission/ proxy/upstream/breaker.hpp proxy/clock.hpp :
+proxy/admission/           : proxy/admission/ proxy/clock.hpp :
 proxy/net/                 : proxy/net/ proxy/clock.hpp config/ : boost/ systemd/ posix
 proxy/net/listener         : proxy/net/ proxy/clock.hpp config/ : boost/ systemd/ posix linux/filter.h
 proxy/net/memory_budget    : :
@@ -20,7 +20,6 @@ proxy/net/timer_wheel      : proxy/net/ proxy/clock.hpp : boost/intrusive/
 proxy/telemetry/           : proxy/telemetry/ proxy/net/line_writer.hpp proxy/admission/reason.hpp proxy/upstream/load_report.hpp proxy/config/ proxy/clock.hpp : prometheus/ spdlog/ fmt/ posix
 proxy/upstream/            : proxy/upstream/ proxy/net/ proxy/http/ proxy/config/ proxy/telemetry/ proxy/clock.hpp config/ : boost/
 proxy/upstream/load_report : proxy/upstream/ :
-proxy/upstream/breaker     : proxy/upstream/breaker proxy/clock.hpp :
 proxy/upstream/retry_budget : proxy/upstream/retry_budget proxy/clock.hpp :
 proxy/relay/               : proxy/ config/ : boost/ fmt/ sys/socket.h
 proxy/relay/pace           : proxy/clock.hpp :

@@ -36,16 +36,19 @@ std::string control(const admission::Snapshot& now) {
   for (const auto& c : now.classes) {
     classes += fmt::format(
         R"({}{{"name":"{}","share":{},"reserve":{},"in_flight":{},"waiting":{},"newest_first":{},"service_ms":{:.3f},)"
-        R"("estimated_wait_ms":{:.3f}}})",
+        R"("estimated_wait_ms":{:.3f},"api_sheds":{},"breaker_state":"{}","breaker_remaining_ms":{:.0f},)"
+        R"("breaker_ramp":{:.3f}}})",
         classes.empty() ? "" : ",", c.name, c.share, c.reserve, c.in_flight, c.waiting, c.overloaded,
-        ms(c.service_time), ms(c.estimated_wait));
+        ms(c.service_time), ms(c.estimated_wait), c.api_sheds, name(c.breaker), ms(c.breaker_remaining),
+        c.breaker_admission);
   }
   return fmt::format(
       R"({{"mode":"{}","baseline_ms":{:.3f},"latency_p90_ms":{:.3f},"pool_capacity_pct":{:.1f},"clients":{},)"
-      R"("retry_after_level_seconds":{:.1f},"breaker_state":"{}","breaker_remaining_ms":{:.0f},"breaker_ramp":{:.3f},)"
-      R"("classes":[{}]}})",
+      R"("retry_after_level_seconds":{:.1f},"breaker_state":"{}","reach_breaker_state":"{}",)"
+      R"("breaker_remaining_ms":{:.0f},"breaker_ramp":{:.3f},"classes":[{}]}})",
       name(now.mode), 1000 * now.baseline_seconds, 1000 * now.latency_seconds, now.pool_capacity_pct, now.keys,
-      now.retry_after_seconds, name(now.breaker), ms(now.breaker_remaining), now.breaker_admission, classes);
+      now.retry_after_seconds, name(now.breaker), name(now.reach_breaker), ms(now.breaker_remaining),
+      now.breaker_admission, classes);
 }
 
 std::string stats(const PageSources& sources) {

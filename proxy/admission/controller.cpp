@@ -12,6 +12,16 @@ namespace {
 /// keep it, short enough for one that went quiet to lend its slots soon.
 constexpr Duration kReserveKept = std::chrono::seconds(1);
 
+/// A class that the API has answered within this is being served.
+constexpr Duration kServedLately = std::chrono::seconds(1);
+
+/// The policy of the breaker for all: it counts connects, which are not slow but late.
+BreakerPolicy reach_policy(const Policy& policy) {
+  BreakerPolicy reach = policy.breaker;
+  reach.slow_call = Duration::max();
+  return reach;
+}
+
 LimitPolicy limit_policy(const Policy& policy) {
   return {.adaptive = policy.adaptive.enabled, .min = policy.adaptive.min, .max = policy.max_concurrent};
 }
@@ -24,10 +34,10 @@ std::size_t most_keys(const Policy& policy) {
 
 Controller::Controller(Policy policy)
     : limit_(limit_policy(policy)),
-      breaker_(policy.breaker),
+      reach_(reach_policy(policy)),
       keys_(most_keys(policy)),
       retry_after_(policy.retry_after) {
-  adopt(std::move(policy));
+  adopt(std::move(policy), Time{});
 }
 
 Request::State Controller::arrive(Request& request, Time now) {
@@ -40,22 +50,32 @@ Request::State Controller::arrive(Request& request, Time now) {
   serve_waiting(now);  // time alone may have freed a reserved slot, and nobody is to be overtaken
 
   if (policy_.mode == Mode::off) return admit(request, now);
-  // The API fails: nobody is sent there, but for the few that try whether it does still.
-  if (!breaker_.allows(now)) return turn_away(request, Reason::breaker, now);
+  // The API fails this class, or is gone: nobody is sent there, but for the few that try whether it does still.
+  if (!circuit_closed(request, now)) return turn_away(request, Reason::breaker, now);
   // The answer would come when the client has gone: the work is better spent on another.
   if (too_late(request, now)) return turn_away(request, Reason::deadline, now);
   // A slot here would only be a wait for a database connection there.
   if (pool_exhausted(request.class_id, now)) return turn_away(request, Reason::pool, now);
+  // The API would turn it away itself: it has all of this class that it takes.
+  if (api_has_enough(request.class_id, now)) return turn_away(request, Reason::capacity, now);
   // Its class's share of the limit is not used up: the normal case.
   if (may_start(request.class_id, now)) return admit(request, now);
 
   // From here on somebody has to go without. First who has most,
-  if (limit() == limit_.value()) limit_.kept_waiting();  // else it is the breaker that keeps it waiting
+  const Class& c = class_of(request.class_id);
+  if (limit() == limit_.value() && c.most == limit()) limit_.kept_waiting();  // else a breaker keeps it waiting
   if (over_fair_share(request)) return turn_away(request, Reason::fairness, now);
   // then who could only wait for nothing,
   if (!may_wait(request.class_id)) return turn_away(request, Reason::capacity, now);
   // then the last in line: the queue is there for bursts.
   return wait(request, now);
+}
+
+void Controller::reached(Request& request, Time now) {
+  assert(request.state == Request::State::admitted);
+  reach_.ended(std::exchange(request.reach_pass, {}), Breaker::Result::success, Duration::zero(), now);
+  note(reach_);
+  update_limit(now);
 }
 
 void Controller::finish(Request& request, Completion completion, Time now) {
@@ -77,6 +97,12 @@ void Controller::abandon(Request& request) {
 }
 
 void Controller::tick(Time now) {
+  reach_.tick(now);
+  note(reach_);
+  for (Class& c : classes_) {
+    c.breaker.tick(now);
+    note(c.breaker);
+  }
   update_limit(now);
   for (const int id : room_.best_first()) room_.observe(id, now);
   serve_waiting(now);
@@ -84,10 +110,11 @@ void Controller::tick(Time now) {
 
 void Controller::configure(Policy policy, Time now) {
   limit_.configure(limit_policy(policy));
-  breaker_.configure(policy.breaker);
+  reach_.configure(reach_policy(policy));
+  note(reach_);
   keys_.reserve(most_keys(policy));
   retry_after_.configure(policy.retry_after);
-  adopt(std::move(policy));
+  adopt(std::move(policy), now);
 
   for (const int id : room_.best_first()) {
     while (!room_.empty(id) && policy_.mode != Mode::enforce) serve(*room_.oldest(id), now);
@@ -98,14 +125,33 @@ void Controller::configure(Policy policy, Time now) {
 }
 
 void Controller::refuse_waiting(Reason reason) {
-  for (const int id : room_.best_first()) {
-    while (Request* request = room_.oldest(id)) {
-      room_.leave(*request);
-      release_key(*request);
-      request->reason = reason;
-      request->state = Request::State::refused;
-      decided_.push_back(*request);
-    }
+  for (const int id : room_.best_first()) refuse_waiting(id, reason);
+}
+
+void Controller::refuse_waiting(int class_id, Reason reason) {
+  while (Request* request = room_.oldest(class_id)) {
+    room_.leave(*request);
+    release_key(*request);
+    request->reason = reason;
+    request->state = Request::State::refused;
+    decided_.push_back(*request);
+  }
+}
+
+void Controller::observe(const PoolReport& report, Time now) {
+  pool_.report(report, in_flight_, now);
+  serve_waiting(now);
+}
+
+void Controller::polled(bool healthy, Time now) {
+  polled_ = now;
+  poll_healthy_ = healthy;
+  if (!healthy) return;
+  reach_.health_succeeded(now);
+  note(reach_);
+  for (Class& c : classes_) {
+    c.breaker.health_succeeded(now);
+    note(c.breaker);
   }
 }
 
@@ -115,9 +161,36 @@ Request* Controller::next_decided() {
   return request;
 }
 
-int Controller::retry_after(Reason reason, std::uint32_t random, Time now) const {
-  if (reason != Reason::breaker) return retry_after_.seconds(random);
-  return std::max(1, static_cast<int>(std::chrono::ceil<std::chrono::seconds>(breaker_.remaining(now)).count()));
+std::optional<BreakerChange> Controller::next_breaker_change() {
+  if (!breakers_changed_) return std::nullopt;
+  if (const auto change = reach_.take_change()) return BreakerChange{{}, *change};
+  for (Class& c : classes_) {
+    if (const auto change = c.breaker.take_change()) return BreakerChange{c.policy.name, *change};
+  }
+  breakers_changed_ = false;
+  return std::nullopt;
+}
+
+int Controller::retry_after(const Request& refused, std::uint32_t random, Time now) const {
+  if (refused.reason != Reason::breaker) return retry_after_.seconds(random);
+  return RetryAfter::seconds_until(next_chance(class_of(refused.class_id), now), random);
+}
+
+/// How long until somebody refused by a breaker may be let through.
+Duration Controller::next_chance(const Class& c, Time now) const {
+  const Breaker& breaker = reach_.state() == Breaker::State::closed ? c.breaker : reach_;
+  if (breaker.state() != Breaker::State::open) return Duration::zero();  // as soon as the trials are over
+  const Duration left = breaker.remaining(now);
+  if (policy_.poll_interval == Duration::zero()) return left;
+  // The next poll may end the opening. While polls fail nobody knows which one will: the usual time is as good as any.
+  const Duration next_poll = poll_healthy_ ? policy_.poll_interval - (now - polled_) : retry_after_.shortest();
+  return std::min(left, std::max(next_poll, Duration::zero()));
+}
+
+Breaker::State Controller::breaker_state() const {
+  Breaker::State worst = reach_.state();
+  for (const Class& c : classes_) worst = std::max(worst, c.breaker.state());
+  return worst;
 }
 
 Snapshot Controller::snapshot(Time now) const {
@@ -128,20 +201,29 @@ Snapshot Controller::snapshot(Time now) const {
                .baseline_seconds = limit_.baseline(),
                .latency_seconds = limit_.latency(),
                .pool_capacity_pct = pool_.capacity_pct(in_flight_, now),
-               .breaker = breaker_.state(),
-               .breaker_remaining = breaker_.remaining(now),
-               .breaker_admission = breaker_.admission(now),
+               .breaker = breaker_state(),
+               .reach_breaker = reach_.state(),
+               .breaker_remaining = reach_.remaining(now),
+               .breaker_admission = reach_.admission(now),
                .retry_after_seconds = retry_after_.level(),
                .keys = keys_.keys(),
                .classes = {}};
   for (const int id : class_ids_) {
     const Class& c = class_of(id);
+    all.breaker_remaining = std::max(all.breaker_remaining, c.breaker.remaining(now));
     all.classes.push_back({.name = c.policy.name,
                            .share = c.share,
                            .reserve = c.reserve,
+                           .most = c.most,
                            .in_flight = c.in_flight,
                            .waiting = room_.length(id),
                            .overloaded = room_.overloaded(id),
+                           .pool_exhausted = pool_exhausted(id, now),
+                           .api_sheds = c.shedding.active(now),
+                           .api_has_enough = c.shedding.enough(now),
+                           .breaker = c.breaker.state(),
+                           .breaker_remaining = c.breaker.remaining(now),
+                           .breaker_admission = c.breaker.admission(now),
                            .service_time = c.service_time.typical(now),
                            .estimated_wait = estimated_wait(id, now)});
   }
@@ -151,6 +233,15 @@ Snapshot Controller::snapshot(Time now) const {
 int Controller::class_id_of(int class_index) const {
   const auto index = static_cast<std::size_t>(class_index);
   return index < class_ids_.size() ? class_ids_[index] : class_ids_.front();
+}
+
+bool Controller::circuit_closed(const Request& request, Time now) {
+  Breaker& of_class = class_of(request.class_id).breaker;
+  // A trial connect is short whatever the client sends: the request ends it itself, see `reached`.
+  const bool closed = reach_.allows(true, now) && of_class.allows(request.body_at_hand, now);
+  note(reach_);
+  note(of_class);
+  return closed;
 }
 
 bool Controller::too_late(const Request& request, Time now) const {
@@ -168,7 +259,7 @@ bool Controller::pool_exhausted(int class_id, Time now) const {
 bool Controller::may_start(int class_id, Time now) const {
   const Class& c = class_of(class_id);
   const int occupied = this->occupied();
-  if (c.share == 0 || occupied >= limit()) return false;
+  if (c.share == 0 || occupied >= limit() || c.in_flight >= c.most) return false;
   return c.in_flight < c.reserve || (occupied < c.share && occupied + held_for_others(class_id, now) < limit());
 }
 
@@ -180,7 +271,8 @@ bool Controller::over_fair_share(const Request& request) const {
 /// Nobody waits in `shadow`: there is nothing to wait for. Nor for trials, which find their slot or are pointless.
 bool Controller::may_wait(int class_id) const {
   return policy_.mode == Mode::enforce && class_of(class_id).share > 0 && policy_.queue.max_length > 0 &&
-         policy_.queue.max_wait > Duration::zero() && breaker_.state() == upstream::Breaker::State::closed;
+         policy_.queue.max_wait > Duration::zero() && reach_.state() == Breaker::State::closed &&
+         class_of(class_id).breaker.state() == Breaker::State::closed;
 }
 
 /// Slots taken. In `shadow`, what would have been refused takes none, so that the counts are those of `enforce`.
@@ -213,10 +305,13 @@ Duration Controller::estimated_wait(int class_id, Time now) const {
 }
 
 Request::State Controller::admit(Request& request, Time now) {
+  Class& c = class_of(request.class_id);
   ++in_flight_;
-  request.shadow_refused ? ++in_flight_refused_in_shadow_ : ++class_of(request.class_id).in_flight;
+  request.shadow_refused ? ++in_flight_refused_in_shadow_ : ++c.in_flight;
   request.admitted = now;
-  request.breaker_stamp = breaker_.started();
+  request.reach_pass = reach_.started(true, now);
+  request.pass = c.breaker.started(request.body_at_hand, now);
+  if (!request.shadow_refused) c.shedding.sent(now);
   retry_after_.admitted();
   hold_key(request);
   return request.state = Request::State::admitted;
@@ -258,9 +353,9 @@ void Controller::serve_waiting(Time now) {
   if (room_.size() == 0) return;
   for (const int id : room_.best_first()) {
     while (!room_.empty(id) && now - room_.oldest(id)->arrived >= policy_.queue.max_wait) {
-      give_up(*room_.oldest(id), Reason::queue_timeout, now);
+      give_up(*room_.oldest(id), pool_exhausted(id, now) ? Reason::pool : Reason::queue_timeout, now);
     }
-    while (!room_.empty(id) && may_start(id, now)) {
+    while (!room_.empty(id) && may_start(id, now) && !held_back(id, now)) {
       room_.observe(id, now);
       Request& next = room_.next(id);
       if (now + class_of(id).service_time.typical(now) > next.deadline) {
@@ -272,33 +367,99 @@ void Controller::serve_waiting(Time now) {
   }
 }
 
+/// Whether who waits for a slot would only wait on behind it: what an arrival is refused for, it waits out.
+bool Controller::held_back(int class_id, Time now) const {
+  return pool_exhausted(class_id, now) || api_has_enough(class_id, now);
+}
+
 void Controller::learn(const Request& request, Completion completion, Time now) {
-  using Result = upstream::Breaker::Result;
-  static constexpr Result kResults[] = {Result::success, Result::ignored, Result::failure, Result::unreachable};
+  using Result = Breaker::Result;
+  Class& c = class_of(request.class_id);
   const Time begin = request.sent == Time{} ? request.admitted : request.sent;
   const Duration latency = (request.answered == Time{} ? now : request.answered) - begin;
   if (completion == Completion::success) {
     limit_.learn(latency, now);
     service_time_.learn(latency, now);
-    class_of(request.class_id).service_time.learn(latency, now);
+    c.service_time.learn(latency, now);
+    c.served = now;
   }
-  breaker_.ended(request.breaker_stamp, kResults[static_cast<std::size_t>(completion)], latency, now);
-  if (breaker_.state() == upstream::Breaker::State::open) refuse_waiting(Reason::breaker);
+  learn_of_load(c, completion, now);
+
+  Result reach = Result::success, result = Result::ignored;
+  switch (completion) {
+    case Completion::success:
+      result = Result::success;
+      break;
+    case Completion::dropped:
+      result = Result::failure;
+      break;
+    case Completion::shed:
+      break;
+    case Completion::ignore:
+      reach = Result::ignored;
+      break;
+    case Completion::unreachable:
+      reach = Result::unreachable;
+      break;
+    case Completion::connect_timeout:
+      reach = Result::failure;
+      break;
+  }
+  reach_.ended(request.reach_pass, reach, Duration::zero(), now);
+  c.breaker.ended(request.pass, result, latency, now);
+  note(reach_);
+  note(c.breaker);
+  if (reach_.state() == Breaker::State::open) refuse_waiting(Reason::breaker);
+  if (c.breaker.state() == Breaker::State::open) refuse_waiting(request.class_id, Reason::breaker);
+}
+
+/// What the API sheds is load. It is its class's own while the API serves others; else it is the limit's, too.
+void Controller::learn_of_load(Class& c, Completion completion, Time now) {
+  switch (completion) {
+    case Completion::success:
+    case Completion::dropped:
+      c.shedding.taken(now);
+      break;
+    case Completion::shed:
+      c.shedding.shed(now);
+      if (sheds_all(now)) limit_.shed(now);
+      break;
+    case Completion::ignore:
+    case Completion::unreachable:
+    case Completion::connect_timeout:
+      break;
+  }
+}
+
+/// Whether the API serves no class but those that it sheds.
+bool Controller::sheds_all(Time now) const {
+  return std::none_of(classes_.begin(), classes_.end(),
+                      [&](const Class& c) { return now - c.served < kServedLately && !c.shedding.active(now); });
+}
+
+void Controller::note(const Breaker& breaker) {
+  if (breaker.changed()) breakers_changed_ = classes_ramp_ = true;
 }
 
 void Controller::update_limit(Time now) {
-  const int limit = std::max(1, static_cast<int>(limit_.value() * breaker_.admission(now)));
-  if (std::exchange(limit_now_, limit) != limit) update_shares();
+  const int limit = std::max(1, static_cast<int>(limit_.value() * reach_.admission(now)));
+  if (std::exchange(limit_now_, limit) != limit || classes_ramp_) update_shares(now);
 }
 
-void Controller::update_shares() {
+void Controller::update_shares(Time now) {
+  classes_ramp_ = false;
   for (Class& c : classes_) {
     c.share = share_of(c.policy.shed_at, limit());
     c.reserve = reserve_of(c.policy.reserve, limit(), policy_.max_concurrent);
+    c.most = limit();
+    const double admission = c.breaker.admission(now);
+    if (admission >= 1) continue;
+    c.most = std::max(1, static_cast<int>(std::max(c.share, c.reserve) * admission));
+    classes_ramp_ = true;
   }
 }
 
-void Controller::adopt(Policy policy) {
+void Controller::adopt(Policy policy, Time now) {
   policy_ = std::move(policy);
   assert(policy_.max_concurrent >= 1 && !policy_.classes.empty());
   class_ids_.clear();
@@ -309,8 +470,12 @@ void Controller::adopt(Policy policy) {
     known->policy = wanted;
     class_ids_.push_back(static_cast<int>(known - classes_.begin()));
   }
+  for (Class& c : classes_) {
+    c.breaker.configure(policy_.breaker);
+    note(c.breaker);
+  }
   limit_now_ = limit_.value();
-  update_shares();
+  update_shares(now);
 
   // Classes that the policy no longer has come behind the others of their rank, until their last request is gone.
   std::vector<int> order(class_ids_.begin() + 1, class_ids_.end());

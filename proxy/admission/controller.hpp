@@ -3,8 +3,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "proxy/admission/api_shedding.hpp"
+#include "proxy/admission/breaker.hpp"
 #include "proxy/admission/fairness.hpp"
 #include "proxy/admission/limit.hpp"
 #include "proxy/admission/policy.hpp"
@@ -15,7 +18,6 @@
 #include "proxy/admission/retry_after.hpp"
 #include "proxy/admission/service_time.hpp"
 #include "proxy/clock.hpp"
-#include "proxy/upstream/breaker.hpp"
 
 namespace spillway::admission {
 
@@ -25,18 +27,31 @@ struct Snapshot {
   int in_flight = 0, limit = 0, queue_length = 0;
   double baseline_seconds = 0, latency_seconds = 0;  ///< of the adaptive limit; 0 while it knows nothing
   double pool_capacity_pct = 0;                      ///< as estimated for this moment; 0 without a fresh report
-  upstream::Breaker::State breaker{};
-  Duration breaker_remaining{};
-  double breaker_admission = 1;    ///< share of the limit while admission ramps up
+  Breaker::State breaker{};                          ///< the worst of all
+  Breaker::State reach_breaker{};                    ///< of that for all classes: whether the API can be reached
+  Duration breaker_remaining{};                      ///< the longest of all
+  double breaker_admission = 1;    ///< share of the limit while admission ramps up after the API could not be reached
   double retry_after_seconds = 0;  ///< the level of `auto`, before jitter
   std::size_t keys = 0;            ///< clients with a request in flight or waiting
   struct Class {
     std::string name;
-    int share = 0, reserve = 0, in_flight = 0, waiting = 0;
-    bool overloaded = false;  ///< newest first
+    int share = 0, reserve = 0, most = 0, in_flight = 0, waiting = 0;
+    bool overloaded = false;      ///< newest first
+    bool pool_exhausted = false;  ///< for this class
+    bool api_sheds = false;       ///< the API turns some of it away for load,
+    bool api_has_enough = false;  ///< and has been sent all that it takes
+    Breaker::State breaker{};
+    Duration breaker_remaining{};
+    double breaker_admission = 1;  ///< share of its share while admission ramps up
     Duration service_time{}, estimated_wait{};
   };
   std::vector<Class> classes;  ///< as in the policy
+};
+
+/// A breaker has changed its state.
+struct BreakerChange {
+  std::string_view class_name;  ///< empty: that for all classes
+  Breaker::Change change;
 };
 
 /// Decides who may go on to the API. Pure: no I/O, no clock, no lock. Events come with `now`;
@@ -56,11 +71,14 @@ class Controller {
 
   /// Decides on a fresh request: admitted, waiting or refused, also left in `request.state`.
   Request::State arrive(Request& request, Time now);
+  /// The API could be connected to for this admitted request. Needed only of one that is `reach_pass.trial`.
+  void reached(Request& request, Time now);
   /// Gives back the slot of an admitted request, which is fresh then. May end the wait of others.
   void finish(Request& request, Completion completion, Time now);
   /// A waiting request goes away (client closed). It is fresh and in no list afterwards.
   void abandon(Request& request);
-  /// Refuses whoever has waited too long, as every event does. Call at least every 10 ms while anybody waits.
+  /// Refuses whoever has waited too long, as every event does. Call at least every 10 ms while anybody waits, and some
+  /// times a second else: breakers move with time, too.
   void tick(Time now);
   /// A new policy keeps all state; waiting requests are looked at again.
   void configure(Policy policy, Time now);
@@ -68,22 +86,29 @@ class Controller {
   void refuse_waiting(Reason reason);
 
   /// What the API reports of its pool. A report on a response is told after that request's `finish`.
-  void observe(const PoolReport& report, Time now) { pool_.report(report, in_flight_, now); }
-  /// The health poll found the API well.
-  void health_succeeded() { breaker_.health_succeeded(); }
+  /// May end the wait of others.
+  void observe(const PoolReport& report, Time now);
+  /// A health poll has ended.
+  void polled(bool healthy, Time now);
 
   /// The next request whose wait has ended (admitted or refused), or null. In order of decision.
   /// Drain it after every event: a decided request must not be abandoned or finished before it was handed out.
   Request* next_decided();
 
-  /// What to tell a request refused for `reason`, in whole seconds. `random`: uniform 32 bits.
-  int retry_after(Reason reason, std::uint32_t random, Time now) const;
+  /// The next change of a breaker since the last call, or nothing.
+  std::optional<BreakerChange> next_breaker_change();
+
+  /// What to tell a refused request, in whole seconds. `random`: uniform 32 bits.
+  int retry_after(const Request& refused, std::uint32_t random, Time now) const;
+  /// The same for one that the controller has not refused.
+  int retry_after(std::uint32_t random) const { return retry_after_.seconds(random); }
 
   int in_flight() const { return in_flight_; }
   int queue_length() const { return room_.size(); }
-  /// In force now: `max_concurrent` or what was learned, less while the breaker ramps up.
+  /// In force now: `max_concurrent` or what was learned, less while the breaker for all ramps up.
   int limit() const { return limit_now_; }
-  upstream::Breaker::State breaker_state() const { return breaker_.state(); }
+  /// The worst of all.
+  Breaker::State breaker_state() const;
   Snapshot snapshot(Time now) const;
 
  private:
@@ -91,9 +116,13 @@ class Controller {
     ClassPolicy policy;
     int share = 0;      // requests in flight at which the class is refused
     int reserve = 0;    // slots held back for it while it needs them
+    int most = 0;       // of its own in flight: the limit, less while its breaker ramps up
     int in_flight = 0;  // admitted, but for those refused in shadow
     Time needed_until{};
+    Time served = Time{} - std::chrono::hours(1);  // when the API last answered one; long ago
     ServiceTime service_time;
+    Breaker breaker;  // opened by what fails in this class
+    ApiShedding shedding;
   };
 
   Class& class_of(int class_id) { return classes_[static_cast<std::size_t>(class_id)]; }
@@ -101,8 +130,10 @@ class Controller {
   int class_id_of(int class_index) const;
 
   // The questions `arrive` asks, in its order.
+  bool circuit_closed(const Request& request, Time now);
   bool too_late(const Request& request, Time now) const;
   bool pool_exhausted(int class_id, Time now) const;
+  bool api_has_enough(int class_id, Time now) const { return class_of(class_id).shedding.enough(now); }
   bool may_start(int class_id, Time now) const;
   bool over_fair_share(const Request& request) const;
   bool may_wait(int class_id) const;
@@ -118,11 +149,17 @@ class Controller {
   void serve(Request& waiting, Time now);
   void give_up(Request& waiting, Reason reason, Time now);
   void serve_waiting(Time now);
+  bool held_back(int class_id, Time now) const;
+  void refuse_waiting(int class_id, Reason reason);
 
   void learn(const Request& request, Completion completion, Time now);
+  void learn_of_load(Class& c, Completion completion, Time now);
+  bool sheds_all(Time now) const;
+  Duration next_chance(const Class& c, Time now) const;
+  void note(const Breaker& breaker);
   void update_limit(Time now);
-  void update_shares();
-  void adopt(Policy policy);
+  void update_shares(Time now);
+  void adopt(Policy policy, Time now);
   void hold_key(Request& request);
   void release_key(Request& request);
 
@@ -136,7 +173,11 @@ class Controller {
 
   Limit limit_;
   int limit_now_ = 0;
-  upstream::Breaker breaker_;
+  Breaker reach_;                  // for all classes: opened by connects that fail
+  bool breakers_changed_ = false;  // some breaker has a change to tell
+  bool classes_ramp_ = false;      // some class's breaker ramps up
+  Time polled_{};
+  bool poll_healthy_ = false;
   PoolGauge pool_;
   KeyCounts keys_;
   RetryAfter retry_after_;

@@ -19,7 +19,10 @@ constexpr double kSlower = 0.2;       // a slower API on the guard's evidence
 constexpr double kAtFloor = 0.1;      // or at the floor
 constexpr double kSaturated =
     0.75;  // share of requests kept waiting from which throughput is the API's, not the clients'
-constexpr double kTogether = 0.7;  // correlation from which limit and throughput count as moving together
+constexpr double kTogether = 0.7;   // correlation from which limit and throughput count as moving together
+constexpr double kShedShare = 0.1;  // of a window's answers, from which the API counts as overloaded: less is its queue
+                                    // running over now and then
+constexpr double kShedCut = 0.9;
 constexpr double kFarAbove = 0.4;  // of what q is above beta is taken at once: far away, small steps take too long
 
 double step_of(double limit) {
@@ -47,39 +50,58 @@ void Limit::configure(const LimitPolicy& policy) {
 
 void Limit::learn(Duration latency, Time now) {
   if (!policy_.adaptive) return;
-  if (window_.samples == 0) window_.begin = now;
+  if (window_.samples + window_.shed == 0) window_.begin = now;
   if (window_.samples < kLatencies) {
     window_.latencies[static_cast<std::size_t>(window_.samples)] = std::chrono::duration<double>(latency).count();
   }
   ++window_.samples;
+  close_if_complete(now);
+}
+
+void Limit::shed(Time now) {
+  if (!policy_.adaptive) return;
+  if (window_.samples + window_.shed == 0) window_.begin = now;
+  ++window_.shed;
+  close_if_complete(now);
+}
+
+void Limit::close_if_complete(Time now) {
   const double elapsed = std::chrono::duration<double>(now - window_.begin).count();
   if (complete(elapsed)) close(elapsed);
 }
 
 bool Limit::complete(double elapsed) const {
   if (elapsed <= 0) return false;
-  if (elapsed >= kLongWindow) return window_.samples >= kFewSamples;
-  if (starting_) return window_.samples >= std::max<double>(kSamples, 2 * limit_);  // each slot used about twice
-  return elapsed >= kWindow && window_.samples >= kSamples;
+  const int answers = window_.samples + window_.shed;
+  if (elapsed >= kLongWindow) return answers >= kFewSamples;
+  if (starting_ && window_.shed == 0) return answers >= std::max<double>(kSamples, 2 * limit_);  // each slot used twice
+  return elapsed >= kWindow && answers >= kSamples;
 }
 
 void Limit::close(double elapsed) {
-  const auto first = window_.latencies.begin();
-  const int kept = std::min(window_.samples, kLatencies);
-  const auto p90 = first + kept * 9 / 10;
-  std::nth_element(first, p90, first + kept);
-  const double throughput = (window_.samples - 1) / elapsed;
+  const int samples = window_.samples;
+  const bool overloaded = window_.shed >= kShedShare * (samples + window_.shed);
   const bool pressed = window_.kept_waiting > 0;
-  const bool saturated = window_.kept_waiting >= kSaturated * window_.samples;
-  window_.samples = window_.kept_waiting = 0;
+  const bool saturated = window_.kept_waiting >= kSaturated * samples;
+  window_.samples = window_.shed = window_.kept_waiting = 0;
 
-  observe_latency(*p90, pressed);
-  if (!pressed) {
+  if (samples >= kFewSamples) {
+    const auto first = window_.latencies.begin();
+    const int kept = std::min(samples, kLatencies);
+    const auto p90 = first + kept * 9 / 10;
+    std::nth_element(first, p90, first + kept);
+    observe_latency(*p90, pressed);
+  }
+  if (overloaded) {
+    starting_ = false;
+    points_seen_ = 0;
+    set(limit_ * kShedCut);
+  } else if (!pressed) {
     points_seen_ = 0;
   } else if (starting_) {
-    find_start(throughput);
+    find_start((samples - 1) / elapsed);
   } else {
-    move(throughput, saturated);
+    move((samples - 1) / elapsed, saturated);
   }
 }
 

@@ -24,6 +24,10 @@ struct LimitPolicy {
 ///    together, it grows, and the baseline follows the latency: then the API has become slower and does not queue.
 ///    That is the only way for the baseline to rise under load, so it does not drift into accepting a queue.
 ///  - It moves only while requests are kept waiting for it: what is not used is not learned from, nor does it grow.
+///  - Where the API itself sheds what it was sent (503 or 429 with `Retry-After`), it says more than any latency: a
+///  window
+///    in which a tenth of the answers were such lowers the limit by a tenth (additive increase, multiplicative
+///    decrease: Chiu and Jain, 1989; once a window, as TCP does it once a round trip).
 ///  - At its floor nothing queues by definition: the baseline follows the latency, so that the floor is left again.
 /// No probing: no request is ever refused to learn something.
 class Limit {
@@ -37,6 +41,8 @@ class Limit {
   void kept_waiting() { ++window_.kept_waiting; }
   /// The API has answered a request. Failures, aborts and health checks are not to be told.
   void learn(Duration latency, Time now);
+  /// The API has shed a request. Its latency says nothing.
+  void shed(Time now);
 
   double baseline() const { return baseline_; }  ///< seconds; 0 while unknown
   double latency() const { return latency_; }    ///< seconds, smoothed p90
@@ -48,10 +54,11 @@ class Limit {
 
   struct Window {
     Time begin{};
-    int samples = 0, kept_waiting = 0;
+    int samples = 0, shed = 0, kept_waiting = 0;
     std::array<double, kLatencies> latencies;
   };
 
+  void close_if_complete(Time now);
   bool complete(double elapsed) const;
   void close(double elapsed);
   void observe_latency(double p90, bool pressed);

@@ -6,8 +6,9 @@
 #include <string_view>
 #include <vector>
 
+#include "proxy/admission/breaker.hpp"
+#include "proxy/admission/retry_after.hpp"
 #include "proxy/clock.hpp"
-#include "proxy/upstream/breaker.hpp"
 
 namespace spillway::admission {
 
@@ -39,16 +40,17 @@ struct AdaptivePolicy {
 /// What the operator wants: the part of the configuration that admission follows.
 struct Policy {
   Mode mode = Mode::enforce;
-  int max_concurrent = 100;          ///< requests in flight, at least 1
+  int max_concurrent = 100;  ///< requests in flight, at least 1
   /// At least one; `Request::class_index` counts here. Who has the greater share goes first; of equal share, in this
   /// order, but the first of all, which is the default class, behind the others.
   std::vector<ClassPolicy> classes;
   QueuePolicy queue;
   AdaptivePolicy adaptive;
-  bool pool_aware = true;                                         ///< effective once the API reports a pool
-  double fairness_share = 0.5;                                    ///< of the limit; effective for requests with a key
-  std::optional<Duration> retry_after = std::chrono::seconds(5);  ///< nothing: `auto`
-  upstream::BreakerPolicy breaker{.enabled = false};
+  bool pool_aware = true;       ///< effective once the API reports a pool
+  double fairness_share = 0.5;  ///< of the limit; effective for requests with a key
+  RetryAfterPolicy retry_after;
+  BreakerPolicy breaker{.enabled = false};
+  Duration poll_interval{};  ///< of health polls, which end an opening; 0: nobody polls
 };
 
 std::string_view name(Mode mode);

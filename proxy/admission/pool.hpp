@@ -11,6 +11,7 @@ namespace spillway::admission {
 struct PoolReport {
   std::int64_t capacity = 0;  ///< most connections the pool may open; 0: the API reports no pool
   std::int64_t in_use = 0;
+  std::int64_t open = 0;     ///< connections known to be open; 0: not known
   std::int64_t waiters = 0;  ///< requests inside the API that wait for a connection
 };
 
@@ -23,17 +24,17 @@ class PoolGauge {
 
   /// `in_flight`: without the request whose response carried the report; its connection is back in the pool.
   void report(const PoolReport& report, int in_flight, Time now) {
-    if (report.waiters > 0 && (report_.waiters == 0 || !fresh(now))) waiting_since_ = now;
+    if (short_of_connections(report) && (!short_of_connections(report_) || !fresh(now))) short_since_ = now;
     report_ = report;
     in_flight_then_ = in_flight;
     at_ = now;
   }
 
-  /// True when the pool's use has reached `shed_at` of its capacity, or somebody inside the API waits for a connection
-  /// for longer than `target`.
+  /// True when the pool's use has reached `shed_at` of its capacity, or for longer than `target` more have waited
+  /// inside the API than there are connections for.
   bool exhausted(double shed_at, int in_flight, Duration target, Time now) const {
     if (report_.capacity <= 0 || !fresh(now)) return false;
-    if (report_.waiters > 0 && now - waiting_since_ > target) return true;
+    if (short_of_connections(report_) && now - short_since_ > target) return true;
     return in_use(in_flight) >= shed_at * static_cast<double>(report_.capacity) - kRounding;
   }
 
@@ -46,6 +47,12 @@ class PoolGauge {
  private:
   static constexpr double kRounding = 1e-6;  // 0.80 of 50 is 40, although 0.80 in binary is a little more
 
+  /// Waiters count only while no connection can be opened for them, and they would take all that are idle: else each
+  /// waits for a moment, for its turn or for its connection to open.
+  static bool short_of_connections(const PoolReport& report) {
+    return report.waiters > 0 && std::max(report.open, report.in_use) >= report.capacity &&
+           report.in_use + report.waiters >= report.capacity;
+  }
   bool fresh(Time now) const { return now - at_ <= kTooOld; }
   double in_use(int in_flight) const {
     const auto reported = static_cast<double>(report_.in_use);
@@ -55,7 +62,7 @@ class PoolGauge {
 
   PoolReport report_;
   int in_flight_then_ = 0;
-  Time at_{}, waiting_since_{};
+  Time at_{}, short_since_{};
 };
 
 }  // namespace spillway::admission

@@ -24,6 +24,8 @@ std::string_view name(Reason reason) {
       return "connections";
     case Reason::draining:
       return "draining";
+    case Reason::upstream_connections:
+      return "upstream_connections";
   }
   return "unknown";
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "proxy/admission/breaker.hpp"
 #include "proxy/admission/reason.hpp"
 #include "proxy/clock.hpp"
 
@@ -22,19 +23,21 @@ struct Request {
   Reason reason = Reason::capacity;  ///< when refused
   bool shadow_refused = false;       ///< admitted only because the mode is `shadow`; `reason` says what would have been
   Time arrived{}, admitted{};
-  int class_id = 0;                 ///< the controller's own number for the class, the same across reloads
-  bool counted = false;             ///< among its key's requests
-  std::uint32_t breaker_stamp = 0;  ///< the breaker's state it was sent in
-  Request* next = nullptr;          ///< links of the list it is in: a class's line, or the decided
+  int class_id = 0;                ///< the controller's own number for the class, the same across reloads
+  bool counted = false;            ///< among its key's requests
+  Breaker::Pass pass, reach_pass;  ///< of its class's breaker, and of that for all
+  Request* next = nullptr;         ///< links of the list it is in: a class's line, or the decided
   Request* previous = nullptr;
 };
 
-/// How an admitted request ended, as far as a limit may learn from it.
+/// How an admitted request ended, as far as admission may learn from it.
 enum class Completion : std::uint8_t {
-  success,      ///< the API answered; its latency counts
-  ignore,       ///< says nothing about the API: client abort, connect race, health check
-  dropped,      ///< the API failed or timed out under this load
-  unreachable,  ///< nobody listens at the API's address
+  success,          ///< the API answered; its latency counts
+  ignore,           ///< says nothing about the API: client abort, no descriptor left, tunnel
+  dropped,          ///< the API failed or timed out under this load
+  shed,             ///< the API turned it away for load: 503 or 429 with `Retry-After`
+  unreachable,      ///< nobody listens at the API's address, or no route leads there
+  connect_timeout,  ///< the connect took too long: nobody is there, or the API's backlog is full
 };
 
 /// A list of requests through their own links: no allocation, removal from any place in constant time. Owns nothing.

@@ -3,15 +3,21 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <optional>
 
 #include "proxy/clock.hpp"
 
 namespace spillway::admission {
 
-/// What `Retry-After` tells a refused client: a fixed time, or (`auto`) as long as it takes for the refused ones to
-/// come back at a rate that finds room. Too short, and most of them come in vain; too long, and capacity lies idle
-/// until they come together.
+/// `least` to `most`, drawn for each refusal; the same for all if they are equal. `automatic`: see `RetryAfter`.
+struct RetryAfterPolicy {
+  bool automatic = false;
+  Duration least = std::chrono::seconds(5);
+  Duration most = std::chrono::seconds(5);
+};
+
+/// What `Retry-After` tells a refused client: a fixed time, one of a range, or (`auto`) as long as it takes for the
+/// refused ones to come back at a rate that finds room. Too short, and most of them come in vain; too long, and
+/// capacity lies idle until they come together.
 ///
 /// `auto` is a proportional controller: per period it compares refusals with admissions and moves the time towards
 /// the value that leaves `kWanted` refusals per admission. A period lasts as long as the time it hands out, since
@@ -20,9 +26,8 @@ class RetryAfter {
  public:
   static constexpr double kLeast = 1, kMost = 32;  ///< seconds
 
-  /// `fixed` as configured, or nothing for `auto`.
-  explicit RetryAfter(std::optional<Duration> fixed = {}) : fixed_(fixed) {}
-  void configure(std::optional<Duration> fixed) { fixed_ = fixed; }
+  explicit RetryAfter(const RetryAfterPolicy& policy) : policy_(policy) {}
+  void configure(const RetryAfterPolicy& policy) { policy_ = policy; }
 
   void admitted() { ++admitted_; }
   void refused(Time now) {
@@ -35,18 +40,35 @@ class RetryAfter {
   /// Whole seconds, at least 1. `random`: uniform 32 bits from the caller, for the jitter: half to the whole of
   /// `level()`, so that clients refused together do not come back together.
   int seconds(std::uint32_t random) const {
-    if (fixed_) return static_cast<int>(std::max(1.0, std::ceil(seconds_of(*fixed_))));
+    if (!policy_.automatic) return drawn(whole_seconds(policy_.least), whole_seconds(policy_.most), random);
     const double jittered = level_ * (0.5 + 0.5 * (random >> 8) * 0x1p-24);
     const double rounding = (random & 0xff) * 0x1p-8;  // up as often as down: the mean stays
     return static_cast<int>(std::clamp(std::floor(jittered + rounding), kLeast, kMost));
   }
 
+  /// For a client whose next chance is that far away, if it is known: not before it, and within half as long after
+  /// it, at least a second, so that those told together do not come back together.
+  static int seconds_until(Duration chance, std::uint32_t random) {
+    const int least = whole_seconds(chance);
+    return drawn(least, least + std::max(1, least / 2), random);
+  }
+
+  /// The shortest that is told.
+  Duration shortest() const {
+    return policy_.automatic ? std::chrono::duration_cast<Duration>(std::chrono::duration<double>(level_ / 2))
+                             : policy_.least;
+  }
   double level() const { return level_; }
 
  private:
   static constexpr double kWanted = 0.1;  // refusals per admission: enough are there to use every slot
   static constexpr double kFastest = 2;   // a period changes the time by this factor at most
 
+  static int whole_seconds(Duration d) { return static_cast<int>(std::max(1.0, std::ceil(seconds_of(d)))); }
+  static int drawn(int least, int most, std::uint32_t random) {
+    const auto choices = static_cast<std::uint64_t>(std::max(0, most - least)) + 1;
+    return least + static_cast<int>(random * choices >> 32);
+  }
   static double seconds_of(Duration d) { return std::chrono::duration<double>(d).count(); }
 
   void fall_while_quiet(Time now) {
@@ -68,7 +90,7 @@ class RetryAfter {
     period_begin_ = now;
   }
 
-  std::optional<Duration> fixed_;
+  RetryAfterPolicy policy_;
   double level_ = kLeast;
   double admitted_ = 0, refused_ = 0;
   Time period_begin_{}, last_refused_{};

@@ -31,9 +31,15 @@ struct HealthConfig {
 
 enum class WhenClientLeaves : std::uint8_t { finish, cancel };
 
+/// A number, or `auto`.
+struct MaxConnections {
+  std::optional<int> fixed;
+  bool operator==(const MaxConnections&) const = default;
+};
+
 struct UpstreamConfig {
   config::Address address = config::Address::tcp("127.0.0.1", 8081);
-  int max_connections = 256;
+  MaxConnections max_connections;
   int max_idle = 64;
   Duration idle_timeout = 30s;
   Duration connect_timeout = 1s;
@@ -70,10 +76,10 @@ struct LimitsConfig {
 
 enum class AdmissionMode : std::uint8_t { enforce, shadow, off };
 
-/// `5s`, or `auto`: from how fast requests finish at the moment.
+/// `5s`; `4s..8s`, drawn for each refusal; or `auto`: from how fast requests finish at the moment.
 struct RetryAfter {
   bool automatic = false;
-  Duration fixed = 5s;  ///< rounded up to whole seconds where it is sent
+  Duration least = 5s, most = 5s;  ///< rounded up to whole seconds where it is sent
 
   bool operator==(const RetryAfter&) const = default;
 };
@@ -194,5 +200,10 @@ struct ProxyConfig {
   bool forwarded_header = false;
   LogConfig log;
 };
+
+/// `upstream.max_connections`; `auto` has room for every request in flight and every idle connection, and is never
+/// below `kAutoConnections`.
+inline constexpr int kAutoConnections = 256;
+int most_upstream_connections(const ProxyConfig& c);
 
 }  // namespace spillway

@@ -35,9 +35,11 @@ constexpr config::TextForm kFieldName = {"the name of a header field", "^[A-Za-z
 
 void describe_upstream(Fields& f, UpstreamConfig& c) {
   f.value({.name = "address", .doc = "Where the API listens; not `fd:N`.", .needs_restart = true}, c.address);
-  f.integer({"max_connections",
-             "Connections to the API at a time, all workers together. At least `admission.max_concurrent`."},
-            c.max_connections, {1, 65'536});
+  f.scalar(
+      {"max_connections",
+       "Connections to the API at a time, all workers together. At least `admission.max_concurrent`. auto: 256, or "
+       "that and `max_idle` together if they are more."},
+      scalar_of(c.max_connections));
   f.integer({"max_idle", "Connections kept open for the next request. 0: each request connects anew."}, c.max_idle,
             {0, 65'536});
   f.duration({"idle_timeout", "An idle connection is closed after this. Keep it below the API's own."}, c.idle_timeout,
@@ -111,15 +113,20 @@ void describe_limits(Fields& f, LimitsConfig& c) {
 }
 
 void describe_admission(Fields& f, AdmissionConfig& c) {
-  f.choice({"mode", "enforce: refuse what is over capacity; shadow: decide and count, never refuse; off: admit all."},
+  f.choice({"mode",
+            "enforce: refuse what is over capacity; shadow: decide and count, never refuse; off: admit all. Neither of "
+            "the latter keeps to `upstream.max_connections`; `limits.connections`, which guards the descriptors, and "
+            "`maintenance`, which is asked for, hold in every mode."},
            c.mode,
            {{"enforce", AdmissionMode::enforce}, {"shadow", AdmissionMode::shadow}, {"off", AdmissionMode::off}});
   f.integer({"max_concurrent", "Capacity: requests in flight towards the API, all workers together."}, c.max_concurrent,
             {1, 65'536});
   f.number({"shed_at", "Share of capacity at which the default class is refused. 0: always."}, c.shed_at, {0, 1});
-  f.value({"retry_after",
-           "Retry-After of a refusal, rounded up to whole seconds. auto: from how fast requests finish at the moment."},
-          c.retry_after);
+  f.value(
+      {"retry_after",
+       "Retry-After of a refusal, rounded up to whole seconds; of a range such as 4s..8s one is drawn for each. auto: "
+       "from how fast requests finish at the moment. A refusal by the breaker says when the next chance is."},
+      c.retry_after);
   f.section({"queue", "The bounded wait of requests that find no slot."}, [&] {
     f.integer({"max_length", "Waiting requests. 0: nobody waits."}, c.queue.max_length, {0, 65'536});
     f.duration({"max_wait", "Longest wait; then refused. 0: refuse at once."}, c.queue.max_wait, {0s, 5min});
@@ -174,13 +181,19 @@ void describe_class(Fields& f, ClassConfig& c) {
 void describe_breaker(Fields& f, BreakerConfig& c) {
   f.flag({"enabled", "Whether requests are kept from a failing API."}, c.enabled);
   f.duration({"window", "The time over which results are counted."}, c.window, {1s, 1h});
-  f.integer({"min_requests", "Fewer results in the window never open it; a refused connect does at once."},
+  f.integer({"min_requests",
+             "Fewer results of a class in the window never open its breaker; a refused connect opens that for all at "
+             "once."},
             c.min_requests, {1, 1'000'000});
   f.number(
       {"failure_ratio",
-       "Share of failures that opens it: 5xx of the API, failed connects, timeouts; never the proxy's own refusals."},
+       "Share of failures that opens it: of a class's requests 5xx of the API and timeouts, of all connects those that "
+       "are late; never the proxy's own refusals, nor what the API sheds: 503 or 429 with Retry-After."},
       c.failure_ratio, {0.01, 1});
-  f.duration({"slow_call", "A response that takes longer is slow. 0: none is."}, c.slow_call, {0s, 1h});
+  f.duration({"slow_call",
+              "A response that takes longer is slow, if it also takes three times what its class usually does; and the "
+              "longest a trial may take. 0: none is slow, and a trial may take 30s."},
+             c.slow_call, {0s, 1h});
   f.number({"slow_ratio", "Share of slow responses that opens it."}, c.slow_ratio, {0.01, 1});
   f.duration(
       {"open_for",
@@ -241,7 +254,7 @@ void describe(Fields& f, ProxyConfig& c) {
              c.classes, {0, 32}, [&f](ClassConfig& each) { describe_class(f, each); });
   // The health path has been read by now, so that a file without classes is complete when it has been.
   if (c.classes.empty()) c.classes.push_back(critical_health(c.upstream.health));
-  f.section({"breaker", "Refuses while the API fails, instead of waiting for it."},
+  f.section({"breaker", "Refuses a class while the API fails at it, and all while it cannot be reached."},
             [&] { describe_breaker(f, c.breaker); });
   f.section({"retry", "Sending a request again on a fresh connection, only where nothing can be done twice."}, [&] {
     f.integer({"attempts", "Further attempts for a request. 0: none."}, c.retry.attempts, {0, 1});

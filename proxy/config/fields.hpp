@@ -21,6 +21,8 @@ std::string to_text(const RetryAfter& value);
 std::string_view words_for(const RetryAfter&);
 std::string_view pattern_for(const RetryAfter&);
 
+config::Scalar scalar_of(MaxConnections& value);
+
 bool parse(std::string_view text, FairnessKey& value);
 std::string to_text(const FairnessKey& value);
 std::string_view words_for(const FairnessKey&);

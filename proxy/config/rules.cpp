@@ -71,15 +71,14 @@ void check_classes(const ProxyConfig& c, Problems& problems) {
 void check(const ProxyConfig& c, Problems& problems) {
   check_addresses(c, problems);
   check_classes(c, problems);
-  problems.require(c.upstream.max_connections >= c.admission.max_concurrent,
-                   {"upstream.max_connections", "admission.max_concurrent"},
-                   "upstream.max_connections (" + std::to_string(c.upstream.max_connections) +
+  const int connections = most_upstream_connections(c);
+  problems.require(connections >= c.admission.max_concurrent, {"upstream.max_connections", "admission.max_concurrent"},
+                   "upstream.max_connections (" + std::to_string(connections) +
                        ") must be at least admission.max_concurrent (" + std::to_string(c.admission.max_concurrent) +
                        ")");
-  problems.require(c.upstream.max_idle <= c.upstream.max_connections, {"upstream.max_idle", "upstream.max_connections"},
+  problems.require(c.upstream.max_idle <= connections, {"upstream.max_idle", "upstream.max_connections"},
                    "upstream.max_idle (" + std::to_string(c.upstream.max_idle) +
-                       ") must not exceed upstream.max_connections (" + std::to_string(c.upstream.max_connections) +
-                       ")");
+                       ") must not exceed upstream.max_connections (" + std::to_string(connections) + ")");
   problems.require(
       c.upstream.health.interval == Duration::zero() || c.upstream.health.timeout <= c.upstream.health.interval,
       {"upstream.health.timeout", "upstream.health.interval"},

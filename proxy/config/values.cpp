@@ -6,8 +6,10 @@ namespace spillway {
 namespace {
 
 constexpr std::string_view kAutomatic = "auto";
+constexpr std::string_view kRange = "..";
 constexpr std::string_view kHeader = "header:";
 constexpr config::Range<Duration> kRetryAfter = {1s, 1h};
+constexpr config::Range<int> kMaxConnections = {1, 65'536};
 
 }  // namespace
 
@@ -22,22 +24,56 @@ bool is_token(std::string_view text) {
 bool parse(std::string_view text, RetryAfter& value) {
   RetryAfter candidate;
   candidate.automatic = text == kAutomatic;
-  if (!candidate.automatic && !config::duration(candidate.fixed, kRetryAfter).set(text)) return false;
+  if (!candidate.automatic) {
+    const std::size_t dots = text.find(kRange);
+    const std::string_view least = text.substr(0, dots);
+    const std::string_view most = dots == std::string_view::npos ? least : text.substr(dots + kRange.size());
+    if (!config::duration(candidate.least, kRetryAfter).set(least)) return false;
+    if (!config::duration(candidate.most, kRetryAfter).set(most)) return false;
+    if (candidate.most < candidate.least) return false;
+  }
   value = candidate;
   return true;
 }
 
 std::string to_text(const RetryAfter& value) {
-  Duration fixed = value.fixed;
-  return value.automatic ? std::string(kAutomatic) : config::duration(fixed, kRetryAfter).print().value_or("");
+  if (value.automatic) return std::string(kAutomatic);
+  const auto print = [](Duration d) { return config::duration(d, kRetryAfter).print().value_or(""); };
+  return value.least == value.most ? print(value.least) : print(value.least).append(kRange).append(print(value.most));
 }
 
 std::string_view words_for(const RetryAfter& /*value*/) {
-  return "auto, or a duration from 1s to 1h";
+  return "auto, a duration from 1s to 1h, or a range of two such as 4s..8s";
 }
 
 std::string_view pattern_for(const RetryAfter& /*value*/) {
-  return R"(^(auto|[0-9]+(\.[0-9]+)?(us|ms|s|m|h)?)$)";
+  return R"(^(auto|[0-9]+(\.[0-9]+)?(us|ms|s|m|h)?(\.\.[0-9]+(\.[0-9]+)?(us|ms|s|m|h)?)?)$)";
+}
+
+config::Scalar scalar_of(MaxConnections& value) {
+  config::Scalar scalar;
+  scalar.set = [&value](std::string_view text) {
+    if (text == kAutomatic) return value = {}, true;
+    int fixed = 0;
+    if (!config::integer(fixed, kMaxConnections).set(text)) return false;
+    value.fixed = fixed;
+    return true;
+  };
+  scalar.print = [&value] {
+    return std::optional<std::string>(value.fixed ? std::to_string(*value.fixed) : std::string(kAutomatic));
+  };
+  int any = 0;
+  const config::Scalar number = config::integer(any, kMaxConnections);
+  scalar.words = "auto, or " + number.words;
+  scalar.schema = number.schema;
+  scalar.schema.push_back(config::string_schema("^auto$"));
+  scalar.literal = value.fixed.has_value();
+  return scalar;
+}
+
+int most_upstream_connections(const ProxyConfig& c) {
+  if (c.upstream.max_connections.fixed) return *c.upstream.max_connections.fixed;
+  return std::max(kAutoConnections, c.admission.max_concurrent + c.upstream.max_idle);
 }
 
 bool parse(std::string_view text, FairnessKey& value) {

@@ -40,6 +40,7 @@ struct Exchange {
     bytes_in = bytes_out = 0;
     retries = 0;
     permit.reset();
+    would_refuse.reset();
     ticket.state = admission::Request::State::fresh;
     ticket.shadow_refused = false;
     ticket.in_flight = ticket.limit = 0;
@@ -82,6 +83,7 @@ struct Exchange {
   std::optional<Permit> permit;
   bool trusted_peer = false;
   admission::Reason refused_for = admission::Reason::capacity;
+  std::optional<admission::Reason> would_refuse;  ///< after its admission, were the mode `enforce`
   std::string request_id;
   telemetry::Traceparent traceparent{};
   std::uint64_t bytes_in = 0, bytes_out = 0;

@@ -89,6 +89,7 @@ Answer describe_refusal(Reason reason) {
     case Reason::queue_full:
     case Reason::queue_timeout:
     case Reason::pool:
+    case Reason::upstream_connections:
       break;
   }
   return refusal(503, kLoad, "connection_limit_reached");

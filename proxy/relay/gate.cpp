@@ -16,11 +16,12 @@ bool wants_slot(admission::Reason reason) {
 }
 }  // namespace
 
-Gate::Gate(admission::Policy policy, double retry_budget, Explain explain)
+Gate::Gate(admission::Policy policy, double retry_budget, Explain explain, BreakerChanged breaker_changed)
     : capacity_(policy.max_concurrent),
       controller_(std::move(policy)),
       retries_(retry_budget),
-      explain_(std::move(explain)) {}
+      explain_(std::move(explain)),
+      breaker_changed_(std::move(breaker_changed)) {}
 
 Request::State Gate::arrive(Ticket& ticket, Time now) {
   Request* decided;
@@ -76,6 +77,16 @@ void Gate::refuse_waiting(admission::Reason reason) {
   resume(decided);
 }
 
+void Gate::reached(Ticket& ticket, Time now) {
+  Request* decided;
+  {
+    const std::lock_guard lock(mutex_);
+    controller_.reached(ticket, now);
+    decided = take_decided(now);
+  }
+  resume(decided);
+}
+
 void Gate::finish(Ticket& ticket, admission::Completion completion, const std::optional<upstream::LoadReport>& report,
                   Time now) {
   Request* decided;
@@ -89,20 +100,29 @@ void Gate::finish(Ticket& ticket, admission::Completion completion, const std::o
 }
 
 void Gate::polled(bool healthy, const std::optional<upstream::LoadReport>& report, Time now) {
-  const std::lock_guard lock(mutex_);
-  if (healthy) controller_.health_succeeded();
-  if (report) observe(*report, now);
+  Request* decided;
+  {
+    const std::lock_guard lock(mutex_);
+    controller_.polled(healthy, now);
+    if (report) observe(*report, now);
+    decided = take_decided(now);
+  }
+  resume(decided);
 }
 
 void Gate::observe(const upstream::LoadReport& report, Time now) {
   load_ = report;
   load_at_ = now;
-  controller_.observe({report.pool_capacity, report.pool_in_use(), report.pool_waiters}, now);
+  // Base connections count as open whether they are or not: only overflow tells.
+  const std::int64_t open = report.pool_overflow > 0 ? report.pool_size + report.pool_overflow : 0;
+  controller_.observe(
+      {.capacity = report.pool_capacity, .in_use = report.pool_in_use(), .open = open, .waiters = report.pool_waiters},
+      now);
 }
 
-int Gate::retry_after(admission::Reason reason, Time now) {
+int Gate::retry_after() {
   const std::lock_guard lock(mutex_);
-  return controller_.retry_after(reason, static_cast<std::uint32_t>(random_()), now);
+  return controller_.retry_after(static_cast<std::uint32_t>(random_()));
 }
 
 bool Gate::begin_retry() {
@@ -138,13 +158,16 @@ bool Gate::short_of_slots(Time since) const {
 
 void Gate::refused(Ticket& ticket, Time now) {
   if (ticket.state == Request::State::refused && wants_slot(ticket.reason)) no_slot_ = now;
-  ticket.retry_after = controller_.retry_after(ticket.reason, static_cast<std::uint32_t>(random_()), now);
+  ticket.retry_after = controller_.retry_after(ticket, static_cast<std::uint32_t>(random_()), now);
   if (!explain_ || now - explained_ < kExplainEvery) return;
   explained_ = now;
   explain_(ticket, controller_.snapshot(now));
 }
 
 Request* Gate::take_decided(Time now) {
+  while (const auto change = controller_.next_breaker_change()) {
+    if (breaker_changed_) breaker_changed_(*change);
+  }
   Request* first = nullptr;
   Request** link = &first;
   while (Request* request = controller_.next_decided()) {

@@ -33,8 +33,12 @@ class Gate {
   /// Called with the gate's lock held: must not call back.
   using Explain = std::function<void(const admission::Request&, const admission::Snapshot&)>;
 
+  /// Told of each change of a breaker, likewise.
+  using BreakerChanged = std::function<void(const admission::BreakerChange&)>;
+
   /// `retry_budget`: share of the requests in flight that may be under way for a second time.
-  explicit Gate(admission::Policy policy, double retry_budget = 0.2, Explain explain = {});
+  explicit Gate(admission::Policy policy, double retry_budget = 0.2, Explain explain = {},
+                BreakerChanged breaker_changed = {});
 
   /// Admitted or refused at once, or waiting: then the coroutine parks in `ticket.parking` before anything else,
   /// and is resumed with the decision in `ticket.state`.
@@ -52,7 +56,7 @@ class Gate {
   void polled(bool healthy, const std::optional<upstream::LoadReport>& report, Time now);
 
   /// Seconds to tell a client that was refused elsewhere.
-  int retry_after(admission::Reason reason, Time now);
+  int retry_after();
 
   /// Whether a request may be sent a second time now; then `end_retry` once it has been.
   bool begin_retry();
@@ -66,12 +70,13 @@ class Gate {
 
  private:
   friend class Permit;
+  void reached(Ticket& ticket, Time now);
   void finish(Ticket& ticket, admission::Completion completion, const std::optional<upstream::LoadReport>& report,
               Time now);
   // With the lock held:
   void observe(const upstream::LoadReport& report, Time now);
   void refused(Ticket& ticket, Time now);
-  /// Takes the decided requests out of the controller; `resume` them without the lock.
+  /// Takes the decided requests out of the controller, and tells what breakers did; `resume` them without the lock.
   admission::Request* take_decided(Time now);
   static void resume(admission::Request* decided);
 
@@ -81,6 +86,7 @@ class Gate {
   upstream::RetryBudget retries_;
   std::mt19937 random_{std::random_device{}()};  ///< spreads the clients that are told to come back
   Explain explain_;
+  BreakerChanged breaker_changed_;
   Time explained_{};
   Time no_slot_{};  ///< when somebody was last refused for want of a slot
   upstream::LoadReport load_;
@@ -99,6 +105,10 @@ class Permit {
   }
 
   bool held() const { return gate_ != nullptr; }
+  /// The API could be connected to.
+  void reached() {
+    if (ticket_->reach_pass.trial != 0) gate_->reached(*ticket_, Clock::now());
+  }
   /// How the request ended; unless told, it counts as dropped: a forgotten path must not look like success.
   void complete(admission::Completion completion) { completion_ = completion; }
   void report(const upstream::LoadReport& report) { report_ = report; }

@@ -253,15 +253,15 @@ void Session::account(int status, telemetry::Outcome outcome, std::string_view r
     of_class.requests[static_cast<std::size_t>(outcome)][telemetry::code_index(status)].add();
     of_class.duration.observe(telemetry::to_milliseconds(now - x.began));
     if (x.answered != Time{}) of_class.upstream_duration.observe(telemetry::to_milliseconds(x.answered - x.sent));
-    if (outcome == telemetry::Outcome::shed) of_class.rejections[static_cast<std::size_t>(x.refused_for)].add();
-    if (x.ticket.shadow_refused) of_class.shadow_rejections[static_cast<std::size_t>(x.ticket.reason)].add();
+    // In shadow; a request counts once, by the reason that would have come first.
+    const bool shadow = x.settings->config.admission.mode == AdmissionMode::shadow;
+    if (x.ticket.shadow_refused) x.would_refuse = x.ticket.reason;
+    if (shadow && x.would_refuse) of_class.shadow_rejections[static_cast<std::size_t>(*x.would_refuse)].add();
   }
   if (!x.parsed && status == 0) return;  // nothing happened
   if (outcome == telemetry::Outcome::shed) {
-    telemetry::Refusals& refusals = worker_.shared().refusals;
-    if (!refusals.take(x.refused_for, now)) return;
-    refusals.remember({std::chrono::system_clock::now(), x.refused_for, x.class_index, std::string(x.method),
-                       std::string(x.target.substr(0, x.target.find('?')))});
+    const std::string_view path = x.target.substr(0, x.target.find('?'));
+    if (!worker_.count_refusal(x.refused_for, x.class_index, x.method, path, now)) return;
   }
   if (worker_.shared().log.wants(outcome)) log(status, outcome, reason, now);
 }

@@ -102,6 +102,7 @@ class Session final : public net::Deadline, public net::Stream::Observer, public
   void give_slot_back();
   void stream_with_slot();
   admission::Completion completion() const;
+  void would_refuse(admission::Reason reason) { x_->would_refuse = reason; }
   void keep_output();
   void write_upstream();
   net::Task<> flush_upstream();

@@ -7,6 +7,15 @@
 
 namespace spillway::relay {
 
+namespace {
+/// A connect that failed for want of something here, a local port or memory, says nothing of the API.
+bool own_shortage(net::error_code error) {
+  return error == boost::system::errc::address_not_available || error == net::asio::error::no_descriptors ||
+         error == boost::system::errc::too_many_files_open_in_system || error == net::asio::error::no_buffer_space ||
+         error == net::asio::error::no_memory;
+}
+}  // namespace
+
 /// Writes the request anew. The client's head ends here.
 Failure Session::prepare_request() {
   Exchange& x = *x_;
@@ -69,8 +78,9 @@ net::Task<Failure> Session::connect() {
   upstream_ = worker_.upstream().open(endpoint, worker_.executor(), error);
   if (!upstream_) {
     if (error) worker_.out_of_descriptors();
-    co_return Failure::refused(admission::Reason::capacity);
+    co_return Failure::refused(admission::Reason::upstream_connections);
   }
+  if (upstream_->beyond_limit) would_refuse(admission::Reason::upstream_connections);
   counters.upstream_connects.add();
   timed_out_ = false;
   if (!error) {
@@ -84,12 +94,13 @@ net::Task<Failure> Session::connect() {
     }
     counters.upstream_connect_failures.add();
     const bool late = timed_out_;
-    const bool nobody_listens =
-        error == net::asio::error::connection_refused || error == boost::system::errc::no_such_file_or_directory;
-    if (nobody_listens) x_->permit->complete(admission::Completion::unreachable);
+    x_->permit->complete(late                  ? admission::Completion::connect_timeout
+                         : own_shortage(error) ? admission::Completion::ignore
+                                               : admission::Completion::unreachable);
     drop_upstream();
     co_return late ? Failure::Kind::connect_timeout : Failure::Kind::connect_failed;
   }
+  x_->permit->reached();
   upstream_->stream.start_read(net::kBlockSize);
   upstream_->stream.observe(this);
   co_return Failure();
@@ -100,7 +111,10 @@ net::Task<Failure> Session::connect() {
 Failure Session::send_head() {
   Exchange& x = *x_;
   x.sent = x.ticket.sent = Clock::now();
-  if (x.sent >= x.ticket.deadline) return Failure::refused(admission::Reason::deadline);
+  if (x.sent >= x.ticket.deadline) {
+    if (x.settings->enforces()) return Failure::refused(admission::Reason::deadline);
+    would_refuse(admission::Reason::deadline);
+  }
   arm(x.sent, x.settings->config.timeouts.response);
   x.output = {};
   x.output.add(x.to_upstream);

@@ -134,7 +134,11 @@ net::Task<Failure> Session::relay_response() {
 
 /// What an answer says of the API. How long one took that did not wait for the whole request says nothing.
 admission::Completion Session::completion() const {
-  if (x_->response.status >= 500) return admission::Completion::dropped;
+  const int status = x_->response.status;
+  // An API that says when to come back is well, and has more to do than it can.
+  if ((status == 503 || status == 429) && !x_->response.field("retry-after").empty())
+    return admission::Completion::shed;
+  if (status >= 500) return admission::Completion::dropped;
   return x_->upload.done() ? admission::Completion::success : admission::Completion::ignore;
 }
 
@@ -213,7 +217,7 @@ net::Task<Session::After> Session::answer(Failure failure) {
     } else if (x.ticket.state == admission::Request::State::refused) {
       context.retry_after = x.ticket.retry_after;
     } else {
-      context.retry_after = worker_.shared().gate.retry_after(failure.reason, Clock::now());
+      context.retry_after = worker_.shared().gate.retry_after();
     }
   }
   x.to_client.clear();

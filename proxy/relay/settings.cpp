@@ -13,7 +13,7 @@ int whole_seconds(Duration duration) {
   return static_cast<int>(std::ceil(std::chrono::duration<double>(duration).count()));
 }
 
-upstream::BreakerPolicy breaker_policy(const BreakerConfig& c) {
+admission::BreakerPolicy breaker_policy(const BreakerConfig& c) {
   return {.enabled = c.enabled,
           .window = c.window,
           .min_requests = c.min_requests,
@@ -39,7 +39,10 @@ Settings::Settings(const ProxyConfig& c)
                     .headers = static_cast<std::size_t>(c.limits.response_headers),
                     .underscores = true},
       classifier(c.classes, c.admission.shed_at),
-      pool{c.upstream.max_connections, (c.upstream.max_idle + c.workers - 1) / c.workers, c.upstream.idle_timeout},
+      pool{.max_connections = most_upstream_connections(c),
+           .enforced = c.admission.mode == AdmissionMode::enforce,
+           .max_idle = (c.upstream.max_idle + c.workers - 1) / c.workers,
+           .idle_timeout = c.upstream.idle_timeout},
       fairness_header(c.admission.fairness.key.header),
       maintenance_retry_after_seconds(whole_seconds(c.maintenance.retry_after)),
       idle_for(c.timeouts.keep_alive > Duration::zero() ? c.timeouts.keep_alive : c.timeouts.request_head) {
@@ -47,7 +50,7 @@ Settings::Settings(const ProxyConfig& c)
   for (const std::string& name : classify::class_names(c.classes)) critical.push_back(name == kCriticalClass);
   // A connection idle at another worker cannot be taken, so idle ones must leave room for every request in flight.
   if (c.workers > 1)
-    pool.max_idle = std::min(pool.max_idle, (c.upstream.max_connections - c.admission.max_concurrent) / c.workers);
+    pool.max_idle = std::min(pool.max_idle, (pool.max_connections - c.admission.max_concurrent) / c.workers);
 }
 
 bool Settings::trusts(std::string_view peer) const {
@@ -79,9 +82,10 @@ admission::Policy admission_policy(const ProxyConfig& config) {
   policy.adaptive = {config.admission.adaptive.enabled, config.admission.adaptive.min};
   policy.pool_aware = config.admission.pool_aware;
   policy.fairness_share = config.admission.fairness.share;
-  policy.retry_after.reset();
-  if (!config.admission.retry_after.automatic) policy.retry_after = config.admission.retry_after.fixed;
+  const RetryAfter& retry_after = config.admission.retry_after;
+  policy.retry_after = {retry_after.automatic, retry_after.least, retry_after.most};
   policy.breaker = breaker_policy(config.breaker);
+  policy.poll_interval = config.upstream.health.interval;
   return policy;
 }
 

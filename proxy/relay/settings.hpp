@@ -20,6 +20,9 @@ struct Settings {
   /// Whether a peer is one of `trusted_proxies`. A unix socket's peer (no address) is: the file's mode guards it.
   bool trusts(std::string_view peer) const;
 
+  /// Whether admission refuses anybody: the modes `shadow` and `off` do not.
+  bool enforces() const { return config.admission.mode == AdmissionMode::enforce; }
+
   ProxyConfig config;
   http::HeadLimits request_head;
   http::HeadLimits response_head;

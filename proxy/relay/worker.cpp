@@ -109,7 +109,7 @@ void Worker::accepted(net::Accepted accepted) {
   }
   if (shared_.client_connections.load(std::memory_order_relaxed) > settings_->config.limits.connections) {
     if (!end_idlest()) {
-      if (!ask_another_for_room(client)) refuse_connection(std::move(client.socket));
+      if (!ask_another_for_room(client)) refuse_connection(std::move(client.socket), client.peer);
       return;
     }
   }
@@ -151,7 +151,7 @@ bool Worker::ask_another_for_room(Client& client) {
       net::asio::post(loop_, [this, room, kept = std::move(kept)] {
         --idle_count_;
         if (room && !draining_) return void(await_bytes(std::move(*kept), true));
-        refuse_connection(std::move(kept->socket));
+        refuse_connection(std::move(kept->socket), kept->peer);
         finish_if_drained();
       });
     });
@@ -203,22 +203,38 @@ void Worker::idle_ended(Client client, bool request_comes) {
 }
 
 /// One write into an empty socket buffer does not block; whoever does not read it has lost only the explanation.
-void Worker::refuse_connection(net::Socket socket) {
+void Worker::refuse_connection(net::Socket socket, std::string_view peer) {
   std::string out;
   const telemetry::RequestId id = ids_.request_id();
   ProblemContext context;
   context.request_id = telemetry::text(id);
   context.date = http_date();
-  context.retry_after = shared_.gate.retry_after(admission::Reason::connections, Clock::now());
+  context.retry_after = shared_.gate.retry_after();
   context.keep_alive = false;
   const Answer answer = describe(Failure::refused(admission::Reason::connections));
   write_problem(answer, context, out);
   net::error_code ignored;
   socket.write_some(net::asio::buffer(out), ignored);
   socket.shutdown(net::Socket::shutdown_send, ignored);
-  counters_.classes[classify::kDefaultClassIndex]
-      .rejections[static_cast<std::size_t>(admission::Reason::connections)]
-      .add();
+  // No request has been read: it is of no class, and none is counted.
+  if (!count_refusal(admission::Reason::connections, classify::kDefaultClassIndex, {}, {}, Clock::now())) return;
+  if (!shared_.log.wants(answer.outcome)) return;
+  telemetry::AccessEntry entry;
+  entry.request_id = context.request_id;
+  entry.client = peer;
+  entry.status = answer.status;
+  entry.outcome = answer.outcome;
+  entry.reason = answer.reason;
+  shared_.log.access(entry);
+}
+
+bool Worker::count_refusal(admission::Reason reason, int class_index, std::string_view method, std::string_view path,
+                           Time now) {
+  counters_.classes[static_cast<std::size_t>(class_index)].rejections[static_cast<std::size_t>(reason)].add();
+  if (!shared_.refusals.take(reason, now)) return false;
+  shared_.refusals.remember(
+      {std::chrono::system_clock::now(), reason, class_index, std::string(method), std::string(path)});
+  return true;
 }
 
 std::unique_ptr<Exchange> Worker::take_exchange() {

@@ -29,7 +29,7 @@ struct Shared {
   explicit Shared(const ProxyConfig& config)
       : class_names(classify::class_names(config.classes)),
         log(config.log),
-        gate(admission_policy(config), config.retry.budget, log_refusals(log)) {}
+        gate(admission_policy(config), config.retry.budget, log_refusals(log), log_breakers(log)) {}
 
   std::vector<std::string> class_names;  ///< by class index
   telemetry::Log log;
@@ -83,6 +83,10 @@ class Worker {
   /// Descriptors have run out: says so, and closes idle clients. False: none is idle here.
   bool out_of_descriptors();
   std::string_view http_date();
+  /// Counts a refusal and keeps it for the status page: every one, of a request or of a connection. False: enough of
+  /// its kind have been told this second, it is not to be logged.
+  bool count_refusal(admission::Reason reason, int class_index, std::string_view method, std::string_view path,
+                     Time now);
 
   std::unique_ptr<Exchange> take_exchange();
   void give_exchange(std::unique_ptr<Exchange> exchange);
@@ -135,7 +139,7 @@ class Worker {
   bool end_idlest();
   bool ask_another_for_room(Client& client);
   void note_idle() { idle_here_.store(static_cast<int>(idle_count_) + warm_count_, std::memory_order_relaxed); }
-  void refuse_connection(net::Socket socket);
+  void refuse_connection(net::Socket socket, std::string_view peer);
   void finish_if_drained();
 
   Shared& shared_;

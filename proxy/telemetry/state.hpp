@@ -24,7 +24,7 @@ struct AdmissionState {
   int queue_length = 0;
   int limit = 0;
   int capacity = 0;
-  int breaker = 0;  ///< 0 closed, 1 half-open, 2 open
+  int breaker = 0;  ///< 0 closed, 1 half-open, 2 open: the worst of all
   upstream::LoadReport load;
   std::optional<Time> load_at;  ///< when `load` was reported; nothing: never
 };

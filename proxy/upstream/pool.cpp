@@ -38,7 +38,8 @@ Pool::Lease Pool::take_idle() {
 }
 
 Pool::Lease Pool::open(const Endpoint& endpoint, net::Executor executor, net::error_code& error) {
-  if (open_.fetch_add(1, std::memory_order_relaxed) >= limits_.max_connections) {
+  const bool beyond_limit = open_.fetch_add(1, std::memory_order_relaxed) >= limits_.max_connections;
+  if (beyond_limit && limits_.enforced) {
     open_.fetch_sub(1, std::memory_order_relaxed);
     return nullptr;
   }
@@ -54,7 +55,9 @@ Pool::Lease Pool::open(const Endpoint& endpoint, net::Executor executor, net::er
     net::keep_alive(socket.native_handle());
   }
   counters_.upstream_active.add();
-  return std::make_unique<Connection>(*this, std::move(socket), blocks_);
+  auto connection = std::make_unique<Connection>(*this, std::move(socket), blocks_);
+  connection->beyond_limit = beyond_limit;
+  return connection;
 }
 
 void Pool::give(Lease connection, Time now) {

@@ -18,7 +18,8 @@ class Connection final : public net::Deadline {
   Connection(class Pool& pool, net::Socket socket, net::BlockPool& blocks)
       : stream(std::move(socket), blocks), pool_(pool) {}
   net::Stream stream;
-  bool reused = false;  ///< has carried a response before
+  bool reused = false;        ///< has carried a response before
+  bool beyond_limit = false;  ///< opened although `max_connections` were open
 
  private:
   void on_deadline() override;  ///< idle for too long
@@ -27,6 +28,7 @@ class Connection final : public net::Deadline {
 
 struct PoolLimits {
   int max_connections = 256;  ///< over all workers
+  bool enforced = true;       ///< false: more are opened, and say so
   int max_idle = 64;          ///< of one worker
   Duration idle_timeout = std::chrono::seconds(30);
 };

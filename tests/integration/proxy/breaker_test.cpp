@@ -81,6 +81,97 @@ TEST_CASE("errors of the API open it, the proxy's own refusals and clients' mist
   CHECK(proxy.accounts_balance());
 }
 
+constexpr const char* kLogins = "classes:\n  - {name: critical, shed_at: 1.0, match: [{path_prefix: /login}]}\n";
+
+TEST_CASE("logins that the API sheds itself open nothing: all look-ups are served, and it is sent fewer logins") {
+  for (const char* status : {"503 Service Unavailable", "429 Too Many Requests"}) {
+    CAPTURE(status);
+    std::atomic<int> logins = 0;
+    Upstream upstream([&](Turn& turn) {
+      if (turn.request() != "POST /login") return turn.answer();
+      logins++ % 10 == 0 ? turn.answer() : turn.answer("", "Retry-After: 2\r\n", status);
+    });
+    Proxy proxy(upstream, {.more = kLogins});
+    Client users(proxy), storm(proxy);
+    constexpr int kEach = 300;
+    for (int i = 0; i < kEach; ++i) {
+      const Reply reply = storm.request("POST", "/login", "", "user=a");
+      if (reply.has("Proxy-Status")) CHECK(reply.problem("reason") == "capacity");
+      CHECK(users.get("/scholarships").status == 200);
+    }
+    CHECK(proxy.metric("spillway_breaker_state") == 0);
+    CHECK(proxy.metric("load_shedding_rejections", {{"class", "normal"}}) == 0);
+    const double refused = proxy.metric("load_shedding_rejections", {{"reason", "capacity"}, {"class", "critical"}});
+    CHECK(refused > 0);
+    CHECK(logins == kEach - refused);
+    CHECK(proxy.page("/stats").second.find(R"("api_sheds":true)") != std::string::npos);
+    CHECK(proxy.accounts_balance());
+  }
+}
+
+TEST_CASE("what fails in one class opens it for that class; the log names it and the numbers") {
+  Upstream upstream(
+      [](Turn& turn) { turn.answer("", {}, turn.request() == "GET /login" ? "500 Internal Server Error" : "200 OK"); });
+  Proxy proxy(upstream, {.health = "interval: 0", .more = std::string(kLogins) + kOpenLong});
+  Client client(proxy);
+  for (int i = 0; i < 20; ++i) CHECK(client.get("/login").status == 500);
+  const Reply refused = client.get("/login");
+  CHECK(refused.problem("reason") == "breaker");
+  CHECK(std::stoi(refused.field("Retry-After")) >= 50);  // nobody polls: there is no chance before
+  for (int i = 0; i < 50; ++i) CHECK(client.get("/").status == 200);
+  CHECK(proxy.metric("spillway_breaker_state") == 2);
+  CHECK(proxy.await_log("breaker class=critical state=open cause=failures requests=20 failed=20 slow=0"));
+  CHECK(proxy.accounts_balance());
+}
+
+TEST_CASE("while health polls go well, a breaker's Retry-After is that of the next one") {
+  Upstream upstream([](Turn& turn) { turn.answer("", {}, "500 Internal Server Error"); });
+  Proxy proxy(upstream, {.more = "breaker: {min_requests: 1, open_for: 1m}\n"});
+  REQUIRE(proxy.await_metric("spillway_upstream_healthy", 1));
+  Client client(proxy);
+  Reply reply;
+  for (int refusals = 0; refusals < 20;) {
+    reply = client.get("/");
+    if (reply.status != 503) continue;
+    ++refusals;
+    CHECK(reply.problem("reason") == "breaker");
+    CHECK(std::stoi(reply.field("Retry-After")) <= 6);  // a busy machine may have missed a poll
+  }
+}
+
+TEST_CASE("trials that hang end as late, and others are tried") {
+  std::atomic<bool> failing = true;
+  Upstream upstream([&](Turn& turn) {
+    if (turn.request() == "GET /held") turn.hold();
+    turn.answer("", {}, failing ? "500 Internal Server Error" : "200 OK");
+  });
+  Proxy proxy(upstream, {.more = "breaker: {min_requests: 1, open_for: 100ms, slow_call: 500ms, trial_requests: 2}\n"});
+  Client client(proxy);
+  CHECK(client.get("/").status == 500);
+  failing = false;
+  std::list<Client> held;
+  CHECK(eventually([&] {
+    held.emplace_back(proxy).start("GET", "/held");
+    return upstream.inside() == 2;
+  }));
+  CHECK(eventually([&] { return client.get("/").status == 200; }));
+  CHECK(eventually([&] { return client.get("/").status == 200 && proxy.metric("spillway_breaker_state") == 0; }));
+  CHECK(proxy.await_log("state=open cause=trial_late"));
+  upstream.release_all();
+}
+
+TEST_CASE("long polls do not open it") {
+  Upstream upstream(hold);
+  Proxy proxy(upstream, {.more = "breaker: {window: 1s, min_requests: 5, slow_call: 10ms}\n"});
+  for (int round = 0; round < 3; ++round) {
+    std::list<Client> polls = fill(proxy, upstream, 24);
+    std::this_thread::sleep_for(100ms);  // ten times as long as slow
+    upstream.release(24);
+    check_answered(polls);
+    CHECK(proxy.metric("spillway_breaker_state") == 0);
+  }
+}
+
 TEST_CASE("switched off, it refuses nobody") {
   Upstream upstream([](Turn& turn) { turn.answer("", {}, "500 Internal Server Error"); });
   Proxy proxy(upstream, {.more = "breaker: {enabled: false, min_requests: 1}\n"});

@@ -1,6 +1,7 @@
 // Every other reason to refuse, what the client is told, and what turns refusing on and off.
 
 #include <csignal>
+#include <set>
 #include <thread>
 
 #include "tests/integration/proxy/held.hpp"
@@ -160,6 +161,51 @@ TEST_CASE("mode shadow refuses nothing and counts what it would; mode off does n
     CHECK(proxy.await_metric("load_shedding_rejections", 0));
     if (shadow) CHECK(proxy.await_log("would refuse reason=capacity class=normal in_flight=2 limit=1"));
   }
+}
+
+TEST_CASE("shadow and off do not keep to upstream.max_connections, nor to the client's X-Request-Timeout") {
+  for (const bool shadow : {true, false}) {
+    CAPTURE(shadow);
+    Upstream upstream(hold);
+    Proxy proxy(upstream, {.upstream = "max_connections: 4, max_idle: 4",
+                           .admission = admit(4) + (shadow ? ", mode: shadow" : ", mode: off")});
+    std::list<Client> held = fill(proxy, upstream, 6);
+    held.splice(held.end(), fill(proxy, upstream, 1, "/held", "X-Request-Timeout: 0\r\n"));
+    upstream.release_all();
+    check_answered(held);
+    CHECK(proxy.accounts_balance());
+    CHECK(proxy.await_metric("spillway_shadow_rejections_total", shadow ? 3 : 0));
+    CHECK(proxy.await_metric("load_shedding_rejections", 0));
+  }
+}
+
+TEST_CASE("a connection that is refused is counted, logged and shown like a refused request") {
+  Upstream upstream(hold);
+  Proxy proxy(upstream, {.limits = "connections: 2"});
+  std::list<Client> held = fill(proxy, upstream, 2);
+  Client refused(proxy);
+  const Reply reply = refused.receive();
+  check_refusal(reply, 503, "connections");
+  CHECK(proxy.await_metric("load_shedding_rejections", 1, {{"reason", "connections"}}));
+  CHECK(proxy.page("/stats/latest").second.find(R"("reason":"connections")") != std::string::npos);
+  CHECK(proxy.await_log(R"("reason":"connections")"));
+  upstream.release_all();
+  check_answered(held);
+  CHECK(proxy.accounts_balance());
+}
+
+TEST_CASE("retry_after: of a range each refusal is told its own") {
+  Upstream upstream(hold);
+  Proxy proxy(upstream, {.admission = admit(1) + kNoQueue + ", retry_after: 4s..8s"});
+  std::list<Client> held = fill(proxy, upstream, 1);
+  Client client(proxy);
+  std::set<int> told;
+  for (int i = 0; i < 100; ++i) told.insert(std::stoi(client.get("/").field("Retry-After")));
+  CHECK(*told.begin() >= 4);
+  CHECK(*told.rbegin() <= 8);
+  CHECK(told.size() > 1);
+  upstream.release_all();
+  check_answered(held);
 }
 
 TEST_CASE("mode and maintenance change with a reload, under connections that stay") {

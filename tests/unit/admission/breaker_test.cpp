@@ -1,4 +1,4 @@
-#include "proxy/upstream/breaker.hpp"
+#include "proxy/admission/breaker.hpp"
 
 #include <vector>
 
@@ -10,20 +10,36 @@ namespace {
 
 using spillway::Duration;
 using spillway::Time;
-using namespace spillway::upstream;
+using namespace spillway::admission;
+using spillway::upstream::RetryBudget;
 using State = Breaker::State;
 using Result = Breaker::Result;
 using namespace std::chrono_literals;
 
 /// A breaker with its clock. A call takes no time unless told.
 struct Scene {
-  void call(Result result, Duration latency = 1ms) { breaker.ended(breaker.started(), result, latency, now); }
+  void call(Result result, Duration latency = 1ms) { breaker.ended(breaker.started(true, now), result, latency, now); }
   void calls(int count, Result result, Duration latency = 1ms) {
     while (count-- > 0) call(result, latency);
   }
   void trip() {
     calls(20, Result::failure);
     REQUIRE(breaker.state() == State::open);
+  }
+  bool allows(bool body_at_hand = true) { return breaker.allows(body_at_hand, now); }
+  /// A class that usually takes so long.
+  void know(Duration latency) {
+    calls(UsualLatency::kLeastAnswers, Result::success, latency);
+    now += UsualLatency::kPeriod;
+  }
+  /// Half-open, and so many trials on their way.
+  std::vector<Breaker::Pass> begin_trials(int count, bool body_at_hand = true) {
+    std::vector<Breaker::Pass> trials;
+    while (count-- > 0) {
+      REQUIRE(allows(body_at_hand));
+      trials.push_back(breaker.started(body_at_hand, now));
+    }
+    return trials;
   }
   BreakerPolicy policy{};
   Breaker breaker{policy};
@@ -36,7 +52,7 @@ TEST_CASE("opens at the failure ratio, and not before enough requests say so") {
   CHECK(scene.breaker.state() == State::closed);
   scene.call(Result::failure);
   CHECK(scene.breaker.state() == State::open);
-  CHECK_FALSE(scene.breaker.allows(scene.now));
+  CHECK_FALSE(scene.allows());
 
   Scene mixed;
   mixed.calls(100, Result::success);
@@ -48,11 +64,38 @@ TEST_CASE("opens at the failure ratio, and not before enough requests say so") {
 
 TEST_CASE("opens at the ratio of slow calls, though all succeed") {
   Scene scene;
+  scene.know(1ms);
   scene.calls(5, Result::success);
   scene.calls(19, Result::success, 5s);
   CHECK(scene.breaker.state() == State::closed);
   scene.call(Result::success, 5s);
   CHECK(scene.breaker.state() == State::open);
+  CHECK(scene.breaker.take_change()->cause == Breaker::Cause::slow);
+}
+
+TEST_CASE("long polls do not open it: they are as slow as ever, from the first on") {
+  Scene scene;
+  for (int i = 0; i < 20; ++i) {
+    scene.calls(24, Result::success, 6s);
+    scene.now += 6s;
+    CHECK(scene.breaker.state() == State::closed);
+  }
+  // Three times as long is no longer ordinary.
+  scene.now += 11s;
+  scene.calls(24, Result::success, 19s);
+  CHECK(scene.breaker.state() == State::open);
+}
+
+TEST_CASE("a slowness that stays becomes the usual within half a minute of answers") {
+  Scene scene;
+  scene.policy.min_requests = 1000;  // too few to open it meanwhile
+  scene.breaker.configure(scene.policy);
+  for (int i = 0; i < 6; ++i) scene.know(10ms);
+  for (int i = 0; i < 3; ++i) scene.know(6s);
+  scene.policy.min_requests = 20;
+  scene.breaker.configure(scene.policy);
+  scene.calls(100, Result::success, 6s);
+  CHECK(scene.breaker.state() == State::closed);
 }
 
 TEST_CASE("what was ignored counts for nothing") {
@@ -92,16 +135,16 @@ TEST_CASE("after its time a few trials at once decide: all well closes it") {
   scene.trip();
   CHECK(scene.breaker.remaining(scene.now) == 5s);
   scene.now += 4999ms;
-  CHECK_FALSE(scene.breaker.allows(scene.now));
+  CHECK_FALSE(scene.allows());
   CHECK(scene.breaker.remaining(scene.now) == 1ms);
   scene.now += 1ms;
 
-  std::vector<std::uint32_t> trials;
-  while (scene.breaker.allows(scene.now)) trials.push_back(scene.breaker.started());
+  std::vector<Breaker::Pass> trials;
+  while (scene.allows()) trials.push_back(scene.breaker.started(true, scene.now));
   CHECK(trials.size() == 5);
   CHECK(scene.breaker.state() == State::half_open);
   CHECK(scene.breaker.remaining(scene.now) == 0s);
-  for (const std::uint32_t trial : trials) {
+  for (const Breaker::Pass trial : trials) {
     CHECK(scene.breaker.state() == State::half_open);
     scene.breaker.ended(trial, Result::success, 1ms, scene.now);
   }
@@ -113,7 +156,7 @@ TEST_CASE("a trial that says nothing gives its place to the next") {
   scene.trip();
   scene.now += 5s;
   for (int i = 0; i < 20; ++i) {
-    REQUIRE(scene.breaker.allows(scene.now));
+    REQUIRE(scene.allows());
     scene.call(Result::ignored);
   }
   CHECK(scene.breaker.state() == State::half_open);
@@ -124,25 +167,126 @@ TEST_CASE("a failed or slow trial opens it again for twice as long, up to max_op
   scene.trip();
   for (const Duration expected : std::vector<Duration>{10s, 20s, 40s, 60s, 60s}) {
     scene.now += scene.breaker.remaining(scene.now);
-    REQUIRE(scene.breaker.allows(scene.now));
+    REQUIRE(scene.allows());
     expected == 20s ? scene.call(Result::success, 6s) : scene.call(Result::failure);
     CHECK(scene.breaker.state() == State::open);
     CHECK(scene.breaker.remaining(scene.now) == expected);
   }
   // Once closed, the next opening starts from the beginning.
-  scene.breaker.health_succeeded();
+  scene.breaker.health_succeeded(scene.now);
   scene.calls(5, Result::success);
   scene.trip();
   CHECK(scene.breaker.remaining(scene.now) == 5s);
 }
 
+TEST_CASE("a trial that is late ends as failed, whether anybody comes or not") {
+  for (const bool somebody_comes : {true, false}) {
+    CAPTURE(somebody_comes);
+    Scene scene;
+    scene.trip();
+    scene.now += 5s;
+    const auto trials = scene.begin_trials(5);
+    scene.now += 5s - 1ns;
+    scene.breaker.tick(scene.now);
+    CHECK_FALSE(scene.allows());
+    CHECK(scene.breaker.state() == State::half_open);
+    scene.now += 1ns;
+    somebody_comes ? static_cast<void>(scene.allows()) : scene.breaker.tick(scene.now);
+    CHECK(scene.breaker.state() == State::open);
+    CHECK(scene.breaker.take_change()->cause == Breaker::Cause::trial_late);
+    CHECK(scene.breaker.remaining(scene.now) == 10s);
+    for (const Breaker::Pass trial : trials) scene.breaker.ended(trial, Result::success, 6s, scene.now);
+    CHECK(scene.breaker.state() == State::open);
+  }
+}
+
+TEST_CASE("where no call is slow a trial may take 30 s; where calls are long, as long as is ordinary") {
+  Scene no_slow_call;
+  no_slow_call.policy.slow_call = Duration::max();
+  no_slow_call.breaker.configure(no_slow_call.policy);
+  Scene long_polls;
+  long_polls.know(6s);
+  for (const auto& [scene, limit] : {std::pair{&no_slow_call, Duration(30s)}, {&long_polls, Duration(18s)}}) {
+    CAPTURE(limit.count());
+    scene->trip();
+    scene->now += 5s;
+    scene->begin_trials(1);
+    scene->now += limit - 1ns;
+    CHECK(scene->allows());
+    scene->now += 1ns;
+    CHECK_FALSE(scene->allows());
+    CHECK(scene->breaker.state() == State::open);
+  }
+}
+
+TEST_CASE("a trial goes to a request whose body is at hand") {
+  Scene scene;
+  scene.trip();
+  scene.now += 5s;
+  CHECK_FALSE(scene.allows(false));
+  CHECK(scene.breaker.state() == State::half_open);
+  CHECK(scene.allows(true));
+
+  // If none such comes for as long as an opening, uploads are tried; what they owe is no failure of the API.
+  scene.now += 5s;
+  const auto uploads = scene.begin_trials(5, false);
+  CHECK_FALSE(scene.allows(true));
+  scene.now += 5s;
+  CHECK(scene.allows(true));
+  CHECK(scene.breaker.state() == State::half_open);
+  scene.begin_trials(5);
+  for (const Breaker::Pass upload : uploads) scene.breaker.ended(upload, Result::failure, 6s, scene.now);
+  CHECK(scene.breaker.state() == State::half_open);
+}
+
+TEST_CASE("half-open with nobody to try closes once what was known is too old") {
+  Scene scene;
+  scene.trip();
+  scene.now += 5s;
+  scene.breaker.tick(scene.now);
+  CHECK(scene.breaker.state() == State::half_open);
+  scene.now += 60s - 1ns;
+  scene.breaker.tick(scene.now);
+  CHECK(scene.breaker.state() == State::half_open);
+  scene.now += 1ns;
+  scene.breaker.tick(scene.now);
+  CHECK(scene.breaker.state() == State::closed);
+  CHECK(scene.breaker.take_change()->cause == Breaker::Cause::quiet);
+  CHECK(scene.breaker.admission(scene.now) < 1);
+}
+
+TEST_CASE("each change of state is told once, with the numbers that led to it") {
+  Scene scene;
+  CHECK_FALSE(scene.breaker.changed());
+  scene.calls(10, Result::success);
+  scene.calls(10, Result::failure);
+  const auto opened = scene.breaker.take_change();
+  REQUIRE(opened);
+  CHECK(opened->state == State::open);
+  CHECK(opened->cause == Breaker::Cause::failures);
+  CHECK(opened->requests == 20);
+  CHECK(opened->failed == 10);
+  CHECK(opened->slow == 0);
+  CHECK(opened->lasts == 5s);
+  CHECK_FALSE(scene.breaker.changed());
+  scene.breaker.health_succeeded(scene.now);
+  CHECK(scene.breaker.take_change()->cause == Breaker::Cause::health);
+  scene.call(Result::failure);
+  CHECK(scene.breaker.take_change()->cause == Breaker::Cause::trial_failed);
+  scene.now += 10s;
+  CHECK(scene.allows());
+  CHECK(scene.breaker.take_change()->cause == Breaker::Cause::time);
+  scene.calls(5, Result::success);
+  CHECK(scene.breaker.take_change()->cause == Breaker::Cause::trials);
+}
+
 TEST_CASE("a successful health poll ends an opening early, and does nothing otherwise") {
   Scene scene;
-  scene.breaker.health_succeeded();
+  scene.breaker.health_succeeded(scene.now);
   CHECK(scene.breaker.state() == State::closed);
   scene.trip();
-  scene.breaker.health_succeeded();
-  CHECK(scene.breaker.allows(scene.now));
+  scene.breaker.health_succeeded(scene.now);
+  CHECK(scene.allows());
   CHECK(scene.breaker.state() == State::half_open);
   scene.calls(5, Result::success);
   CHECK(scene.breaker.state() == State::closed);
@@ -150,9 +294,9 @@ TEST_CASE("a successful health poll ends an opening early, and does nothing othe
 
 TEST_CASE("results of requests sent before a change of state count for nothing after it") {
   Scene scene;
-  const std::uint32_t before = scene.breaker.started();
+  const Breaker::Pass before = scene.breaker.started(true, scene.now);
   scene.trip();
-  scene.breaker.health_succeeded();
+  scene.breaker.health_succeeded(scene.now);
   scene.breaker.ended(before, Result::failure, 1ms, scene.now);
   CHECK(scene.breaker.state() == State::half_open);
   scene.calls(5, Result::success);
@@ -169,7 +313,7 @@ TEST_CASE("after closing, admission comes back linearly, over no more time than 
     CHECK(scene.breaker.admission(scene.now) == 1);
     scene.trip();
     scene.now += row.open;
-    scene.breaker.health_succeeded();
+    scene.breaker.health_succeeded(scene.now);
     scene.calls(5, Result::success);
     CHECK(scene.breaker.admission(scene.now) == doctest::Approx(0.1));
     CHECK(scene.breaker.admission(scene.now + row.ramp / 2) == doctest::Approx(0.55));
@@ -183,7 +327,7 @@ TEST_CASE("disabled, it never opens, and lets go of an opening") {
   scene.trip();
   scene.policy.enabled = false;
   scene.breaker.configure(scene.policy);
-  CHECK(scene.breaker.allows(scene.now));
+  CHECK(scene.allows());
   scene.calls(100, Result::unreachable);
   CHECK(scene.breaker.state() == State::closed);
 }

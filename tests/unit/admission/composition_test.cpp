@@ -1,123 +1,16 @@
 // The order in which the controller asks its parts, and what each answer means for the request.
-#include <deque>
-#include <vector>
-
 #include <doctest/doctest.h>
 
-#include "proxy/admission/controller.hpp"
+#include "tests/unit/admission/scene.hpp"
 
 namespace {
 
 using namespace spillway::admission;
-using spillway::Duration;
-using spillway::Time;
-using State = Request::State;
-using BreakerState = spillway::upstream::Breaker::State;
 using namespace std::chrono_literals;
-
-Policy policy_of_10() {
-  Policy policy;
-  policy.max_concurrent = 10;
-  policy.classes = {{"normal", 0.80}, {"critical", 1.00}};
-  policy.queue = {.max_length = 10, .max_wait = 1s};
-  policy.breaker = {.enabled = true};
-  return policy;
-}
-
-struct Scene {
-  explicit Scene(Policy policy = policy_of_10()) : controller(std::move(policy)) {}
-
-  Request& arrive(Request request = {}) {
-    requests.push_back(request);
-    controller.arrive(requests.back(), now);
-    return requests.back();
-  }
-  void fill(int count, Request like = {}) {
-    while (count-- > 0) REQUIRE(arrive(like).state == State::admitted);
-  }
-  void finish(Request& request, Completion completion = Completion::success) {
-    controller.finish(request, completion, now);
-  }
-  /// One request after another, each taking so long.
-  void serve(int count, Completion completion, Duration taken) {
-    while (count-- > 0) {
-      Request& request = arrive();
-      REQUIRE(request.state == State::admitted);
-      now += taken;
-      finish(request, completion);
-    }
-  }
-  Snapshot snapshot() const { return controller.snapshot(now); }
-
-  Controller controller;
-  Time now = Time{} + 1h;
-  std::deque<Request> requests;
-};
-
-TEST_CASE("a failing API opens the breaker: who waits and who comes is refused, with the time left as Retry-After") {
-  Scene scene;
-  scene.serve(12, Completion::dropped, 1ms);
-  scene.fill(8);
-  Request& waiting = scene.arrive();
-  REQUIRE(waiting.state == State::waiting);
-  for (Request& request : scene.requests) {
-    if (request.state == State::admitted) scene.finish(request, Completion::dropped);
-    while (scene.controller.next_decided()) {
-    }
-  }
-  REQUIRE(scene.snapshot().breaker == BreakerState::open);
-  CHECK(scene.controller.queue_length() == 0);
-
-  const Request& late = scene.arrive();
-  CHECK(late.state == State::refused);
-  CHECK(late.reason == Reason::breaker);
-  scene.now += 3500ms;
-  CHECK(scene.controller.retry_after(Reason::breaker, 0, scene.now) == 2);
-  CHECK(scene.controller.retry_after(Reason::capacity, 0, scene.now) == 5);
-}
-
-TEST_CASE("nobody listens: one failure, then refusals; the API is back within the first good health poll") {
-  Scene scene;
-  scene.serve(100, Completion::success, 1ms);
-  scene.serve(1, Completion::unreachable, 1ms);
-  CHECK(scene.arrive().reason == Reason::breaker);
-  scene.now += 1s;
-  scene.controller.health_succeeded();
-
-  // A few trials at a time, the others do not wait for them.
-  scene.fill(5);
-  const Request& sixth = scene.arrive();
-  CHECK(sixth.state == State::refused);
-  CHECK(sixth.reason == Reason::breaker);
-  for (Request& request : scene.requests) {
-    if (request.state == State::admitted) scene.finish(request);
-  }
-  CHECK(scene.snapshot().breaker == BreakerState::closed);
-
-  // Back to the whole limit over the second it was away.
-  CHECK(scene.controller.limit() == 1);
-  scene.now += 501ms;
-  scene.controller.tick(scene.now);
-  CHECK(scene.controller.limit() == 5);
-  scene.now += 500ms;
-  scene.fill(8);
-  CHECK(scene.controller.limit() == 10);
-}
-
-TEST_CASE("the ramp lets in who waits, without any other event") {
-  Scene scene;
-  scene.serve(1, Completion::unreachable, 1ms);
-  scene.now += 1s;
-  scene.controller.health_succeeded();
-  scene.serve(5, Completion::success, 1us);
-  scene.fill(1);
-  Request& waiting = scene.arrive();
-  REQUIRE(waiting.state == State::waiting);
-  scene.now += 300ms;
-  scene.controller.tick(scene.now);
-  CHECK(scene.controller.next_decided() == &waiting);
-  CHECK(waiting.state == State::admitted);
-}
+using scene::BreakerState;
+using scene::policy_of_10;
+using scene::Scene;
+using scene::State;
 
 TEST_CASE("a request that cannot finish in what its client leaves it is refused with `deadline`") {
   Scene scene;
@@ -167,6 +60,37 @@ TEST_CASE("the API's pool refuses each class at its share, before any slot is lo
   Scene blind(unaware);
   blind.controller.observe({.capacity = 50, .in_use = 50}, blind.now);
   CHECK(blind.arrive().state == State::admitted);
+}
+
+TEST_CASE(
+    "who waits for a slot does not go while the pool is exhausted, but when it has room again, without any other "
+    "event") {
+  Scene scene;
+  scene.fill(8);
+  Request& waiting = scene.arrive();
+  REQUIRE(waiting.state == State::waiting);
+  scene.controller.observe({.capacity = 50, .in_use = 45}, scene.now);
+  scene.finish(scene.requests.front());
+  CHECK(waiting.state == State::waiting);
+  Request critical;
+  critical.class_index = 1;
+  Request& other = scene.arrive(critical);
+  CHECK(other.state == State::admitted);
+  scene.finish(other);
+  CHECK(waiting.state == State::waiting);
+  scene.controller.observe({.capacity = 50, .in_use = 20}, scene.now);
+  CHECK(scene.controller.next_decided() == &waiting);
+  CHECK(waiting.state == State::admitted);
+}
+
+TEST_CASE("who waits until its time is over because of the pool is told so") {
+  Scene scene;
+  scene.fill(8);
+  Request& waiting = scene.arrive();
+  scene.now += 1s;
+  scene.controller.observe({.capacity = 50, .in_use = 45}, scene.now);
+  CHECK(scene.controller.next_decided() == &waiting);
+  CHECK(waiting.reason == Reason::pool);
 }
 
 TEST_CASE("while shedding, who holds more than his share is refused with `fairness`; while not, he may have all") {

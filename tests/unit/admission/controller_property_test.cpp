@@ -17,9 +17,10 @@ using State = Request::State;
 using namespace std::chrono_literals;
 
 constexpr int kClasses = 4;
-constexpr Completion kCompletions[] = {Completion::success, Completion::success,    Completion::success,
-                                       Completion::success, Completion::ignore,     Completion::dropped,
-                                       Completion::dropped, Completion::unreachable};
+constexpr Completion kCompletions[] = {Completion::success, Completion::success,        Completion::success,
+                                       Completion::success, Completion::success,        Completion::ignore,
+                                       Completion::dropped, Completion::dropped,        Completion::unreachable,
+                                       Completion::shed,    Completion::connect_timeout};
 
 /// Drives a controller and keeps its own, naive account of everything the controller should know.
 class World {
@@ -75,7 +76,9 @@ class World {
       now_ += 1ms * below(15);
       controller_.tick(event_at_ = now_);
       take_decided();
-      if (below(4) == 0) controller_.health_succeeded();
+      if (below(4) == 0) controller_.polled(below(3) != 0, now_);
+      while (controller_.next_breaker_change()) {
+      }
     } else {
       policy_ = random_policy();
       if (policy_.queue.interval < 1s) was_never_overloaded_ = false;
@@ -89,13 +92,15 @@ class World {
     Request& request = *requests_.emplace_back(std::make_unique<Request>());
     request.class_index = below(kClasses);
     if (below(3) == 0) request.key = 1 + random_() % 3;
+    request.body_at_hand = below(4) != 0;
     if (below(8) == 0) request.deadline = now_ + 1ms * below(40);
-    const bool others_wait = std::any_of(waiting_.begin(), waiting_.end(), [&](const Request* other) {
-      return !ranks_before(request.class_index, other->class_index);
-    });
     needed_until_[request.class_index] = now_ + 1s;
     ++arrivals_;
     controller_.arrive(request, event_at_ = now_);
+    take_decided();  // whom time alone let in goes before the arrival
+    const bool others_wait = std::any_of(waiting_.begin(), waiting_.end(), [&](const Request* other) {
+      return !ranks_before(request.class_index, other->class_index) && !held_back(*other);
+    });
     switch (request.state) {
       case State::waiting:
         waiting_.push_back(&request);
@@ -112,7 +117,9 @@ class World {
       case State::fresh:
         FAIL("undecided");
     }
-    take_decided();
+    if (request.state == State::admitted && request.reach_pass.trial != 0 && below(2) == 0) {
+      controller_.reached(request, event_at_ = now_);
+    }
   }
 
   void finish_one() {
@@ -120,9 +127,10 @@ class World {
     Request& request = **which;
     in_flight_.erase(which);
     if (!request.shadow_refused) --in_flight_of_[request.class_index];
-    controller_.finish(request, kCompletions[below(8)], event_at_ = now_);
+    controller_.finish(request, kCompletions[below(std::size(kCompletions))], event_at_ = now_);
     take_decided();
     if (below(4) == 0) controller_.observe({.capacity = 8, .in_use = below(9), .waiters = below(20) / 19}, now_);
+    take_decided();
   }
 
   void abandon_one() {
@@ -140,6 +148,7 @@ class World {
       if (request->state == State::admitted) {
         for (const Request* other : waiting_) {
           if (share(other->class_index) == 0) continue;  // on its way out after a reload
+          if (held_back(*other)) continue;
           CHECK_MESSAGE((within_reserve(*request) || !ranks_before(other->class_index, request->class_index)),
                         "a worse class was served first");
           if (other->class_index == request->class_index && policy_.queue.interval > 1s && was_never_overloaded_) {
@@ -180,7 +189,8 @@ class World {
     if (policy_.mode == Mode::enforce && !limit_may_be_exceeded_) CHECK(in_flight <= policy_.max_concurrent);
     CHECK(controller_.limit() <= policy_.max_concurrent);
     CHECK(controller_.limit() >= 1);
-    if (controller_.snapshot(now_).breaker != spillway::upstream::Breaker::State::closed) CHECK(waiting_.empty());
+    const Snapshot snapshot = controller_.snapshot(event_at_);
+    if (snapshot.reach_breaker != Breaker::State::closed) CHECK(waiting_.empty());
     CHECK(controller_.in_flight() == in_flight);
     CHECK(controller_.queue_length() == static_cast<int>(waiting_.size()));
     CHECK(controller_.queue_length() <= policy_.queue.max_length);
@@ -188,10 +198,18 @@ class World {
     for (const Request* request : waiting_) {
       CHECK(request->state == State::waiting);
       CHECK(event_at_ - request->arrived < policy_.queue.max_wait);
-      CHECK_FALSE_MESSAGE(may_start(*request), "a slot is free beside a request that may take it");
+      CHECK(snapshot.classes[static_cast<std::size_t>(request->class_index)].breaker == Breaker::State::closed);
+      CHECK_FALSE_MESSAGE((!held_back(*request) && may_start(*request)),
+                          "a slot is free beside a request that may take it");
     }
   }
 
+  /// Not for want of a slot: the API's pool, what the API sheds of its class, or the way back of its breaker.
+  bool held_back(const Request& request) const {
+    const Snapshot snapshot = controller_.snapshot(event_at_);
+    const Snapshot::Class& c = snapshot.classes[static_cast<std::size_t>(request.class_index)];
+    return c.pool_exhausted || c.api_has_enough || in_flight_of_[request.class_index] >= c.most;
+  }
   bool within_reserve(const Request& request) const {
     return in_flight_of_[request.class_index] < reserve(request.class_index);
   }

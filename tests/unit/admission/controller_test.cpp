@@ -320,7 +320,9 @@ TEST_CASE("a class index the policy does not have counts as the first class") {
 TEST_CASE("every reason has the contract's name") {
   std::string all;
   for (int i = 0; i < kReasons; ++i) all += std::string(name(static_cast<Reason>(i))) + " ";
-  CHECK(all == "capacity queue_full queue_timeout pool fairness deadline breaker maintenance connections draining ");
+  CHECK(all ==
+        "capacity queue_full queue_timeout pool fairness deadline breaker maintenance connections draining "
+        "upstream_connections ");
 }
 
 }  // namespace

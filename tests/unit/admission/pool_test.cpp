@@ -45,17 +45,40 @@ TEST_CASE("an API that reports no pool, or nothing for more than two seconds, is
   CHECK(pool.capacity_pct(50, kNow + 2001ms) == 0);
 }
 
-TEST_CASE("waiters for longer than the target exhaust the pool whatever its use; a report without any ends that") {
+TEST_CASE("waiters count only while no connection can be opened for them, and for longer than the target") {
+  struct Row {
+    const char* why;
+    PoolReport report;
+    bool exhausted;
+  };
+  for (const Row& row : std::vector<Row>{
+           {"one of 50 is in use", {.capacity = 50, .in_use = 1, .waiters = 1}, false},
+           {"ten can be opened", {.capacity = 50, .in_use = 40, .open = 40, .waiters = 20}, false},
+           {"all are open, but more are idle than wait",
+            {.capacity = 50, .in_use = 10, .open = 50, .waiters = 1},
+            false},
+           {"all are open, and as many wait as are idle",
+            {.capacity = 50, .in_use = 45, .open = 50, .waiters = 5},
+            true},
+           {"all are in use", {.capacity = 50, .in_use = 50, .waiters = 1}, true},
+       }) {
+    CAPTURE(row.why);
+    PoolGauge pool;
+    pool.report(row.report, 60, kNow);
+    CHECK(pool.exhausted(1.0, 60, kTarget, kNow + 6ms) == row.exhausted);
+  }
+
   PoolGauge pool;
-  const PoolReport waiting{.capacity = 50, .in_use = 10, .waiters = 1}, fine{.capacity = 50, .in_use = 10};
-  pool.report(waiting, 20, kNow);
-  CHECK_FALSE(pool.exhausted(1.0, 20, kTarget, kNow + 5ms));
-  pool.report(waiting, 20, kNow + 4ms);  // still, not anew
-  CHECK(pool.exhausted(1.0, 20, kTarget, kNow + 6ms));
-  pool.report(fine, 20, kNow + 7ms);
-  CHECK_FALSE(pool.exhausted(1.0, 20, kTarget, kNow + 20ms));
-  pool.report(waiting, 20, kNow + 30ms);
-  CHECK_FALSE(pool.exhausted(1.0, 20, kTarget, kNow + 35ms));
+  const PoolReport waiting{.capacity = 50, .in_use = 45, .open = 50, .waiters = 5};
+  const PoolReport fine{.capacity = 50, .in_use = 45, .open = 50};
+  pool.report(waiting, 60, kNow);
+  CHECK_FALSE(pool.exhausted(1.0, 60, kTarget, kNow + 5ms));
+  pool.report(waiting, 60, kNow + 4ms);  // still, not anew
+  CHECK(pool.exhausted(1.0, 60, kTarget, kNow + 6ms));
+  pool.report(fine, 60, kNow + 7ms);
+  CHECK_FALSE(pool.exhausted(1.0, 60, kTarget, kNow + 20ms));
+  pool.report(waiting, 60, kNow + 30ms);
+  CHECK_FALSE(pool.exhausted(1.0, 60, kTarget, kNow + 35ms));
 }
 
 TEST_CASE("what was let in since the report is expected to use the pool as the others did") {

@@ -16,6 +16,7 @@ namespace {
 using spillway::Duration;
 using spillway::Time;
 using spillway::admission::RetryAfter;
+using spillway::admission::RetryAfterPolicy;
 using namespace std::chrono_literals;
 
 TEST_CASE("a fixed time is told as it is, in whole seconds, at least one") {
@@ -24,13 +25,42 @@ TEST_CASE("a fixed time is told as it is, in whole seconds, at least one") {
     int told;
   };
   for (const Row& row : std::vector<Row>{{5s, 5}, {1500ms, 2}, {0s, 1}, {100ms, 1}, {2min, 120}}) {
-    RetryAfter retry_after(row.fixed);
+    RetryAfter retry_after({.least = row.fixed, .most = row.fixed});
     CHECK(retry_after.seconds(0xffffffff) == row.told);
   }
 }
 
+TEST_CASE("of a range each refusal is told another time, all of them as often") {
+  RetryAfter retry_after({.least = 3500ms, .most = 8s});
+  std::mt19937 random(1);
+  std::vector<int> told(10);
+  for (int i = 0; i < 10'000; ++i)
+    ++told[static_cast<std::size_t>(retry_after.seconds(static_cast<std::uint32_t>(random())))];
+  for (int seconds = 0; seconds < 10; ++seconds) {
+    CAPTURE(seconds);
+    const int times = told[static_cast<std::size_t>(seconds)];
+    const bool in_range = seconds >= 4 && seconds <= 8;
+    CHECK(std::abs(times - (in_range ? 2000 : 0)) < 200 * in_range + 1);
+  }
+  CHECK(retry_after.seconds(0) == 4);
+  CHECK(retry_after.seconds(0xffffffff) == 8);
+}
+
+TEST_CASE("a known chance is told with jitter: never sooner, within half as long later, and at least two times") {
+  struct Row {
+    Duration chance;
+    int least, most;
+  };
+  for (const Row& row :
+       std::vector<Row>{{0s, 1, 2}, {300ms, 1, 2}, {1s, 1, 2}, {1500ms, 2, 3}, {8s, 8, 12}, {1min, 60, 90}}) {
+    CAPTURE(row.least);
+    CHECK(RetryAfter::seconds_until(row.chance, 0) == row.least);
+    CHECK(RetryAfter::seconds_until(row.chance, 0xffffffff) == row.most);
+  }
+}
+
 TEST_CASE("rises from 1 s while most are refused, stays within 32 s, and falls when refusals stop") {
-  RetryAfter retry_after;
+  RetryAfter retry_after({.automatic = true});
   std::minstd_rand random(1);
   Time now = Time{} + 1h;
   double before = retry_after.level();
@@ -58,7 +88,7 @@ TEST_CASE("rises from 1 s while most are refused, stays within 32 s, and falls w
 }
 
 TEST_CASE("clients refused together are told different times, half to the whole of the level") {
-  RetryAfter retry_after;
+  RetryAfter retry_after({.automatic = true});
   Time now = Time{} + 1h;
   for (; retry_after.level() < 32; now += 1s) {
     for (int i = 0; i < 100; ++i) retry_after.refused(now);
@@ -74,7 +104,7 @@ TEST_CASE("clients refused together are told different times, half to the whole 
 /// Clients that obey: each asks, thinks for a second when answered, and comes back when it was told to.
 /// The API answers so many per second; returns the requests that came in each second.
 std::vector<int> arrivals_of_obedient(int clients, int capacity, int seconds, unsigned seed) {
-  RetryAfter retry_after;
+  RetryAfter retry_after({.automatic = true});
   std::mt19937 random(seed);
   const auto uniform = [&] { return (static_cast<double>(random()) + 0.5) * 0x1p-32; };
   std::priority_queue<double, std::vector<double>, std::greater<>> due;

@@ -59,7 +59,7 @@ constexpr FieldRow kFields[] = {
     {"reload", "never", "one of auto, signal"},
     {"admin.listen", "x", kAddressWords},
     {"upstream.address", "x", kAddressWords},
-    {"upstream.max_connections", "0", "an integer from 1 to 65536"},
+    {"upstream.max_connections", "0", "auto, or an integer from 1 to 65536"},
     {"upstream.max_idle", "-1", "an integer from 0 to 65536"},
     {"upstream.idle_timeout", "9ms", "a duration from 10ms to 24h"},
     {"upstream.connect_timeout", "0", "a duration from 1ms to 5m"},
@@ -89,7 +89,7 @@ constexpr FieldRow kFields[] = {
     {"admission.mode", "on", "one of enforce, shadow, off"},
     {"admission.max_concurrent", "0", "an integer from 1 to 65536"},
     {"admission.shed_at", "80", "a number from 0 to 1"},
-    {"admission.retry_after", "0", "auto, or a duration from 1s to 1h"},
+    {"admission.retry_after", "8s..4s", "auto, a duration from 1s to 1h, or a range of two such as 4s..8s"},
     {"admission.queue.max_length", "-1", "an integer from 0 to 65536"},
     {"admission.queue.max_wait", "6m", "a duration from 0s to 5m"},
     {"admission.queue.target", "2m", "a duration from 0s to 1m"},
@@ -210,10 +210,12 @@ TEST_CASE("combinations that make no sense are refused") {
            Row{"upstream: {max_connections: 99}",
                "upstream.max_connections: upstream.max_connections (99) must be at "
                "least admission.max_concurrent (100)"},
-           Row{"admission: {max_concurrent: 500}",
-               "admission.max_concurrent: upstream.max_connections (256) must be "
+           Row{"admission: {max_concurrent: 500}", ""},
+           Row{"{admission: {max_concurrent: 500}, upstream: {max_connections: 256}}",
+               "upstream.max_connections: upstream.max_connections (256) must be "
                "at least admission.max_concurrent (500)"},
-           Row{"upstream: {max_idle: 257}",
+           Row{"upstream: {max_idle: 257}", ""},
+           Row{"upstream: {max_idle: 257, max_connections: 256}",
                "upstream.max_idle: upstream.max_idle (257) must not exceed upstream.max_connections (256)"},
            Row{"upstream: {health: {timeout: 2s}}",
                "upstream.health.timeout: upstream.health.timeout must not exceed "
@@ -244,6 +246,28 @@ TEST_CASE("combinations that make no sense are refused") {
        }) {
     CAPTURE(row.yaml);
     CHECK(errors_of(row.yaml) == row.error);
+  }
+}
+
+TEST_CASE("retry_after is a time, a range of two or auto; max_connections a number or auto") {
+  for (const std::string_view text : {"auto", "5s", "4s..8s", "1s..1h"}) {
+    RetryAfter value;
+    CHECK(parse(text, value));
+    CHECK(to_text(value) == text);
+  }
+  RetryAfter same;
+  CHECK(parse("5s..5s", same));
+  CHECK(to_text(same) == "5s");
+  for (const std::string_view text :
+       {"", "..", "4s..", "..8s", "4s..8s..9s", "0..5s", "8s..4s", "4s...8s", "1s..2h", "auto..5s"}) {
+    CAPTURE(text);
+    CHECK_FALSE(parse(text, same));
+  }
+  for (const std::string_view text : {"auto", "100"}) {
+    const auto loaded = load("upstream: {max_connections: " + std::string(text) + "}");
+    CHECK(loaded.ok());
+    CHECK(config::to_yaml(loaded.config, kProxyDefinition).find("max_connections: " + std::string(text) + "\n") !=
+          std::string::npos);
   }
 }
 

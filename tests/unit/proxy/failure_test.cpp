@@ -81,6 +81,8 @@ TEST_CASE("every refusal has its answer; 429 is for fairness only") {
        "Too many connections, please retry"},
       {Reason::draining, "draining", 503, "Service Unavailable", "destination_unavailable",
        "This instance is shutting down, please retry"},
+      {Reason::upstream_connections, "upstream_connections", 503, "Service Unavailable", "connection_limit_reached",
+       kLoad},
   };
   std::set<Reason> covered;
   for (const Row& row : rows) {

@@ -68,8 +68,9 @@ struct Process {
 };
 
 const std::vector<std::string> kClasses{"normal", "critical", "background"};
-const std::vector<std::string> kReasonNames{"capacity", "queue_full", "queue_timeout", "pool",        "fairness",
-                                            "deadline", "breaker",    "maintenance",   "connections", "draining"};
+const std::vector<std::string> kReasonNames{
+    "capacity",    "queue_full", "queue_timeout",       "pool", "fairness", "deadline", "breaker", "maintenance",
+    "connections", "draining",   "upstream_connections"};
 
 /// The contract's table, name by name, with the label sets that exist from the start.
 struct Promise {

@@ -90,7 +90,7 @@ TEST_CASE("idle connections of all workers leave room for every request in fligh
     INFO(row.why);
     ProxyConfig config;
     config.workers = row.workers;
-    config.upstream.max_connections = row.max_connections;
+    config.upstream.max_connections = {row.max_connections};
     config.upstream.max_idle = row.max_idle;
     config.upstream.idle_timeout = 17s;
     config.admission.max_concurrent = row.max_concurrent;
@@ -99,6 +99,23 @@ TEST_CASE("idle connections of all workers leave room for every request in fligh
     CHECK(settings.pool.max_idle == row.expected);
     CHECK(settings.pool.idle_timeout == 17s);
     if (row.workers > 1) CHECK(settings.pool.max_idle * row.workers + row.max_concurrent <= row.max_connections);
+  }
+}
+
+TEST_CASE("max_connections: auto has room for all in flight and all idle; only enforce keeps to it") {
+  struct Row {
+    int max_concurrent, max_idle, expected;
+  };
+  for (const Row& row : {Row{100, 64, 256}, Row{500, 64, 564}, Row{250, 0, 256}}) {
+    ProxyConfig config;
+    config.admission.max_concurrent = row.max_concurrent;
+    config.upstream.max_idle = row.max_idle;
+    CHECK(Settings(config).pool.max_connections == row.expected);
+    CHECK(Settings(config).pool.enforced);
+    for (const AdmissionMode mode : {AdmissionMode::shadow, AdmissionMode::off}) {
+      config.admission.mode = mode;
+      CHECK_FALSE(Settings(config).pool.enforced);
+    }
   }
 }
 
@@ -159,8 +176,11 @@ TEST_CASE("admission follows the configuration, key by key") {
   CHECK_FALSE(policy.adaptive.enabled);
   CHECK(policy.pool_aware);
   CHECK(policy.fairness_share == 0.5);
-  CHECK(policy.retry_after == Duration(5s));
+  CHECK_FALSE(policy.retry_after.automatic);
+  CHECK(policy.retry_after.least == Duration(5s));
+  CHECK(policy.retry_after.most == Duration(5s));
   CHECK(policy.breaker.enabled);
+  CHECK(policy.poll_interval == 1s);
 
   config.admission.adaptive = {.enabled = true, .min = 9};
   config.admission.pool_aware = false;
@@ -181,7 +201,7 @@ TEST_CASE("admission follows the configuration, key by key") {
   CHECK(other.adaptive.min == 9);
   CHECK_FALSE(other.pool_aware);
   CHECK(other.fairness_share == 0.25);
-  CHECK_FALSE(other.retry_after);
+  CHECK(other.retry_after.automatic);
   CHECK_FALSE(other.breaker.enabled);
   CHECK(other.breaker.window == 3s);
   CHECK(other.breaker.min_requests == 7);
