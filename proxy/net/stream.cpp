@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <boost/asio/post.hpp>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 namespace spillway::net {
@@ -50,6 +51,34 @@ Task<error_code> Stream::writable() {
   co_return error;
 }
 
+void Stream::await_writable() {
+  if (std::exchange(awaits_room_, true)) return;
+  socket_.async_wait(Socket::wait_write, [this](error_code) {
+    awaits_room_ = false;
+    observer_ ? observer_->on_writable(*this) : ended();
+  });
+}
+
+void Stream::await_hang_up() {
+  if (std::exchange(awaits_hang_up_, true)) return;
+  socket_.async_wait(Socket::wait_error, [this](error_code error) {
+    awaits_hang_up_ = false;
+    if (!observer_) return ended();
+    if (!error) observer_->on_hang_up(*this);
+  });
+}
+
+/// Nobody is told any more; whoever waits for the end of all that is outstanding looks again.
+void Stream::ended() {
+  if (!reading_ && parking_.occupied()) parking_.resume();
+}
+
+std::uint64_t Stream::taken() const {
+  int waiting = 0;
+  ::ioctl(const_cast<Socket&>(socket_).native_handle(), TIOCOUTQ, &waiting);
+  return written_ - static_cast<std::uint64_t>(waiting);
+}
+
 void Stream::cancel() {
   cancelled_ = true;
   error_code ignored;
@@ -66,6 +95,7 @@ bool Stream::write_now(Gather& output, error_code& error) {
       return false;
     }
     if (error) return false;
+    written_ += size;
     output.consume(size);
   }
   return true;

@@ -1,34 +1,11 @@
 #pragma once
 
-#include <array>
-#include <span>
-#include <string_view>
-
-#include <boost/asio/buffer.hpp>
-
 #include "proxy/net/buffer.hpp"
+#include "proxy/net/gather.hpp"
 #include "proxy/net/io.hpp"
 #include "proxy/net/parking.hpp"
 
 namespace spillway::net {
-
-/// A few pieces of output that go out in one system call. The bytes belong to the caller.
-class Gather {
- public:
-  void add(std::string_view piece) {
-    if (piece.empty()) return;
-    pieces_[last_++] = asio::const_buffer(piece.data(), piece.size());
-    size_ += piece.size();
-  }
-  bool empty() const { return first_ == last_; }
-  void consume(std::size_t n);
-  std::size_t size() const { return size_; }
-  std::span<const asio::const_buffer> pieces() const { return {pieces_.data() + first_, last_ - first_}; }
-
- private:
-  std::array<asio::const_buffer, 4> pieces_;  ///< head, chunk size, payload, chunk end
-  std::size_t first_ = 0, last_ = 0, size_ = 0;
-};
 
 /// A connected socket with its input buffer and at most one read outstanding.
 ///
@@ -41,6 +18,10 @@ class Stream {
   class Observer {
    public:
     virtual void on_unawaited_read(Stream& stream) = 0;
+    /// What `await_writable` asked for; also after a cancel: then a write tells whether there is room.
+    virtual void on_writable(Stream&) {}
+    /// What `await_hang_up` asked for.
+    virtual void on_hang_up(Stream&) {}
 
    protected:
     ~Observer() = default;
@@ -69,6 +50,15 @@ class Stream {
   bool write_now(Gather& output, error_code& error);
   /// Waits until the socket takes more.
   Task<error_code> writable();
+  /// Has the observer told when the socket takes more, unless that has been asked already.
+  void await_writable();
+  /// Has the observer told when both directions are closed, or the connection is reset; its own close is not told.
+  void await_hang_up();
+  /// Bytes that the other side has taken, asked of the system: without what waits in the socket.
+  std::uint64_t taken() const;
+  /// Something is outstanding: a read, or what the observer is to be told. Then the stream must not die; it ends soon
+  /// after `close`, and `settle` waits for it once there is no observer.
+  bool busy() const { return reading_ || awaits_room_ || awaits_hang_up_; }
 
   /// Whether the other side has closed or sent something it should not have, asked of the system. For idle sockets.
   bool stale();
@@ -83,12 +73,16 @@ class Stream {
  private:
   void begin_read();
   void on_read(error_code error, std::size_t size);
+  void ended();
 
   Socket socket_;
   Observer* observer_ = nullptr;
   Parking parking_;
   error_code read_error_;
+  std::uint64_t written_ = 0;
   bool reading_ = false;
+  bool awaits_room_ = false;
+  bool awaits_hang_up_ = false;
   bool cancelled_ = false;  ///< before the read began
 };
 

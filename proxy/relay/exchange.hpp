@@ -36,7 +36,7 @@ struct Exchange {
     trusted_peer = client_stays = false;
     request_id.clear();
     parsed = response_started = request_written = upload_cut = false;
-    held = upload_payload = 0;
+    held = upload_payload = ahead = 0;
     bytes_in = bytes_out = 0;
     retries = 0;
     permit.reset();
@@ -71,6 +71,7 @@ struct Exchange {
   http::ResponseHead response;
   std::size_t response_head_size = 0;  ///< bytes of the head at the front of the connection's input buffer
   http::BodyDecoder download;
+  std::size_t ahead = 0;                          ///< bytes of the answer that have gone out before it was there
   std::string to_client;                          ///< the head as it goes to the client
   http::Framing delivered = http::Framing::none;  ///< how the body goes to the client
   bool client_stays = false;                      ///< the response told the client that the connection stays open

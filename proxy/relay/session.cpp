@@ -17,6 +17,9 @@ constexpr std::size_t kHeadSpace = 512;
 /// were measured.
 constexpr std::size_t kSessionCost = 4 * 1024;
 
+/// What every answer begins with, whoever writes it and for whichever version.
+constexpr std::string_view kAnswersBegin = "HTTP/1.1 ";
+
 telemetry::Outcome outcome_of(int status) {
   if (status < 400) return telemetry::Outcome::ok;
   return status < 500 ? telemetry::Outcome::client_error : telemetry::Outcome::upstream_error;
@@ -28,7 +31,9 @@ Session::Session(Worker& worker, Client client)
       client_(std::move(client.socket), worker.blocks()),
       peer_(std::move(client.peer)),
       counted_(std::move(client.counted)),
-      input_memory_(worker.shared().buffered) {
+      input_memory_(worker.shared().buffered),
+      backlog_(worker.blocks()),
+      output_memory_(worker.shared().buffered) {
   client_.observe(this);
 }
 
@@ -48,12 +53,13 @@ net::Task<> Session::serve(Worker& worker, Client client) {
     if (after == After::linger && !session.gives_way_) co_await session.linger();
     if (after == After::reset) session.client_.reset();
     session.disarm();
-    if (after == After::rest) {
+    if (after == After::rest && !session.client_.busy()) {
       worker.rest({std::move(session.client_.socket()), std::move(session.peer_), std::move(session.counted_)},
                   session.ending_);
     } else {
       session.client_.close();
-      if (session.client_.reading()) co_await session.client_.settle();
+      session.client_.observe(nullptr);
+      while (session.client_.busy()) co_await session.client_.settle();
     }
   }
   worker.session_closed();
@@ -150,7 +156,8 @@ net::Task<Failure> Session::read_head() {
 net::Task<Failure> Session::read_rest_of_head() {
   Failure failure;
   do {
-    client_.in.fit(kHeadSpace);
+    // A read that began while the request before waited in the queue keeps the buffer where it is.
+    if (!client_.reading()) client_.in.fit(kHeadSpace);
     worker_.session_reads_head(*this, kSessionCost + client_.in.capacity());
     if (timed_out_) co_return Failure::Kind::client_timeout;
     client_.start_read(1);
@@ -240,6 +247,7 @@ void Session::admitted() {
 void Session::account(int status, telemetry::Outcome outcome, std::string_view reason) {
   Exchange& x = *x_;
   disarm();
+  SlotHolder::leave();
   const Time now = Clock::now();
   telemetry::WorkerCounters& counters = worker_.counters();
   if (!x.parsed) {
@@ -342,16 +350,49 @@ void Session::on_unawaited_read(net::Stream& stream) {
       return;
     }
     if (client_.read_error() == net::asio::error::operation_aborted) return;
-    // The client went away.
-    if (waits) {
-      if (worker_.shared().gate.abandon(x_->ticket)) x_->ticket.parking.resume();
-    } else if (upstream_ && x_->settings->config.upstream.when_client_leaves == WhenClientLeaves::cancel) {
-      upstream_->stream.cancel();
-    }
+    const bool cancel = x_ && x_->settings->config.upstream.when_client_leaves == WhenClientLeaves::cancel;
+    if (!waits && !(upstream_ && cancel)) return;
+    if (client_.read_error() != net::asio::error::eof || !may_be_there()) client_left();
   } else {
     // The API answers, or leaves, while the request is still being sent: whatever waits for the rest of it wakes up.
     client_.cancel();
     stream.cancel();
+  }
+}
+
+/// The client has sent its last byte. It may have left, or wait for its answer: only writing to it tells, since whoever
+/// has left answers with a reset. So the bytes that every answer begins with go out ahead. False: it has left, or its
+/// request will never be whole.
+bool Session::may_be_there() {
+  Exchange& x = *x_;
+  if (x.ticket.parking.occupied()) {
+    const Failure failure = decode_upload();
+    if (failure || !x.upload.done()) return false;
+  } else if (!x.upload.done()) {
+    return true;  // the upload looks for the rest, and finds the end
+  }
+  if (!x.response_started && !flushing_ && x.ahead == 0) {
+    net::Gather output;
+    output.add(kAnswersBegin);
+    net::error_code error;
+    client_.write_now(output, error);
+    if (error) return false;
+    x.ahead = kAnswersBegin.size() - output.size();
+  }
+  client_.await_hang_up();
+  return true;
+}
+
+void Session::on_hang_up(net::Stream& stream) {
+  if (&stream == &client_) client_left();
+}
+
+void Session::client_left() {
+  if (!x_) return;
+  if (x_->ticket.parking.occupied()) {
+    if (worker_.shared().gate.abandon(x_->ticket)) x_->ticket.parking.resume();
+  } else if (upstream_ && x_->settings->config.upstream.when_client_leaves == WhenClientLeaves::cancel) {
+    upstream_->stream.cancel();
   }
 }
 

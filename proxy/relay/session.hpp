@@ -5,6 +5,7 @@
 
 #include <boost/intrusive/list.hpp>
 
+#include "proxy/net/backlog.hpp"
 #include "proxy/net/memory_budget.hpp"
 #include "proxy/net/stream.hpp"
 #include "proxy/net/timer_wheel.hpp"
@@ -103,7 +104,12 @@ class Session final : public net::Deadline, public net::Stream::Observer, public
   void stream_with_slot();
   admission::Completion completion() const;
   void would_refuse(admission::Reason reason) { x_->would_refuse = reason; }
-  void keep_output();
+  bool keep_output(bool last);
+  void flush_backlog();
+  net::Task<Failure> await_client();
+  net::Task<Failure> deliver_backlog();
+  bool may_be_there();
+  void client_left();
   void write_upstream();
   net::Task<> flush_upstream();
   bool write_client(Failure& failure);
@@ -124,7 +130,9 @@ class Session final : public net::Deadline, public net::Stream::Observer, public
   void arm(Time from, Duration timeout);
   void on_deadline() override;
   void on_unawaited_read(net::Stream& stream) override;
-  void look(Time) override {}
+  void on_writable(net::Stream& stream) override;
+  void on_hang_up(net::Stream& stream) override;
+  void look(Time now) override;
 
   Worker& worker_;
   net::Stream client_;
@@ -132,11 +140,17 @@ class Session final : public net::Deadline, public net::Stream::Observer, public
   ConnectionCount counted_;
   std::unique_ptr<Exchange> x_;  ///< while a request is at hand, and for a moment after
   upstream::Pool::Lease upstream_;
-  net::MemoryShare input_memory_;  ///< of `client_.in`, beyond a block
-  Pace pace_{0, {}};               ///< of the client, against `limits.min_rate`
+  net::MemoryShare input_memory_;   ///< of `client_.in`, beyond a block
+  net::Backlog backlog_;            ///< of the answer: goes out before `x_->output`
+  net::MemoryShare output_memory_;  ///< of `backlog_`
+  net::Parking room_;               ///< until the client takes more of the answer
+  std::uint64_t taken_ = 0;         ///< bytes that the client had taken at the last look
+  Pace pace_{0, {}};                ///< of the client, against `limits.min_rate`
   bool timed_out_ = false;
-  bool taken_back_ = false;  ///< the slot
-  bool ending_ = false;      ///< told to end
+  bool taken_back_ = false;   ///< the slot
+  bool client_lost_ = false;  ///< a write of the backlog has failed
+  bool flushing_ = false;     ///< a part of the output has gone to the client
+  bool ending_ = false;       ///< told to end
   std::size_t head_memory_ = 0;
   bool gives_way_ = false;  ///< told to, for want of memory: closed without lingering
   bool closing_ = false;    ///< even if a request is on its way

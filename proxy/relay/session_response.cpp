@@ -109,11 +109,12 @@ net::Task<Failure> Session::relay_response() {
     if (done) x.answered = Clock::now();
     x.response_started = true;
     Failure failure;
-    const bool written = write_client(failure);
+    bool passed_on = backlog_.empty() && write_client(failure);
+    if (!passed_on) passed_on = keep_output(done);
     if (done) {
       // The API has done its part: its connection and its slot are free, in this order, however slowly the client
       // reads.
-      if (!written) keep_output();
+      SlotHolder::leave();
       up.in.consume(step.consumed);
       return_upstream();
       x.permit->complete(completion());
@@ -121,8 +122,9 @@ net::Task<Failure> Session::relay_response() {
     } else if (x.ticket.answered == Time{}) {
       x.ticket.answered = Clock::now();  // how fast the client reads the rest says nothing of the API
     }
-    if (!written) failure = co_await flush_client();
-    if (failure || done) co_return failure;
+    if (!passed_on) failure = co_await await_client();
+    if (failure) co_return failure;
+    if (done) break;
     up.in.consume(step.consumed);
     x.to_client.clear();
 
@@ -130,6 +132,8 @@ net::Task<Failure> Session::relay_response() {
     up.start_read(net::kBlockSize);
     co_await up.settle();
   }
+  const Failure failure = co_await deliver_backlog();
+  co_return failure;
 }
 
 /// What an answer says of the API. How long one took that did not wait for the whole request says nothing.
@@ -160,18 +164,10 @@ void Session::gather_download(std::string_view payload, bool last) {
   }
 }
 
-/// What has not gone out yet moves out of the API's input buffer.
-void Session::keep_output() {
-  std::string rest;
-  for (const auto& piece : x_->output.pieces()) rest.append(static_cast<const char*>(piece.data()), piece.size());
-  x_->to_client = std::move(rest);
-  x_->output = {};
-  x_->output.add(x_->to_client);
-}
-
 /// False: the socket is full, `flush_client` waits for it.
 bool Session::write_client(Failure& failure) {
   net::error_code error;
+  if (x_->ahead > 0) x_->output.consume(std::exchange(x_->ahead, 0));
   const bool done = client_.write_now(x_->output, error);
   if (error) failure = Failure::Kind::client_gone;
   return done || error;
@@ -181,7 +177,9 @@ net::Task<Failure> Session::flush_client() {
   Failure failure;
   while (!write_client(failure)) {
     arm(Clock::now(), x_->settings->config.timeouts.response);
+    flushing_ = true;
     const net::error_code error = co_await client_.writable();
+    flushing_ = false;
     if (error) co_return Failure::Kind::client_gone;
   }
   co_return failure;

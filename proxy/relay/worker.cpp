@@ -105,7 +105,7 @@ void Worker::accepted(net::Accepted accepted) {
   const int most = settings_->config.limits.connections_per_client;
   if (most > 0 && !settings_->trusts(client.peer)) {
     client.counted.of_client = shared_.clients.enter(client.peer, most);
-    if (!client.counted.of_client) return refuse_connection(std::move(client.socket));
+    if (!client.counted.of_client) return refuse_connection(std::move(client.socket), client.peer);
   }
   if (shared_.client_connections.load(std::memory_order_relaxed) > settings_->config.limits.connections) {
     if (!end_idlest()) {

@@ -40,6 +40,27 @@ TEST_CASE("requests sent without waiting are answered in their order") {
   }
 }
 
+TEST_CASE("a request that begins behind one that waits in the queue is read to its end afterwards") {
+  Upstream upstream([](Turn& turn) {
+    if (turn.request() == "GET /held") turn.hold();
+    name(turn);
+  });
+  Proxy proxy(upstream, {.admission = "max_concurrent: 1, shed_at: 1, queue: {max_wait: 60s}"});
+  const std::string next = "GET /next HTTP/1.1\r\nHost: test\r\nX: " + std::string(3000, 'x') + "\r\n\r\n";
+  Client held(proxy), client(proxy);
+  held.start("GET", "/held");
+  REQUIRE(eventually([&] { return upstream.inside() == 1; }));
+  client.send("GET /first HTTP/1.1\r\nHost: test\r\n\r\n");
+  REQUIRE(proxy.await_metric("spillway_queue_length", 1));
+  client.send(next.substr(0, 100));
+  upstream.release();
+  CHECK(held.receive().status == 200);
+  CHECK(client.receive().body == "GET /first:");
+  client.send(next.substr(100));
+  CHECK(client.receive().body == "GET /next:");
+  CHECK(proxy.accounts_balance());
+}
+
 TEST_CASE("a pipelined request that is bad ends the connection after the answers before it") {
   Upstream upstream(name);
   Proxy proxy(upstream);
@@ -106,6 +127,67 @@ TEST_CASE("a client that has sent all it will and says so is answered still") {
   upstream.release();
   CHECK(client.receive().status == 200);
   CHECK(client.ended() == End::closed);
+}
+
+TEST_CASE("also when it has to wait for a slot, and where a client that leaves would be given up") {
+  const std::string requests[] = {
+      "GET / HTTP/1.1\r\nHost: test\r\n\r\n", "GET / HTTP/1.0\r\n\r\n",
+      "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\nhello",
+      "POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n"};
+  for (const char* when_client_leaves : {"finish", "cancel"}) {
+    for (const std::string& request : requests) {
+      CAPTURE(when_client_leaves);
+      CAPTURE(request);
+      Upstream upstream([](Turn& turn) {
+        turn.hold();
+        turn.answer();
+      });
+      Proxy proxy(upstream, {.upstream = std::string("when_client_leaves: ") + when_client_leaves,
+                             .admission = "max_concurrent: 1, shed_at: 1, queue: {max_wait: 60s}"});
+      Client held(proxy), client(proxy);
+      held.start("GET", "/held");
+      REQUIRE(eventually([&] { return upstream.inside() == 1; }));
+      client.send(request);
+      REQUIRE(proxy.await_metric("spillway_queue_length", 1));
+      client.wire().finish_sending();
+      CHECK(client.wire().read_more());  // the beginning of its answer: its end has been seen
+      CHECK(proxy.metric("spillway_queue_length") == 1);
+      upstream.release();
+      CHECK(held.receive().status == 200);
+      REQUIRE(eventually([&] { return upstream.requests() == 2; }));
+      upstream.release();
+      const Reply reply = client.receive();
+      CHECK(reply.status == 200);
+      CHECK(reply.head.starts_with("HTTP/1.1 200 OK\r\n"));
+      CHECK(reply.body == "ok");
+      CHECK(client.ended() == End::closed);
+      CHECK(proxy.accounts_balance());
+      CHECK(proxy.stat("aborted") == 0);
+    }
+  }
+}
+
+TEST_CASE("a client that has finished sending is answered while the API works, and is given up only when it leaves") {
+  Upstream upstream([](Turn& turn) {
+    turn.hold();
+    turn.answer();
+  });
+  Proxy proxy(upstream, {.upstream = "when_client_leaves: cancel"});
+  Client stays(proxy), leaves(proxy);
+  for (Client* client : {&stays, &leaves}) {
+    client->start("GET", "/");
+    client->wire().finish_sending();
+    CHECK(eventually([&] { return !client->wire().at_rest(); }));  // the beginning of its answer
+  }
+  REQUIRE(eventually([&] { return upstream.inside() == 2; }));
+  leaves.close();
+  CHECK(proxy.await_metric("spillway_inflight", 1));
+  upstream.release_all();
+  const Reply reply = stays.receive();
+  CHECK(reply.status == 200);
+  CHECK(reply.head.starts_with("HTTP/1.1 200 OK\r\n"));
+  CHECK(proxy.accounts_balance());
+  CHECK(proxy.stat("aborted") == 1);
 }
 
 TEST_CASE("nor does that keep it from the answers to what it sent ahead") {

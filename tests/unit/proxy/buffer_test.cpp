@@ -1,11 +1,13 @@
 #include "proxy/net/buffer.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 #include <vector>
 
 #include <doctest/doctest.h>
 
+#include "proxy/net/backlog.hpp"
 #include "proxy/net/stream.hpp"
 
 namespace {
@@ -218,6 +220,40 @@ TEST_CASE("empty pieces take no place") {
   CHECK(gather.pieces().empty());
   gather.add("a");
   CHECK(gather.pieces().size() == 1);
+}
+
+TEST_CASE("a backlog gives bytes out as they came in, and holds the blocks they fill and no more") {
+  BlockPool pool;
+  Backlog backlog(pool);
+  CHECK(backlog.memory() == 0);
+  CHECK(backlog.memory_with(1) == kBlockSize);
+  std::string in, out;
+  std::size_t taken = 0;
+  for (std::size_t round = 1; round <= 400; ++round) {
+    const std::string piece(round * 977 % 40'000, static_cast<char>('a' + round % 26));
+    const std::size_t expected = backlog.memory_with(piece.size());
+    backlog.append(piece);
+    in += piece;
+    CHECK(backlog.memory() == expected);
+    CHECK(backlog.size() == in.size() - taken);
+    const Gather front = backlog.front();
+    CHECK(front.size() > 0);
+    std::size_t size = round % 50 == 0 ? front.size() : front.size() * (round % 7) / 6;
+    for (const auto& bytes : front.pieces()) {
+      const std::size_t part = std::min(size - std::min(size, out.size() - taken), bytes.size());
+      out.append(static_cast<const char*>(bytes.data()), part);
+    }
+    size = out.size() - taken;
+    backlog.consume(size);
+    taken += size;
+  }
+  while (!backlog.empty()) {
+    const Gather front = backlog.front();
+    for (const auto& bytes : front.pieces()) out.append(static_cast<const char*>(bytes.data()), bytes.size());
+    backlog.consume(front.size());
+  }
+  CHECK(out == in);
+  CHECK(backlog.memory() == 0);
 }
 
 }  // namespace
