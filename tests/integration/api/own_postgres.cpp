@@ -15,7 +15,7 @@ namespace api::test {
 namespace {
 
 std::string postgres_script() {
-  return std::filesystem::path(__FILE__).parent_path() / "../../../deploy/dev/postgres.sh";
+  return SOURCE_FOLDER "/deploy/dev/postgres.sh";
 }
 
 /// Processes whose parent this is.

@@ -139,6 +139,7 @@ TEST_CASE("after load of every kind, each request has been answered or given up 
                              .timeouts = "response: 50ms, request_body: 100ms",
                              .limits = "body: 1MiB",
                              .admission = admit(4) + ", queue: {max_length: 3, max_wait: 20ms}"});
+      REQUIRE(proxy.await_metric("spillway_client_connections", 0));  // the admin listener starts last
       const int descriptors = proxy.descriptors();
       std::vector<std::thread> clients;
       for (unsigned seed = 1; seed <= 12; ++seed) {
