@@ -16,16 +16,6 @@ std::string first_line(const char* message) {
 
 void ignore_notice(void*, const PGresult*) {}
 
-QueryFailure classify(std::string_view sqlstate) {
-  if (sqlstate == "57014") return QueryFailure::timeout;  // query_canceled
-  // Shutdown, crash of a neighbour, cannot connect now; connection exceptions. Behind a pooler the session may live
-  // on, but it is of no use.
-  if (sqlstate.starts_with("57P") || sqlstate.starts_with("08")) return QueryFailure::broken;
-  // A prepared statement that is not there (a pooler changed servers), or whose tables have changed shape.
-  if (sqlstate == "26000" || sqlstate == "42P05" || sqlstate == "0A000") return QueryFailure::stale;
-  return QueryFailure::refused;
-}
-
 }  // namespace
 
 /// libpq closes its socket itself, also when a coroutine ends in the middle.
@@ -140,7 +130,8 @@ Awaitable<QueryResult> Connection::query(const Statement& statement, const Param
     set_broken(result);
   }
   if (interrupted_ && result.failure == QueryFailure::timeout) result.failure = QueryFailure::interrupted;
-  if (result.failure == QueryFailure::stale) stale_ = true;
+  // What is transient may well be of this one server process: a repetition gets another.
+  if (result.failure == QueryFailure::stale || result.failure == QueryFailure::transient) stale_ = true;
   co_return result;
 }
 
@@ -209,7 +200,7 @@ bool Connection::take(PGresult* taken, QueryResult& result) {
       const char* sqlstate = PQresultErrorField(taken, PG_DIAG_SQLSTATE);
       // Without a code it is libpq's own: the connection is lost.
       result.sqlstate = sqlstate ? sqlstate : "08006";
-      result.failure = classify(result.sqlstate);
+      result.failure = failure_of(result.sqlstate);
       result.message = first_line(PQresultErrorMessage(taken));
       return true;
     }
