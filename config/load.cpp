@@ -14,13 +14,21 @@ namespace {
 constexpr std::size_t kMaxShown = 60;
 
 /// Fit for one line of a log: shortened, control bytes replaced. The text may come from YAML escapes.
-std::string printable(std::string_view text) {
+std::string printable(std::string_view whole) {
+  const std::string text = without_userinfo(whole);
   std::string result(text.substr(0, kMaxShown));
   if (text.size() > kMaxShown) result.resize(std::min(find_unfit_byte(result), kMaxShown));  // no half character
   for (char& c : result) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
   }
   return text.size() > kMaxShown ? result + "…" : result;
+}
+
+/// Whether a text could have been meant as the name of a key.
+bool is_name(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
 }
 
 std::string quoted(std::string_view text) {
@@ -41,7 +49,7 @@ class Reader final : public Fields {
       problems_.add(root->place, "", "must be keys and values, not " + name_of(*root));
       root = nullptr;
     }
-    frames_.push_back({root, root != nullptr ? root->place : Place{}, "", {}});
+    frames_.push_back({root, root != nullptr ? root->place : Place{}, "", {}, false});
   }
 
   /// To be called when the description is through.
@@ -97,6 +105,7 @@ class Reader final : public Fields {
     Place place;
     std::string path;
     std::vector<std::string> known;
+    bool secret = false;  ///< one of its members is
   };
 
   std::string path_of(std::string_view name) const {
@@ -122,6 +131,7 @@ class Reader final : public Fields {
   const Node::Entry* take(const Key& key) {
     Frame& frame = frames_.back();
     frame.known.emplace_back(key.name);
+    frame.secret = frame.secret || key.secret;
     if (frame.map != nullptr) {
       for (const Node::Entry& entry : frame.map->entries) {
         if (entry.key != key.name) continue;
@@ -141,7 +151,12 @@ class Reader final : public Fields {
     }
     const Substituted value = substitute(node.text, budget_);
     if (!value.error.empty()) {
-      problems_.add(place, path, value.error);
+      // One that names a variable or a file is told; else a part of the secret may have looked like a reference.
+      const bool hidden = key.secret && (value.error.starts_with('\'') || value.error.starts_with('$'));
+      problems_.add(
+          place, path,
+          hidden ? "a ${…} in it (not shown) is neither ${env:NAME} nor ${file:/path}; write $${ for a literal ${"
+                 : value.error);
     } else if (!scalar.set(value.text)) {
       const bool hidden = key.secret || value.from_file;
       problems_.add(place, path,
@@ -162,7 +177,7 @@ class Reader final : public Fields {
   }
 
   void visit(const Node* map, Place place, std::string path, const std::function<void()>& members) {
-    frames_.push_back({map, place, std::move(path), {}});
+    frames_.push_back({map, place, std::move(path), {}, false});
     members();
     leave();
   }
@@ -174,12 +189,15 @@ class Reader final : public Fields {
     if (frame.map == nullptr) return;
     std::set<std::string_view> seen;
     for (const Node::Entry& entry : frame.map->entries) {
-      const std::string name = printable(entry.key);
+      // A secret without quotes may end at a comma in YAML's eyes, and the rest of it be a key.
+      const bool hidden = frame.secret && (entry.value->kind == Node::Kind::null || !is_name(entry.key)) &&
+                          std::find(frame.known.begin(), frame.known.end(), entry.key) == frame.known.end();
+      const std::string name = hidden ? "…" : printable(entry.key);
       const std::string path = frame.path.empty() ? name : frame.path + '.' + name;
       if (!seen.insert(entry.key).second) {
         problems_.add(entry.place, path, "is given twice");
       } else if (std::find(frame.known.begin(), frame.known.end(), entry.key) == frame.known.end()) {
-        const std::string near = nearest(entry.key, frame.known);
+        const std::string near = hidden ? "" : nearest(entry.key, frame.known);
         problems_.add(entry.place, path, near.empty() ? "unknown key" : "unknown key; did you mean " + near + "?");
       }
     }

@@ -7,6 +7,8 @@
 #include <arpa/inet.h>
 #include <libpq-fe.h>
 
+#include "api/db/connection_url.hpp"
+
 namespace api::db {
 
 namespace {
@@ -31,6 +33,7 @@ std::string describe(ConnectOptions& options) {
   std::string text;
   for (std::string_view keyword : {"host", "hostaddr", "port", "dbname", "user"}) {
     if (const std::string* value = find(options, keyword)) {
+      if (keyword == "user" && !options.hidden_user.empty()) continue;
       if (!text.empty()) text += ' ';
       text.append(keyword).append("=").append(*value);
     }
@@ -68,17 +71,12 @@ std::string fault_of_values(const ConnectOptions& options) {
   return fault;
 }
 
-}  // namespace
-
-bool parse_connect_options(const std::string& url, const ConnectPolicy& policy, ConnectOptions& options,
-                           std::string& error) {
+/// As `parse_connect_options`, but `error` may quote the string.
+bool parse(const std::string& url, const ConnectPolicy& policy, ConnectOptions& options, std::string& error) {
   char* message = nullptr;
   std::unique_ptr<PQconninfoOption, FreeOptions> parsed(PQconninfoParse(url.c_str(), &message));
   if (!parsed) {
-    // libpq's message may quote the string, and with it the password. Its first words tell enough.
-    std::string_view words = message ? message : "out of memory";
-    words = words.substr(0, words.find_first_of("\"\n"));
-    error = "not a PostgreSQL connection string: " + std::string(words);
+    error = "not a PostgreSQL connection string: " + std::string(message ? message : "out of memory");
     PQfreemem(message);
     return false;
   }
@@ -90,6 +88,7 @@ bool parse_connect_options(const std::string& url, const ConnectPolicy& policy, 
     options.keywords.emplace_back(option->keyword);
     options.values.emplace_back(option->val);
   }
+  if (const std::string* user = find(options, "user"); user && names_user(url)) options.hidden_user = *user;
   options.description = describe(options);
   if (std::string fault = fault_of_values(options); !fault.empty()) {
     error = "not a PostgreSQL connection string: " + fault;
@@ -98,7 +97,9 @@ bool parse_connect_options(const std::string& url, const ConnectPolicy& policy, 
 
   options.host_name = host_name(options);
 
-  set_unless_given(options, "client_encoding", "UTF8");
+  // Whatever the URL says: JSON is UTF-8.
+  set_unless_given(options, "client_encoding", "");
+  *find(options, "client_encoding") = "UTF8";
   set_unless_given(options, "application_name", "scholarship-api");
   // Without it, libpq looks for Kerberos credentials at every connect, which costs time and megabytes.
   set_unless_given(options, "gssencmode", "disable");
@@ -112,6 +113,17 @@ bool parse_connect_options(const std::string& url, const ConnectPolicy& policy, 
     *find(options, "options") += " -c statement_timeout=" + std::to_string(ms);
   }
   return true;
+}
+
+}  // namespace
+
+bool parse_connect_options(const std::string& url, const ConnectPolicy& policy, ConnectOptions& options,
+                           std::string& error) {
+  error = fault_of_url(url);
+  if (!error.empty()) return false;
+  if (parse(url, policy, options, error)) return true;
+  error = without_values(error);
+  return false;
 }
 
 }  // namespace api::db

@@ -14,6 +14,7 @@ struct ConnectOptions {
   Duration timeout = std::chrono::seconds(5);  ///< for the whole of one attempt
   bool prepared_statements = true;             ///< false behind a pooler that changes servers between transactions
   std::string description;                     ///< where to, without secrets: for logs
+  std::string hidden_user;                     ///< the user, when it stands in a URL: shown nowhere
   std::string host_name;                       ///< to be looked up before each attempt; empty: libpq needs no help
 };
 
