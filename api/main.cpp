@@ -45,7 +45,10 @@ int main(int argc, char** argv) {
 
   api::db::ConnectOptions options;
   std::string error;
-  const api::db::ConnectPolicy policy{config.database.connect_timeout, config.database.statement_timeout,
+  // A migration may take longer than a query of the API.
+  const bool serves = !*migrate && !*seed;
+  const api::db::ConnectPolicy policy{config.database.connect_timeout,
+                                      serves ? config.database.statement_timeout : api::Duration::zero(),
                                       config.database.prepared_statements};
   if (!api::db::parse_connect_options(config.database.url, policy, options, error)) {
     return fail("database.url: " + error);
