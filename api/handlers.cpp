@@ -5,10 +5,10 @@
 
 #include "api/eligibility.hpp"
 #include "api/input.hpp"
-#include "api/json_writer.hpp"
 #include "api/load_report.hpp"
 #include "api/openapi.hpp"
 #include "api/problem.hpp"
+#include "proxy/text/json.hpp"
 
 namespace api {
 
@@ -24,14 +24,14 @@ void answer_body_faults(const Request& request, Response& response, const Input<
   answer_faults(request, response, input.malformed ? 400 : 422, input.errors);
 }
 
-void write_names(JsonWriter& json, std::string_view key, const std::vector<std::string_view>& names) {
+void write_names(text::JsonWriter& json, std::string_view key, const std::vector<std::string_view>& names) {
   json.key(key).begin_array();
   for (std::string_view name : names) json.value(name);
   json.end_array();
 }
 
 /// Members of the open object.
-void write_summary(JsonWriter& json, const Summary& item) {
+void write_summary(text::JsonWriter& json, const Summary& item) {
   json.member("id", item.id).member("name", item.name).member("provider", item.provider);
   json.member("amount", item.amount).key("deadline").value(to_text(item.requirements.deadline));
   json.key("min_gpa");
@@ -43,7 +43,7 @@ void write_summary(JsonWriter& json, const Summary& item) {
   write_names(json, "majors", item.requirements.majors);
 }
 
-void write_summaries(JsonWriter& json, const Answer& answer, int rows) {
+void write_summaries(text::JsonWriter& json, const Answer& answer, int rows) {
   json.key("items").begin_array();
   for (int row = 0; row < rows; ++row) {
     json.begin_object();
@@ -180,7 +180,7 @@ Awaitable<> Handlers::login(Request& request, Response& response) {
   }
   forgive();
   response.no_store = true;
-  JsonWriter json(response.body);
+  text::JsonWriter json(response.body);
   json.begin_object().key("access_token").value(services_.tokens.issue(username, unix_now()));
   json.member("token_type", "bearer").member("expires_in", services_.tokens.lifetime()).end_object();
 }
@@ -199,7 +199,7 @@ Awaitable<> Handlers::scholarships(Request& request, Response& response) {
     co_return;
   }
   const int shown = std::min(answer.rows.rows(), limit);
-  JsonWriter json(response.body);
+  text::JsonWriter json(response.body);
   json.begin_object();
   write_summaries(json, answer, shown);
   json.key("next_cursor");
@@ -227,7 +227,7 @@ Awaitable<> Handlers::scholarship(Request& request, Response& response, std::str
     co_return;
   }
   const Details details = Repository::details(answer, 0);
-  JsonWriter json(response.body);
+  text::JsonWriter json(response.body);
   json.begin_object();
   write_summary(json, details.summary);
   write_names(json, "residencies", details.summary.requirements.residencies);
@@ -246,7 +246,7 @@ Awaitable<> Handlers::search(Request& request, Response& response) {
     answer_trouble(request, response, answer.trouble);
     co_return;
   }
-  JsonWriter json(response.body);
+  text::JsonWriter json(response.body);
   json.begin_object();
   write_summaries(json, answer, answer.rows.rows());
   json.member("total", Repository::search_total(answer)).end_object();
@@ -269,7 +269,7 @@ Awaitable<> Handlers::eligibility(Request& request, Response& response) {
   }
   const Details details = Repository::details(answer, 0);
   const auto unmet = unmet_requirements(details.summary.requirements, input.value.profile, today());
-  JsonWriter json(response.body);
+  text::JsonWriter json(response.body);
   json.begin_object().member("eligible", unmet.empty());
   json.key("reasons").begin_array();
   for (const std::string& reason : unmet) json.value(std::string_view(reason));
@@ -286,7 +286,7 @@ void Handlers::ready(Request& request, Response& response) {
     return;
   }
   response.no_store = true;
-  JsonWriter(response.body).begin_object().member("status", "ready").end_object();
+  text::JsonWriter(response.body).begin_object().member("status", "ready").end_object();
 }
 
 }  // namespace api

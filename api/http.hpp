@@ -44,6 +44,4 @@ struct Response {
   }
 };
 
-std::string_view status_text(int status);
-
 }  // namespace api

@@ -9,7 +9,7 @@
 #include <boost/json.hpp>
 #include <boost/url.hpp>
 
-#include "api/utf8.hpp"
+#include "proxy/text/utf8.hpp"
 
 namespace api {
 
@@ -33,7 +33,7 @@ void add(Errors& errors, std::string_view field, std::string message) {
 std::string_view fault_of(std::string_view text, std::size_t max_bytes) {
   if (text.empty()) return "must not be empty";
   if (text.size() > max_bytes) return max_bytes == kMaxTextBytes ? "must not exceed 200 bytes" : "is too long";
-  if (!valid_utf8(text)) return "must be valid UTF-8";
+  if (!text::valid_utf8(text)) return "must be valid UTF-8";
   for (char c : text) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) return "must not hold control characters";
   }

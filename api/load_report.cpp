@@ -2,7 +2,7 @@
 
 #include <charconv>
 
-#include "api/json_writer.hpp"
+#include "proxy/text/json.hpp"
 
 namespace api {
 
@@ -41,7 +41,7 @@ void append_load_report(std::string& head, const db::PoolGauges& gauges) {
 void append_health(std::string& body, const db::PoolGauges& gauges) {
   const double utilization = percent(gauges.in_use(), gauges.total());
   const bool healthy = gauges.reachable && utilization < kDegradedFrom;
-  JsonWriter json(body);
+  text::JsonWriter json(body);
   json.begin_object().member("status", healthy ? "healthy" : "degraded");
   json.key("pool").begin_object();
   json.member("size", gauges.size).member("checked_in", gauges.checked_in).member("overflow", gauges.overflow);

@@ -8,7 +8,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
-#include "api/json_writer.hpp"
+#include "proxy/text/json.hpp"
 
 namespace api {
 
@@ -30,7 +30,7 @@ class Members : public spdlog::custom_flag_formatter {
       members = payload;
     } else {
       members = "\"message\":\"";
-      append_escaped(members, payload);
+      text::append_json_escaped(members, payload);
       members += '"';
     }
     out.append(members.data(), members.data() + members.size());

@@ -1,6 +1,7 @@
 #include "api/problem.hpp"
 
-#include "api/json_writer.hpp"
+#include "proxy/text/json.hpp"
+#include "proxy/text/status_phrase.hpp"
 
 namespace api {
 
@@ -9,59 +10,29 @@ namespace {
 /// Seconds. The database's backoff is at most half a second, so a second is neither too eager nor a waste.
 constexpr int kRetryAfter = 1;
 
-void begin(JsonWriter& json, const Request& request, Response& response, int status, std::string_view detail) {
+void begin(text::JsonWriter& json, const Request& request, Response& response, int status, std::string_view detail) {
   response.status = status;
   response.content_type = "application/problem+json";
   response.no_store = true;
   response.body.clear();
-  json.begin_object().member("type", "about:blank").member("title", status_text(status)).member("status", status);
+  json.begin_object()
+      .member("type", "about:blank")
+      .member("title", text::status_phrase(status))
+      .member("status", status);
   json.member("detail", detail).member("request_id", request.request_id);
 }
 
 }  // namespace
 
-std::string_view status_text(int status) {
-  switch (status) {
-    case 200:
-      return "OK";
-    case 400:
-      return "Bad Request";
-    case 401:
-      return "Unauthorized";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 408:
-      return "Request Timeout";
-    case 413:
-      return "Content Too Large";
-    case 415:
-      return "Unsupported Media Type";
-    case 422:
-      return "Unprocessable Content";
-    case 429:
-      return "Too Many Requests";
-    case 431:
-      return "Request Header Fields Too Large";
-    case 500:
-      return "Internal Server Error";
-    case 503:
-      return "Service Unavailable";
-    default:
-      return "Unknown";
-  }
-}
-
 void answer_problem(const Request& request, Response& response, int status, std::string_view detail) {
-  JsonWriter json(response.body);
+  text::JsonWriter json(response.body);
   begin(json, request, response, status, detail);
   json.end_object();
 }
 
 void answer_faults(const Request& request, Response& response, int status, const std::vector<FieldError>& errors) {
   const FieldError& first = errors.front();
-  JsonWriter json(response.body);
+  text::JsonWriter json(response.body);
   begin(json, request, response, status, first.field.empty() ? first.message : first.field + " " + first.message);
   json.key("errors").begin_array();
   for (const FieldError& error : errors) {

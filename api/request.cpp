@@ -3,13 +3,13 @@
 #include <charconv>
 #include <random>
 
+#include "proxy/text/request_id.hpp"
+
 namespace api {
 
 namespace {
 
 namespace http = boost::beast::http;
-
-constexpr std::size_t kMaxRequestId = 128;
 
 /// The last element: what the nearest proxy has written.
 std::string_view last_forwarded(std::string_view list) {
@@ -36,17 +36,8 @@ Method method_of(http::verb verb) {
 
 std::string make_request_id() {
   thread_local std::mt19937_64 random(std::random_device{}());
-  char digits[20];
-  auto end = std::to_chars(digits, digits + sizeof(digits), random(), 16).ptr;
-  return std::string(digits, end);
-}
-
-bool is_request_id(std::string_view text) {
-  if (text.empty() || text.size() > kMaxRequestId) return false;
-  for (char c : text) {
-    if (c <= ' ' || c == '"' || c == '\\' || c > '~') return false;
-  }
-  return true;
+  const std::uint64_t high = random();
+  return std::string(text::view(text::request_id(high, random())));
 }
 
 bool is_trusted(std::string_view peer, const std::vector<config::Cidr>& trusted) {
@@ -81,7 +72,7 @@ Request make_request(const Parser::value_type& message, const Sender& sender, st
   const std::string_view target = message.target();
   const std::size_t mark = target.find('?');
   std::string_view id = message["X-Request-ID"];
-  if (!is_request_id(id)) {
+  if (!text::valid_request_id(id)) {
     made_up_id = make_request_id();
     id = made_up_id;
   }

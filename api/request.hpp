@@ -33,7 +33,5 @@ bool is_trusted(std::string_view peer, const std::vector<config::Cidr>& trusted)
 Request make_request(const Parser::value_type& message, const Sender& sender, std::string& made_up_id, Caller caller);
 
 std::string make_request_id();
-/// Printable ASCII that needs no escape in a log, of bounded length.
-bool is_request_id(std::string_view text);
 
 }  // namespace api

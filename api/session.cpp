@@ -7,11 +7,14 @@
 #include <poll.h>
 #include <spdlog/spdlog.h>
 
-#include "api/json_writer.hpp"
 #include "api/listener.hpp"
 #include "api/load_report.hpp"
 #include "api/log.hpp"
 #include "api/problem.hpp"
+#include "proxy/text/http_date.hpp"
+#include "proxy/text/json.hpp"
+#include "proxy/text/request_id.hpp"
+#include "proxy/text/status_phrase.hpp"
 
 namespace api {
 
@@ -32,21 +35,6 @@ constexpr Duration kInterruptAgain = std::chrono::seconds(2);
 constexpr Duration kGrace = std::chrono::seconds(1);
 /// Response bodies are at most some 50 KB; a larger capacity is given back.
 constexpr std::size_t kKeptCapacity = 64 * 1024;
-
-/// The Date field of this second (RFC 9110, 6.6.1).
-std::string_view date_field() {
-  thread_local std::time_t written = 0;
-  thread_local char text[48];
-  thread_local std::size_t length = 0;
-  const std::time_t now = std::time(nullptr);
-  if (now != written) {
-    std::tm parts;
-    gmtime_r(&now, &parts);
-    length = std::strftime(text, sizeof(text), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &parts);
-    written = now;
-  }
-  return {text, length};
-}
 
 void append_number(std::string& out, std::string_view before, std::size_t number) {
   char digits[24];
@@ -184,8 +172,9 @@ void Session::write_head(bool keep_alive) {
   char digits[8];
   head_ = "HTTP/1.1 ";
   head_.append(digits, std::to_chars(digits, digits + sizeof(digits), response_.status).ptr);
-  head_.append(" ").append(status_text(response_.status)).append("\r\n");
-  head_.append(date_field());
+  head_.append(" ").append(text::status_phrase(response_.status)).append("\r\n");
+  thread_local text::HttpDate date;
+  head_.append("Date: ").append(date.at(std::time(nullptr))).append("\r\n");
   head_.append("Content-Type: ").append(response_.content_type).append("\r\n");
   append_number(head_, "Content-Length: ", response_.body.size());
   if (response_.retry_after > 0) append_number(head_, "Retry-After: ", static_cast<std::size_t>(response_.retry_after));
@@ -224,9 +213,9 @@ void Session::log(const Parser::value_type& message, const Request& request) con
   if (mode == AccessLog::off || (mode == AccessLog::errors && !failed)) return;
   const std::string_view trace = message["traceparent"];
   std::string line = "{";
-  JsonWriter json(line);
+  text::JsonWriter json(line);
   json.member("message", "request").member("request_id", request.request_id);
-  if (is_request_id(trace)) json.member("traceparent", trace);
+  if (text::valid_request_id(trace)) json.member("traceparent", trace);
   json.member("client", request.client).member("method", std::string_view(message.method_string()));
   json.member("path", request.path).member("status", response_.unanswered ? 499 : response_.status);
   if (!response_.reason.empty()) json.member("reason", response_.reason);

@@ -12,8 +12,8 @@
 #include "api/handlers.hpp"
 #include "api/http.hpp"
 #include "api/interrupt.hpp"
-#include "api/intrusive_list.hpp"
 #include "api/request.hpp"
+#include "proxy/text/intrusive_list.hpp"
 
 namespace api {
 
@@ -29,7 +29,7 @@ using Socket = asio::basic_stream_socket<asio::generic::stream_protocol, Executo
 
 /// One client connection: reads requests one after the other, has them handled, writes the responses. Lives on its
 /// worker's thread.
-class Session : public Linked<Session> {
+class Session : public text::Linked<Session> {
  public:
   struct Context {
     const ApiConfig& config;

@@ -37,7 +37,7 @@ class Worker {
   Handlers handlers_;
   asio::posix::basic_stream_descriptor<Executor> listener_;
   Timer sweep_timer_;
-  List<Session> sessions_;
+  text::List<Session> sessions_;
   std::function<void()> done_;
 };
 

@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <array>
 
-#include "config/json.hpp"
 #include "config/substitute.hpp"
 #include "config/write.hpp"
+#include "proxy/text/json.hpp"
 
 namespace config {
 namespace {
@@ -26,7 +26,7 @@ bool is_plain(std::string_view text) {
 
 std::string yaml_text(const std::string& value) {
   const std::string escaped = escape_substitution(value);
-  return is_plain(escaped) ? escaped : json_quoted(escaped);
+  return is_plain(escaped) ? escaped : text::json_quoted(escaped);
 }
 
 class YamlWriter final : public Fields {
@@ -60,7 +60,7 @@ class YamlWriter final : public Fields {
   static std::optional<std::string> print(const Key& key, const Scalar& scalar) {
     const auto value = scalar.print();
     if (!value) return {};
-    if (key.secret) return json_quoted(kHidden);
+    if (key.secret) return text::json_quoted(kHidden);
     return scalar.literal ? *value : yaml_text(*value);
   }
 

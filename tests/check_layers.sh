@@ -6,16 +6,17 @@ set -euo pipefail
 # The two programs share config/ and nothing more; pure layers know neither Asio nor sockets.
 # `arpa/inet.h` alone is for reading addresses from text, `unistd.h` alone for process ids and descriptors.
 readonly kRules='
-config/                    : config/ : yaml-cpp/ CLI/ posix
+config/                    : config/ proxy/text/ : yaml-cpp/ CLI/ posix
 
 proxy/clock.hpp            : :
+proxy/text/                : proxy/text/ :
 proxy/config/              : config/ proxy/config/ :
 proxy/http/                : proxy/http/ : llhttp.h arpa/inet.h
 proxy/classify/            : proxy/classify/ proxy/config/config.hpp proxy/http/ : arpa/inet.h
 proxy/admission/           : proxy/admission/ proxy/upstream/breaker.hpp proxy/clock.hpp :
 proxy/net/                 : proxy/net/ proxy/clock.hpp config/ : boost/ systemd/ posix
 proxy/net/timer_wheel      : proxy/net/ proxy/clock.hpp : boost/intrusive/
-proxy/telemetry/           : proxy/telemetry/ proxy/admission/reason.hpp proxy/upstream/load_report.hpp proxy/config/ proxy/clock.hpp : prometheus/ spdlog/ fmt/ posix
+proxy/telemetry/           : proxy/telemetry/ proxy/text/ proxy/admission/reason.hpp proxy/upstream/load_report.hpp proxy/config/ proxy/clock.hpp : prometheus/ spdlog/ fmt/ posix
 proxy/upstream/            : proxy/upstream/ proxy/net/ proxy/http/ proxy/config/ proxy/telemetry/ proxy/clock.hpp config/ : boost/
 proxy/upstream/load_report : proxy/upstream/ :
 proxy/upstream/breaker     : proxy/upstream/breaker proxy/clock.hpp :
@@ -24,12 +25,12 @@ proxy/relay/               : proxy/ config/ : boost/ fmt/ sys/socket.h
 proxy/admin/               : proxy/ config/ : boost/ prometheus/ fmt/
 proxy/                     : proxy/ config/ : boost/ CLI/ fmt/ systemd/ posix
 
-api/db/                    : api/ : boost/ spdlog/ libpq-fe.h posix
-api/db/pool_policy         : api/db/pool_policy api/intrusive_list.hpp api/clock.hpp :
+api/db/                    : api/ proxy/text/ : boost/ spdlog/ libpq-fe.h posix
+api/db/pool_policy         : api/db/pool_policy proxy/text/intrusive_list.hpp api/clock.hpp :
 api/auth/                  : api/ : boost/ sodium.h jwt.h posix
 api/schema/                : api/ : libpq-fe.h
 api/main.cpp               : api/ config/ : boost/ spdlog/ CLI/ sodium.h
-api/                       : api/ config/ : boost/ spdlog/ systemd/ posix
+api/                       : api/ config/ proxy/text/ : boost/ spdlog/ systemd/ posix
 
 tests/unit/                : tests/unit/ proxy/ api/ config/ : doctest/ arpa/inet.h jwt.h malloc.h unistd.h
 tests/unit/proxy/          : tests/unit/ proxy/ config/ : doctest/ boost/ spdlog/ posix

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "api/clock.hpp"
-#include "api/intrusive_list.hpp"
+#include "proxy/text/intrusive_list.hpp"
 
 namespace api::db {
 
@@ -33,7 +33,7 @@ inline constexpr Duration kFirstBackoff = std::chrono::milliseconds(50);
 inline constexpr Duration kMaxBackoff = std::chrono::milliseconds(250);
 
 /// A connection as the policy sees it. The driver owns it, from `opened` until `next_to_close` hands it back.
-struct Slot : Linked<Slot> {
+struct Slot : text::Linked<Slot> {
   int home = 0;      ///< the driver's hint: prefer this slot for waiters with the same `home`
   Time opened{};     ///< written by the policy
   Time last_used{};  ///< written by the policy
@@ -46,7 +46,7 @@ enum class PoolFailure : std::uint8_t {
 };
 
 /// Someone who needs a connection. Its address must not change while it waits.
-struct Waiter : Linked<Waiter> {
+struct Waiter : text::Linked<Waiter> {
   int home = 0;
   enum class State : std::uint8_t { fresh, waiting, granted, failed };
   State state = State::fresh;
@@ -140,10 +140,10 @@ class PoolPolicy {
   void plan_opens(Time now);
 
   PoolSettings settings_;
-  List<Slot> idle_;  ///< most recently used first
-  List<Waiter> waiters_;
-  List<Waiter> decided_;
-  List<Slot> to_close_;
+  text::List<Slot> idle_;  ///< most recently used first
+  text::List<Waiter> waiters_;
+  text::List<Waiter> decided_;
+  text::List<Slot> to_close_;
   int in_use_ = 0;
   int opening_ = 0;
   int opens_due_ = 0;                      ///< of `opening_`: not yet taken by the driver

@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "config/json.hpp"
+#include "proxy/text/json.hpp"
 
 namespace spillway::admin {
 
@@ -56,8 +56,8 @@ std::string refusals_json(const telemetry::Refusals& refusals, const std::vector
     const auto at = std::chrono::duration_cast<std::chrono::milliseconds>(refusal.at.time_since_epoch()).count();
     fmt::format_to(std::back_inserter(text), R"({}{{"at_ms":{},"reason":"{}","class":"{}","method":{},"path":{}}})",
                    text.empty() ? "" : ",", at, name(refusal.reason),
-                   class_names[static_cast<std::size_t>(refusal.class_index)], config::json_quoted(refusal.method),
-                   config::json_quoted(refusal.path));
+                   class_names[static_cast<std::size_t>(refusal.class_index)], text::json_quoted(refusal.method),
+                   text::json_quoted(refusal.path));
   }
   return text;
 }

@@ -164,8 +164,8 @@ void Session::identify() {
   x.trusted_peer = x.settings->trusts(peer_);
   const std::string_view id = x.trusted_peer ? x.request.field("x-request-id") : std::string_view();
   const std::string_view parent = x.trusted_peer ? x.request.field("traceparent") : std::string_view();
-  const telemetry::RequestId generated = worker_.ids().request_id();
-  x.request_id = telemetry::sane_request_id(id) ? id : telemetry::text(generated);
+  const text::RequestId generated = worker_.ids().request_id();
+  x.request_id = text::valid_request_id(id) ? id : telemetry::view(generated);
   x.traceparent = telemetry::valid_traceparent(parent) ? worker_.ids().continue_trace(parent)
                                                        : worker_.ids().start_trace(generated);
 }
@@ -248,7 +248,7 @@ void Session::log(int status, telemetry::Outcome outcome, std::string_view reaso
   entry.request_id = x.request_id;
   entry.client = peer_;
   if (x.parsed) {
-    entry.trace_id = telemetry::trace_id(telemetry::text(x.traceparent));
+    entry.trace_id = telemetry::trace_id(telemetry::view(x.traceparent));
     entry.method = x.method;
     entry.target = x.target;
     entry.class_name = worker_.shared().class_names[static_cast<std::size_t>(x.class_index)];

@@ -186,7 +186,7 @@ net::Task<Session::After> Session::answer(Failure failure) {
   const bool faulty = failure.kind == Failure::Kind::bad_request || failure.kind == Failure::Kind::client_timeout;
   const bool stays =
       x.parsed && !faulty && x.request.keep_alive && !worker_.draining() && !ending_ && request_body_is_small();
-  if (!x.parsed && x.request_id.empty()) x.request_id = telemetry::text(worker_.ids().request_id());
+  if (!x.parsed && x.request_id.empty()) x.request_id = telemetry::view(worker_.ids().request_id());
   ProblemContext context;
   context.request_id = x.request_id;
   context.date = worker_.http_date();

@@ -8,8 +8,8 @@
 
 #include "api/eligibility.hpp"
 #include "api/input.hpp"
-#include "api/json_writer.hpp"
-#include "api/utf8.hpp"
+#include "proxy/text/json.hpp"
+#include "proxy/text/utf8.hpp"
 #include "tests/fuzz/require.hpp"
 
 using namespace api;
@@ -17,7 +17,7 @@ using namespace api;
 namespace {
 
 void require_text(const std::string& text, std::size_t max_bytes) {
-  FUZZ_REQUIRE(!text.empty() && text.size() <= max_bytes && valid_utf8(text));
+  FUZZ_REQUIRE(!text.empty() && text.size() <= max_bytes && text::valid_utf8(text));
   for (const char c : text) FUZZ_REQUIRE(static_cast<unsigned char>(c) >= 0x20 && c != 0x7F);
 }
 
@@ -28,7 +28,7 @@ void require_text(const std::optional<std::string>& text) {
 /// Text is read back as it was written.
 void require_json(const std::string& text) {
   std::string out;
-  JsonWriter(out).begin_array().value(std::string_view(text)).end_array();
+  text::JsonWriter(out).begin_array().value(std::string_view(text)).end_array();
   boost::system::error_code error;
   const boost::json::value back = boost::json::parse(out, error);
   FUZZ_REQUIRE(!error);

@@ -9,6 +9,7 @@
 #include "api/input.hpp"
 #include "api/request.hpp"
 #include "api/routes.hpp"
+#include "proxy/text/request_id.hpp"
 #include "tests/fuzz/require.hpp"
 
 using namespace api;
@@ -105,7 +106,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::string made_up_id;
   const Request request = make_request(message, {kPeer, trusted}, made_up_id, {0, interrupt});
   FUZZ_REQUIRE(request.path.starts_with('/') && request.path.find('?') == std::string_view::npos);
-  FUZZ_REQUIRE(is_request_id(request.request_id));
+  FUZZ_REQUIRE(text::valid_request_id(request.request_id));
   config::IpBytes address;
   FUZZ_REQUIRE(config::parse(request.client, address));
   FUZZ_REQUIRE(trusted || request.client == kPeer);

@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include "proxy/text/request_id.hpp"
+
 namespace api {
 namespace {
 
@@ -73,7 +75,7 @@ TEST_CASE("target, query and id are told apart") {
 TEST_CASE("an id that would not do in a log is replaced") {
   for (const std::string& id : {std::string("a b"), std::string("a\"b"), std::string(129, 'x'), std::string()}) {
     const Read read("GET / HTTP/1.0\r\nX-Request-ID: " + id + "\r\n\r\n");
-    CHECK(is_request_id(read.request->request_id));
+    CHECK(text::valid_request_id(read.request->request_id));
     CHECK(read.request->request_id == read.made_up_id);
   }
 }

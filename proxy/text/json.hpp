@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace api {
+namespace text {
 
 /// Writes JSON straight to the end of a string, without a document in between. The caller keeps the structure sound;
 /// commas are set here. Text must be valid UTF-8.
@@ -42,7 +42,11 @@ class JsonWriter {
   bool first_ = true;  ///< nothing to separate from: at the start, after an opening bracket or a key
 };
 
-/// Appends `text` as the inside of a JSON string.
-void append_escaped(std::string& out, std::string_view text);
+/// Appends `text` as the inside of a JSON string. Escapes DEL as well, so that the result with its quotes is also a
+/// YAML scalar.
+void append_json_escaped(std::string& out, std::string_view text);
 
-}  // namespace api
+/// `text` as a JSON string with its quotes.
+std::string json_quoted(std::string_view text);
+
+}  // namespace text

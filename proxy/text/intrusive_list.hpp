@@ -2,7 +2,7 @@
 
 #include <cstddef>
 
-namespace api {
+namespace text {
 
 template <class T>
 class List;
@@ -64,4 +64,4 @@ class List {
   std::size_t size_ = 0;
 };
 
-}  // namespace api
+}  // namespace text

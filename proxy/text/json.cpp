@@ -1,16 +1,16 @@
-#include "api/json_writer.hpp"
+#include "proxy/text/json.hpp"
 
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <cstring>
 
-namespace api {
+namespace text {
 
 namespace {
 
-/// Whether one of eight bytes needs an escape: below 0x20, a quote or a backslash. The classic test for a zero byte,
-/// (x - 0x01…) & ~x & 0x80…, after what is looked for was turned into zero; see Hacker's Delight, 6-1.
+/// Whether one of eight bytes needs an escape: below 0x20, a quote, a backslash or DEL. Each is turned into a zero
+/// byte, for which (x - 0x01…) & ~x & 0x80… is the classic test; see Hacker's Delight, 6-1.
 bool any_special(const char* bytes) {
   constexpr std::uint64_t kOnes = 0x0101010101010101;
   constexpr std::uint64_t kHighs = 0x8080808080808080;
@@ -18,8 +18,9 @@ bool any_special(const char* bytes) {
   std::memcpy(&word, bytes, sizeof(word));
   const std::uint64_t quote = word ^ (kOnes * '"');
   const std::uint64_t backslash = word ^ (kOnes * '\\');
-  const std::uint64_t found =
-      ((word - kOnes * 0x20) & ~word) | ((quote - kOnes) & ~quote) | ((backslash - kOnes) & ~backslash);
+  const std::uint64_t del = word ^ (kOnes * 0x7F);
+  const std::uint64_t found = ((word - kOnes * 0x20) & ~word) | ((quote - kOnes) & ~quote) |
+                              ((backslash - kOnes) & ~backslash) | ((del - kOnes) & ~del);
   return (found & kHighs) != 0;
 }
 
@@ -47,7 +48,7 @@ void append_escape(std::string& out, unsigned char byte) {
 
 }  // namespace
 
-void append_escaped(std::string& out, std::string_view text) {
+void append_json_escaped(std::string& out, std::string_view text) {
   std::size_t copied = 0;
   std::size_t i = 0;
   while (i < text.size()) {
@@ -64,13 +65,19 @@ void append_escaped(std::string& out, std::string_view text) {
     const std::size_t end = std::min(text.size(), i + sizeof(std::uint64_t));
     for (; i < end; ++i) {
       const auto byte = static_cast<unsigned char>(text[i]);
-      if (byte >= 0x20 && byte != '"' && byte != '\\') continue;
+      if (byte >= 0x20 && byte != '"' && byte != '\\' && byte != 0x7F) continue;
       out.append(text, copied, i - copied);
       copied = i + 1;
       append_escape(out, byte);
     }
   }
   out.append(text, copied);
+}
+
+std::string json_quoted(std::string_view text) {
+  std::string quoted = "\"";
+  append_json_escaped(quoted, text);
+  return quoted += '"';
 }
 
 JsonWriter& JsonWriter::key(std::string_view name) {
@@ -88,7 +95,7 @@ JsonWriter& JsonWriter::key(std::string_view name) {
 JsonWriter& JsonWriter::value(std::string_view text) {
   separate();
   out_ += '"';
-  append_escaped(out_, text);
+  append_json_escaped(out_, text);
   out_ += '"';
   return *this;
 }
@@ -145,4 +152,4 @@ void JsonWriter::separate() {
   first_ = false;
 }
 
-}  // namespace api
+}  // namespace text
