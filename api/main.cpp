@@ -4,12 +4,12 @@
 #include <CLI/CLI.hpp>
 #include <sodium.h>
 
-#include "api/config.hpp"
+#include "api/server/config.hpp"
 #include "api/db/connect_options.hpp"
-#include "api/listener.hpp"
-#include "api/log.hpp"
+#include "api/server/listener.hpp"
+#include "api/server/log.hpp"
 #include "api/schema/schema.hpp"
-#include "api/server.hpp"
+#include "api/server/server.hpp"
 #include "config/command_line.hpp"
 
 namespace {

@@ -7,7 +7,7 @@
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 
-#include "proxy/clock.hpp"
+#include "proxy/net/clock.hpp"
 #include "proxy/net/io.hpp"
 
 namespace spillway {

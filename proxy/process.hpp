@@ -44,7 +44,7 @@ class Process {
   net::asio::io_context loop_;
   net::asio::basic_signal_set<net::Executor> signals_;
   FileWatch watch_;  ///< of the configuration
-  using Timer = net::asio::basic_waitable_timer<Clock, net::asio::wait_traits<Clock>, net::Executor>;
+  using Timer = net::Timer;
   Timer drain_timer_;
   Timer tick_timer_;
   std::vector<std::unique_ptr<relay::Worker>> workers_;

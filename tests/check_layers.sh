@@ -8,19 +8,19 @@ set -euo pipefail
 readonly kRules='
 config/                    : config/ proxy/text/ : yaml-cpp/ CLI/ posix
 
-proxy/clock.hpp            : :
+proxy/net/clock.hpp            : :
 proxy/text/                : proxy/text/ :
 proxy/config/              : config/ proxy/config/ :
 proxy/http/                : proxy/http/ : llhttp.h arpa/inet.h
 proxy/classify/            : proxy/classify/ proxy/config/config.hpp proxy/http/ : arpa/inet.h
-proxy/admission/           : proxy/admission/ proxy/upstream/breaker.hpp proxy/clock.hpp :
-proxy/net/                 : proxy/net/ proxy/clock.hpp config/ : boost/ systemd/ posix
-proxy/net/timer_wheel      : proxy/net/ proxy/clock.hpp : boost/intrusive/
-proxy/telemetry/           : proxy/telemetry/ proxy/text/ proxy/admission/reason.hpp proxy/upstream/load_report.hpp proxy/config/ proxy/clock.hpp : prometheus/ spdlog/ fmt/ posix
-proxy/upstream/            : proxy/upstream/ proxy/net/ proxy/http/ proxy/config/ proxy/telemetry/ proxy/clock.hpp config/ : boost/
-proxy/upstream/load_report : proxy/upstream/ :
-proxy/upstream/breaker     : proxy/upstream/breaker proxy/clock.hpp :
-proxy/upstream/retry_budget : proxy/upstream/retry_budget proxy/clock.hpp :
+proxy/admission/           : proxy/admission/ proxy/admission/breaker.hpp proxy/net/clock.hpp :
+proxy/net/                 : proxy/net/ proxy/net/clock.hpp config/ : boost/ systemd/ posix
+proxy/net/timer_wheel      : proxy/net/ proxy/net/clock.hpp : boost/intrusive/
+proxy/telemetry/           : proxy/telemetry/ proxy/text/ proxy/admission/reason.hpp proxy/admission/load_report.hpp proxy/config/ proxy/net/clock.hpp : prometheus/ spdlog/ fmt/ posix
+proxy/upstream/            : proxy/upstream/ proxy/net/ proxy/http/ proxy/config/ proxy/telemetry/ proxy/net/clock.hpp config/ : boost/
+proxy/admission/load_report : proxy/upstream/ :
+proxy/admission/breaker     : proxy/admission/breaker proxy/net/clock.hpp :
+proxy/admission/retry_budget : proxy/admission/retry_budget proxy/net/clock.hpp :
 proxy/relay/               : proxy/ config/ : boost/ fmt/ sys/socket.h
 proxy/admin/               : proxy/ config/ : boost/ prometheus/ fmt/
 proxy/                     : proxy/ config/ : boost/ CLI/ fmt/ systemd/ posix

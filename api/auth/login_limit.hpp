@@ -4,7 +4,7 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "api/clock.hpp"
+#include "proxy/net/clock.hpp"
 
 namespace api::auth {
 

@@ -20,7 +20,7 @@ constexpr std::size_t kMemory = 19 * 1024 * 1024;
 constexpr int kNice = 10;
 
 struct Check {
-  Check(Executor executor, std::string the_hash, std::string the_password)
+  Check(net::Executor executor, std::string the_hash, std::string the_password)
       : hash(std::move(the_hash)),
         password(std::move(the_password)),
         wake(executor, std::chrono::steady_clock::time_point::max()) {}
@@ -28,7 +28,7 @@ struct Check {
 
   std::string hash;
   std::string password;
-  Timer wake;
+  net::Timer wake;
   std::atomic<bool> abandoned{false};
   bool match = false;
 };
@@ -60,7 +60,7 @@ PasswordVerifier::~PasswordVerifier() {
   threads_.join();
 }
 
-Awaitable<Verdict> PasswordVerifier::verify(Executor executor, std::string hash, std::string password,
+net::Task<Verdict> PasswordVerifier::verify(net::Executor executor, std::string hash, std::string password,
                                             Interrupt& interrupt) {
   if (pending_.fetch_add(1) >= limit_) {
     --pending_;
@@ -70,15 +70,15 @@ Awaitable<Verdict> PasswordVerifier::verify(Executor executor, std::string hash,
   auto check = std::make_shared<Check>(executor, known ? std::move(hash) : decoy_, std::move(password));
   Interrupt::Scope scope(
       interrupt, [](void* target) { static_cast<Check*>(target)->abandoned = true; }, check.get());
-  asio::post(threads_, [this, check, executor] {
+  net::asio::post(threads_, [this, check, executor] {
     lower_priority();
     if (!check->abandoned) {
       check->match = crypto_pwhash_str_verify(check->hash.c_str(), check->password.data(), check->password.size()) == 0;
     }
     --pending_;
-    asio::post(executor, [check] { check->wake.cancel(); });
+    net::asio::post(executor, [check] { check->wake.cancel(); });
   });
-  co_await check->wake.async_wait(kAsTuple);
+  co_await check->wake.async_wait(net::kAwait);
   if (interrupt.raised()) co_return Verdict::interrupted;
   co_return check->match&& known ? Verdict::match : Verdict::mismatch;
 }

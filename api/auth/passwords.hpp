@@ -5,8 +5,10 @@
 #include <string>
 #include <string_view>
 
-#include "api/executor.hpp"
-#include "api/interrupt.hpp"
+#include <boost/asio.hpp>
+
+#include "api/db/interrupt.hpp"
+#include "proxy/net/io.hpp"
 
 namespace api::auth {
 
@@ -32,13 +34,13 @@ class PasswordVerifier {
   bool busy() const { return pending_.load(std::memory_order_relaxed) >= limit_; }
 
   /// An empty hash (no such user) takes as long as any other and is a mismatch.
-  Awaitable<Verdict> verify(Executor executor, std::string hash, std::string password, Interrupt& interrupt);
+  net::Task<Verdict> verify(net::Executor executor, std::string hash, std::string password, Interrupt& interrupt);
 
  private:
   const int limit_;
   const std::string decoy_;  ///< hash that is checked when there is none
   std::atomic<int> pending_{0};
-  asio::thread_pool threads_;
+  net::asio::thread_pool threads_;
 };
 
 }  // namespace api::auth

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "api/clock.hpp"
+#include "proxy/net/clock.hpp"
 
 namespace api::db {
 

@@ -34,7 +34,7 @@ struct Connection::Borrowed {
   ~Borrowed() { descriptor.release(); }
 };
 
-Connection::Connection(Executor executor, asio::thread_pool& background)
+Connection::Connection(net::Executor executor, net::asio::thread_pool& background)
     : executor_(executor), background_(background) {}
 
 Connection::~Connection() {
@@ -42,7 +42,7 @@ Connection::~Connection() {
   if (descriptor_) descriptor_->release();
 }
 
-Awaitable<bool> Connection::connect(const ConnectOptions& options) {
+net::Task<bool> Connection::connect(const ConnectOptions& options) {
   assert(!connection_);
   options_ = &options;
   std::vector<const char*> keywords, values;
@@ -51,8 +51,8 @@ Awaitable<bool> Connection::connect(const ConnectOptions& options) {
   // libpq would block while it looks a name up. All addresses of it go in, to be tried in turn.
   std::string names, addresses;
   if (!options.host_name.empty()) {
-    asio::ip::basic_resolver<asio::ip::tcp, Executor> resolver(executor_);
-    auto [error, found] = co_await resolver.async_resolve(options.host_name, "", kAsTuple);
+    net::asio::ip::basic_resolver<net::asio::ip::tcp, net::Executor> resolver(executor_);
+    auto [error, found] = co_await resolver.async_resolve(options.host_name, "", net::kAwait);
     if (error) {
       resolve_error_ = "cannot look up " + options.host_name + ": " + error.message();
       co_return false;
@@ -74,7 +74,7 @@ Awaitable<bool> Connection::connect(const ConnectOptions& options) {
   // The timer's handler may run after the end of this coroutine; then `waiting` is gone.
   auto waiting = std::make_shared<Descriptor*>(nullptr);
   bool expired = false;
-  Timer timer(executor_, options.timeout);
+  net::Timer timer(executor_, options.timeout);
   timer.async_wait([weak = std::weak_ptr(waiting), &expired](boost::system::error_code error) {
     auto alive = weak.lock();
     if (error || !alive) return;
@@ -88,7 +88,7 @@ Awaitable<bool> Connection::connect(const ConnectOptions& options) {
     Borrowed borrowed{{executor_, PQsocket(connection_.get())}};
     *waiting = &borrowed.descriptor;
     const auto direction = state == PGRES_POLLING_READING ? Descriptor::wait_read : Descriptor::wait_write;
-    co_await borrowed.descriptor.async_wait(direction, kAsTuple);
+    co_await borrowed.descriptor.async_wait(direction, net::kAwait);
     *waiting = nullptr;
     if (!expired) state = PQconnectPoll(connection_.get());
   }
@@ -111,7 +111,7 @@ ConnectError Connection::connect_error() const {
   return error;
 }
 
-Awaitable<QueryResult> Connection::query(const Statement& statement, const Parameters& parameters, bool verify,
+net::Task<QueryResult> Connection::query(const Statement& statement, const Parameters& parameters, bool verify,
                                          Interrupt& interrupt) {
   QueryResult result;
   Interrupt::Scope scope(
@@ -174,17 +174,17 @@ bool Connection::send_query(const Statement& statement, const Parameters& parame
                            arrays.values.data(), arrays.lengths.data(), arrays.formats.data(), kBinary);
 }
 
-Awaitable<bool> Connection::flush() {
+net::Task<bool> Connection::flush() {
   int left = PQflush(connection_.get());
   while (left > 0) {
-    auto [error] = co_await descriptor_->async_wait(Descriptor::wait_write, kAsTuple);
+    auto [error] = co_await descriptor_->async_wait(Descriptor::wait_write, net::kAwait);
     left = error ? -1 : PQflush(connection_.get());
   }
   co_return left == 0;
 }
 
-Awaitable<bool> Connection::consume_input() {
-  auto [error] = co_await descriptor_->async_wait(Descriptor::wait_read, kAsTuple);
+net::Task<bool> Connection::consume_input() {
+  auto [error] = co_await descriptor_->async_wait(Descriptor::wait_read, net::kAwait);
   co_return !error && PQconsumeInput(connection_.get()) != 0;
 }
 
@@ -221,7 +221,7 @@ bool Connection::reusable() const {
          PQtransactionStatus(connection_.get()) == PQTRANS_IDLE;
 }
 
-void Connection::move_to(Executor executor) {
+void Connection::move_to(net::Executor executor) {
   if (executor == executor_) return;
   executor_ = executor;
   descriptor_->release();
@@ -238,7 +238,7 @@ void Connection::interrupt() {
   interrupted_ = true;
   PGcancel* cancel = PQgetCancel(connection_.get());
   if (!cancel) return;
-  asio::post(background_, [cancel] {
+  net::asio::post(background_, [cancel] {
     char message[256];
     PQcancel(cancel, message, sizeof(message));
     PQfreeCancel(cancel);

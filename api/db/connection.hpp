@@ -5,13 +5,14 @@
 #include <optional>
 #include <string>
 
+#include <boost/asio.hpp>
 #include <libpq-fe.h>
 
 #include "api/db/connect_options.hpp"
+#include "api/db/interrupt.hpp"
 #include "api/db/result.hpp"
 #include "api/db/statement.hpp"
-#include "api/executor.hpp"
-#include "api/interrupt.hpp"
+#include "proxy/net/io.hpp"
 
 namespace api::db {
 
@@ -41,31 +42,31 @@ struct ConnectError {
 class Connection {
  public:
   /// `background` runs what libpq only offers in blocking form: sending a cancel request.
-  Connection(Executor executor, asio::thread_pool& background);
+  Connection(net::Executor executor, net::asio::thread_pool& background);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
   /// At most once. False: see `connect_error`. `options` must outlive the connection.
-  Awaitable<bool> connect(const ConnectOptions& options);
+  net::Task<bool> connect(const ConnectOptions& options);
   ConnectError connect_error() const;
 
   /// One statement in one round trip, whatever has to go before it (`verify`: a ping; a first time: its preparation).
   /// The statement and parameters must live until the end.
-  Awaitable<QueryResult> query(const Statement& statement, const Parameters& parameters, bool verify,
+  net::Task<QueryResult> query(const Statement& statement, const Parameters& parameters, bool verify,
                                Interrupt& interrupt);
 
   /// In sync with the server and outside any transaction: fit for somebody else.
   bool reusable() const;
   bool broken() const { return broken_; }
   /// Waits through this executor from now on. Not while an operation is under way.
-  void move_to(Executor executor);
+  void move_to(net::Executor executor);
   /// The socket, for a look from outside while idle.
   int socket() const { return PQsocket(connection_.get()); }
   int backend_pid() const { return PQbackendPID(connection_.get()); }
 
  private:
-  using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
+  using Descriptor = net::asio::posix::basic_stream_descriptor<net::Executor>;
   struct Borrowed;
   struct Finish {
     void operator()(PGconn* connection) const { PQfinish(connection); }
@@ -73,14 +74,14 @@ class Connection {
 
   bool send(const Statement& statement, const Parameters& parameters, bool verify);
   bool send_query(const Statement& statement, const Parameters& parameters);
-  Awaitable<bool> flush();
-  Awaitable<bool> consume_input();
+  net::Task<bool> flush();
+  net::Task<bool> consume_input();
   bool take(PGresult* taken, QueryResult& result);
   void interrupt();
   void set_broken(QueryResult& result);
 
-  Executor executor_;
-  asio::thread_pool& background_;
+  net::Executor executor_;
+  net::asio::thread_pool& background_;
   const ConnectOptions* options_ = nullptr;
   std::string resolve_error_;
   std::unique_ptr<PGconn, Finish> connection_;

@@ -10,10 +10,12 @@
 #include <utility>
 #include <vector>
 
+#include <boost/asio.hpp>
+
 #include "api/db/connection.hpp"
+#include "api/db/interrupt.hpp"
 #include "api/db/pool_policy.hpp"
-#include "api/executor.hpp"
-#include "api/interrupt.hpp"
+#include "proxy/net/io.hpp"
 
 namespace api::db {
 
@@ -60,7 +62,7 @@ struct Checkout {
 class Pool {
  public:
   /// `homes`: the workers' executors; a `home` below is an index into it. The first also runs the pool's timers.
-  Pool(std::vector<Executor> homes, ConnectOptions options, PoolSettings settings, bool echo);
+  Pool(std::vector<net::Executor> homes, ConnectOptions options, PoolSettings settings, bool echo);
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -68,7 +70,7 @@ class Pool {
   /// Starts to look after idle connections and opens a first one. Once, before the workers run.
   void start();
   /// On the thread of that home.
-  Awaitable<Checkout> acquire(int home, Interrupt& interrupt);
+  net::Task<Checkout> acquire(int home, Interrupt& interrupt);
   /// From any thread.
   void configure(PoolSettings settings, bool echo);
   /// From any thread. Fails whoever waits; connections are closed as they come back. Ends the timers.
@@ -89,17 +91,17 @@ class Pool {
 
   void give_back(Lease::Entry& entry);
   void abandon(Waiting& waiter);
-  Awaitable<> open_one(int home);
-  Awaitable<> watch_idle();
+  net::Task<> open_one(int home);
+  net::Task<> watch_idle();
   void act(Lock lock, int home);
   void publish();
   void arm();
   void on_timer();
   void echo(const char* event, const Connection& connection) const;
 
-  const std::vector<Executor> homes_;
+  const std::vector<net::Executor> homes_;
   const ConnectOptions options_;
-  asio::thread_pool background_{1};  ///< sends cancel requests
+  net::asio::thread_pool background_{1};  ///< sends cancel requests
 
   mutable std::mutex mutex_;
   PoolPolicy policy_;                                   // guarded by mutex_
@@ -109,8 +111,8 @@ class Pool {
   bool refused_ = false;                                // guarded by mutex_
   std::optional<Time> armed_for_;                       // guarded by mutex_
   bool closed_ = false;                                 // guarded by mutex_
-  Timer timer_;                                         // on the thread of homes_[0]
-  Timer watch_timer_;                                   // on the thread of homes_[0]
+  net::Timer timer_;                                    // on the thread of homes_[0]
+  net::Timer watch_timer_;                              // on the thread of homes_[0]
   std::atomic<bool> echo_;
 
   // What `gauges` reads, written under the mutex.

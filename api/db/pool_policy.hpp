@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "api/clock.hpp"
+#include "proxy/net/clock.hpp"
 #include "proxy/text/intrusive_list.hpp"
 
 namespace api::db {

@@ -5,17 +5,17 @@
 #include <string>
 #include <vector>
 
-#include "proxy/admission/fairness.hpp"
+#include "proxy/admission/key_counts.hpp"
 #include "proxy/admission/limit.hpp"
 #include "proxy/admission/policy.hpp"
-#include "proxy/admission/pool.hpp"
+#include "proxy/admission/pool_gauge.hpp"
 #include "proxy/admission/queue.hpp"
 #include "proxy/admission/reason.hpp"
 #include "proxy/admission/request.hpp"
 #include "proxy/admission/retry_after.hpp"
 #include "proxy/admission/service_time.hpp"
-#include "proxy/clock.hpp"
-#include "proxy/upstream/breaker.hpp"
+#include "proxy/net/clock.hpp"
+#include "proxy/admission/breaker.hpp"
 
 namespace spillway::admission {
 

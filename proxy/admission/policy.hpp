@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include "proxy/clock.hpp"
-#include "proxy/upstream/breaker.hpp"
+#include "proxy/net/clock.hpp"
+#include "proxy/admission/breaker.hpp"
 
 namespace spillway::admission {
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "proxy/admission/reason.hpp"
-#include "proxy/clock.hpp"
+#include "proxy/net/clock.hpp"
 
 namespace spillway::admission {
 

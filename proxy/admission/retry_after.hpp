@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "proxy/clock.hpp"
+#include "proxy/net/clock.hpp"
 
 namespace spillway::admission {
 

@@ -4,12 +4,11 @@
 #include <cerrno>
 #include <chrono>
 
-#include <boost/asio/basic_waitable_timer.hpp>
 #include <sys/socket.h>
 
-#include "proxy/clock.hpp"
+#include "proxy/net/clock.hpp"
 
-namespace spillway::net {
+namespace net {
 
 namespace {
 constexpr Duration kFirstPause = std::chrono::milliseconds(1);
@@ -21,7 +20,7 @@ Task<error_code> connect(Socket* socket, asio::generic::stream_protocol::endpoin
     const auto [error] = co_await socket->async_connect(endpoint, kAwait);
     co_return error;
   }
-  asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor> pause(socket->get_executor());
+  Timer pause(socket->get_executor());
   Duration length = kFirstPause;
   for (;;) {
     // Asio would take the full queue for a connection under way.
@@ -34,4 +33,4 @@ Task<error_code> connect(Socket* socket, asio::generic::stream_protocol::endpoin
   }
 }
 
-}  // namespace spillway::net
+}  // namespace net

@@ -14,7 +14,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-namespace spillway::net {
+namespace net {
 
 namespace {
 
@@ -232,4 +232,4 @@ void Listener::shed_without_descriptors() {
   });
 }
 
-}  // namespace spillway::net
+}  // namespace net

@@ -4,15 +4,14 @@
 #include <string>
 #include <vector>
 
-#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <sys/socket.h>
 
 #include "config/address.hpp"
-#include "proxy/clock.hpp"
+#include "proxy/net/clock.hpp"
 #include "proxy/net/io.hpp"
 
-namespace spillway::net {
+namespace net {
 
 /// An owned listening descriptor.
 class ListenSocket {
@@ -65,9 +64,9 @@ class Listener {
   void shed_without_descriptors();
 
   asio::posix::basic_stream_descriptor<Executor> descriptor_;
-  asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor> pause_;
+  Timer pause_;
   Handler handler_;
   int reserve_;
 };
 
-}  // namespace spillway::net
+}  // namespace net

@@ -5,7 +5,7 @@
 #include <boost/asio/post.hpp>
 #include <sys/socket.h>
 
-namespace spillway::net {
+namespace net {
 
 void Gather::consume(std::size_t n) {
   size_ -= n;
@@ -98,4 +98,4 @@ void Stream::reset() {
   socket_.close(ignored);
 }
 
-}  // namespace spillway::net
+}  // namespace net

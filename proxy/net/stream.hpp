@@ -10,7 +10,7 @@
 #include "proxy/net/io.hpp"
 #include "proxy/net/parking.hpp"
 
-namespace spillway::net {
+namespace net {
 
 /// A few pieces of output that go out in one system call. The bytes belong to the caller.
 class Gather {
@@ -92,4 +92,4 @@ class Stream {
   bool cancelled_ = false;  ///< before the read began
 };
 
-}  // namespace spillway::net
+}  // namespace net

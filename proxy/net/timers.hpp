@@ -1,11 +1,10 @@
 #pragma once
 
-#include <boost/asio/basic_waitable_timer.hpp>
 
 #include "proxy/net/io.hpp"
 #include "proxy/net/timer_wheel.hpp"
 
-namespace spillway::net {
+namespace net {
 
 /// A timer wheel turned by its event loop: one system timer for all deadlines of a worker, set only
 /// when the next turn comes sooner than planned, and not at all while nothing is armed.
@@ -23,8 +22,8 @@ class Timers {
   void wake_at(Time at);
 
   TimerWheel wheel_;
-  asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor> timer_;
+  Timer timer_;
   Time wakes_at_ = Time::max();
 };
 
-}  // namespace spillway::net
+}  // namespace net

@@ -9,8 +9,8 @@
 #include "proxy/admission/controller.hpp"
 #include "proxy/net/parking.hpp"
 #include "proxy/telemetry/state.hpp"
-#include "proxy/upstream/load_report.hpp"
-#include "proxy/upstream/retry_budget.hpp"
+#include "proxy/admission/load_report.hpp"
+#include "proxy/admission/retry_budget.hpp"
 
 namespace spillway::relay {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "proxy/http/parse.hpp"
+#include "proxy/http1/parse.hpp"
 #include "proxy/relay/worker.hpp"
 
 namespace spillway::relay {

@@ -1,6 +1,6 @@
 // The stages of an exchange that go towards the API.
 
-#include "proxy/http/write.hpp"
+#include "proxy/http1/writer.hpp"
 #include "proxy/net/connect.hpp"
 #include "proxy/relay/session.hpp"
 #include "proxy/relay/worker.hpp"

@@ -1,7 +1,7 @@
 // The stages of an exchange that go towards the client.
 
-#include "proxy/http/parse.hpp"
-#include "proxy/http/write.hpp"
+#include "proxy/http1/parse.hpp"
+#include "proxy/http1/writer.hpp"
 #include "proxy/relay/session.hpp"
 #include "proxy/relay/worker.hpp"
 

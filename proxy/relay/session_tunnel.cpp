@@ -1,6 +1,6 @@
 // The stage behind an agreed upgrade, in place of a response's body.
 
-#include "proxy/http/write.hpp"
+#include "proxy/http1/writer.hpp"
 #include "proxy/relay/session.hpp"
 #include "proxy/relay/tunnel.hpp"
 #include "proxy/relay/worker.hpp"

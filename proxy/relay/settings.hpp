@@ -8,7 +8,7 @@
 #include "proxy/classify/classify.hpp"
 #include "proxy/config/config.hpp"
 #include "proxy/http/message.hpp"
-#include "proxy/upstream/pool.hpp"
+#include "proxy/upstream/connection_pool.hpp"
 
 namespace spillway::relay {
 

@@ -11,7 +11,7 @@
 
 #include "proxy/net/listener.hpp"
 #include "proxy/net/timers.hpp"
-#include "proxy/relay/client_key.hpp"
+#include "proxy/classify/client_key.hpp"
 #include "proxy/relay/explain.hpp"
 #include "proxy/relay/gate.hpp"
 #include "proxy/relay/session.hpp"

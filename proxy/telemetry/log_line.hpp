@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "proxy/clock.hpp"
+#include "proxy/net/clock.hpp"
 #include "proxy/config/config.hpp"
 #include "proxy/telemetry/labels.hpp"
 

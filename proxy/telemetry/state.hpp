@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <optional>
 
-#include "proxy/clock.hpp"
-#include "proxy/upstream/load_report.hpp"
+#include "proxy/net/clock.hpp"
+#include "proxy/admission/load_report.hpp"
 
 namespace spillway::telemetry {
 

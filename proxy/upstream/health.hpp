@@ -5,8 +5,8 @@
 
 #include "proxy/config/config.hpp"
 #include "proxy/net/io.hpp"
-#include "proxy/upstream/load_report.hpp"
-#include "proxy/upstream/pool.hpp"
+#include "proxy/admission/load_report.hpp"
+#include "proxy/upstream/connection_pool.hpp"
 
 namespace spillway::upstream {
 
@@ -35,7 +35,7 @@ class HealthPoller {
   Endpoint endpoint_;
   HealthConfig config_;
   std::function<void(const HealthResult&)> on_result_;
-  net::asio::basic_waitable_timer<Clock, net::asio::wait_traits<Clock>, net::Executor> timer_;
+  net::Timer timer_;
   bool stopped_ = false;
 };
 

@@ -6,8 +6,8 @@
 
 #include <boost/json.hpp>
 
-#include "api/eligibility.hpp"
-#include "api/input.hpp"
+#include "api/endpoints/eligibility.hpp"
+#include "api/endpoints/input.hpp"
 #include "proxy/text/json.hpp"
 #include "proxy/text/utf8.hpp"
 #include "tests/fuzz/require.hpp"

@@ -6,9 +6,9 @@
 #include <optional>
 #include <string>
 
-#include "api/input.hpp"
-#include "api/request.hpp"
-#include "api/routes.hpp"
+#include "api/endpoints/input.hpp"
+#include "api/server/request.hpp"
+#include "api/server/routes.hpp"
 #include "proxy/text/request_id.hpp"
 #include "tests/fuzz/require.hpp"
 

@@ -1,14 +1,14 @@
 // The body decoder: the same payload and verdict however the bytes come, and what it gives, chunked anew, decodes
 // to itself. Input: a byte of options, a byte that says where the body is split, the body.
 
-#include "proxy/http/body.hpp"
+#include "proxy/http1/body_decoder.hpp"
 
 #include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "proxy/http/write.hpp"
+#include "proxy/http1/writer.hpp"
 #include "tests/fuzz/require.hpp"
 
 using namespace spillway::http;

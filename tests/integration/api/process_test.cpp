@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "api/repository.hpp"
+#include "api/db/repository.hpp"
 #include "tests/integration/api/client.hpp"
 #include "tests/integration/api/database.hpp"
 #include "tests/integration/api/program.hpp"

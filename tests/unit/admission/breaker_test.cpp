@@ -1,10 +1,10 @@
-#include "proxy/upstream/breaker.hpp"
+#include "proxy/admission/breaker.hpp"
 
 #include <vector>
 
 #include <doctest/doctest.h>
 
-#include "proxy/upstream/retry_budget.hpp"
+#include "proxy/admission/retry_budget.hpp"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "proxy/admission/fairness.hpp"
+#include "proxy/admission/key_counts.hpp"
 
 #include <random>
 #include <unordered_map>

@@ -1,4 +1,4 @@
-#include "proxy/admission/pool.hpp"
+#include "proxy/admission/pool_gauge.hpp"
 
 #include <vector>
 

@@ -1,6 +1,6 @@
 // From bytes to a request: what Beast leaves open.
 
-#include "api/request.hpp"
+#include "api/server/request.hpp"
 
 #include <doctest/doctest.h>
 

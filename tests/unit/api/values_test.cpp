@@ -6,11 +6,11 @@
 
 #include <doctest/doctest.h>
 
-#include "api/date.hpp"
+#include "api/endpoints/date.hpp"
 #include "api/db/statement.hpp"
-#include "api/eligibility.hpp"
-#include "api/load_report.hpp"
-#include "api/routes.hpp"
+#include "api/endpoints/eligibility.hpp"
+#include "api/endpoints/load_report.hpp"
+#include "api/server/routes.hpp"
 
 namespace api {
 namespace {

@@ -1,4 +1,4 @@
-#include "proxy/http/body.hpp"
+#include "proxy/http1/body_decoder.hpp"
 
 #include <string>
 #include <vector>

@@ -1,12 +1,12 @@
 // Whose request it is: what tells clients apart for fairness, and what cannot be made up.
-#include "proxy/relay/client_key.hpp"
+#include "proxy/classify/client_key.hpp"
 
 #include <set>
 #include <string>
 
 #include <doctest/doctest.h>
 
-#include "proxy/http/parse.hpp"
+#include "proxy/http1/parse.hpp"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "proxy/upstream/load_report.hpp"
+#include "proxy/admission/load_report.hpp"
 
 #include <limits>
 #include <string>

@@ -1,1 +1,1 @@
-unit_test(proxy proxy_core)
+unit_test(proxy proxy_process)

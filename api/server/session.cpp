@@ -1,0 +1,271 @@
+#include "api/server/session.hpp"
+
+#include <array>
+#include <charconv>
+#include <ctime>
+
+#include <poll.h>
+#include <spdlog/spdlog.h>
+
+#include "api/server/listener.hpp"
+#include "api/endpoints/load_report.hpp"
+#include "api/server/log.hpp"
+#include "api/endpoints/problem.hpp"
+#include "proxy/text/http_date.hpp"
+#include "proxy/text/json.hpp"
+#include "proxy/text/request_id.hpp"
+#include "proxy/text/status_phrase.hpp"
+
+namespace api {
+
+namespace {
+
+namespace http = boost::beast::http;
+using boost::system::error_code;
+
+/// Holds the request of most clients in one read.
+constexpr std::size_t kReadBytes = 4096;
+/// After a refusal with bytes still under way: closing at once could make the client lose the answer.
+constexpr Duration kLinger = std::chrono::seconds(1);
+/// Whether the client is still there is not asked for requests that are answered faster.
+constexpr Duration kGoneCheckAfter = std::chrono::milliseconds(100);
+/// A query that ignores its cancellation for this long loses its connection.
+constexpr Duration kInterruptAgain = std::chrono::seconds(2);
+/// Over and above the limits of pool and server, after which a request is interrupted.
+constexpr Duration kGrace = std::chrono::seconds(1);
+/// Response bodies are at most some 50 KB; a larger capacity is given back.
+constexpr std::size_t kKeptCapacity = 64 * 1024;
+
+void append_number(std::string& out, std::string_view before, std::size_t number) {
+  char digits[24];
+  out.append(before);
+  out.append(digits, std::to_chars(digits, digits + sizeof(digits), number).ptr);
+  out += "\r\n";
+}
+
+std::string_view detail_of(int status) {
+  switch (status) {
+    case 413:
+      return "The body exceeds the limit";
+    case 431:
+      return "The header fields exceed the limit";
+    default:
+      return "The request is not valid HTTP/1.1";
+  }
+}
+
+}  // namespace
+
+Session::Session(Context context, Socket socket)
+    : context_(context),
+      socket_(std::move(socket)),
+      peer_(peer_address(socket_.native_handle())),
+      sender_{peer_, is_trusted(peer_, context.config.trusted_proxies)},
+      since_(Clock::now()),
+      buffer_(context.config.limits.head + kReadBytes) {}
+
+net::Task<> Session::run() {
+  bool more = true;
+  while (more) {
+    Parser parser;
+    set_limits(parser, context_.config.limits);
+    const int status = co_await read_request(parser);
+    if (status == 0) break;
+    if (status != 200) {
+      co_await reject(status);
+      break;
+    }
+    more = co_await serve(parser);
+  }
+  close();
+}
+
+/// 200: a request is there; 0: the connection has ended; else: what is wrong with it.
+net::Task<int> Session::read_request(Parser& parser) {
+  enter(buffer_.size() > 0 ? Phase::receiving : Phase::idle);
+  continue_sent_ = false;
+  for (;;) {
+    if (buffer_.size() > 0) {
+      error_code error;
+      buffer_.consume(parser.put(buffer_.data(), error));
+      if (error && error != http::error::need_more) co_return status_of(error);
+      if (parser.is_done()) co_return 200;
+      if (parser.is_header_done()) {
+        const bool alive = co_await continue_body(parser);
+        if (!alive) co_return 0;
+      }
+    }
+    if (phase_ == Phase::idle && context_.shared.draining) co_return 0;
+    auto [error, bytes] = co_await socket_.async_read_some(buffer_.prepare(kReadBytes), net::kAwait);
+    if (error) co_return 0;
+    buffer_.commit(bytes);
+    if (phase_ == Phase::idle) enter(Phase::receiving);
+  }
+}
+
+/// Some clients hold back a body until they are asked for it.
+net::Task<bool> Session::continue_body(Parser& parser) {
+  if (continue_sent_) co_return true;
+  continue_sent_ = true;
+  if (!boost::beast::iequals(parser.get()[http::field::expect], "100-continue")) co_return true;
+  constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+  auto [error, bytes] = co_await net::asio::async_write(socket_, net::asio::buffer(kContinue), net::kAwait);
+  co_return !error;
+}
+
+/// One request, from its head to its response. False: the connection is not to be used any more.
+net::Task<bool> Session::serve(Parser& parser) {
+  const Parser::value_type& message = parser.get();
+  enter(Phase::handling);
+  request_began_ = since_;
+  interrupt_.reset();
+  client_gone_ = false;
+  response_.clear();
+  Request request = make_request(message, sender_, made_up_id_, {context_.home, interrupt_});
+  const bool sound = is_sound(message);
+  if (sound) {
+    co_await handle(request);
+  } else {
+    answer_problem(request, response_, 400, detail_of(400));
+  }
+  if (response_.unanswered && !client_gone_) {
+    response_.unanswered = false;
+    answer_trouble(request, response_, Trouble::statement_timeout);
+  }
+  const bool keep_alive = sound && parser.keep_alive() && !context_.shared.draining;
+  bool reusable = false;
+  if (!response_.unanswered) reusable = co_await write(keep_alive, request.method != Method::head);
+  log(message, request);
+  if (!keep_alive) reusable = false;
+  co_return reusable;
+}
+
+net::Task<> Session::handle(Request& request) {
+  // Whoever watches must get an answer above all under load.
+  const bool watcher = request.path == "/health" || request.path == "/ready";
+  const int before = context_.shared.in_flight.fetch_add(1, std::memory_order_relaxed);
+  if (before >= context_.config.limits.in_flight && !watcher) {
+    answer_unavailable(request, response_, "Too many requests in progress, please retry");
+    response_.reason = "in_flight";
+  } else {
+    try {
+      co_await context_.handlers.handle(request, response_);
+    } catch (const std::exception& error) {
+      spdlog::error("request {}: {}", request.request_id, error.what());
+      answer_problem(request, response_, 500, "An unexpected error occurred");
+    }
+  }
+  context_.shared.in_flight.fetch_sub(1, std::memory_order_relaxed);
+}
+
+/// Writes `response_`.
+net::Task<bool> Session::write(bool keep_alive, bool with_body) {
+  enter(Phase::writing);
+  write_head(keep_alive);
+  const std::array buffers{net::asio::buffer(head_), with_body ? net::asio::buffer(response_.body) : net::asio::mutable_buffer()};
+  auto [error, bytes] = co_await net::asio::async_write(socket_, buffers, net::kAwait);
+  if (response_.body.capacity() > kKeptCapacity) response_.body = std::string();
+  co_return !error;
+}
+
+void Session::write_head(bool keep_alive) {
+  char digits[8];
+  head_ = "HTTP/1.1 ";
+  head_.append(digits, std::to_chars(digits, digits + sizeof(digits), response_.status).ptr);
+  head_.append(" ").append(text::status_phrase(response_.status)).append("\r\n");
+  thread_local text::HttpDate date;
+  head_.append("Date: ").append(date.at(std::time(nullptr))).append("\r\n");
+  head_.append("Content-Type: ").append(response_.content_type).append("\r\n");
+  append_number(head_, "Content-Length: ", response_.body.size());
+  if (response_.retry_after > 0) append_number(head_, "Retry-After: ", static_cast<std::size_t>(response_.retry_after));
+  if (response_.authenticate) head_ += "WWW-Authenticate: Bearer\r\n";
+  if (!response_.allow.empty()) head_.append("Allow: ").append(response_.allow).append("\r\n");
+  if (response_.no_store) head_ += "Cache-Control: no-store\r\n";
+  if (!keep_alive) head_ += "Connection: close\r\n";
+  append_load_report(head_, context_.services.pool.gauges());
+  head_ += "\r\n";
+}
+
+/// Answers what could not be read to its end, and reads a little of the rest so that the answer arrives.
+net::Task<> Session::reject(int status) {
+  response_.clear();
+  made_up_id_ = make_request_id();
+  Request request{.caller = {context_.home, interrupt_}};
+  request.client = peer_;
+  request.request_id = made_up_id_;
+  answer_problem(request, response_, status, detail_of(status));
+  const bool written = co_await write(false, true);
+  if (!written) co_return;
+  enter(Phase::lingering);
+  error_code ignored;
+  socket_.shutdown(Socket::shutdown_send, ignored);
+  buffer_.clear();
+  for (;;) {
+    // Not committed: the same room is filled again and again.
+    auto [error, bytes] = co_await socket_.async_read_some(buffer_.prepare(kReadBytes), net::kAwait);
+    if (error) break;
+  }
+}
+
+void Session::log(const Parser::value_type& message, const Request& request) const {
+  const AccessLog mode = context_.shared.access.load(std::memory_order_relaxed);
+  const bool failed = response_.status >= 500 || response_.unanswered;
+  if (mode == AccessLog::off || (mode == AccessLog::errors && !failed)) return;
+  const std::string_view trace = message["traceparent"];
+  std::string line = "{";
+  text::JsonWriter json(line);
+  json.member("message", "request").member("request_id", request.request_id);
+  if (text::valid_request_id(trace)) json.member("traceparent", trace);
+  json.member("client", request.client).member("method", std::string_view(message.method_string()));
+  json.member("path", request.path).member("status", response_.unanswered ? 499 : response_.status);
+  if (!response_.reason.empty()) json.member("reason", response_.reason);
+  json.key("ms").value(std::chrono::duration<double, std::milli>(Clock::now() - request_began_).count(), 3);
+  log_request(std::string_view(line).substr(1));
+}
+
+void Session::sweep(Time now) {
+  const ApiConfig& config = context_.config;
+  const Duration spent = now - since_;
+  switch (phase_) {
+    case Phase::idle:
+      if (spent > config.timeouts.keep_alive) close();
+      break;
+    case Phase::receiving:
+    case Phase::writing:
+      if (spent > config.timeouts.request) close();
+      break;
+    case Phase::lingering:
+      if (spent > kLinger) close();
+      break;
+    case Phase::handling: {
+      if (spent < kGoneCheckAfter) break;
+      pollfd client{socket_.native_handle(), POLLRDHUP, 0};
+      client_gone_ = client_gone_ || ::poll(&client, 1, 0) > 0;
+      // The server's own limit comes first, unless a pooler is in between or the server is gone without a word.
+      const auto& database = config.database;
+      const bool overdue = database.statement_timeout > Duration::zero() &&
+                           spent > database.pool_timeout + database.statement_timeout + kGrace;
+      if (!client_gone_ && !overdue) break;
+      if (interrupt_.raised() && now - interrupted_at_ < kInterruptAgain) break;
+      interrupted_at_ = now;
+      interrupt_.raise();
+      break;
+    }
+  }
+}
+
+void Session::drain() {
+  if (phase_ == Phase::idle) close();
+}
+
+void Session::enter(Phase phase) {
+  phase_ = phase;
+  since_ = Clock::now();
+}
+
+void Session::close() {
+  error_code ignored;
+  socket_.close(ignored);
+}
+
+}  // namespace api

@@ -1,0 +1,167 @@
+#include "proxy/http1/body_decoder.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "proxy/http/grammar.hpp"
+
+namespace spillway::http {
+
+namespace {
+
+constexpr Violation kTooLarge{413, "body larger than the limit"};
+
+bool is_text(char c) {
+  return c == ' ' || c == '\t' || is_octet(c, kVisible);
+}
+
+/// Fields that would change how the message is read or where it goes, had they stood in the head.
+bool is_framing_name(std::string_view name) {
+  return equals_lower(name, "content-length") || equals_lower(name, "transfer-encoding") || equals_lower(name, "host");
+}
+
+}  // namespace
+
+BodyDecoder::BodyDecoder(Framing framing, std::uint64_t content_length, std::uint64_t limit)
+    : left_(content_length), limit_(limit == 0 ? std::numeric_limits<std::uint64_t>::max() : limit) {
+  switch (framing) {
+    case Framing::none:
+      state_ = State::done;
+      break;
+    case Framing::length:
+      state_ = content_length == 0 ? State::done : State::length;
+      break;
+    case Framing::chunked:
+      state_ = State::size;
+      left_ = 0;
+      break;
+    case Framing::until_close:
+      state_ = State::until_close;
+      break;
+  }
+}
+
+BodyDecoder::Step BodyDecoder::decode(char* data, std::size_t size) {
+  Step step;
+  if (state_ == State::length && left_ > limit_) return {.violation = kTooLarge};
+  while (step.consumed < size && state_ != State::done) {
+    const bool counted = state_ == State::length || state_ == State::data;
+    if (!counted && state_ != State::until_close) {
+      step.violation = framing_byte(data[step.consumed]);
+      if (step.violation) return step;
+      ++step.consumed;
+      continue;
+    }
+    std::uint64_t due = limit_ - received_;
+    if (counted) due = std::min(due, left_);
+    const std::size_t take = static_cast<std::size_t>(std::min<std::uint64_t>(due, size - step.consumed));
+    if (step.payload != step.consumed) std::memmove(data + step.payload, data + step.consumed, take);
+    step.payload += take;
+    step.consumed += take;
+    received_ += take;
+    if (counted) {
+      left_ -= take;
+      if (left_ == 0) state_ = state_ == State::length ? State::done : State::data_cr;
+    } else if (step.consumed < size) {
+      step.violation = kTooLarge;
+      return step;
+    }
+  }
+  return step;
+}
+
+Violation BodyDecoder::framing_byte(char c) {
+  const char* rule = nullptr;
+  switch (state_) {
+    case State::size:
+      rule = size_byte(c);
+      break;
+    case State::extension:
+      rule = extension_byte(c);
+      break;
+    case State::size_lf:
+      if (c != '\n') return {400, "chunk size line without CRLF"};
+      if (left_ > limit_ - received_) return kTooLarge;
+      state_ = left_ == 0 ? State::trailer_start : State::data;
+      return {};
+    case State::data_cr:
+      if (c != '\r') return {400, "chunk longer than its size"};
+      state_ = State::data_lf;
+      return {};
+    case State::data_lf:
+      if (c != '\n') return {400, "chunk without CRLF"};
+      digits_ = 0;
+      state_ = State::size;
+      return {};
+    default:
+      rule = trailer_byte(c);
+      break;
+  }
+  return rule == nullptr ? Violation{} : Violation{400, rule};
+}
+
+const char* BodyDecoder::size_byte(char c) {
+  if (const int digit = hex_value(c); digit >= 0) {
+    if (++digits_ > kSizeDigitsMax) return "chunk size with too many digits";
+    left_ = left_ << 4 | static_cast<std::uint64_t>(digit);
+    return nullptr;
+  }
+  if (digits_ == 0) return "chunk size missing";
+  if (c != '\r' && c != ';') return "byte behind a chunk size that is neither CR nor semicolon";
+  line_ = 0;
+  state_ = c == '\r' ? State::size_lf : State::extension;
+  return nullptr;
+}
+
+const char* BodyDecoder::extension_byte(char c) {
+  if (c == '\r') {
+    state_ = State::size_lf;
+    return nullptr;
+  }
+  if (!is_text(c)) return "control or non-ASCII byte in a chunk extension";
+  if (++line_ > kExtensionLineMax || ++extensions_ > kExtensionsFree + received_) return "chunk extensions too long";
+  return nullptr;
+}
+
+const char* BodyDecoder::trailer_byte(char c) {
+  if (++trailers_ > kTrailersMax) return "trailers too long";
+  switch (state_) {
+    case State::trailer_start:
+      line_ = 0;
+      if (c == '\r') {
+        state_ = State::last_lf;
+        return nullptr;
+      }
+      state_ = State::trailer_name;
+      [[fallthrough]];
+    case State::trailer_name:
+      if (c == ':') {
+        if (line_ == 0) return "trailer without a name";
+        if (line_ <= trailer_.size() && is_framing_name({trailer_.data(), line_})) return "framing field in a trailer";
+        state_ = State::trailer_value;
+        return nullptr;
+      }
+      if (!is_octet(c, kToken)) return "trailer name is not a token";
+      if (line_ < trailer_.size()) trailer_[line_] = c;
+      ++line_;
+      return nullptr;
+    case State::trailer_value:
+      if (c == '\r') {
+        state_ = State::trailer_lf;
+      } else if (!is_text(c) && static_cast<unsigned char>(c) < 0x80) {
+        return "control byte in a trailer";
+      }
+      return nullptr;
+    case State::trailer_lf:
+      if (c != '\n') return "bare CR in a trailer";
+      state_ = State::trailer_start;
+      return nullptr;
+    default:  // last_lf
+      if (c != '\n') return "bare CR behind the last chunk";
+      state_ = State::done;
+      return nullptr;
+  }
+}
+
+}  // namespace spillway::http
