@@ -230,6 +230,7 @@ net::Task<Session::After> Session::answer(Failure failure) {
   if (!write_client(gone)) gone = co_await flush_client();
   if (gone) answer = describe(gone);
   account(answer.status, answer.outcome, answer.reason);
+  shrink_input();  // not before: method and target of the log line are still in there
   if (gone) co_return After::close;
   if (!stays) co_return After::linger;
   if (x.upload.done()) co_return After::keep_alive;
@@ -246,7 +247,6 @@ bool Session::request_body_is_small() {
   if (failure) return false;
   client_.in.consume(std::exchange(x.held, 0));
   x.upload_payload = 0;
-  shrink_input();
   if (x.upload.done()) return true;
   return x.request.framing == http::Framing::length && !x.request.expect_continue && x.upload.remaining() <= kDrainMax;
 }
