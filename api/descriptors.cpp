@@ -9,10 +9,10 @@ namespace api {
 
 namespace {
 
-/// Standard streams, listeners, the connections of whoever watches, cancellations under way.
-constexpr int kReserve = 64;
-/// Of an event loop: epoll, its timer, its wake-up, its listener.
-constexpr int kPerWorker = 4;
+/// Standard streams, listeners, cancellations under way.
+constexpr int kReserve = 32;
+/// Of an event loop: epoll, its timer, its wake-up, its listener, and up to 32 connections of whoever watches.
+constexpr int kPerWorker = 36;
 
 }  // namespace
 

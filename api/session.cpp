@@ -312,7 +312,7 @@ void Session::enter(Phase phase) {
   phase_ = phase;
   since_ = Clock::now();
   idle_.reset();
-  if (phase == Phase::idle) idle_.emplace(context_.shared.idle);
+  if (phase == Phase::idle && served_) idle_.emplace(context_.shared.idle);
   context_.sessions.erase(*this);
   context_.sessions.push_back(*this);
 }

@@ -40,7 +40,7 @@ class Counted {
 struct Shared {
   int max_connections = 0;  ///< `limits.connections`, as far as there are descriptors; set before all begins
   std::atomic<int> connections{0};
-  std::atomic<int> idle{0};         ///< of these, waiting for a request
+  std::atomic<int> idle{0};         ///< of these, waiting for another request; `is_idle` may end them
   std::atomic<int> room_wanted{0};  ///< idle ones that other workers are to end
   std::atomic<int> in_flight{0};
   std::atomic<AccessLog> access{AccessLog::errors};

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -20,11 +21,13 @@ namespace {
 
 /// Timeouts are this exact. A walk over all sessions, a few times a second.
 constexpr Duration kSweepInterval = std::chrono::milliseconds(100);
-/// Taken at once when the listener is ready; then others get their turn.
-constexpr int kAcceptBatch = 64;
+/// Connections taken at once when the listener is ready; then others get their turn. Fewer than `kSurplus`, so that a
+/// full batch finds sessions of earlier ones to end.
+constexpr int kAcceptBatch = 16;
 /// Out of descriptors: connections wait in the backlog meanwhile.
 constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
-/// Connections beyond `limits.connections`, when nobody makes room: whoever watches finds a place.
+/// Connections of each worker beyond `limits.connections`, when nobody makes room: whoever watches finds a place,
+/// whichever worker takes the connection.
 constexpr int kSurplus = 32;
 /// Sessions that are looked at for one that makes room.
 constexpr int kLooksForRoom = 1000;
@@ -84,14 +87,16 @@ Awaitable<> Worker::accept() {
       Counted connection(shared_.connections);
       const int beyond = connection.before() - shared_.max_connections;
       const bool room = beyond < 0 || make_room() || (beyond < kSurplus && ask_others_for_room());
-      if (!room && beyond >= kSurplus && !end_spare()) {
+      if (!room && surplus_ >= kSurplus && !end_spare()) {
         refuse(descriptor);
         continue;
       }
+      std::optional<Counted> surplus;
+      if (!room) surplus.emplace(surplus_);
       const int on = 1;
       if (address.ss_family != AF_UNIX) ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
       Socket socket(context_.get_executor(), asio::generic::stream_protocol(address.ss_family, 0), descriptor);
-      spillway::net::spawn(context_.get_executor(), serve(std::move(socket), std::move(connection), !room),
+      spillway::net::spawn(context_.get_executor(), serve(std::move(socket), std::move(connection), std::move(surplus)),
                            [](const char* what) { spdlog::error("a connection was dropped: {}", what); });
     }
   }
@@ -174,8 +179,9 @@ class Worker::Place {
   Session& session_;
 };
 
-Awaitable<> Worker::serve(Socket socket, [[maybe_unused]] Counted connection, bool surplus) {
-  Session session({config_, shared_, services_, handlers_, home_, sessions_}, std::move(socket), surplus);
+Awaitable<> Worker::serve(Socket socket, [[maybe_unused]] Counted connection, std::optional<Counted> surplus) {
+  Session session({config_, shared_, services_, handlers_, home_, sessions_}, std::move(socket),
+                  surplus.has_value());
   const Place place(*this, session);
   co_await session.run();
 }

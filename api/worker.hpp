@@ -26,8 +26,8 @@ class Worker {
   class Place;
 
   Awaitable<> accept();
-  /// `connection` counts until the end.
-  Awaitable<> serve(Socket socket, Counted connection, bool surplus);
+  /// `connection` and, of one beyond the limit, `surplus` count until the end.
+  Awaitable<> serve(Socket socket, Counted connection, std::optional<Counted> surplus);
   Awaitable<> sweep();
   bool make_room();
   bool ask_others_for_room();
@@ -45,6 +45,7 @@ class Worker {
   asio::posix::basic_stream_descriptor<Executor> listener_;
   Timer sweep_timer_;
   List<Session> sessions_;  ///< the one that has been doing what it does for longest is in front
+  std::atomic<int> surplus_{0};  ///< of these, beyond `limits.connections`
   std::function<void()> done_;
 };
 

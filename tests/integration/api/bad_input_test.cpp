@@ -229,11 +229,9 @@ TEST_CASE("Slow and idle connections keep nobody out") {
   }
   SUBCASE("slow ones, once they have had their time") {
     std::vector<Client> slow;
-    // More than there are places, those of watchers included.
-    for (int i = 0; i < 200; ++i) {
-      slow.emplace_back(api.port());
-      slow.back().send("GET /");
-    }
+    // More than there are places, those of watchers included. All connect before the first of them sends anything.
+    for (int i = 0; i < 200; ++i) slow.emplace_back(api.port());
+    for (Client& client : slow) client.send("GET /");
     for (int i = 0; i < 20; ++i) {
       const Reply reply = Client(api.port()).request("GET", "/health");
       CHECK(reply.status == 200);
