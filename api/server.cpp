@@ -103,7 +103,7 @@ void Server::drain() {
 
 /// Takes over what can change while running; the rest waits for a restart.
 void Server::reload() {
-  auto loaded = config::load_file(config_path_, kApiDefinition);
+  auto loaded = config::load_file(config_path_, kApiDefinition, config::Reading::again);
   if (!loaded.ok()) {
     for (const config::Error& error : loaded.errors) spdlog::error("reload refused: {}", config::to_text(error));
     return;

@@ -60,7 +60,7 @@ std::optional<int> CommandLine::answer(const Describe& describe, const std::func
                                           : to_reference(describe, title));
     return kExitOk;
   }
-  const std::vector<Error> errors = read_file(config_path_, describe, check);
+  const std::vector<Error> errors = read_file(config_path_, describe, check, &references_);
   if (asked == Ask::check && format_ == "json") {
     out_ << to_json(errors);
     return errors.empty() ? kExitOk : kExitFailure;
@@ -71,7 +71,7 @@ std::optional<int> CommandLine::answer(const Describe& describe, const std::func
   if (asked == Ask::check) {
     out_ << config_path_ << ": ok\n";
   } else {
-    out_ << to_yaml(describe);
+    out_ << to_yaml(describe, references_);
   }
   return kExitOk;
 }

@@ -55,6 +55,8 @@ class CommandLine {
     return answer([&](Fields& f) { definition.describe(f, config); },
                   [&](Problems& problems) { definition.check(config, problems); });
   }
+  /// Of what `load` has read.
+  const References& references() const { return references_; }
 
  private:
   enum class Ask { run, check, print_effective, print_defaults, print_schema, print_reference, print_man };
@@ -67,6 +69,7 @@ class CommandLine {
   std::ostream& err_;
   std::unique_ptr<CLI::App> app_;
   std::string config_path_;
+  References references_;
   bool check_ = false;
   std::string format_ = "text";
   std::string print_;

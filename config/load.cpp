@@ -27,16 +27,10 @@ std::string quoted(std::string_view text) {
   return "'" + printable(text) + "'";
 }
 
-/// Whether `path` is `outer` or a member of it.
-bool is_within(std::string_view path, std::string_view outer) {
-  if (!path.starts_with(outer)) return false;
-  return path.size() == outer.size() || path[outer.size()] == '.' || path[outer.size()] == '[';
-}
-
 /// Walks a description along a document and fills the struct.
 class Reader final : public Fields {
  public:
-  Reader(const Node* root, Problems& problems) : problems_(problems) {
+  Reader(const Node* root, Problems& problems, References* references) : problems_(problems), references_(references) {
     if (root != nullptr && root->kind != Node::Kind::map) {
       problems_.add(root->place, "", "must be keys and values, not " + name_of(*root));
       root = nullptr;
@@ -48,7 +42,10 @@ class Reader final : public Fields {
   void finish() { leave(); }
 
   void scalar(const Key& key, Scalar scalar) override {
-    if (const Node::Entry* entry = take(key)) set(*entry->value, entry->place, path_of(key.name), key, scalar);
+    const Node::Entry* entry = take(key);
+    if (entry == nullptr) return;
+    const std::string path = path_of(key.name);
+    set(*entry->value, entry->place, path, key, scalar, path);
   }
 
   void section(const Key& key, const std::function<void()>& members) override {
@@ -72,7 +69,7 @@ class Reader final : public Fields {
     if (list.single && node.kind == Node::Kind::scalar) {
       list.resize(0);
       list.resize(1);
-      set(node, entry->place, path, key, list.scalar(0));
+      set(node, entry->place, path, key, list.scalar(0), path + "[0]");
       return;
     }
     if (list.single && list.members && node.kind == Node::Kind::map) {
@@ -139,19 +136,24 @@ class Reader final : public Fields {
     return nullptr;
   }
 
-  void set(const Node& node, Place key_place, const std::string& path, const Key& key, const Scalar& scalar) {
+  /// `own_path`: the scalar's, where `path` is what errors name.
+  void set(const Node& node, Place key_place, const std::string& path, const Key& key, const Scalar& scalar,
+           const std::string& own_path) {
     const Place place = node.kind == Node::Kind::null ? key_place : node.place;
     if (node.kind != Node::Kind::scalar) {
       problems_.add(place, path, "must be " + scalar.words + ", not " + name_of(node));
       return;
     }
     const Substituted value = substitute(node.text, budget_);
+    if (value.referenced && references_ != nullptr) references_->insert_or_assign(own_path, node.text);
     if (!value.error.empty()) {
       problems_.add(place, path, value.error);
     } else if (!scalar.set(value.text)) {
-      const bool hidden = key.secret || value.from_file;
       problems_.add(place, path,
-                    "must be " + scalar.words + (hidden ? " (value not shown)" : ", not " + quoted(value.text)));
+                    "must be " + scalar.words +
+                        (key.secret         ? " (value not shown)"
+                         : value.referenced ? ", not what " + printable(node.text) + " stands for"
+                                            : ", not " + quoted(value.text)));
     }
   }
 
@@ -159,7 +161,7 @@ class Reader final : public Fields {
     const std::string path = list_path + '[' + std::to_string(index) + ']';
     problems_.found(path, node.place);
     if (list.scalar && !(list.members && node.kind == Node::Kind::map)) {
-      set(node, node.place, path, key, list.scalar(index));
+      set(node, node.place, path, key, list.scalar(index), path);
     } else if (node.kind != Node::Kind::map) {
       problems_.add(node.place, path, "must be a section of keys, not " + name_of(node));
     } else {
@@ -192,11 +194,17 @@ class Reader final : public Fields {
   }
 
   Problems& problems_;
+  References* references_;
   std::vector<Frame> frames_;
   std::size_t budget_ = kMaxSubstitutedBytes;
 };
 
 }  // namespace
+
+bool is_within(std::string_view path, std::string_view outer) {
+  if (!path.starts_with(outer)) return false;
+  return path.size() == outer.size() || path[outer.size()] == '.' || path[outer.size()] == '[';
+}
 
 void Problems::add(Place place, std::string path, std::string message) {
   errors_.push_back({file_, place, std::move(path), std::move(message)});
@@ -224,15 +232,20 @@ std::vector<Error> Problems::take() {
   return std::move(errors_);
 }
 
-std::vector<Error> read(const Source& source, const Describe& describe, const std::function<void(Problems&)>& check) {
+std::vector<Error> read(const Source& source, const Describe& describe, const std::function<void(Problems&)>& check,
+                        References* references, Reading reading) {
   Problems problems(source.file);
   const Document document = parse_document(source.text);
   if (!document.fault.empty()) {
     problems.add(document.place, "", document.fault);
     return problems.take();
   }
-  Reader reader(document.root != nullptr && document.root->kind != Node::Kind::null ? document.root.get() : nullptr,
-                problems);
+  const bool empty = document.root == nullptr || document.root->kind == Node::Kind::null;
+  if (empty && reading == Reading::again) {
+    problems.add({}, "", "holds no key, which would put every one back to its default; if that is meant, write {}");
+    return problems.take();
+  }
+  Reader reader(empty ? nullptr : document.root.get(), problems, references);
   describe(reader);
   reader.finish();
   check(problems);
@@ -240,10 +253,10 @@ std::vector<Error> read(const Source& source, const Describe& describe, const st
 }
 
 std::vector<Error> read_file(const std::string& path, const Describe& describe,
-                             const std::function<void(Problems&)>& check) {
-  FileText file = read_bounded(path, kMaxFileBytes, false);
+                             const std::function<void(Problems&)>& check, References* references, Reading reading) {
+  FileText file = read_bounded(path, kMaxFileBytes, reading == Reading::again);
   if (!file.error.empty()) return {{path, {}, "", "cannot be read: " + file.error}};
-  return read({path, std::move(file.text)}, describe, check);
+  return read({path, std::move(file.text)}, describe, check, references, reading);
 }
 
 }  // namespace config

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <initializer_list>
 #include <map>
@@ -39,6 +40,13 @@ class Problems {
   std::map<std::string, Place, std::less<>> places_;
 };
 
+/// Scalars that hold a substitution, by path, as they stand in the file. Shown in place of their values, which may be
+/// secrets.
+using References = std::map<std::string, std::string, std::less<>>;
+
+/// Whether `path` is `outer` or a part of it: `classes[0].name` of `classes`.
+bool is_within(std::string_view path, std::string_view outer);
+
 /// What one program's configuration consists of.
 template <class Config>
 struct Definition {
@@ -54,16 +62,24 @@ struct Source {
 
 using Describe = std::function<void(Fields&)>;
 
-/// Fills the struct behind `describe`, then runs `check`. Returns every error found, in the order of the file.
-std::vector<Error> read(const Source& source, const Describe& describe, const std::function<void(Problems&)>& check);
+/// `again`: to replace a configuration in force. Then a text without any key is refused, which at the start stands for
+/// all defaults: it is a file that was cut short, or is being written. So is all but a regular file.
+enum class Reading : std::uint8_t { first, again };
+
+/// Fills the struct behind `describe`, then runs `check`. Returns every error found, in the order of the file. Adds to
+/// `references` if given.
+std::vector<Error> read(const Source& source, const Describe& describe, const std::function<void(Problems&)>& check,
+                        References* references = nullptr, Reading reading = Reading::first);
 /// The same for a file, of which no more than the bound is read.
 std::vector<Error> read_file(const std::string& path, const Describe& describe,
-                             const std::function<void(Problems&)>& check);
+                             const std::function<void(Problems&)>& check, References* references = nullptr,
+                             Reading reading = Reading::first);
 
 template <class Config>
 struct Loaded {
   Config config;
   std::vector<Error> errors;  ///< `config` is to be used only when there are none
+  References references = {};
 
   bool ok() const { return errors.empty(); }
 };
@@ -73,16 +89,17 @@ Loaded<Config> load_text(const Source& source, const Definition<Config>& definit
   Loaded<Config> result;
   result.errors = read(
       source, [&](Fields& f) { definition.describe(f, result.config); },
-      [&](Problems& problems) { definition.check(result.config, problems); });
+      [&](Problems& problems) { definition.check(result.config, problems); }, &result.references);
   return result;
 }
 
 template <class Config>
-Loaded<Config> load_file(const std::string& path, const Definition<Config>& definition) {
+Loaded<Config> load_file(const std::string& path, const Definition<Config>& definition,
+                         Reading reading = Reading::first) {
   Loaded<Config> result;
   result.errors = read_file(
       path, [&](Fields& f) { definition.describe(f, result.config); },
-      [&](Problems& problems) { definition.check(result.config, problems); });
+      [&](Problems& problems) { definition.check(result.config, problems); }, &result.references, reading);
   return result;
 }
 

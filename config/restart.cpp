@@ -1,5 +1,7 @@
 #include "config/restart.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -120,7 +122,8 @@ class Writer final : public Walker {
 
 }  // namespace
 
-std::vector<std::string> keep_until_restart(const Describe& running, const Describe& next) {
+std::vector<std::string> keep_until_restart(const Describe& running, const Describe& next,
+                                            const References& running_references, References& next_references) {
   Recorder before;
   Recorder after;
   running(before);
@@ -137,10 +140,41 @@ std::vector<std::string> keep_until_restart(const Describe& running, const Descr
   compare(before, after);
   compare(after, before);  // a list that was empty
   if (!units.empty()) {
+    const auto kept = [&](const auto& reference) {
+      return std::any_of(units.begin(), units.end(),
+                         [&](const auto& unit) { return is_within(reference.first, unit); });
+    };
+    std::erase_if(next_references, kept);
+    std::copy_if(running_references.begin(), running_references.end(),
+                 std::inserter(next_references, next_references.end()), kept);
     Writer writer(before, std::move(units));
     next(writer);
   }
   return names;
+}
+
+std::vector<std::string> changed_keys(const Describe& running, const Describe& next) {
+  Recorder before;
+  Recorder after;
+  running(before);
+  next(after);
+  std::set<std::string> changed;
+  const auto compare = [&](const auto& some, const auto& other) {
+    for (const auto& [path, value] : some) {
+      const auto found = other.find(path);
+      if (found == other.end() || found->second != value) changed.insert(path);
+    }
+  };
+  compare(before.lengths, after.lengths);
+  const std::set<std::string> lists = changed;
+  compare(before.values, after.values);
+  compare(after.values, before.values);
+  // What is in a list of another length, or was in it, is told by the list.
+  std::erase_if(changed, [&](const std::string& path) {
+    return std::any_of(lists.begin(), lists.end(),
+                       [&](const std::string& list) { return path != list && is_within(path, list); });
+  });
+  return {changed.begin(), changed.end()};
 }
 
 }  // namespace config

@@ -26,34 +26,33 @@ bool is_variable_name(std::string_view name) {
 Substituted from_environment(std::string_view reference) {
   const std::size_t mark = reference.find(":-");
   const std::string name(reference.substr(0, mark));
-  if (!is_variable_name(name)) return {{}, "'" + name + "' cannot be the name of an environment variable", false};
+  if (!is_variable_name(name)) return {{}, "'" + name + "' cannot be the name of an environment variable"};
   const char* value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe): nobody calls setenv
   if (mark != std::string_view::npos && (value == nullptr || *value == '\0')) {
-    return {std::string(reference.substr(mark + 2)), {}, false};
+    return {std::string(reference.substr(mark + 2)), {}};
   }
-  if (value == nullptr) return {{}, "environment variable " + name + " is not set", false};
-  return {value, {}, false};
+  if (value == nullptr) return {{}, "environment variable " + name + " is not set"};
+  return {value, {}};
 }
 
 Substituted from_file(std::string_view reference) {
   const std::string path(reference);
-  if (!path.starts_with('/')) return {{}, "${file:" + path + "} must name an absolute path", false};
+  if (!path.starts_with('/')) return {{}, "${file:" + path + "} must name an absolute path"};
   FileText file = read_bounded(path, kMaxSubstituteFileBytes, true);
-  if (!file.error.empty()) return {{}, path + ": " + file.error, false};
+  if (!file.error.empty()) return {{}, path + ": " + file.error};
   if (file.text.ends_with('\n')) file.text.pop_back();
   if (file.text.ends_with('\r')) file.text.pop_back();
-  return {std::move(file.text), {}, true};
+  return {std::move(file.text), {}};
 }
 
 Substituted resolve(std::string_view reference) {
   constexpr std::string_view kEnvironment = "env:";
   constexpr std::string_view kFile = "file:";
-  if (reference.find(kOpen) != std::string_view::npos) return {{}, "a substitution within a substitution", false};
+  if (reference.find(kOpen) != std::string_view::npos) return {{}, "a substitution within a substitution"};
   if (reference.starts_with(kEnvironment)) return from_environment(reference.substr(kEnvironment.size()));
   if (reference.starts_with(kFile)) return from_file(reference.substr(kFile.size()));
   return {{},
-          "'${" + std::string(reference) + "}' is neither ${env:NAME} nor ${file:/path}; write $${ for a literal ${",
-          false};
+          "'${" + std::string(reference) + "}' is neither ${env:NAME} nor ${file:/path}; write $${ for a literal ${"};
 }
 
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to) {
@@ -87,13 +86,13 @@ Substituted substitute(std::string_view text, std::size_t& budget) {
     }
     result.text += text.substr(0, open);
     const std::size_t close = text.find('}', open);
-    if (close == std::string_view::npos) return {{}, "'${' without its '}'; write $${ for a literal ${", false};
+    if (close == std::string_view::npos) return {{}, "'${' without its '}'; write $${ for a literal ${"};
     Substituted part = resolve(text.substr(open + kOpen.size(), close - open - kOpen.size()));
     if (part.error.empty() && part.text.size() > budget) part.error = "too much text through substitutions";
     if (!part.error.empty()) return part;
     budget -= part.text.size();
     result.text += part.text;
-    result.from_file = result.from_file || part.from_file;
+    result.referenced = true;
     text.remove_prefix(close + 1);
   }
   return result;

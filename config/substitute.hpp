@@ -13,8 +13,8 @@ inline constexpr std::size_t kMaxSubstitutedBytes = 1024 * 1024;
 
 struct Substituted {
   std::string text;
-  std::string error;       ///< empty: none
-  bool from_file = false;  ///< the text may hold a secret: not to be shown in an error
+  std::string error;        ///< empty: none
+  bool referenced = false;  ///< the text comes from elsewhere and may hold a secret: not to be shown
 };
 
 /// Replaces `${env:NAME}` (must be set), `${env:NAME:-default}` (when unset or empty) and `${file:/path}` (without the

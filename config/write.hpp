@@ -9,8 +9,9 @@
 /// where defaults are written (schema, reference); a list in it is grown by one element for a moment.
 namespace config {
 
-/// The present values as YAML that `read` accepts; secrets appear as `***`.
-std::string to_yaml(const Describe& describe);
+/// The present values as YAML that `read` accepts; secrets appear as `***`. Those that came from elsewhere appear as
+/// the reference that stands in the file: who may see a configuration need not see what it refers to.
+std::string to_yaml(const Describe& describe, const References& references = {});
 
 /// JSON Schema, draft 2020-12.
 std::string to_schema(const Describe& describe, std::string_view title);
@@ -22,9 +23,9 @@ std::string to_reference(const Describe& describe, std::string_view title);
 std::string to_man(const Describe& describe, std::string_view program);
 
 template <class Config>
-std::string to_yaml(const Config& config, const Definition<Config>& definition) {
+std::string to_yaml(const Config& config, const Definition<Config>& definition, const References& references = {}) {
   Config copy = config;
-  return to_yaml([&](Fields& f) { definition.describe(f, copy); });
+  return to_yaml([&](Fields& f) { definition.describe(f, copy); }, references);
 }
 
 template <class Config>

@@ -29,18 +29,27 @@ std::string yaml_text(const std::string& value) {
   return is_plain(escaped) ? escaped : json_quoted(escaped);
 }
 
+/// Whether the text is one reference and nothing else: no part of a secret stands beside it, or as its default.
+bool only_refers(std::string_view text) {
+  return text.starts_with("${") && text.find('}') == text.size() - 1 && text.find(":-") == text.npos;
+}
+
 class YamlWriter final : public Fields {
  public:
+  explicit YamlWriter(const References& references) : references_(references) {}
+
   std::string take() { return std::move(text_); }
 
   void scalar(const Key& key, Scalar scalar) override {
-    if (const auto value = print(key, scalar)) line(key.name, ' ' + *value);
+    if (const auto value = print(key, scalar, path_ + std::string(key.name))) line(key.name, ' ' + *value);
   }
 
   void section(const Key& key, const std::function<void()>& members) override {
     line(key.name, "");
     const std::string outer = indent_;
-    if (!block(outer + "  ", outer + "  ", members)) text_.insert(text_.size() - 1, " {}");
+    if (!block(outer + "  ", outer + "  ", path_ + std::string(key.name), members)) {
+      text_.insert(text_.size() - 1, " {}");
+    }
   }
 
   void list(const Key& key, List list) override {
@@ -52,7 +61,8 @@ class YamlWriter final : public Fields {
     line(key.name, length == 0 ? " []" : "");
     const std::string outer = indent_;
     for (std::size_t i = 0; i < length; ++i) {
-      if (!block(outer + "  - ", outer + "    ", [&] { list.members(i); })) text_ += outer + "  - {}\n";
+      const bool any = block(outer + "  - ", outer + "    ", element(key, i), [&] { list.members(i); });
+      if (!any) text_ += outer + "  - {}\n";
     }
   }
 
@@ -65,18 +75,25 @@ class YamlWriter final : public Fields {
     return true;
   }
 
-  static std::optional<std::string> print(const Key& key, const Scalar& scalar) {
+  std::optional<std::string> print(const Key& key, const Scalar& scalar, const std::string& path) const {
     const auto value = scalar.print();
     if (!value) return {};
+    const auto reference = references_.find(path);
+    const bool referred = reference != references_.end();
+    if (referred && (!key.secret || only_refers(reference->second))) return json_quoted(reference->second);
     if (key.secret) return json_quoted(kHidden);
     return scalar.literal ? *value : yaml_text(*value);
   }
 
-  static std::string scalars(const Key& key, const List& list, std::size_t length) {
-    if (list.single && length == 1) return print(key, list.scalar(0)).value_or("");
+  std::string element(const Key& key, std::size_t index) const {
+    return path_ + std::string(key.name) + '[' + std::to_string(index) + ']';
+  }
+
+  std::string scalars(const Key& key, const List& list, std::size_t length) const {
+    if (list.single && length == 1) return print(key, list.scalar(0), element(key, 0)).value_or("");
     std::string items;
     for (std::size_t i = 0; i < length; ++i) {
-      items += (i > 0 ? ", " : "") + print(key, list.scalar(i)).value_or("");
+      items += (i > 0 ? ", " : "") + print(key, list.scalar(i), element(key, i)).value_or("");
     }
     return '[' + items + ']';
   }
@@ -87,25 +104,30 @@ class YamlWriter final : public Fields {
   }
 
   /// False if the members wrote nothing.
-  bool block(std::string first_lead, std::string indent, const std::function<void()>& members) {
+  bool block(std::string first_lead, std::string indent, const std::string& path,
+             const std::function<void()>& members) {
     const std::size_t before = text_.size();
     const std::string outer = std::exchange(indent_, std::move(indent));
+    const std::string outer_path = std::exchange(path_, path + '.');
     lead_ = std::move(first_lead);
     members();
+    path_ = outer_path;
     indent_ = outer;
     lead_ = outer;
     return text_.size() != before;
   }
 
+  const References& references_;
   std::string text_;
+  std::string path_;  ///< of what is being written, with a dot behind it
   std::string indent_;
   std::string lead_;  ///< of the next line; differs from the indent in the first line of a list element
 };
 
 }  // namespace
 
-std::string to_yaml(const Describe& describe) {
-  YamlWriter writer;
+std::string to_yaml(const Describe& describe, const References& references) {
+  YamlWriter writer(references);
   describe(writer);
   return writer.take();
 }

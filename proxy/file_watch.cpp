@@ -1,63 +1,48 @@
 #include "proxy/file_watch.hpp"
 
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
-
-#include <boost/asio/buffer.hpp>
-#include <sys/inotify.h>
+#include <utility>
 
 #include "config/document.hpp"
-#include "config/substitute.hpp"
 
 namespace spillway {
 
-FileWatch::FileWatch(net::Executor loop, std::string path, Changed changed)
-    : path_(std::move(path)), changed_(std::move(changed)), events_(loop), settle_(loop) {
-  remember();
+namespace {
+bool same(const config::FileText& a, const config::FileText& b) {
+  return a.error == b.error && a.text == b.text;
 }
+}  // namespace
 
-bool FileWatch::start(std::string& error) {
-  const std::filesystem::path folder = std::filesystem::path(path_).parent_path();
-  const int descriptor = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-  if (descriptor >= 0) events_.assign(descriptor);
-  // Not IN_MODIFY: a file that is being written is half a file.
-  constexpr unsigned kEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE;
-  if (descriptor < 0 || ::inotify_add_watch(descriptor, folder.empty() ? "." : folder.c_str(), kEvents) < 0) {
-    error = "cannot watch the folder of " + path_ + ": " + std::strerror(errno);
-    return false;
-  }
-  wait();
+bool FileChange::look(config::FileText seen) {
+  looks_ = same(seen, seen_) ? looks_ + 1 : 1;
+  seen_ = std::move(seen);
+  const int needed = seen_.error.empty() ? kLooks : kLooksUnreadable;
+  if (looks_ < needed || same(seen_, known_)) return false;
+  known_ = seen_;
   return true;
 }
 
-void FileWatch::stop() {
-  net::error_code ignored;
-  events_.close(ignored);
-  settle_.cancel();
+void FileChange::remember(config::FileText known) {
+  known_ = std::move(known);
 }
 
-void FileWatch::remember() {
-  content_ = config::read_bounded(path_, config::kMaxFileBytes, true).text;
-}
+FileWatch::FileWatch(net::Executor loop, std::string path, Changed changed)
+    : path_(std::move(path)), changed_(std::move(changed)), change_(read()), timer_(loop) {}
 
-void FileWatch::wait() {
-  events_.async_read_some(net::asio::buffer(buffer_), [this](net::error_code error, std::size_t) {
+void FileWatch::start() {
+  timer_.expires_after(kInterval);
+  timer_.async_wait([this](net::error_code error) {
     if (error) return;
-    settle_.expires_after(kSettle);  // ends the wait before, if there is one
-    settle_.async_wait([this](net::error_code cancelled) {
-      if (!cancelled) look();
-    });
-    wait();
+    if (change_.look(read())) changed_();
+    start();
   });
 }
 
-/// Other files of the folder change, too, and a symlink is swapped without an event for the file: the bytes decide.
-void FileWatch::look() {
-  config::FileText file = config::read_bounded(path_, config::kMaxFileBytes, true);
-  if (!file.error.empty() || file.text == content_) return;
-  content_ = std::move(file.text);
-  changed_();
+void FileWatch::remember() {
+  change_.remember(read());
+}
+
+config::FileText FileWatch::read() const {
+  return config::read_bounded(path_, config::kMaxFileBytes, true);
 }
 
 }  // namespace spillway

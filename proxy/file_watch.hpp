@@ -1,42 +1,56 @@
 #pragma once
 
-#include <array>
 #include <functional>
 #include <string>
 
 #include <boost/asio/basic_waitable_timer.hpp>
-#include <boost/asio/posix/basic_stream_descriptor.hpp>
 
+#include "config/substitute.hpp"
 #include "proxy/clock.hpp"
 #include "proxy/net/io.hpp"
 
 namespace spillway {
 
-/// Tells when the content of a file has changed, by inotify on its folder: editors replace files by renaming, and
-/// Kubernetes swaps a symlink beside them. The file itself may be missing for a while. On the loop's thread only.
+/// Decides from one look at a file after the other when it has changed for good: while it is being written, or replaced
+/// in two steps, it looks different the next time.
+class FileChange {
+ public:
+  explicit FileChange(config::FileText known) : known_(std::move(known)), seen_(known_) {}
+
+  /// True: the file has settled on something else than what is known, which is then known.
+  bool look(config::FileText seen);
+  void remember(config::FileText known);
+
+ private:
+  static constexpr int kLooks = 2;            ///< in a row that must see the same
+  static constexpr int kLooksUnreadable = 4;  ///< in a row without a readable file: one that is replaced goes at times
+
+  config::FileText known_, seen_;
+  int looks_ = 0;  ///< that have seen `seen_`
+};
+
+/// Tells when the content of a file has changed, by looking at its bytes four times a second. So it does not matter
+/// how: written in place, renamed over, a symlink on the way to it swapped, written under another name (a single file
+/// mounted into a container) or from another host. Nor do other files of its folder. The file may go; it is then told
+/// once. One change cannot be seen from within: when the host replaces a file that is mounted alone, the container
+/// keeps the old one. On the loop's thread only.
 class FileWatch {
  public:
   using Changed = std::function<void()>;
-  /// `path` is the file; `changed` is called a moment after its last change, only when its bytes differ.
   FileWatch(net::Executor loop, std::string path, Changed changed);
-  /// False: the folder cannot be watched, `error` says why.
-  bool start(std::string& error);
-  void stop();
+  void start();
   /// Takes the present content for known.
   void remember();
 
  private:
-  static constexpr Duration kSettle = std::chrono::milliseconds(100);  ///< a write comes as several events
+  static constexpr Duration kInterval = std::chrono::milliseconds(250);
 
-  void wait();
-  void look();
+  config::FileText read() const;
 
   std::string path_;
   Changed changed_;
-  std::string content_;
-  net::asio::posix::basic_stream_descriptor<net::Executor> events_;
-  net::asio::basic_waitable_timer<Clock, net::asio::wait_traits<Clock>, net::Executor> settle_;
-  std::array<char, 4096> buffer_{};
+  FileChange change_;
+  net::asio::basic_waitable_timer<Clock, net::asio::wait_traits<Clock>, net::Executor> timer_;
 };
 
 }  // namespace spillway

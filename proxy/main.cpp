@@ -30,6 +30,6 @@ int main(int argc, char** argv) {
 
   ProxyConfig configuration;
   if (const auto status = line.load(kProxyDefinition, configuration)) return *status;
-  Process process(std::move(configuration), line.config_path());
+  Process process(std::move(configuration), line.references(), line.config_path());
   return process.start() ? process.run() : config::kExitFailure;
 }

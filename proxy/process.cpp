@@ -1,5 +1,6 @@
 #include "proxy/process.hpp"
 
+#include <algorithm>
 #include <ctime>
 #include <utility>
 
@@ -18,11 +19,22 @@ namespace spillway {
 
 namespace {
 constexpr Duration kTick = std::chrono::milliseconds(200);
-}
+/// Keys that a line of the log names.
+constexpr std::size_t kKeysNamed = 20;
 
-Process::Process(ProxyConfig config, std::string config_path)
+std::string summary(const std::vector<std::string>& changed) {
+  if (changed.empty()) return "nothing has changed";
+  std::string line = "changed:";
+  for (std::size_t i = 0; i < std::min(changed.size(), kKeysNamed); ++i) line += (i > 0 ? ", " : " ") + changed[i];
+  if (changed.size() > kKeysNamed) line += fmt::format(" and {} more", changed.size() - kKeysNamed);
+  return line;
+}
+}  // namespace
+
+Process::Process(ProxyConfig config, config::References references, std::string config_path)
     : config_(std::move(config)),
       in_force_(config_),
+      references_(std::move(references)),
       config_path_(std::move(config_path)),
       signals_(config_.timeouts.drain, {.stop = [this] { net::asio::post(loop_, [this] { drain(); }); },
                                         .reload = [this] { net::asio::post(loop_, [this] { reload(); }); }}),
@@ -123,7 +135,7 @@ bool Process::open_admin() {
   admin_ = std::make_unique<admin::Server>(
       loop_, std::move(sockets.front()),
       admin::pages({metrics_.get(), values, [this] { return shared_.gate.snapshot(Clock::now()); }, history_.get(),
-                    &shared_.refusals, [this] { return config::to_yaml(in_force_, kProxyDefinition); }}));
+                    &shared_.refusals, [this] { return effective_config(); }}));
   return true;
 }
 
@@ -142,10 +154,7 @@ void Process::announce(const std::vector<std::string>& addresses) {
 }
 
 int Process::run() {
-  std::string error;
-  if (config_.reload == Reload::automatic && !watch_.start(error)) {
-    shared_.log.warning(error + "; reload by SIGHUP");
-  }
+  if (config_.reload == Reload::automatic) watch_.start();
   admin_->start();
   tick();
   health_ = std::make_unique<upstream::HealthPoller>(
@@ -223,17 +232,14 @@ void Process::drain() {
 
 void Process::reload() {
   watch_.remember();  // a change during the reading is then seen
-  auto loaded = config::load_file(config_path_, kProxyDefinition);
-  if (!loaded.ok()) {
-    for (const config::Error& error : loaded.errors) shared_.log.error(to_text(error));
-    shared_.log.error("configuration not reloaded: the one in force stays");
-    shared_.state.reload_successful = false;
-    return;
-  }
-  for (const std::string& key : config::keep_until_restart(config_, loaded.config, kProxyDefinition)) {
-    shared_.log.warning(key + " has changed: takes effect at the next start");
-  }
+  auto loaded = config::load_file(config_path_, kProxyDefinition, config::Reading::again);
+  if (!loaded.ok()) return refuse_reload(loaded.errors);
+  const std::vector<std::string> waiting =
+      config::keep_until_restart(config_, loaded.config, kProxyDefinition, references_, loaded.references);
+  for (const std::string& key : waiting) shared_.log.warning(key + " has changed: takes effect at the next start");
+  const std::vector<std::string> changed = config::changed_keys(config_, loaded.config, kProxyDefinition);
   config_ = std::move(loaded.config);
+  references_ = std::move(loaded.references);
   fit_to_descriptors();
   signals_.set_drain(config_.timeouts.drain);
   shared_.gate.configure(relay::admission_policy(config_), config_.retry.budget, Clock::now());
@@ -241,8 +247,22 @@ void Process::reload() {
   health_->configure(config_.upstream.health);
   shared_.state.maintenance = config_.maintenance.enabled;
   shared_.state.reload_successful = true;
+  shared_.state.restart_pending = !waiting.empty();
   shared_.state.reload_time = std::time(nullptr);
-  shared_.log.info("configuration reloaded");
+  shared_.log.info("configuration reloaded, " + summary(changed));
+}
+
+void Process::refuse_reload(const std::vector<config::Error>& errors) {
+  for (const config::Error& error : errors) shared_.log.error(to_text(error));
+  shared_.log.error("configuration not reloaded: the one in force stays");
+  shared_.state.reload_successful = false;
+}
+
+std::string Process::effective_config() const {
+  config::References shown = references_;
+  if (in_force_.limits.connections != config_.limits.connections) shown.erase("limits.connections");
+  if (in_force_.upstream.max_connections != config_.upstream.max_connections) shown.erase("upstream.max_connections");
+  return config::to_yaml(in_force_, kProxyDefinition, shown);
 }
 
 }  // namespace spillway

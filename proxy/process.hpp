@@ -5,6 +5,7 @@
 #include <thread>
 #include <vector>
 
+#include "config/load.hpp"
 #include "proxy/admin/server.hpp"
 #include "proxy/config/config.hpp"
 #include "proxy/descriptors.hpp"
@@ -20,7 +21,8 @@ namespace spillway {
 /// The running proxy: workers and signals on threads of their own; admin listener and health polls on the caller's.
 class Process {
  public:
-  Process(ProxyConfig config, std::string config_path);
+  /// `references` of the configuration: see config::References.
+  Process(ProxyConfig config, config::References references, std::string config_path);
   ~Process();
 
   /// Opens every listener and finds the API. False: one clear line per problem has been logged, nothing runs.
@@ -34,6 +36,8 @@ class Process {
   bool fit_to_descriptors();
   void apply();
   void reload();
+  void refuse_reload(const std::vector<config::Error>& errors);
+  std::string effective_config() const;
   void drain();
   void tick();
   void announce(const std::vector<std::string>& addresses);
@@ -44,6 +48,7 @@ class Process {
 
   ProxyConfig config_;    ///< as the file says, but for what waits for a restart
   ProxyConfig in_force_;  ///< the same, with limits that fit the descriptors
+  config::References references_;
   std::string config_path_;
   Loop loop_;
   Signals signals_;  ///< before anything that starts a thread, and until the log has ended

@@ -58,13 +58,15 @@ std::string stats(const PageSources& sources) {
   using Counters = telemetry::WorkerCounters;
   const double age = admission.load_at ? std::chrono::duration<double>(Clock::now() - *admission.load_at).count() : -1;
   return fmt::format(
-      R"({{"version":"{}","draining":{},"maintenance":{},"upstream":{{"healthy":{},"breaker":{},"active":{},"idle":{}}},)"
+      R"({{"version":"{}","draining":{},"maintenance":{},"config":{{"refused":{},"restart_pending":{}}},)"
+      R"("upstream":{{"healthy":{},"breaker":{},"active":{},"idle":{}}},)"
       R"("requests":{{"parsed":{},"answered_by_api":{},"answered_by_proxy":{},"aborted":{}}},)"
       R"("admission":{{"in_flight":{},"queue_length":{},"limit":{},"capacity":{}}},)"
       R"("pool":{{"size":{},"overflow":{},"checked_in":{},"capacity":{},"waiters":{},"report_age_seconds":{:.3f}}},)"
       R"("client_connections":{},"buffered_bytes":{},"control":{}}})"
       "\n",
-      values.version, state.draining.load(), state.maintenance.load(), state.upstream_healthy.load(), admission.breaker,
+      values.version, state.draining.load(), state.maintenance.load(), !state.reload_successful.load(),
+      state.restart_pending.load(), state.upstream_healthy.load(), admission.breaker,
       sum(
           values, [](const Counters& c) -> auto& { return c.upstream_active; }),
       sum(

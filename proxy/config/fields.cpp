@@ -70,15 +70,21 @@ void describe_timeouts(Fields& f, TimeoutsConfig& c) {
       c.keep_alive, {0s, 24h});
   f.duration({"tunnel", "Longest silence on an upgraded connection such as a WebSocket. 0: no limit."}, c.tunnel,
              {0s, 24h});
-  f.duration({"drain", "From the signal to the exit at the latest. 0: at once."}, c.drain, {0s, 1h});
+  f.duration({"drain",
+              "From the signal to the exit at the latest; what runs, tunnels and streams included, has until then. 0: "
+              "at once."},
+             c.drain, {0s, 1h});
   f.duration({"drain_delay",
               "How long listeners go on after `/ready` has turned 503, for load balancers that poll. Part of `drain`."},
              c.drain_delay, {0s, 1h});
 }
 
 void describe_limits(Fields& f, LimitsConfig& c) {
-  f.integer({"connections", "Client connections at a time; further ones are answered 503."}, c.connections,
-            {1, 1'000'000});
+  f.integer(
+      {"connections",
+       "Client connections at a time; further ones are answered 503. Lowered at the start, with a warning, if the "
+       "process may not have that many descriptors open."},
+      c.connections, {1, 1'000'000});
   f.integer(
       {"connections_per_client",
        "Connections of one client at a time, by its address (IPv6: by /64); further ones are answered 503. Not for "
@@ -235,11 +241,10 @@ void describe(Fields& f, ProxyConfig& c) {
              .doc = "Event-loop threads. The admission cap holds across all of them.",
              .needs_restart = true},
             c.workers, {1, 64});
-  f.choice(
-      {.name = "reload",
-       .doc = "auto: on SIGHUP and when the file changes, itself or by its folder's symlinks; signal: on SIGHUP only.",
-       .needs_restart = true},
-      c.reload, {{"auto", Reload::automatic}, {"signal", Reload::signal}});
+  f.choice({.name = "reload",
+            .doc = "auto: on SIGHUP and when the file's content changes, in whichever way; signal: on SIGHUP only.",
+            .needs_restart = true},
+           c.reload, {{"auto", Reload::automatic}, {"signal", Reload::signal}});
   f.section({"admin", "The read-only listener: metrics, health, status page."}, [&] {
     f.value({.name = "listen", .doc = "Not for the public: it answers anyone who connects.", .needs_restart = true},
             c.admin.listen);

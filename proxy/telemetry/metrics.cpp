@@ -43,6 +43,7 @@ enum Id : std::size_t {
   kDraining,
   kReloadSuccessful,
   kReloadTime,
+  kRestartPending,
   kBuildInfo,
   kClientConnections,
   kBadRequests,
@@ -90,6 +91,7 @@ constexpr std::array<Declaration, kMetrics> kDeclarations{{
     {"spillway_draining", kGauge, "", "1 once the process has been told to stop"},
     {"spillway_config_last_reload_successful", kGauge, "", "1 unless the last configuration read was refused"},
     {"spillway_config_last_reload_timestamp_seconds", kGauge, "", "When a configuration was last taken into use"},
+    {"spillway_config_restart_pending", kGauge, "", "1 while keys of the configuration wait for a restart"},
     {"spillway_build_info", kGauge, "version", "1; the version is in the label"},
     {"spillway_client_connections", kGauge, "", "Client connections open"},
     {"spillway_bad_requests_total", kCounter, "code", "Messages that were no acceptable request, by answer"},
@@ -249,6 +251,7 @@ std::vector<MetricFamily> Metrics::Collect() const {
   families.set(kDraining, state.draining.load());
   families.set(kReloadSuccessful, state.reload_successful.load());
   families.set(kReloadTime, static_cast<double>(state.reload_time.load()));
+  families.set(kRestartPending, state.restart_pending.load());
   families.set(kBuildInfo, 1.0, {{"version", sources_.version}});
   families.set(kClientConnections, sum(
                                        workers, [](const auto& w) -> auto& { return w.client_connections; }));

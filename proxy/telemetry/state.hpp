@@ -15,6 +15,7 @@ struct ProcessState {
   std::atomic<bool> maintenance{false};
   std::atomic<bool> upstream_healthy{false};
   std::atomic<bool> reload_successful{true};
+  std::atomic<bool> restart_pending{false};  ///< a reload has left keys for the next start
   std::atomic<std::int64_t> reload_time{0};  ///< seconds since 1970
 };
 

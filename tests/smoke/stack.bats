@@ -160,6 +160,7 @@ metric() {
 	gauge spillway_draining
 	gauge spillway_config_last_reload_successful
 	gauge spillway_config_last_reload_timestamp_seconds
+	gauge spillway_config_restart_pending
 	gauge spillway_build_info
 	gauge spillway_client_connections
 	counter spillway_bad_requests_total

@@ -192,6 +192,32 @@ TEST_CASE("errors are written for tools as JSON") {
   CHECK(config::to_json({}) == "{\"valid\": true, \"errors\": []}\n");
 }
 
+TEST_CASE("to replace a configuration, a text has to hold a key; {} says that all defaults are meant") {
+  const auto read_again = [](const std::string& text) {
+    sample::Config c;
+    std::string lines;
+    for (const config::Error& error : config::read(
+             {"test.yaml", text}, [&](config::Fields& f) { sample::describe(f, c); }, [](config::Problems&) {}, nullptr,
+             config::Reading::again)) {
+      lines += to_text(error);
+    }
+    return lines;
+  };
+  for (const char* text : {"", "\n\n", "# workers: 3\n", "---\n", "~", "null", "--- # nothing\n...\n"}) {
+    CAPTURE(text);
+    CHECK(sample::errors_of(text).empty());
+    CHECK(read_again(text) ==
+          "test.yaml:1:1: holds no key, which would put every one back to its default; if that is meant, write {}");
+  }
+  for (const char* text : {"{}", "workers: 3", "--- {}\n"}) {
+    CAPTURE(text);
+    CHECK(read_again(text).empty());
+  }
+  const auto again = config::load_file("/", sample::kDefinition, config::Reading::again);
+  REQUIRE(again.errors.size() == 1);
+  CHECK(to_text(again.errors[0]) == "/:1:1: cannot be read: not a regular file");
+}
+
 TEST_CASE("a file that cannot be read is one error") {
   const auto error_of = [](const char* path) {
     const auto loaded = config::load_file(path, sample::kDefinition);

@@ -1,6 +1,7 @@
 #include "config/restart.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include <doctest/doctest.h>
 
@@ -66,6 +67,50 @@ TEST_CASE("what it cannot apply stays as it runs, and is named; the rest of the 
     std::sort(names.begin(), names.end());
     CHECK(names == row.names);
     CHECK(printed(next) == printed(load(row.in_force)));
+  }
+}
+
+TEST_CASE("a value that is kept keeps its reference, and takes none from the new file") {
+  ::setenv("SPILLWAY_TEST", "2", 1);
+  const auto running = config::load_text(
+      {"", "workers: ${env:SPILLWAY_TEST}\nlimits: {headers: '${env:SPILLWAY_TEST}'}\n"}, kProxyDefinition);
+  auto next = config::load_text(
+      {"",
+       "workers: 3\nadmin: {listen: 'a:${env:SPILLWAY_TEST}'}\nretry: {attempts: 0, budget: '0.${env:SPILLWAY_TEST}'}"},
+      kProxyDefinition);
+  REQUIRE(running.ok());
+  REQUIRE(next.ok());
+  CHECK(config::keep_until_restart(running.config, next.config, kProxyDefinition, running.references,
+                                   next.references) == Names{"admin.listen", "workers"});
+  CHECK(next.references ==
+        config::References{{"workers", "${env:SPILLWAY_TEST}"}, {"retry.budget", "0.${env:SPILLWAY_TEST}"}});
+}
+
+TEST_CASE("the keys that have changed are named, none of their values") {
+  struct Row {
+    std::string running, next;
+    Names names;
+  };
+  const std::string two = "classes: [{name: a, match: [{path: /a}]}, {name: b, match: [{path: /b}]}]";
+  for (const Row& row : {
+           Row{"", "", {}},
+           Row{"", "{}", {}},
+           Row{"", "workers: 1", {}},
+           Row{"",
+               "limits: {body: 3}\nadmission: {queue: {max_wait: 2s}}",
+               {"admission.queue.max_wait", "limits.body"}},
+           Row{"listen: a:1", "listen: b:1", {"listen[0].address"}},
+           Row{"listen: a:1", "listen: [a:1, b:1]", {"listen"}},
+           Row{"", two, {"classes"}},
+           Row{two, "", {"classes"}},
+           Row{two,
+               "classes: [{name: a, match: [{path: /a}]}, {name: b, shed_at: 0.1, match: [{method: GET}]}]",
+               {"classes[1].match[0].method", "classes[1].match[0].path", "classes[1].shed_at"}},
+           Row{"trusted_proxies: [10.0.0.0/8]", "trusted_proxies: [10.0.0.0/9]", {"trusted_proxies[0]"}},
+       }) {
+    CAPTURE(row.running);
+    CAPTURE(row.next);
+    CHECK(config::changed_keys(load(row.running), load(row.next), kProxyDefinition) == row.names);
   }
 }
 

@@ -104,16 +104,23 @@ TEST_CASE("a scalar of any kind may be substituted, and errors stand at its plac
   CHECK(sample::load("workers: ${env:SPILLWAY_TEST}").config.workers == 12);
   ::setenv("SPILLWAY_TEST", "many", 1);
   CHECK(sample::errors_of("workers: ${env:SPILLWAY_TEST}") ==
-        "test.yaml:1:10: workers: must be an integer from 1 to 64, not 'many'");
+        "test.yaml:1:10: workers: must be an integer from 1 to 64, not what ${env:SPILLWAY_TEST} stands for");
   ::unsetenv("SPILLWAY_TEST");
   CHECK(sample::errors_of("bounds:\n  low: ${env:SPILLWAY_TEST}") ==
         "test.yaml:2:8: bounds.low: environment variable SPILLWAY_TEST is not set");
 }
 
-TEST_CASE("the content of a file never appears in an error") {
+TEST_CASE("what is put in never appears in an error") {
   const TemporaryFile file("hunter2");
   CHECK(sample::errors_of("workers: ${file:" + file.path() + "}") ==
-        "test.yaml:1:10: workers: must be an integer from 1 to 64 (value not shown)");
+        "test.yaml:1:10: workers: must be an integer from 1 to 64, not what ${file:" + file.path() + "} stands for");
+  ::setenv("SPILLWAY_TEST", "hunter2", 1);
+  for (const char* yaml : {"workers: '${env:SPILLWAY_TEST}'", "mode: 'x${env:SPILLWAY_TEST}'",
+                           "listen: ['${env:SPILLWAY_TEST}', b:2]", "listen: '${env:SPILLWAY_TEST}'",
+                           "password: '${env:SPILLWAY_TEST:-s}${env:SPILLWAY_TEST:-s}${env:SPILLWAY_TEST:-s}\\n'"}) {
+    CAPTURE(yaml);
+    CHECK(sample::errors_of(yaml).find("hunter") == std::string::npos);
+  }
 }
 
 TEST_CASE("escaping is undone by substituting") {

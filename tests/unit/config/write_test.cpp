@@ -1,3 +1,5 @@
+#include <cstdlib>
+
 #include <doctest/doctest.h>
 
 #include "tests/unit/config/sample.hpp"
@@ -45,6 +47,50 @@ TEST_CASE("what is printed reads back to the same") {
     CHECK(loaded.config.routes[1].note == "c: d # e");
     CHECK(config::to_yaml(loaded.config, sample::kDefinition) == printed);
     CHECK(printed.find("longer") == std::string::npos);
+  }
+}
+
+TEST_CASE("what came from elsewhere is printed as the reference to it, and reads back to the same") {
+  ::setenv("SPILLWAY_TEST", "hunter2", 1);
+  ::setenv("SPILLWAY_TEST_NUMBER", "7", 1);
+  ::setenv("SPILLWAY_TEST_ADDRESS", "secret.example:7", 1);
+  const auto loaded = sample::load(
+      "listen: '${env:SPILLWAY_TEST_ADDRESS}'\n"
+      "peers: [a:1, '${env:SPILLWAY_TEST_ADDRESS}']\n"
+      "workers: ${env:SPILLWAY_TEST_NUMBER}\n"
+      "title: '<${env:SPILLWAY_TEST}> $${x'\n"
+      "password: ${env:SPILLWAY_TEST}\n"
+      "bounds: {low: '${env:SPILLWAY_TEST_NONE:-2}'}\n"
+      "routes: [{name: a}, {name: '${env:SPILLWAY_TEST}', weight: '${env:SPILLWAY_TEST_NUMBER}'}]\n");
+  REQUIRE(loaded.ok());
+  CHECK(loaded.config.title == "<hunter2> ${x");
+  const std::string printed = config::to_yaml(loaded.config, sample::kDefinition, loaded.references);
+  CAPTURE(printed);
+  for (const std::string line :
+       {"listen: \"${env:SPILLWAY_TEST_ADDRESS}\"\n", "peers: [a:1, \"${env:SPILLWAY_TEST_ADDRESS}\"]\n",
+        "workers: \"${env:SPILLWAY_TEST_NUMBER}\"\n", "title: \"<${env:SPILLWAY_TEST}> $${x\"\n",
+        "password: \"${env:SPILLWAY_TEST}\"\n", "  low: \"${env:SPILLWAY_TEST_NONE:-2}\"\n", "  high: 9\n",
+        "  - name: \"${env:SPILLWAY_TEST}\"\n    weight: \"${env:SPILLWAY_TEST_NUMBER}\"\n"}) {
+    CAPTURE(line);
+    CHECK(printed.find(line) != std::string::npos);
+  }
+  for (const char* hidden : {"hunter2", "secret.example", "7\n"}) CHECK(printed.find(hidden) == std::string::npos);
+  const auto again = sample::load(printed);
+  REQUIRE(again.ok());
+  CHECK(again.references == loaded.references);
+  CHECK(config::to_yaml(again.config, sample::kDefinition) == config::to_yaml(loaded.config, sample::kDefinition));
+}
+
+TEST_CASE("a secret that stands in part in the file is not printed, reference or not") {
+  ::setenv("SPILLWAY_TEST", "xyz", 1);
+  for (const char* secret : {"${env:SPILLWAY_TEST:-hunter2}", "hunter2${env:SPILLWAY_TEST}",
+                             "${env:SPILLWAY_TEST}hunter2", "${env:SPILLWAY_TEST}hunter2${env:SPILLWAY_TEST}"}) {
+    CAPTURE(secret);
+    const auto loaded = sample::load(std::string("password: '") + secret + "'");
+    REQUIRE(loaded.ok());
+    const std::string printed = config::to_yaml(loaded.config, sample::kDefinition, loaded.references);
+    CHECK(printed.find("password: \"***\"\n") != std::string::npos);
+    CHECK(printed.find("hunter2") == std::string::npos);
   }
 }
 
