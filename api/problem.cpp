@@ -91,6 +91,9 @@ void answer_trouble(const Request& request, Response& response, Trouble trouble)
     case Trouble::lost:
       response.reason = "database_lost";
       return answer_unavailable(request, response, "The connection to the database was lost, please retry");
+    case Trouble::transient:
+      response.reason = "database_busy";
+      return answer_unavailable(request, response, "The database cannot answer this at the moment, please retry");
     case Trouble::statement_timeout:
       response.reason = "statement_timeout";
       return answer_unavailable(request, response, "The database took too long to answer, please retry");

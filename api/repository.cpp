@@ -106,9 +106,13 @@ Trouble trouble_of(const db::QueryResult& result) {
       return Trouble::lost;
     case db::QueryFailure::interrupted:
       return Trouble::interrupted;
+    case db::QueryFailure::transient:
+      return Trouble::transient;
     case db::QueryFailure::timeout:
       return Trouble::statement_timeout;
     case db::QueryFailure::stale:
+      if (db::passes(result.sqlstate)) return Trouble::transient;
+      break;
     case db::QueryFailure::refused:
       break;
   }
@@ -189,6 +193,7 @@ ServerState Repository::server_state(const Answer& answer) {
 
 Awaitable<Answer> Repository::run(Caller caller, const Statement& statement, Parameters parameters) {
   Answer answer;
+  db::Repeats repeats;
   for (;;) {
     db::Checkout checkout = co_await pool_.acquire(caller.home, caller.interrupt);
     if (!checkout.lease) {
@@ -198,8 +203,7 @@ Awaitable<Answer> Repository::run(Caller caller, const Statement& statement, Par
     db::Lease& lease = checkout.lease;
     db::QueryResult result = co_await lease->query(statement, parameters, lease.verify, caller.interrupt);
     const bool dead = result.failure == db::QueryFailure::broken || result.failure == db::QueryFailure::stale;
-    // Each round uses up one connection that had served before, so this ends.
-    if (dead && lease.reused && !caller.interrupt.raised()) continue;
+    if (!caller.interrupt.raised() && repeats.again(result.failure, result.sqlstate, lease.reused)) continue;
 
     answer.trouble = caller.interrupt.raised() && dead ? Trouble::interrupted : trouble_of(result);
     if (answer.trouble == Trouble::none) {
@@ -209,7 +213,9 @@ Awaitable<Answer> Repository::run(Caller caller, const Statement& statement, Par
         co_return answer;
       }
     }
-    if (answer.trouble == Trouble::refused) {
+    if (answer.trouble == Trouble::transient) {
+      spdlog::warn("statement {}: {} {}", statement.name, result.sqlstate, result.message);
+    } else if (answer.trouble == Trouble::refused) {
       spdlog::error("statement {}: {} {}", statement.name, result.sqlstate, result.message);
     }
     answer.rows = std::move(result.rows);

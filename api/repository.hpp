@@ -17,6 +17,7 @@ enum class Trouble : std::uint8_t {
   pool_timeout,       ///< all connections were busy for too long
   unreachable,        ///< no connection could be opened
   lost,               ///< the connection broke in the middle of the query
+  transient,          ///< the server could not, twice: a conflict, a lock, no memory or room
   statement_timeout,  ///< the query ran for too long
   closing,            ///< the process is ending
   interrupted,        ///< the client has gone

@@ -28,17 +28,6 @@ void ignore_notice(void*, const PGresult*) {}
 /// read_only_sql_transaction: the server has become a standby.
 constexpr std::string_view kReadOnly = "25006";
 
-QueryFailure classify(std::string_view sqlstate) {
-  if (sqlstate == "57014") return QueryFailure::timeout;  // query_canceled
-  // Shutdown, crash of a neighbour, cannot connect now; connection exceptions. Behind a pooler the session may live
-  // on, but it is of no use.
-  if (sqlstate.starts_with("57P") || sqlstate.starts_with("08")) return QueryFailure::broken;
-  // A prepared statement that is not there (a pooler changed servers), or whose tables have changed shape.
-  if (sqlstate == kReadOnly) return QueryFailure::stale;
-  if (sqlstate == "26000" || sqlstate == "42P05" || sqlstate == "0A000") return QueryFailure::stale;
-  return QueryFailure::refused;
-}
-
 /// A TLS record may hold more than libpq had room for. OpenSSL keeps the rest, and the socket tells nothing of it.
 bool holds_more(PGconn* connection) {
   if (!PQsslInUse(connection)) return false;
@@ -173,7 +162,8 @@ Awaitable<QueryResult> Connection::query(const Statement& statement, const Param
   }
   co_await exchange(result);
   if (interrupted_ && result.failure == QueryFailure::timeout) result.failure = QueryFailure::interrupted;
-  if (result.failure == QueryFailure::stale) stale_ = true;
+  // What is transient may well be of this one server process: a repetition gets another.
+  if (result.failure == QueryFailure::stale || result.failure == QueryFailure::transient) stale_ = true;
   co_return result;
 }
 
@@ -308,7 +298,7 @@ bool Connection::take(PGresult* taken, QueryResult& result) {
       const char* sqlstate = PQresultErrorField(taken, PG_DIAG_SQLSTATE);
       // Without a code it is libpq's own: the connection is lost.
       result.sqlstate = sqlstate ? sqlstate : "08006";
-      result.failure = classify(result.sqlstate);
+      result.failure = failure_of(result.sqlstate);
       read_only_ = read_only_ || result.sqlstate == kReadOnly;
       result.message = first_line(PQresultErrorMessage(taken));
       return true;

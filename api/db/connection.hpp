@@ -9,21 +9,13 @@
 
 #include "api/db/connect_options.hpp"
 #include "api/db/result.hpp"
+#include "api/db/sqlstate.hpp"
 #include "api/db/statement.hpp"
 #include "api/db/wait_until.hpp"
 #include "api/executor.hpp"
 #include "api/interrupt.hpp"
 
 namespace api::db {
-
-enum class QueryFailure : std::uint8_t {
-  none,
-  broken,       ///< the connection is gone
-  stale,        ///< the server no longer knows, or no longer can run, what was prepared: a new connection will do
-  interrupted,  ///< cancelled because nobody waits for it
-  timeout,      ///< statement_timeout
-  refused,      ///< any other error of the server
-};
 
 struct QueryResult {
   Result rows;

@@ -86,4 +86,27 @@ bool Session::try_run(const std::string& sql) {
   return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
 }
 
+OwnTables::OwnTables(std::string schema) : schema_(std::move(schema)) {
+  const std::string to = schema_ + '.';
+  session_.run("SET client_min_messages = warning");
+  session_.run("DROP SCHEMA IF EXISTS " + schema_ + " CASCADE");
+  session_.run("CREATE SCHEMA " + schema_);
+  session_.run("CREATE TABLE " + to + "users (LIKE public.users INCLUDING ALL)");
+  session_.run("INSERT INTO " + to + "users SELECT * FROM public.users");
+  session_.run("CREATE TABLE " + to + "schema_migrations AS TABLE public.schema_migrations");
+  session_.run("CREATE TABLE " + to + "scholarships (LIKE public.scholarships INCLUDING DEFAULTS INCLUDING GENERATED)");
+  session_.run("INSERT INTO " + to +
+               "scholarships (id, name, provider, description, amount, deadline, min_gpa, majors) VALUES"
+               " (1, 'Odd one', 'P', 'D', 100, '2100-01-01', 3.5, '{Law}')");
+}
+
+OwnTables::~OwnTables() {
+  session_.run("DROP SCHEMA " + schema_ + " CASCADE");
+}
+
+std::string OwnTables::config() const {
+  return "database: {url: \"" + Database::shared().url() + " options='-c search_path=" + schema_ +
+         ",public'\", pool_size: 2}\n";
+}
+
 }  // namespace api::test

@@ -44,6 +44,22 @@ class Session {
   std::unique_ptr<PGconn, Finish> connection_;
 };
 
+/// Tables in a schema of their own, without the checks, as they are where somebody has dropped them; gone at the end.
+/// In them is the user of the shared ones, and one scholarship, `Odd one` for students of Law.
+class OwnTables {
+ public:
+  explicit OwnTables(std::string schema);
+  ~OwnTables();
+
+  /// Of an API that uses them, with two connections.
+  std::string config() const;
+  Session& session() { return session_; }
+
+ private:
+  std::string schema_;
+  Session session_;
+};
+
 /// Makes every query on scholarships wait, until destruction.
 class TableLock {
  public:

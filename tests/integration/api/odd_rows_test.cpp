@@ -9,34 +9,8 @@
 namespace api::test {
 namespace {
 
-/// Tables of its own, without the checks: as they are where somebody has dropped them.
-class OwnTables {
- public:
-  OwnTables() {
-    session_.run("SET client_min_messages = warning");
-    session_.run("DROP SCHEMA IF EXISTS odd CASCADE");
-    session_.run("CREATE SCHEMA odd");
-    session_.run("CREATE TABLE odd.users (LIKE public.users INCLUDING ALL)");
-    session_.run("INSERT INTO odd.users SELECT * FROM public.users");
-    session_.run("CREATE TABLE odd.schema_migrations AS TABLE public.schema_migrations");
-    session_.run("CREATE TABLE odd.scholarships (LIKE public.scholarships INCLUDING DEFAULTS INCLUDING GENERATED)");
-    session_.run(
-        "INSERT INTO odd.scholarships (id, name, provider, description, amount, deadline, min_gpa, majors) VALUES"
-        " (1, 'Odd one', 'P', 'D', 100, '2100-01-01', 3.5, '{Law}')");
-  }
-  ~OwnTables() { session_.run("DROP SCHEMA odd CASCADE"); }
-
-  std::string config() const {
-    return "database: {url: \"" + Database::shared().url() + " options='-c search_path=odd,public'\", pool_size: 2}\n";
-  }
-  Session& session() { return session_; }
-
- private:
-  Session session_;
-};
-
 TEST_CASE("A row that no answer can say is a 500 that the log explains, and nothing else is harmed") {
-  OwnTables tables;
+  OwnTables tables("odd");
   Program api(tables.config());
   Client client(api.port());
   client.login();
@@ -88,7 +62,7 @@ TEST_CASE("A row that no answer can say is a 500 that the log explains, and noth
 }
 
 TEST_CASE("A column of another type is a 500 that names it, until it is what it was") {
-  OwnTables tables;
+  OwnTables tables("odd");
   Program api(tables.config());
   Client client(api.port());
   client.login();
