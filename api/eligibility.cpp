@@ -1,17 +1,11 @@
 #include "api/eligibility.hpp"
 
-#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
 namespace api {
 
 namespace {
-
-bool same(std::string_view a, std::string_view b) {
-  auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 'a' - 'A') : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
-}
 
 std::string join(const std::vector<std::string_view>& items) {
   std::string text;
@@ -28,19 +22,20 @@ std::string hundredths(int value) {
   return text;
 }
 
-void require_one_of(const std::vector<std::string_view>& allowed, const std::optional<std::string>& given,
+void require_one_of(const std::vector<std::string_view>& allowed, const std::optional<std::string>& given, bool listed,
                     std::string_view what, std::vector<std::string>& unmet) {
   if (allowed.empty()) return;
   if (!given) {
     unmet.push_back(std::string(what) + " must be " + join(allowed) + ", but is not given");
-  } else if (std::none_of(allowed.begin(), allowed.end(), [&](std::string_view one) { return same(one, *given); })) {
+  } else if (!listed) {
     unmet.push_back(std::string(what) + " must be " + join(allowed) + ", not " + *given);
   }
 }
 
 }  // namespace
 
-std::vector<std::string> unmet_requirements(const Requirements& requirements, const Profile& profile, Day today) {
+std::vector<std::string> unmet_requirements(const Requirements& requirements, const Profile& profile,
+                                            const Listed& listed, Day today) {
   std::vector<std::string> unmet;
   // Cut off, not rounded: 3.499 is not 3.50. The tiny addition undoes what binary fractions take from 3.70.
   const int gpa = static_cast<int>(std::floor(profile.gpa * 100 + 1e-6));
@@ -48,9 +43,10 @@ std::vector<std::string> unmet_requirements(const Requirements& requirements, co
     unmet.push_back("gpa " + hundredths(gpa) + " is below the minimum of " +
                     hundredths(*requirements.min_gpa_hundredths));
   }
-  require_one_of(requirements.majors, profile.major, "major", unmet);
-  require_one_of(requirements.residencies, profile.residency, "residency", unmet);
-  require_one_of(requirements.education_levels, profile.education_level, "education_level", unmet);
+  require_one_of(requirements.majors, profile.major, listed.major, "major", unmet);
+  require_one_of(requirements.residencies, profile.residency, listed.residency, "residency", unmet);
+  require_one_of(requirements.education_levels, profile.education_level, listed.education_level, "education_level",
+                 unmet);
   if (today > requirements.deadline) unmet.push_back("the deadline was " + to_text(requirements.deadline));
   return unmet;
 }

@@ -26,7 +26,16 @@ struct Profile {
   std::optional<std::string> education_level;
 };
 
-/// Every requirement that is not met, in words; none means eligible. Names compare without regard to ASCII case.
-std::vector<std::string> unmet_requirements(const Requirements& requirements, const Profile& profile, Day today);
+/// Whether the list of a requirement holds what the profile says. The database compares, as it does for the list of
+/// scholarships, so that both say the same of every letter.
+struct Listed {
+  bool major = false;
+  bool residency = false;
+  bool education_level = false;
+};
+
+/// Every requirement that is not met, in words; none means eligible.
+std::vector<std::string> unmet_requirements(const Requirements& requirements, const Profile& profile,
+                                            const Listed& listed, Day today);
 
 }  // namespace api

@@ -271,7 +271,8 @@ Awaitable<> Handlers::eligibility(Request& request, Response& response) {
     answer_body_faults(request, response, input);
     co_return;
   }
-  Answer answer = co_await services_.repository.scholarship(request.caller, input.value.scholarship_id);
+  Answer answer =
+      co_await services_.repository.eligibility(request.caller, input.value.scholarship_id, input.value.profile);
   if (answer.trouble != Trouble::none) {
     answer_trouble(request, response, answer.trouble);
     co_return;
@@ -280,8 +281,8 @@ Awaitable<> Handlers::eligibility(Request& request, Response& response) {
     answer_not_found(request, response);
     co_return;
   }
-  const Details details = Repository::details(answer, 0);
-  const auto unmet = unmet_requirements(details.summary.requirements, input.value.profile, today());
+  const Asked asked = Repository::asked(answer, 0);
+  const auto unmet = unmet_requirements(asked.requirements, input.value.profile, asked.listed, today());
   JsonWriter json(response.body);
   json.begin_object().member("eligible", unmet.empty());
   json.key("reasons").begin_array();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <initializer_list>
 
 #include <spdlog/spdlog.h>
 
@@ -41,13 +42,30 @@ constexpr Statement kScholarship{
     "SELECT " SUMMARY_COLUMNS ", s.description, s.residencies, s.education_levels FROM scholarships s WHERE s.id = $1",
     kScholarshipTypes, kScholarshipColumns};
 
+// One rule for names, wherever they are compared: without regard to case, in the words of the database's collation.
+#define STANDS_IN(name, list) "lower(" name ") = ANY (lower(" list "::text)::text[])"
+
+constexpr std::array kEligibilityTypes{db::kInt8, db::kText, db::kText, db::kText};
+constexpr auto kEligibilityColumns = summary_and(std::array{
+    Column{"residencies", Kind::texts}, Column{"education_levels", Kind::texts}, Column{"major_listed", Kind::boolean},
+    Column{"residency_listed", Kind::boolean}, Column{"education_level_listed", Kind::boolean}});
+constexpr Statement kEligibility{6,
+                                 "eligibility",
+                                 "SELECT " SUMMARY_COLUMNS
+                                 ", s.residencies, s.education_levels"
+                                 ", " STANDS_IN("$2", "s.majors")
+                                 ", coalesce(" STANDS_IN("$3", "s.residencies") ", false)"
+                                 ", coalesce(" STANDS_IN("$4", "s.education_levels") ", false)"
+                                 " FROM scholarships s WHERE s.id = $1",
+                                 kEligibilityTypes, kEligibilityColumns};
+
 // A page by key: as cheap at the end of the list as at its start. A scholarship without majors is open to all.
 constexpr std::array kListTypes{db::kInt8, db::kText, db::kInt4, db::kDate, db::kInt4};
 constexpr Statement kList{1, "list",
                           "SELECT " SUMMARY_COLUMNS
                           " FROM scholarships s"
                           " WHERE s.id > $1"
-                          " AND ($2 IS NULL OR s.majors = '{}' OR lower($2) = ANY (lower(s.majors::text)::text[]))"
+                          " AND ($2 IS NULL OR s.majors = '{}' OR " STANDS_IN("$2", "s.majors") ")"
                           " AND s.amount >= $3 AND ($4 IS NULL OR s.deadline > $4)"
                           " ORDER BY s.id LIMIT $5",
                           kListTypes, kSummary};
@@ -83,6 +101,19 @@ constexpr Statement kServerState{4,
                                  " (SELECT coalesce(max(version), 0) FROM schema_migrations)",
                                  {},
                                  kServerStateColumns};
+
+/// A connection takes two statements with the same id for one.
+constexpr bool all_different(std::initializer_list<unsigned> ids) {
+  std::uint64_t seen = 0;
+  for (const unsigned id : ids) {
+    const std::uint64_t bit = std::uint64_t{1} << id;
+    if (seen & bit) return false;
+    seen |= bit;
+  }
+  return true;
+}
+static_assert(all_different({kScholarship.id, kEligibility.id, kList.id, kSearch.id, kUser.id, kUserId.id,
+                             kServerState.id}));
 
 Trouble trouble_of(db::CheckoutFailure failure) {
   switch (failure) {
@@ -133,6 +164,12 @@ Awaitable<Answer> Repository::scholarships(Caller caller, const ListFilter& filt
   return run(caller, kList, parameters.int4(filter.limit));
 }
 
+Awaitable<Answer> Repository::eligibility(Caller caller, std::int64_t id, const Profile& profile) {
+  Parameters parameters;
+  parameters.int8(id).text(std::string_view(profile.major)).text(profile.residency).text(profile.education_level);
+  return run(caller, kEligibility, parameters);
+}
+
 Awaitable<Answer> Repository::search(Caller caller, std::string_view words, int limit) {
   return run(caller, kSearch, Parameters().text(words).int4(limit));
 }
@@ -173,6 +210,17 @@ Details Repository::details(const Answer& answer, int row) {
   details.summary.requirements.residencies = answer.rows.texts(row, kSummaryColumns + 1);
   details.summary.requirements.education_levels = answer.rows.texts(row, kSummaryColumns + 2);
   return details;
+}
+
+Asked Repository::asked(const Answer& answer, int row) {
+  const db::Result& rows = answer.rows;
+  Asked asked;
+  asked.requirements = summary(answer, row).requirements;
+  asked.requirements.residencies = rows.texts(row, kSummaryColumns);
+  asked.requirements.education_levels = rows.texts(row, kSummaryColumns + 1);
+  asked.listed = {rows.boolean(row, kSummaryColumns + 2), rows.boolean(row, kSummaryColumns + 3),
+                  rows.boolean(row, kSummaryColumns + 4)};
+  return asked;
 }
 
 std::int64_t Repository::search_total(const Answer& answer) {

@@ -51,6 +51,12 @@ struct Details {
   std::string_view description;
 };
 
+/// What a scholarship asks for, and which of a student's names it lists.
+struct Asked {
+  Requirements requirements;
+  Listed listed;
+};
+
 struct User {
   std::int64_t id = 0;
   std::string_view password_hash;
@@ -69,8 +75,9 @@ class Repository {
   explicit Repository(db::Pool& pool) : pool_(pool) {}
 
   /// Views given to these must live until the answer is there.
-  Awaitable<Answer> scholarship(Caller caller, std::int64_t id);               // details, 0 or 1
-  Awaitable<Answer> scholarships(Caller caller, const ListFilter& filter);     // summaries by id
+  Awaitable<Answer> scholarship(Caller caller, std::int64_t id);                          // details, 0 or 1
+  Awaitable<Answer> scholarships(Caller caller, const ListFilter& filter);                // summaries by id
+  Awaitable<Answer> eligibility(Caller caller, std::int64_t id, const Profile& profile);  // asked, 0 or 1
   Awaitable<Answer> search(Caller caller, std::string_view words, int limit);  // summaries by rank, with total
   Awaitable<Answer> user(Caller caller, std::string_view name);                // user who is not disabled, 0 or 1
   Awaitable<Answer> user_id(Caller caller, std::string_view name);             // of such a user, 0 or 1
@@ -78,6 +85,7 @@ class Repository {
 
   static Summary summary(const Answer& answer, int row);
   static Details details(const Answer& answer, int row);
+  static Asked asked(const Answer& answer, int row);
   static std::int64_t search_total(const Answer& answer);
   static User user(const Answer& answer, int row);
   static std::int64_t user_id(const Answer& answer);  ///< 0: there is no such user

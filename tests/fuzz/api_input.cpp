@@ -89,8 +89,8 @@ void eligibility(std::string_view text) {
   require_text(profile.residency);
   require_text(profile.education_level);
   const Requirements strict{350, {"Law"}, {"Ohio"}, {"graduate"}, 20'000};
-  for (const std::string& reason : unmet_requirements(strict, profile, 20'001)) require_json(reason);
-  FUZZ_REQUIRE(unmet_requirements({.deadline = 20'000}, profile, 20'000).empty());
+  for (const std::string& reason : unmet_requirements(strict, profile, {}, 20'001)) require_json(reason);
+  FUZZ_REQUIRE(unmet_requirements({.deadline = 20'000}, profile, {}, 20'000).empty());
 }
 
 }  // namespace

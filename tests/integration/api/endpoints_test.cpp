@@ -81,6 +81,45 @@ TEST_CASE("Eligibility follows the rules in the table, naming every one that is 
   Session().run("DELETE FROM scholarships WHERE id > 900000");
 }
 
+TEST_CASE("Eligibility and the list say the same of every letter") {
+  Session session;
+  struct {
+    std::string stored, given, escaped;
+  } const cases[] = {
+      {"\u00c9conomie", "\u00e9conomie", "%C3%A9conomie"},                 // É, é
+      {"\u00e9conomie", "\u00c9CONOMIE", "%C3%89CONOMIE"},                 // and back
+      {"\u0416\u0443\u0440", "\u0436\u0423\u0420", "%D0%B6%D0%A3%D0%A0"},  // Жур, жУР
+      {"\u00d8re", "\u00f8RE", "%C3%B8RE"},
+      {"\u00c9conomie", "Economie", "Economie"},
+      {"Stra\u00dfe", "STRASSE", "STRASSE"},
+      {"{\"a,b\"}", "A\\", "A%5C"},
+  };
+  for (const auto& [stored, given, escaped] : cases) {
+    CAPTURE(given);
+    session.run("DELETE FROM scholarships WHERE id = 700001");
+    session.run(
+        "INSERT INTO scholarships (id, name, provider, description, amount, deadline, majors, residencies,"
+        " education_levels) SELECT 700001, 'N', 'P', 'D', 1, '9999-12-31', ARRAY[name], ARRAY[name], ARRAY[name] FROM"
+        " (SELECT $$" +
+        stored + "$$ AS name) AS one");
+    Program api(database());
+    Client client(api.port());
+    client.login();
+    const Reply list = client.request("GET", "/api/v1/scholarships?cursor=700000&major=" + escaped);
+    REQUIRE(list.status == 200);
+    const bool listed = !list.json().at("items").as_array().empty();
+    const std::string name = json::serialize(json::value(given));
+    const Reply check = client.request("POST", "/api/v1/eligibility/check",
+                                       R"({"scholarship_id":700001,"user_profile":{"gpa":4,"major":)" + name +
+                                           R"(,"residency":)" + name + R"(,"education_level":)" + name + "}}");
+    REQUIRE(check.status == 200);
+    CHECK(check.json().at("eligible").as_bool() == listed);
+    CHECK(check.json().at("reasons").as_array().size() == (listed ? 0 : 3));
+  }
+  session.run("DELETE FROM scholarships WHERE id = 700001");
+  CHECK(session.value("SELECT lower(U&'\\00C9') = U&'\\00E9'") == "t");
+}
+
 TEST_CASE("Pages by cursor show every scholarship once") {
   Program api(database());
   Client client(api.port());

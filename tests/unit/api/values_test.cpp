@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <string>
 
 #include <doctest/doctest.h>
@@ -76,6 +77,13 @@ TEST_CASE("JSON: hundredths") {
     JsonWriter(out).hundredths(number);
     CHECK(out == text);
   }
+  // What a table without its check may hold.
+  for (auto [number, text] :
+       {std::pair{-5, "-0.05"}, {-150, "-1.50"}, {std::numeric_limits<int>::min(), "-21474836.48"}}) {
+    std::string out;
+    JsonWriter(out).hundredths(number);
+    CHECK(out == text);
+  }
 }
 
 TEST_CASE("UTF-8: shortest forms of real characters") {
@@ -93,8 +101,8 @@ TEST_CASE("Eligibility: every unmet requirement is a reason") {
   Requirements none;
   none.deadline = 100;
   Profile profile{3.49, "history", std::nullopt, std::nullopt};
-  CHECK(unmet_requirements(none, profile, 100).empty());
-  CHECK(unmet_requirements(none, profile, 101) == std::vector<std::string>{"the deadline was 1970-04-11"});
+  CHECK(unmet_requirements(none, profile, {}, 100).empty());
+  CHECK(unmet_requirements(none, profile, {}, 101) == std::vector<std::string>{"the deadline was 1970-04-11"});
 
   Requirements all;
   all.min_gpa_hundredths = 350;
@@ -103,14 +111,16 @@ TEST_CASE("Eligibility: every unmet requirement is a reason") {
   all.education_levels = {"graduate", "doctoral"};
   all.deadline = 0;
   profile.education_level = "undergraduate";
-  CHECK(unmet_requirements(all, profile, 1) ==
+  CHECK(unmet_requirements(all, profile, {}, 1) ==
         std::vector<std::string>{
             "gpa 3.49 is below the minimum of 3.50", "major must be Law, Physics or Music, not history",
             "residency must be Ohio, but is not given",
             "education_level must be graduate or doctoral, not undergraduate", "the deadline was 1970-01-01"});
 
   profile = {3.5, "LAW", "ohio", "Doctoral"};
-  CHECK(unmet_requirements(all, profile, 0).empty());
+  CHECK(unmet_requirements(all, profile, {true, true, true}, 0).empty());
+  CHECK(unmet_requirements(all, profile, {true, false, true}, 0) ==
+        std::vector<std::string>{"residency must be Ohio, not ohio"});
 }
 
 TEST_CASE("Eligibility: a grade is cut off to hundredths, and binary fractions do no harm") {
@@ -121,9 +131,9 @@ TEST_CASE("Eligibility: a grade is cut off to hundredths, and binary fractions d
     profile.gpa = std::stod(std::to_string(hundredths / 100) + "." + (hundredths % 100 < 10 ? "0" : "") +
                             std::to_string(hundredths % 100));
     CAPTURE(hundredths);
-    CHECK(unmet_requirements(requirements, profile, 0).empty());
+    CHECK(unmet_requirements(requirements, profile, {}, 0).empty());
     profile.gpa -= 0.001;
-    CHECK(unmet_requirements(requirements, profile, 0).size() == 1);
+    CHECK(unmet_requirements(requirements, profile, {}, 0).size() == 1);
   }
 }
 
