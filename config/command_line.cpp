@@ -24,6 +24,10 @@ CommandLine::CommandLine(ProgramInfo program, std::ostream& out, std::ostream& e
       ->default_str("effective")
       ->check(CLI::IsMember({"effective", "defaults"}));
   app_->add_flag("--print-schema", print_schema_, "Print the JSON Schema of the configuration file and exit");
+  // What is not understood is quoted: it may be the URL of a database.
+  app_->failure_message([](const CLI::App* app, const CLI::Error& error) {
+    return without_userinfo(CLI::FailureMessage::simple(app, error));
+  });
   // For config/REFERENCE.md and the packages; not in --help.
   app_->add_flag("--print-reference", print_reference_)->group("");
   app_->add_flag("--print-man", print_man_)->group("");

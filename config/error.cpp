@@ -29,4 +29,11 @@ std::string to_json(const std::vector<Error>& errors) {
   return json + "]}\n";
 }
 
+std::string without_userinfo(std::string_view text) {
+  constexpr std::string_view kSlashes = "//";
+  const std::size_t from = text.find(kSlashes), to = text.rfind('@');
+  if (from == std::string_view::npos || to == std::string_view::npos || to < from) return std::string(text);
+  return std::string(text.substr(0, from + kSlashes.size())) + "…" + std::string(text.substr(to));
+}
+
 }  // namespace config

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace config {
@@ -26,5 +27,8 @@ std::string to_text(const Error& error);
 
 /// One JSON object {"valid", "errors": [{"file", "line", "column", "path", "message"}]}, ending in a line break.
 std::string to_json(const std::vector<Error>& errors);
+
+/// A text that is quoted, without what stands between `//` and the last `@`: of a URL, the user and the password.
+std::string without_userinfo(std::string_view text);
 
 }  // namespace config

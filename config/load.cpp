@@ -1,6 +1,7 @@
 #include "config/load.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "config/document.hpp"
@@ -14,13 +15,21 @@ namespace {
 constexpr std::size_t kMaxShown = 60;
 
 /// Fit for one line of a log: shortened, control bytes replaced. The text may come from YAML escapes.
-std::string printable(std::string_view text) {
+std::string printable(std::string_view whole) {
+  const std::string text = without_userinfo(whole);
   std::string result(text.substr(0, kMaxShown));
   if (text.size() > kMaxShown) result.resize(std::min(find_unfit_byte(result), kMaxShown));  // no half character
   for (char& c : result) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
   }
   return text.size() > kMaxShown ? result + "…" : result;
+}
+
+/// Whether a text could have been meant as the name of a key.
+bool is_name(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  });
 }
 
 std::string quoted(std::string_view text) {
@@ -35,7 +44,7 @@ class Reader final : public Fields {
       problems_.add(root->place, "", "must be keys and values, not " + name_of(*root));
       root = nullptr;
     }
-    frames_.push_back({root, root != nullptr ? root->place : Place{}, "", {}});
+    frames_.push_back({root, root != nullptr ? root->place : Place{}, "", {}, {}});
   }
 
   /// To be called when the description is through.
@@ -100,6 +109,7 @@ class Reader final : public Fields {
     Place place;
     std::string path;
     std::vector<std::string> known;
+    std::optional<Place> secret;  ///< of a member in the file that is one
   };
 
   std::string path_of(std::string_view name) const {
@@ -128,6 +138,7 @@ class Reader final : public Fields {
     if (frame.map != nullptr) {
       for (const Node::Entry& entry : frame.map->entries) {
         if (entry.key != key.name) continue;
+        if (key.secret) frame.secret = entry.place;
         problems_.found(path_of(key.name), entry.value->kind == Node::Kind::null ? entry.place : entry.value->place);
         return &entry;
       }
@@ -147,7 +158,12 @@ class Reader final : public Fields {
     const Substituted value = substitute(node.text, budget_);
     if (value.referenced && references_ != nullptr) references_->insert_or_assign(own_path, node.text);
     if (!value.error.empty()) {
-      problems_.add(place, path, value.error);
+      // One that names a variable or a file is told; else a part of the secret may have looked like a reference.
+      const bool hidden = key.secret && (value.error.starts_with('\'') || value.error.starts_with('$'));
+      problems_.add(
+          place, path,
+          hidden ? "a ${…} in it (not shown) is neither ${env:NAME} nor ${file:/path}; write $${ for a literal ${"
+                 : value.error);
     } else if (!scalar.set(value.text)) {
       problems_.add(place, path,
                     "must be " + scalar.words +
@@ -170,9 +186,15 @@ class Reader final : public Fields {
   }
 
   void visit(const Node* map, Place place, std::string path, const std::function<void()>& members) {
-    frames_.push_back({map, place, std::move(path), {}});
+    frames_.push_back({map, place, std::move(path), {}, {}});
     members();
     leave();
+  }
+
+  /// A secret without quotes ends at a comma in YAML's eyes, and the rest of it looks like keys.
+  static bool may_be_secret(const Frame& frame, const Node::Entry& entry) {
+    if (!frame.secret || entry.place.line < frame.secret->line) return false;
+    return entry.place.line == frame.secret->line || entry.value->kind == Node::Kind::null || !is_name(entry.key);
   }
 
   /// Every member has been asked for: what is left over is unknown.
@@ -182,12 +204,14 @@ class Reader final : public Fields {
     if (frame.map == nullptr) return;
     std::set<std::string_view> seen;
     for (const Node::Entry& entry : frame.map->entries) {
-      const std::string name = printable(entry.key);
+      const bool known = std::find(frame.known.begin(), frame.known.end(), entry.key) != frame.known.end();
+      const std::string near = known ? "" : nearest(entry.key, frame.known);
+      const bool hidden = !known && near.empty() && may_be_secret(frame, entry);
+      const std::string name = hidden ? "…" : printable(entry.key);
       const std::string path = frame.path.empty() ? name : frame.path + '.' + name;
       if (!seen.insert(entry.key).second) {
         problems_.add(entry.place, path, "is given twice");
-      } else if (std::find(frame.known.begin(), frame.known.end(), entry.key) == frame.known.end()) {
-        const std::string near = nearest(entry.key, frame.known);
+      } else if (!known) {
         problems_.add(entry.place, path, near.empty() ? "unknown key" : "unknown key; did you mean " + near + "?");
       }
     }

@@ -30,6 +30,7 @@ proxy/                     : proxy/ config/ : boost/ CLI/ fmt/ systemd/ posix
 api/db/                    : api/ proxy/net/spawn.hpp : boost/ spdlog/ libpq-fe.h openssl/ posix
 api/db/binary_format       : api/db/binary_format api/date.hpp api/utf8.hpp :
 api/db/sqlstate            : api/db/sqlstate :
+api/db/connection_url      : api/db/connection_url : libpq-fe.h
 api/db/pool_policy         : api/db/pool_policy api/intrusive_list.hpp api/clock.hpp :
 api/auth/                  : api/ : boost/ sodium.h jwt.h posix
 api/schema/                : api/ : libpq-fe.h

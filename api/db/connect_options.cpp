@@ -6,6 +6,8 @@
 
 #include <libpq-fe.h>
 
+#include "api/db/connection_url.hpp"
+
 namespace api::db {
 
 namespace {
@@ -39,6 +41,7 @@ std::string describe(ConnectOptions& options) {
   std::string text;
   for (std::string_view keyword : {"host", "hostaddr", "port", "dbname", "user"}) {
     if (const std::string* value = find(options, keyword)) {
+      if (keyword == "user" && !options.hidden_user.empty()) continue;
       if (!text.empty()) text += ' ';
       text.append(keyword).append("=").append(*value);
     }
@@ -65,21 +68,12 @@ std::string fault_of_values(const ConnectOptions& options) {
   return fault;
 }
 
-}  // namespace
-
-bool is_place(std::string_view keyword) {
-  return keyword == "host" || keyword == "hostaddr" || keyword == "port";
-}
-
-bool parse_connect_options(const std::string& url, const ConnectPolicy& policy, ConnectOptions& options,
-                           std::string& error) {
+/// As `parse_connect_options`, but `error` may quote the string.
+bool parse(const std::string& url, const ConnectPolicy& policy, ConnectOptions& options, std::string& error) {
   char* message = nullptr;
   std::unique_ptr<PQconninfoOption, FreeOptions> parsed(PQconninfoParse(url.c_str(), &message));
   if (!parsed) {
-    // libpq's message may quote the string, and with it the password. Its first words tell enough.
-    std::string_view words = message ? message : "out of memory";
-    words = words.substr(0, words.find_first_of("\"\n"));
-    error = "not a PostgreSQL connection string: " + std::string(words);
+    error = "not a PostgreSQL connection string: " + std::string(message ? message : "out of memory");
     PQfreemem(message);
     return false;
   }
@@ -92,6 +86,7 @@ bool parse_connect_options(const std::string& url, const ConnectPolicy& policy, 
     options.keywords.emplace_back(option->keyword);
     options.values.emplace_back(option->val);
   }
+  if (const std::string* user = find(options, "user"); user && names_user(url)) options.hidden_user = *user;
   options.description = describe(options);
   std::string reason;
   if (!read_endpoints(options.keywords, options.values, options.endpoints, options.wanted, reason)) {
@@ -103,7 +98,9 @@ bool parse_connect_options(const std::string& url, const ConnectPolicy& policy, 
     return false;
   }
 
-  set_unless_given(options, "client_encoding", "UTF8");
+  // Whatever the URL says: JSON is UTF-8.
+  set_unless_given(options, "client_encoding", "");
+  *find(options, "client_encoding") = "UTF8";
   set_unless_given(options, "application_name", "scholarship-api");
   // Without it, libpq looks for Kerberos credentials at every connect, which costs time and megabytes.
   set_unless_given(options, "gssencmode", "disable");
@@ -121,6 +118,21 @@ bool parse_connect_options(const std::string& url, const ConnectPolicy& policy, 
     options.silence_limit = policy.statement_timeout + policy.ping_timeout;
   }
   return true;
+}
+
+}  // namespace
+
+bool is_place(std::string_view keyword) {
+  return keyword == "host" || keyword == "hostaddr" || keyword == "port";
+}
+
+bool parse_connect_options(const std::string& url, const ConnectPolicy& policy, ConnectOptions& options,
+                           std::string& error) {
+  error = fault_of_url(url);
+  if (!error.empty()) return false;
+  if (parse(url, policy, options, error)) return true;
+  error = without_values(error);
+  return false;
 }
 
 }  // namespace api::db

@@ -21,6 +21,7 @@ struct ConnectOptions {
   Duration unacknowledged_limit{};  ///< for what was sent, on an open connection; 0: as the URL says
   bool prepared_statements = true;  ///< false behind a pooler that changes servers between transactions
   std::string description;          ///< where to, without secrets: for logs
+  std::string hidden_user;          ///< the user, when it stands in a URL: shown nowhere
 };
 
 struct ConnectPolicy {

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "api/db/cancel.hpp"
+#include "api/db/connection_url.hpp"
 
 namespace api::db {
 
@@ -148,6 +149,7 @@ ConnectError Connection::connect_error() const {
     const std::string_view code = std::string_view(error.message).substr(at + kFatal.size(), 5);
     error.permanent = code.starts_with("28") || code == "3D000";  // invalid authorization, unknown database
   }
+  error.message = without_name(error.message, options_->hidden_user);
   return error;
 }
 

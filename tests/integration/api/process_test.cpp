@@ -199,6 +199,13 @@ TEST_CASE("What cannot work is said in one line, with exit status 1, and nothing
   } const cases[] = {
       {"database: {url: \"postgresql://admin:hunter2@host:port/x\"}\n", "not a PostgreSQL connection string"},
       {"database: {url: \"admin:hunter2\"}\n", "not a PostgreSQL connection string"},
+      {"database: {url: \"postgresql://admin:x@hunter2@host/x\"}\n", "before it must be written a @ as %40"},
+      {"database: {url: \"postgresql://admin:hunter2/x@host/x\"}\n", "before it must be written a / as %2F"},
+      {"database: \"postgresql://admin:hunter2@host/x\"\n", "must be a section of keys, not 'postgresql://…@host/x'"},
+      {"database: {url: postgresql://admin:a,hunter2,b@host/x}\n", "database.…: unknown key"},
+      {"database: {url: \"postgresql://admin:${hunter2}@host/x\"}\n", "neither ${env:NAME} nor ${file:/path}"},
+      {"database: {url: \"postgresql://hunter2:x@/not_there?host=" + Database::shared().host() + "\"}\n",
+       "the database refuses: connection to server on socket"},
       {"database: {url: \"host=a sslmode=perhaps password=hunter2\"}\n", "invalid sslmode value"},
       {"database: {url: \"" + Database::shared().url() + " dbname=not_there\"}\n", "does not exist"},
       {database() + "listen: 127.0.0.1:" + std::to_string(port) + "\n", "Address already in use"},

@@ -133,4 +133,11 @@ TEST_CASE("a command line that makes no sense ends with status 2 and a word on s
   }
 }
 
+TEST_CASE("what is not understood is quoted without the user and password of a URL") {
+  const Run usage = run({"postgresql://u:hun@ter2@host/x"});
+  CHECK(usage.status == 2);
+  CHECK(usage.err.find("ter2") == std::string::npos);
+  CHECK(usage.err.find("postgresql://…@host/x") != std::string::npos);
+}
+
 }  // namespace

@@ -159,6 +159,34 @@ TEST_CASE("an unknown key comes with the nearest name of its section") {
   }
 }
 
+TEST_CASE("no error shows what stands between // and the last @, nor what may be the rest of a secret") {
+  for (const Row& row : {
+           Row{"url: //x", "test.yaml:1:1: url: unknown key"},
+           Row{"workers: a://u:hunter2@host/x",
+               "test.yaml:1:10: workers: must be an integer from 1 to 64, not 'a://…@host/x'"},
+           Row{"workers: a://u:hun@ter2/@host",
+               "test.yaml:1:10: workers: must be an integer from 1 to 64, not 'a://…@host'"},
+           Row{"a://u:hunter2@host", "test.yaml:1:1: must be keys and values, not 'a://…@host'"},
+           Row{"\"a://u:hunter2@host\": 1", "test.yaml:1:1: a://…@host: unknown key"},
+           Row{"routes: [a://u:hunter2@host]",
+               "test.yaml:1:10: routes[0]: must be a section of keys, not 'a://…@host'"},
+           Row{"{password: a://u:abc,hunter2,x@host}",
+               "test.yaml:1:22: …: unknown key\ntest.yaml:1:30: …: unknown key"},
+           Row{"{password: a://u:abc,hunter2: 3@host}", "test.yaml:1:22: …: unknown key"},
+           Row{"{password: abc, wrokers: 1}", "test.yaml:1:17: wrokers: unknown key; did you mean workers?"},
+           Row{"password: abc\nsomething: 1", "test.yaml:2:1: something: unknown key"},
+           Row{"password: \"a://u:${hunter2}@host\"",
+               "test.yaml:1:11: password: a ${…} in it (not shown) is neither ${env:NAME} nor ${file:/path}; write $${ "
+               "for a literal ${"},
+           Row{"password: \"${env:hunter 2}\"",
+               "test.yaml:1:11: password: a ${…} in it (not shown) is neither ${env:NAME} nor ${file:/path}; write $${ "
+               "for a literal ${"},
+       }) {
+    CAPTURE(row.yaml);
+    CHECK(errors_of(row.yaml) == row.error);
+  }
+}
+
 TEST_CASE("all errors are reported at once, in the order of the file") {
   CHECK(errors_of("wokers: 1\nbounds: {low: x}\nratio: 2\nrotes: []\nwait: 1d\n") ==
         "test.yaml:1:1: wokers: unknown key; did you mean workers?\n"
