@@ -32,7 +32,8 @@ int main(int argc, char** argv) {
   config::CommandLine line(
       {"scholarship-api", "The scholarship API and its database pool.", API_VERSION, "config/api.yaml"}, std::cout,
       std::cerr);
-  CLI::App* migrate = line.app().add_subcommand("migrate", "Bring the database's tables up to date, then exit.");
+  CLI::App* migrate = line.app().add_subcommand(
+      "migrate", "Bring the database's tables up to date, waiting for locks in short turns, then exit.");
   CLI::App* seed = line.app().add_subcommand("seed-demo", "Add demo scholarships and a demo user, then exit.");
   int scholarships = kDemoScholarships;
   seed->add_option("--scholarships", scholarships, "How many, unless there are any already.")
@@ -48,7 +49,10 @@ int main(int argc, char** argv) {
 
   api::db::ConnectOptions options;
   std::string error;
-  const api::db::ConnectPolicy policy{config.database.connect_timeout, config.database.statement_timeout,
+  // A migration may take longer than a query of the API.
+  const bool serves = !*migrate && !*seed;
+  const api::db::ConnectPolicy policy{config.database.connect_timeout,
+                                      serves ? config.database.statement_timeout : api::Duration::zero(),
                                       config.database.prepared_statements, config.database.ping_timeout};
   if (!api::db::parse_connect_options(config.database.url, policy, options, error)) {
     return fail("database.url: " + error);

@@ -1,13 +1,16 @@
 #include "api/schema/schema.hpp"
 
+#include <chrono>
 #include <memory>
 #include <ostream>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include <libpq-fe.h>
 
 #include "api/auth/passwords.hpp"
+#include "api/db/connection_url.hpp"
 
 namespace api::schema {
 
@@ -15,28 +18,51 @@ namespace {
 
 /// Any number will do, as long as nobody else uses it for something else in the same database.
 constexpr const char* kTakeTurns = "SELECT pg_advisory_xact_lock(7270119023145)";
+/// Who waits for a table's lock makes everybody wait who comes after: so only for a moment, and again after a pause
+/// in which they get theirs. As long as it takes a query of the API's to end, many times over.
+constexpr const char* kBeBrief = "SET LOCAL lock_timeout = '250ms'; SET LOCAL client_min_messages = warning";
+constexpr std::chrono::milliseconds kLockPause{500};
+constexpr int kLockAttempts = 80;  ///< about a minute
 constexpr const char* kHistory =
     "CREATE TABLE IF NOT EXISTS schema_migrations ("
     "version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())";
 constexpr const char* kDemoUserName = "admin";
 constexpr const char* kDemoPassword = "admin123";
 
-/// One blocking connection. The first failure is reported and ends everything: what was begun is rolled back.
+/// libpq's in seconds, of which it makes at least 2.
+std::string seconds(Duration duration) {
+  return std::to_string(std::chrono::ceil<std::chrono::seconds>(duration).count());
+}
+
+/// One blocking connection. The first failure is kept and ends everything: what was begun is rolled back.
 class Session {
  public:
-  Session(const db::ConnectOptions& options, std::ostream& err) : err_(err) {
+  explicit Session(const db::ConnectOptions& options) : hidden_(options.hidden_user) {
     std::vector<const char*> keywords, values;
+    // For each address; one that stands in the URL comes later, and counts.
+    const std::string timeout = seconds(options.timeout);
+    keywords.push_back("connect_timeout");
+    values.push_back(timeout.c_str());
     for (const auto& keyword : options.keywords) keywords.push_back(keyword.c_str());
     for (const auto& value : options.values) values.push_back(value.c_str());
-    // A migration may take longer than a query of the API.
-    keywords.insert(keywords.end(), {"options", nullptr});
-    values.insert(values.end(), {"-c client_min_messages=warning", nullptr});
+    keywords.push_back(nullptr);
+    values.push_back(nullptr);
     connection_.reset(PQconnectdbParams(keywords.data(), values.data(), 0));
     if (PQstatus(connection_.get()) != CONNECTION_OK)
       fail("cannot connect to the database (" + options.description + ")");
   }
 
   bool ok() const { return ok_; }
+  /// The first failure, in one line: the step, and what the server says.
+  const std::string& error() const { return error_; }
+  /// It was a lock that others hold.
+  bool locked() const { return sqlstate_ == "55P03" || sqlstate_ == "40P01"; }
+  /// Takes back what was begun, and forgets the failure.
+  bool start_over() {
+    ok_ = true;
+    sqlstate_.clear();
+    return run("ROLLBACK", "rollback");
+  }
 
   /// Any number of statements without parameters.
   bool run(const char* sql, std::string_view what) { return ok_ && check(PQexec(connection_.get(), sql), what); }
@@ -46,6 +72,12 @@ class Session {
     return ok_ && check(PQexecParams(connection_.get(), sql, static_cast<int>(parameters.size()), nullptr,
                                      parameters.data(), nullptr, nullptr, 0),
                         what);
+  }
+
+  /// A failure that the server does not know of.
+  void refuse(std::string why) {
+    error_ = std::move(why);
+    ok_ = false;
   }
 
   /// Of the last statement.
@@ -62,58 +94,117 @@ class Session {
   bool check(PGresult* result, std::string_view what) {
     last_.reset(result);
     const ExecStatusType status = PQresultStatus(result);
-    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) fail(what);
-    return ok_;
+    if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) return true;
+    const char* sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    sqlstate_ = sqlstate ? sqlstate : "";
+    fail(what);
+    return false;
   }
 
   void fail(std::string_view what) {
-    std::string_view message = PQerrorMessage(connection_.get());
-    err_ << what << ": " << message.substr(0, message.find('\n')) << '\n';
+    error_ = std::string(what) + ": " + db::without_name(PQerrorMessage(connection_.get()), hidden_);
     ok_ = false;
   }
 
-  std::ostream& err_;
+  const std::string hidden_;
   std::unique_ptr<PGconn, Finish> connection_;
   std::unique_ptr<PGresult, Finish> last_;
+  std::string error_, sqlstate_;
   bool ok_ = true;
 };
 
-}  // namespace
+std::string label(const Migration& migration) {
+  return "migration " + std::to_string(migration.version) + ' ' + migration.name;
+}
 
-bool migrate(const db::ConnectOptions& options, std::ostream& out, std::ostream& err) {
-  Session session(options, err);
-  session.run("BEGIN", "begin") && session.run(kTakeTurns, "lock") && session.run(kHistory, "schema_migrations") &&
-      session.run("SELECT coalesce(max(version), 0) FROM schema_migrations", "schema_migrations");
-  if (!session.ok()) return false;
-  const int current = std::stoi(std::string(session.value(0)));
-  int applied = 0;
+enum class Step { applied, nothing_left, failed };
+
+/// Applies the next migration that is missing, in a transaction of its own: it holds no lock for the sake of others.
+Step apply_next(Session& session, int& current, const Migration*& next) {
+  next = nullptr;
+  session.run("BEGIN", "begin") && session.run(kBeBrief, "settings") &&
+      session.run(kTakeTurns, "waiting for another migrate") && session.run(kHistory, "schema_migrations") &&
+      session.run("SELECT version FROM schema_migrations ORDER BY version", "schema_migrations");
+  if (!session.ok()) return Step::failed;
+  std::vector<int> applied;
+  for (int row = 0; row < session.rows(); ++row) applied.push_back(std::stoi(std::string(session.value(row))));
+  current = applied.empty() ? 0 : applied.back();
+  if (const std::string gap = gap_in(applied); !gap.empty()) {
+    session.refuse("schema_migrations: " + gap);
+    return Step::failed;
+  }
   for (const Migration& migration : migrations()) {
     if (migration.version <= current) continue;
-    const std::string version = std::to_string(migration.version);
-    session.run(migration.sql, "migration " + version) &&
-        session.run("INSERT INTO schema_migrations (version, name) VALUES ($1::int, $2)",
-                    {version.c_str(), migration.name}, "schema_migrations");
-    if (!session.ok()) return false;
-    out << "applied " << version << ' ' << migration.name << '\n';
-    ++applied;
+    next = &migration;
+    break;
   }
-  if (!session.run("COMMIT", "commit")) return false;
-  if (applied == 0) out << "nothing to migrate: at version " << current << '\n';
-  return true;
+  if (next) {
+    const std::string version = std::to_string(next->version);
+    session.run(next->sql, label(*next)) &&
+        session.run("INSERT INTO schema_migrations (version, name) VALUES ($1::int, $2)", {version.c_str(), next->name},
+                    label(*next) + ", schema_migrations");
+  }
+  if (!session.run("COMMIT", next ? label(*next) + ", commit" : "commit")) return Step::failed;
+  return next ? Step::applied : Step::nothing_left;
+}
+
+}  // namespace
+
+std::string gap_in(std::span<const int> applied) {
+  int expected = 1;
+  for (const int version : applied) {
+    if (version != expected) {
+      return "migration " + std::to_string(expected) + " is missing before " + std::to_string(version) +
+             ": restore its row if it was applied";
+    }
+    ++expected;
+  }
+  return {};
+}
+
+bool migrate(const db::ConnectOptions& options, std::ostream& out, std::ostream& err) {
+  Session session(options);
+  int current = 0;
+  const Migration* next = nullptr;
+  bool any = false;
+  for (int attempt = 1; session.ok();) {
+    const Step step = apply_next(session, current, next);
+    if (step == Step::nothing_left) {
+      if (!any) out << "nothing to migrate: at version " << current << '\n';
+      return true;
+    }
+    if (step == Step::applied) {
+      out << "applied " << next->version << ' ' << next->name << std::endl;
+      any = true;
+      attempt = 1;
+    } else if (session.locked() && attempt < kLockAttempts) {
+      if (attempt++ == 1) out << "waiting for a lock that others hold: " << session.error() << std::endl;
+      if (session.start_over()) std::this_thread::sleep_for(kLockPause);
+    } else {
+      break;
+    }
+  }
+  err << session.error() << '\n';
+  if (next) err << "nothing of it remains, the tables are at version " << current << '\n';
+  return false;
 }
 
 bool seed_demo(const db::ConnectOptions& options, int scholarships, std::ostream& out, std::ostream& err) {
-  Session session(options, err);
+  Session session(options);
+  auto fail = [&] {
+    err << session.error() << '\n';
+    return false;
+  };
   const std::string count = std::to_string(scholarships);
   session.run("BEGIN", "begin") && session.run(kTakeTurns, "lock") &&
       session.run(kDemoScholarships, {count.c_str()}, "demo scholarships");
-  if (!session.ok()) return false;
+  if (!session.ok()) return fail();
   out << session.affected() << " scholarships added\n";
   const std::string hash = auth::hash_password(kDemoPassword);
   session.run(kDemoUser, {kDemoUserName, hash.c_str()}, "demo user");
-  if (!session.ok()) return false;
+  if (!session.ok()) return fail();
   out << session.affected() << " user added: " << kDemoUserName << " / " << kDemoPassword << '\n';
-  return session.run("COMMIT", "commit") && session.run("ANALYZE", "analyze");
+  return (session.run("COMMIT", "commit") && session.run("ANALYZE", "analyze")) || fail();
 }
 
 }  // namespace api::schema

@@ -1,0 +1,150 @@
+// scholarship-api migrate, beside a database in use and one that is not as it should be.
+
+#include <doctest/doctest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "api/schema/schema.hpp"
+#include "tests/integration/api/database.hpp"
+#include "tests/integration/api/program.hpp"
+
+namespace api::test {
+namespace {
+
+/// An empty schema, named by the options of its URL.
+class OwnSchema {
+ public:
+  OwnSchema() {
+    session_.run("SET client_min_messages = warning");
+    session_.run("DROP SCHEMA IF EXISTS grown CASCADE");
+    session_.run("CREATE SCHEMA grown");
+    session_.run("SET search_path = grown");
+  }
+  ~OwnSchema() { session_.run("DROP SCHEMA grown CASCADE"); }
+
+  Session& session() { return session_; }
+  static std::string url() { return Database::shared().url() + " options='-c search_path=grown'"; }
+  static Start migration() { return {"database: {url: \"" + url() + "\"}\n", {"migrate"}, {}, {}}; }
+  static int migrate() { return Program(migration()).wait(); }
+
+  /// As version 3 has left it.
+  void go_back() {
+    session_.run("DELETE FROM schema_migrations WHERE version > 3");
+    session_.run(
+        "ALTER TABLE scholarships DROP CONSTRAINT scholarships_deadline_years, DROP CONSTRAINT"
+        " scholarships_majors_flat, DROP CONSTRAINT scholarships_residencies_flat, DROP CONSTRAINT"
+        " scholarships_education_levels_flat");
+    session_.run("ALTER TABLE users DROP COLUMN disabled");
+  }
+  std::string versions() {
+    return session_.value("SELECT string_agg(version::text, ',' ORDER BY version) FROM schema_migrations");
+  }
+
+ private:
+  Session session_;
+};
+
+TEST_CASE("migrate keeps the options of the URL") {
+  OwnSchema schema;
+  CHECK(OwnSchema::migrate() == 0);
+  CHECK(schema.session().value("SELECT count(*) FROM pg_tables WHERE schemaname = 'grown'") == "3");
+  CHECK(schema.session().value("SELECT count(*) FROM grown.schema_migrations") ==
+        std::to_string(schema::migrations().size()));
+}
+
+TEST_CASE("migrate refuses a gap in the versions") {
+  OwnSchema schema;
+  CHECK(OwnSchema::migrate() == 0);
+  schema.session().run("DELETE FROM schema_migrations WHERE version IN (2, 5)");
+  Program program(OwnSchema::migration());
+  CHECK(program.wait() == 1);
+  CAPTURE(program.log());
+  CHECK(program.log().find("schema_migrations: migration 2 is missing before 3") != std::string::npos);
+  CHECK(schema.versions() == "1,3,4,6");
+}
+
+TEST_CASE("migrate says which step failed, keeps those before it, and leaves nothing of it") {
+  OwnSchema schema;
+  schema.session().run("CREATE TABLE users (id int)");
+  Program program(OwnSchema::migration());
+  CHECK(program.wait() == 1);
+  CAPTURE(program.log());
+  CHECK(program.log().find("applied 1 scholarships") != std::string::npos);
+  CHECK(program.log().find("migration 2 users: ERROR:  relation \"users\" already exists") != std::string::npos);
+  CHECK(program.log().find("nothing of it remains, the tables are at version 1") != std::string::npos);
+  CHECK(schema.versions() == "1");
+  schema.session().run("DROP TABLE users");
+  CHECK(OwnSchema::migrate() == 0);
+}
+
+TEST_CASE("Rows that came before the checks: migrate names them, changes none, and goes on once they are mended") {
+  OwnSchema schema;
+  CHECK(OwnSchema::migrate() == 0);
+  schema.go_back();
+  const std::string insert =
+      "INSERT INTO scholarships (id, name, provider, description, amount, deadline, majors, residencies,"
+      " education_levels) VALUES ";
+  schema.session().run(insert +
+                       "(1, 'N', 'P', 'D', 1, '2100-01-01', '{Law}', '{}', '{}'),"
+                       "(2, 'N', 'P', 'D', 1, 'infinity', '{}', '{}', '{}'),"
+                       "(3, 'N', 'P', 'D', 1, '2100-01-01', '{Law,NULL}', '{}', '{}'),"
+                       "(4, 'N', 'P', 'D', 1, '2100-01-01', '{}', '{{a},{b}}', '{}'),"
+                       "(5, 'N', 'P', 'D', 1, '2100-01-01', '{}', '{}', '{NULL}')");
+  const std::string all = "SELECT string_agg(s::text, ';' ORDER BY id) FROM scholarships s";
+  const std::string before = schema.session().value(all);
+  Program program(OwnSchema::migration());
+  CHECK(program.wait() == 1);
+  CAPTURE(program.log());
+  CHECK(program.log().find("migration 5 value_checks_hold: ERROR:  correct these scholarships") != std::string::npos);
+  CHECK(program.log().find("id 2, 3, 4, 5") != std::string::npos);
+  CHECK(schema.session().value(all) == before);
+  // No more of them, meanwhile.
+  CHECK_FALSE(schema.session().try_run(insert + "(6, 'N', 'P', 'D', 1, 'infinity', '{}', '{}', '{}')"));
+  schema.session().run(
+      "UPDATE scholarships SET deadline = '2100-01-01', majors = '{}', residencies = '{}', education_levels = '{}'");
+  CHECK(OwnSchema::migrate() == 0);
+}
+
+TEST_CASE("migrate waits for a table in use in short turns, and no search waits behind it") {
+  OwnSchema schema;
+  CHECK(OwnSchema::migrate() == 0);
+  schema.go_back();
+  Session reader(OwnSchema::url());
+  reader.run("BEGIN");
+  reader.run("SELECT count(*) FROM scholarships");
+  Program program(OwnSchema::migration());
+  CHECK(program.await_log("waiting for a lock that others hold: migration 4 value_checks: ERROR:  canceling"));
+  // Whoever comes now would wait for good behind a migrate that waits for `reader`.
+  Session other(OwnSchema::url());
+  other.run("SET lock_timeout = '60s'");
+  for (int i = 0; i < 200; ++i) CHECK(other.try_run("SELECT count(*) FROM scholarships"));
+  CHECK(schema.versions() == "1,2,3");
+  reader.run("COMMIT");
+  CHECK(program.wait() == 0);
+}
+
+TEST_CASE("migrate gives up on a server that takes the connection and says nothing") {
+  const int silent = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  REQUIRE(::bind(silent, reinterpret_cast<sockaddr*>(&address), size) == 0);
+  REQUIRE(::listen(silent, 10) == 0);
+  ::getsockname(silent, reinterpret_cast<sockaddr*>(&address), &size);
+  Program program(Start{"database: {url: \"postgresql://me:hunter2@127.0.0.1:" +
+                            std::to_string(ntohs(address.sin_port)) + "/db\", connect_timeout: 1s}\n",
+                        {"migrate"},
+                        {},
+                        {}});
+  CHECK(program.wait() == 1);
+  CAPTURE(program.log());
+  CHECK(program.log().find("cannot connect to the database (host=127.0.0.1") != std::string::npos);
+  CHECK(program.log().find("timeout expired") != std::string::npos);
+  CHECK(program.log().find("hunter2") == std::string::npos);
+  ::close(silent);
+}
+
+}  // namespace
+}  // namespace api::test
