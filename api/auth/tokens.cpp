@@ -1,12 +1,12 @@
 #include "api/auth/tokens.hpp"
 
-#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <memory>
 #include <new>
 
+#include <boost/json.hpp>
 #include <jwt.h>
 
 namespace api::auth {
@@ -37,12 +37,21 @@ bool equal(std::string_view a, std::string_view b) {
   return difference == 0;
 }
 
+/// Null: not to be read. libjwt's own functions take a claim that is no whole number for an absent one.
+boost::json::value read_claims(jwt_t* token) {
+  const std::unique_ptr<char, Free> text(jwt_get_grants_json(token, nullptr));
+  if (!text) throw std::bad_alloc();
+  boost::system::error_code error;
+  return boost::json::parse(text.get(), error);
+}
+
 /// False: there is one, but it is no whole number. Unchanged if there is none.
-bool read_number(jwt_t* token, const char* name, std::int64_t& value) {
-  errno = 0;
-  const long number = jwt_get_grant_int(token, name);
-  if (errno == 0) value = number;
-  return errno == 0 || errno == ENOENT;
+bool read_number(const boost::json::object& claims, std::string_view name, std::int64_t& value) {
+  const boost::json::value* claim = claims.if_contains(name);
+  if (!claim) return true;
+  if (!claim->is_int64()) return false;
+  value = claim->get_int64();
+  return true;
 }
 
 }  // namespace
@@ -77,8 +86,10 @@ bool Tokens::verify(const std::string& token, UnixTime now, Claims& claims) cons
   const char* subject = jwt_get_grant(raw, "sub");
   UnixTime expires = 0, not_before = 0;
   std::int64_t user_id = 0;
-  if (!subject || !read_number(raw, "exp", expires) || !read_number(raw, "nbf", not_before) ||
-      !read_number(raw, "uid", user_id)) {
+  const boost::json::value read = read_claims(raw);
+  const boost::json::object* stated = read.if_object();
+  if (!subject || !stated || !read_number(*stated, "exp", expires) || !read_number(*stated, "nbf", not_before) ||
+      !read_number(*stated, "uid", user_id)) {
     return false;
   }
   if (expires <= now || not_before > now) return false;

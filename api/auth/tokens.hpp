@@ -25,8 +25,8 @@ class Tokens {
 
   std::int64_t lifetime() const { return lifetime_; }
   std::string issue(const std::string& subject, std::int64_t user_id, UnixTime now) const;
-  /// False: malformed, signed otherwise, expired or not good yet, or with extensions that must be understood (`crit`):
-  /// none are.
+  /// False: malformed, signed otherwise, expired or not good yet, with an `exp`, `nbf` or `uid` that is no whole
+  /// number, or with extensions that must be understood (`crit`): none are.
   bool verify(const std::string& token, UnixTime now, Claims& claims) const;
 
  private:

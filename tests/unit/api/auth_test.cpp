@@ -93,10 +93,16 @@ TEST_CASE("A token is not good before its time, nor with extensions that must be
   CHECK(good(R"({"nbf":1700000000})"));
   CHECK_FALSE(good(R"({"nbf":1700000001})"));
   CHECK(good(R"({"nbf":1700000001})", kNow + 1));
-  for (const char* odd : {R"({"exp":1800000000.5})", R"({"exp":"1800000000"})"}) {
-    CAPTURE(odd);
-    CHECK_FALSE(good(odd));
+  for (const char* name : {"exp", "nbf", "uid"}) {
+    for (const char* odd : {"1.5", "1800000000.0", "1e9", "\"1\"", "\"\"", "null", "true", "false", "{}", "{\"a\":1}",
+                            "[]", "[1]", "1e300"}) {
+      const std::string claim = std::string("{\"") + name + "\":" + odd + "}";
+      CAPTURE(claim);
+      CHECK_FALSE(good(claim.c_str()));
+    }
   }
+  CHECK(good(R"({"nbf":-1})"));
+  CHECK_FALSE(good(R"({"nbf":9223372036854775807})"));
   for (const char* crit : {R"(["b64"])", R"(["exp"])", "[]", "null", "\"b64\""}) {
     CAPTURE(crit);
     CHECK_FALSE(tokens.verify(with("crit", crit, ""), kNow, claims));
