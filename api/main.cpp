@@ -5,14 +5,14 @@
 #include <sodium.h>
 #include <spdlog/spdlog.h>
 
-#include "api/config.hpp"
+#include "api/config/config.hpp"
 #include "api/db/connect_options.hpp"
-#include "api/descriptors.hpp"
-#include "api/listener.hpp"
-#include "api/log.hpp"
 #include "api/schema/schema.hpp"
-#include "api/server.hpp"
-#include "api/signals.hpp"
+#include "api/server/descriptors.hpp"
+#include "api/server/listener.hpp"
+#include "api/server/log.hpp"
+#include "api/server/server.hpp"
+#include "api/server/signals.hpp"
 #include "config/command_line.hpp"
 
 namespace {

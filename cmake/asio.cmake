@@ -9,3 +9,8 @@ target_compile_definitions(asio PUBLIC
   # Coroutine frames kept per thread for the next call: the request path nests up to six.
   BOOST_ASIO_RECYCLING_ALLOCATOR_CACHE_SIZE=8)
 target_compile_options(asio PRIVATE -fcoroutines)
+
+add_library(asio_header STATIC ${CMAKE_CURRENT_BINARY_DIR}/asio/pch.cpp)
+target_link_libraries(asio_header PUBLIC project_options asio)
+target_precompile_headers(asio_header PRIVATE
+  <boost/asio.hpp> <boost/beast/core.hpp> <boost/beast/http.hpp> <string> <vector> <memory>)

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "config/json.hpp"
+#include "proxy/text/json.hpp"
 
 namespace config {
 
@@ -21,9 +21,9 @@ std::string to_json(const std::vector<Error>& errors) {
   const char* separator = "";
   for (const Error& error : errors) {
     json += separator;
-    json += "\n  {\"file\": " + json_quoted(error.file) + ", \"line\": " + std::to_string(error.place.line) +
-            ", \"column\": " + std::to_string(error.place.column) + ", \"path\": " + json_quoted(error.path) +
-            ", \"message\": " + json_quoted(error.message) + "}";
+    json += "\n  {\"file\": " + text::json_quoted(error.file) + ", \"line\": " + std::to_string(error.place.line) +
+            ", \"column\": " + std::to_string(error.place.column) + ", \"path\": " + text::json_quoted(error.path) +
+            ", \"message\": " + text::json_quoted(error.message) + "}";
     separator = ",";
   }
   return json + "]}\n";

@@ -72,4 +72,11 @@ IpBytes network_of(const IpBytes& address, int ipv6_prefix) {
   return v4;
 }
 
+bool trusts(std::span<const Cidr> trusted, std::string_view peer) {
+  if (peer.empty() || peer == "unix") return true;
+  IpBytes address;
+  std::string_view host;
+  return !trusted.empty() && parse_host(peer, address, host) && contains(trusted, address);
+}
+
 }  // namespace config

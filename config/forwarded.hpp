@@ -11,6 +11,10 @@ namespace config {
 /// Whether an address is in one of the blocks.
 bool contains(std::span<const Cidr> blocks, const IpBytes& address);
 
+/// Whether a peer is one of the `trusted` proxies. That of a unix socket (empty, or `unix`) is: the file's mode guards
+/// it.
+bool trusts(std::span<const Cidr> trusted, std::string_view peer);
+
 /// The address of an entry of X-Forwarded-For, as the proxies of this world write it: `192.0.2.1`, `192.0.2.1:4711`,
 /// `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:4711`, `fe80::1%eth0`. `host` is the part without port, brackets and
 /// zone. False, and both unchanged: none of these.

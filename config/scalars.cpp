@@ -5,7 +5,7 @@
 
 #include "config/document.hpp"
 #include "config/fields.hpp"
-#include "config/json.hpp"
+#include "proxy/text/json.hpp"
 
 namespace config {
 namespace {
@@ -157,7 +157,7 @@ Scalar text_of_form(Text& value, const TextForm& form) {
 
 std::string string_schema(std::string_view pattern) {
   if (pattern.empty()) return R"({"type": "string"})";
-  return R"({"type": "string", "pattern": )" + json_quoted(pattern) + "}";
+  return R"({"type": "string", "pattern": )" + text::json_quoted(pattern) + "}";
 }
 
 Scalar flag(bool& value) {
@@ -235,7 +235,7 @@ Scalar one_of(std::vector<std::string> names, std::function<void(std::size_t)> s
   std::string schema = R"({"enum": [)";
   for (std::size_t i = 0; i < names.size(); ++i) {
     scalar.words += (i > 0 ? ", " : "") + names[i];
-    schema += (i > 0 ? ", " : "") + json_quoted(names[i]);
+    schema += (i > 0 ? ", " : "") + text::json_quoted(names[i]);
   }
   scalar.schema = {schema + "]}"};
   const auto shared = std::make_shared<const std::vector<std::string>>(std::move(names));

@@ -1,5 +1,5 @@
-#include "config/json.hpp"
 #include "config/write.hpp"
+#include "proxy/text/json.hpp"
 
 namespace config {
 namespace {
@@ -18,7 +18,7 @@ std::string any_of(const Scalar& scalar) {
 std::string default_of(const Scalar& scalar) {
   const auto value = scalar.print();
   if (!value) return {};
-  return scalar.literal ? *value : json_quoted(*value);
+  return scalar.literal ? *value : text::json_quoted(*value);
 }
 
 std::string default_of(const List& list) {
@@ -33,7 +33,7 @@ class SchemaWriter final : public Fields {
   explicit SchemaWriter(std::string_view title) {
     open("{");
     line(R"("$schema": "https://json-schema.org/draft/2020-12/schema")");
-    line(R"("title": )" + json_quoted(title));
+    line(R"("title": )" + text::json_quoted(title));
     line(R"("$defs": {"substitution": )" + std::string(kSubstitution) + "}");
   }
 
@@ -107,9 +107,9 @@ class SchemaWriter final : public Fields {
   }
 
   void property(const Key& key, const std::string& default_value, const std::function<void()>& type) {
-    if (key.required) required_ += (required_.empty() ? "" : ", ") + json_quoted(key.name);
-    open(json_quoted(key.name) + ": {");
-    line(R"("description": )" + json_quoted(key.doc));
+    if (key.required) required_ += (required_.empty() ? "" : ", ") + text::json_quoted(key.name);
+    open(text::json_quoted(key.name) + ": {");
+    line(R"("description": )" + text::json_quoted(key.doc));
     if (!default_value.empty()) line(R"("default": )" + default_value);
     type();
     close("}");

@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <array>
 
-#include "config/json.hpp"
 #include "config/substitute.hpp"
 #include "config/write.hpp"
+#include "proxy/text/json.hpp"
 
 namespace config {
 namespace {
@@ -26,7 +26,7 @@ bool is_plain(std::string_view text) {
 
 std::string yaml_text(const std::string& value) {
   const std::string escaped = escape_substitution(value);
-  return is_plain(escaped) ? escaped : json_quoted(escaped);
+  return is_plain(escaped) ? escaped : text::json_quoted(escaped);
 }
 
 /// Whether the text is one reference and nothing else: no part of a secret stands beside it, or as its default.
@@ -80,8 +80,8 @@ class YamlWriter final : public Fields {
     if (!value) return {};
     const auto reference = references_.find(path);
     const bool referred = reference != references_.end();
-    if (referred && (!key.secret || only_refers(reference->second))) return json_quoted(reference->second);
-    if (key.secret) return json_quoted(kHidden);
+    if (referred && (!key.secret || only_refers(reference->second))) return text::json_quoted(reference->second);
+    if (key.secret) return text::json_quoted(kHidden);
     return scalar.literal ? *value : yaml_text(*value);
   }
 

@@ -6,7 +6,7 @@
 #include <boost/asio/basic_waitable_timer.hpp>
 
 #include "config/substitute.hpp"
-#include "proxy/clock.hpp"
+#include "proxy/net/clock.hpp"
 #include "proxy/net/io.hpp"
 
 namespace spillway {

@@ -5,7 +5,7 @@
 #include <functional>
 #include <thread>
 
-#include "proxy/clock.hpp"
+#include "proxy/net/clock.hpp"
 
 namespace spillway {
 

@@ -1,51 +1,54 @@
 #!/usr/bin/env bash
-# Fails when a file includes what its layer must not know. A folder without a rule fails too.
+# Fails when a file includes what its layer must not know, when a folder has no rule, and when folders include each other
+# in a circle.
 set -euo pipefail
 
+# This table is the plan of the house.
 # Layer (the longest match counts): the project's headers it may include : what else besides the C++ standard library.
-# The two programs share config/ and two headers of proxy/net/, and nothing more; pure layers know neither Asio nor sockets.
+# Both programs share config/, proxy/net/ and proxy/text/; pure layers know neither Asio nor sockets.
 # `arpa/inet.h` alone is for reading addresses from text, `unistd.h` alone for process ids and descriptors.
 readonly kRules='
-config/                    : config/ : yaml-cpp/ CLI/ posix
+proxy/text/                : proxy/text/ :
+config/                    : config/ proxy/text/ : yaml-cpp/ CLI/ posix
 
-proxy/clock.hpp            : :
-proxy/config/              : config/ proxy/config/ :
-proxy/http/                : proxy/http/ : llhttp.h arpa/inet.h
-proxy/classify/            : proxy/classify/ proxy/config/config.hpp proxy/http/ : arpa/inet.h
-proxy/admission/           : proxy/admission/ proxy/clock.hpp :
-proxy/net/                 : proxy/net/ proxy/clock.hpp config/ : boost/ systemd/ posix
-proxy/net/listener         : proxy/net/ proxy/clock.hpp config/ : boost/ systemd/ posix linux/filter.h
+proxy/net/                 : proxy/net/ config/ : boost/ systemd/ posix grp.h linux/filter.h
+proxy/net/clock            : :
 proxy/net/memory_budget    : :
-proxy/net/timer_wheel      : proxy/net/ proxy/clock.hpp : boost/intrusive/
-proxy/telemetry/           : proxy/telemetry/ proxy/net/line_writer.hpp proxy/admission/reason.hpp proxy/upstream/load_report.hpp proxy/config/ proxy/clock.hpp : prometheus/ spdlog/ fmt/ posix
-proxy/upstream/            : proxy/upstream/ proxy/net/ proxy/http/ proxy/config/ proxy/telemetry/ proxy/clock.hpp config/ : boost/
-proxy/upstream/load_report : proxy/upstream/ :
-proxy/upstream/retry_budget : proxy/upstream/retry_budget proxy/clock.hpp :
-proxy/relay/               : proxy/ config/ : boost/ fmt/ sys/socket.h
-proxy/relay/pace           : proxy/clock.hpp :
-proxy/relay/slow_clients   : proxy/relay/pace.hpp proxy/clock.hpp : boost/intrusive/
-proxy/admin/               : proxy/ config/ : boost/ prometheus/ fmt/
+proxy/net/timer_wheel      : proxy/net/ : boost/intrusive/
+proxy/config/              : config/ proxy/config/ :
+proxy/http/                : proxy/http/ : arpa/inet.h
+proxy/http1/               : proxy/http/ proxy/http1/ : llhttp.h
+proxy/classify/            : proxy/classify/ proxy/config/ proxy/http/ config/ : arpa/inet.h
+proxy/admission/           : proxy/admission/ proxy/net/clock.hpp :
+proxy/telemetry/           : proxy/telemetry/ proxy/admission/ proxy/config/ proxy/text/ proxy/net/clock.hpp proxy/net/line_writer.hpp : prometheus/ spdlog/ fmt/ posix
+proxy/upstream/            : proxy/upstream/ proxy/admission/ proxy/net/ proxy/config/ proxy/telemetry/ config/ : boost/
+proxy/relay/               : proxy/relay/ proxy/upstream/ proxy/telemetry/ proxy/admission/ proxy/classify/ proxy/http/ proxy/http1/ proxy/net/ proxy/text/ proxy/config/ config/ : boost/ fmt/ sys/socket.h
+proxy/relay/pace           : proxy/net/clock.hpp :
+proxy/relay/slow_clients   : proxy/relay/pace.hpp proxy/net/clock.hpp : boost/intrusive/
+proxy/admin/               : proxy/admin/ proxy/upstream/ proxy/telemetry/ proxy/admission/ proxy/net/ proxy/text/ config/ : boost/ prometheus/ fmt/
 proxy/                     : proxy/ config/ : boost/ CLI/ fmt/ systemd/ posix
 
-api/db/                    : api/ proxy/net/spawn.hpp : boost/ spdlog/ libpq-fe.h openssl/ posix
-api/db/binary_format       : api/db/binary_format api/date.hpp api/utf8.hpp :
+api/db/                    : api/db/ proxy/net/ proxy/text/ : boost/ spdlog/ libpq-fe.h openssl/ posix
+api/db/binary_format       : api/db/binary_format api/db/date.hpp proxy/text/utf8.hpp :
 api/db/sqlstate            : api/db/sqlstate :
 api/db/connection_url      : api/db/connection_url : libpq-fe.h
-api/db/pool_policy         : api/db/pool_policy api/intrusive_list.hpp api/clock.hpp :
-api/auth/                  : api/ : boost/ sodium.h jwt.h posix
-api/schema/                : api/ : libpq-fe.h
+api/db/pool_policy         : api/db/pool_policy proxy/text/intrusive_list.hpp proxy/net/clock.hpp :
+api/config/                : api/config/ config/ :
+api/auth/                  : api/auth/ api/db/interrupt.hpp config/ proxy/net/ proxy/text/ : boost/ sodium.h jwt.h posix
+api/schema/                : api/schema/ api/auth/ api/db/ proxy/net/ : libpq-fe.h
+api/endpoints/             : api/endpoints/ api/auth/ api/config/ api/db/ proxy/net/ proxy/text/ : boost/ spdlog/
+api/server/                : api/ config/ proxy/net/ proxy/text/ : boost/ spdlog/ systemd/ posix
 api/main.cpp               : api/ config/ : boost/ spdlog/ CLI/ sodium.h
-api/                       : api/ config/ proxy/net/spawn.hpp proxy/net/line_writer.hpp : boost/ spdlog/ systemd/ posix
 
-tests/unit/                : tests/unit/ proxy/ api/ config/ : doctest/ arpa/inet.h jwt.h malloc.h unistd.h
-tests/unit/proxy/          : tests/unit/ proxy/ config/ : doctest/ boost/ spdlog/ posix
-tests/integration/         : tests/ proxy/ api/ config/ : doctest/ boost/ libpq-fe.h openssl/ posix
+tests/unit/                : tests/ proxy/ api/ config/ : doctest/ arpa/inet.h jwt.h malloc.h unistd.h
+tests/unit/proxy/          : tests/ proxy/ config/ : doctest/ boost/ spdlog/ posix
+tests/integration/         : tests/ proxy/ api/ config/ : doctest/ boost/ openssl/ libpq-fe.h dlfcn.h posix
 tests/fuzz/                : tests/fuzz/ proxy/ api/ config/ : boost/ posix
 tests/bench/               : tests/bench/ : posix
 '
 
 # Headers of the system's C library that are not C++.
-readonly kPosix='arpa/ dlfcn.h fcntl.h grp.h net/ netdb.h netinet/ poll.h pthread.h signal.h sys/ unistd.h'
+readonly kPosix='arpa/ fcntl.h net/ netdb.h netinet/ poll.h pthread.h signal.h sys/ unistd.h'
 
 cd "$(dirname "$0")/.."
 
@@ -76,8 +79,25 @@ awk -v rules="$kRules" -v posix="$kPosix" '
     else if (header ~ /^[a-z_0-9]+$/) ok = 1
     else ok = any_begins(header, outside[layer]) || (" " outside[layer] " " ~ / posix / && any_begins(header, posix))
     if (!ok) { print place ": " layer " must not include " header; bad++ }
+    # Which folder includes which. The hall of a program, where it is wired, is above its rooms.
+    from = field[1]; to = header
+    if (quoted && sub(/\/[^\/]*$/, "", from) && sub(/\/[^\/]*$/, "", to) && from != to && to ~ /\// && from ~ /\// && from !~ /^tests/) {
+      arrow[from, to] = 1; folders[from] = 1; folders[to] = 1
+    }
   }
   END {
+    # Take away, again and again, every folder that includes no other one, or that no other one includes. What is left
+    # runs in circles.
+    do {
+      gone = ""
+      for (a in folders) {
+        above = below = 0
+        for (b in folders) { if ((a, b) in arrow) below = 1; if ((b, a) in arrow) above = 1 }
+        if (!above || !below) gone = a
+      }
+      if (gone != "") delete folders[gone]
+    } while (gone != "")
+    for (a in folders) for (b in folders) if ((a, b) in arrow) { print a " includes " b ", in a circle"; bad++ }
     if (bad) { print "check_layers: " bad " includes break the layers"; exit 1 }
     print "check_layers: " NR " includes keep to their layers"
   }' <<<"$found"

@@ -5,7 +5,7 @@
 #include <unordered_map>
 
 #include "api/auth/recent.hpp"
-#include "api/clock.hpp"
+#include "proxy/net/clock.hpp"
 
 namespace api::auth {
 

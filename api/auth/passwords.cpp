@@ -40,7 +40,7 @@ std::string hash_password(std::string_view password) {
 }
 
 struct PasswordVerifier::Check {
-  Check(Executor executor, Login the_login, std::string the_hash, std::string the_password)
+  Check(net::Executor executor, Login the_login, std::string the_hash, std::string the_password)
       : login(std::move(the_login)),
         hash(std::move(the_hash)),
         password(std::move(the_password)),
@@ -51,7 +51,7 @@ struct PasswordVerifier::Check {
   std::string hash;  ///< empty: no such user
   std::string password;
   Line line{};
-  Timer wake;
+  net::Timer wake;
   std::atomic<bool> abandoned{false};
   Outcome outcome;
 };
@@ -79,7 +79,7 @@ Outcome PasswordVerifier::foresee(const Login& login) {
   return {lines_.full(line_of(login, now)) ? Verdict::busy : Verdict::match, {}};
 }
 
-Awaitable<Outcome> PasswordVerifier::verify(Executor executor, Login login, std::string hash, std::string password,
+net::Task<Outcome> PasswordVerifier::verify(net::Executor executor, Login login, std::string hash, std::string password,
                                             Interrupt& interrupt) {
   auto check = std::make_shared<Check>(executor, std::move(login), std::move(hash), std::move(password));
   bool joined = false;
@@ -88,15 +88,15 @@ Awaitable<Outcome> PasswordVerifier::verify(Executor executor, Login login, std:
     check->line = line_of(check->login, Clock::now());
     joined = lines_.join(check->line, [this, check, executor] {
       check->outcome = make(*check);
-      asio::post(executor, [check] { check->wake.cancel(); });
+      net::asio::post(executor, [check] { check->wake.cancel(); });
     });
   }
   Outcome outcome;
   if (!joined) co_return outcome;
   Interrupt::Scope scope(
       interrupt, [](void* target) { static_cast<Check*>(target)->abandoned = true; }, check.get());
-  asio::post(threads_, [this] { make_next(); });
-  co_await check->wake.async_wait(kAsTuple);
+  net::asio::post(threads_, [this] { make_next(); });
+  co_await check->wake.async_wait(net::kAwait);
   outcome = check->outcome;
   if (interrupt.raised()) outcome.verdict = Verdict::interrupted;
   co_return outcome;

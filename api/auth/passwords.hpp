@@ -5,10 +5,12 @@
 #include <string>
 #include <string_view>
 
+#include <boost/asio.hpp>
+
 #include "api/auth/check_lines.hpp"
 #include "api/auth/login_limit.hpp"
-#include "api/executor.hpp"
-#include "api/interrupt.hpp"
+#include "api/db/interrupt.hpp"
+#include "proxy/net/io.hpp"
 
 namespace api::auth {
 
@@ -42,7 +44,7 @@ class PasswordVerifier {
   Outcome foresee(const Login& login);
 
   /// An empty hash (no such user) takes as long as any other and is a mismatch.
-  Awaitable<Outcome> verify(Executor executor, Login login, std::string hash, std::string password,
+  net::Task<Outcome> verify(net::Executor executor, Login login, std::string hash, std::string password,
                             Interrupt& interrupt);
 
  private:
@@ -55,7 +57,7 @@ class PasswordVerifier {
   std::mutex mutex_;
   CheckLines lines_;  // guarded by mutex_
   LoginLimit limit_;  // guarded by mutex_
-  asio::thread_pool threads_;
+  net::asio::thread_pool threads_;
 };
 
 }  // namespace api::auth

@@ -5,7 +5,7 @@
 #include <unordered_set>
 #include <utility>
 
-#include "api/clock.hpp"
+#include "proxy/net/clock.hpp"
 
 namespace api::auth {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "api/auth/tokens.hpp"
-#include "api/clock.hpp"
+#include "proxy/net/clock.hpp"
 
 namespace api::auth {
 

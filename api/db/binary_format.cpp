@@ -2,7 +2,7 @@
 
 #include <cstddef>
 
-#include "api/utf8.hpp"
+#include "proxy/text/utf8.hpp"
 
 namespace api::db {
 
@@ -57,7 +57,7 @@ std::string_view walk_texts(std::string_view bytes, Each each) {
     if (!reader.take(length)) return kBrokenArray;
     if (length == kNullLength) return "has a NULL element";
     if (!reader.take(length, element)) return kBrokenArray;
-    if (!valid_utf8(element)) return kNotUtf8;
+    if (!text::valid_utf8(element)) return kNotUtf8;
     each(element);
   }
   return reader.left() == 0 ? std::string_view() : kBrokenArray;
@@ -113,7 +113,7 @@ std::string_view fault_of(Kind kind, std::string_view bytes) {
     case Kind::int8:
       return unless(decode_int8(bytes).has_value(), "does not have 8 bytes");
     case Kind::text:
-      return unless(valid_utf8(bytes), kNotUtf8);
+      return unless(text::valid_utf8(bytes), kNotUtf8);
     case Kind::date:
       return unless(decode_date(bytes).has_value(), "is no date from 0001-01-01 to 9999-12-31");
     case Kind::texts:
@@ -142,7 +142,7 @@ std::optional<std::int64_t> decode_int8(std::string_view bytes) {
 }
 
 std::optional<std::string_view> decode_text(std::string_view bytes) {
-  if (!valid_utf8(bytes)) return std::nullopt;
+  if (!text::valid_utf8(bytes)) return std::nullopt;
   return bytes;
 }
 

@@ -4,8 +4,8 @@
 #include <string_view>
 #include <vector>
 
-#include "api/clock.hpp"
 #include "api/db/endpoints.hpp"
+#include "proxy/net/clock.hpp"
 
 namespace api::db {
 

@@ -53,7 +53,7 @@ struct Connection::Borrowed {
 /// Fires while an operation takes long. One timer serves all that follow each other: none is set or cancelled for an
 /// operation that is short. Stays behind on its thread, with nobody to look at, when the connection moves on.
 struct Connection::Watch : std::enable_shared_from_this<Watch> {
-  explicit Watch(Executor executor) : timer(executor) {}
+  explicit Watch(net::Executor executor) : timer(executor) {}
 
   void arm(Duration after) {
     if (armed) return;
@@ -65,7 +65,7 @@ struct Connection::Watch : std::enable_shared_from_this<Watch> {
     });
   }
 
-  Timer timer;
+  net::Timer timer;
   bool armed = false;
   Connection* busy = nullptr;
 };
@@ -86,7 +86,7 @@ class Connection::Busy {
   const std::shared_ptr<Watch> watch_;
 };
 
-Connection::Connection(Executor executor, Siblings& siblings)
+Connection::Connection(net::Executor executor, Siblings& siblings)
     : executor_(executor), siblings_(siblings), watch_(std::make_shared<Watch>(executor)) {}
 
 Connection::~Connection() {
@@ -94,7 +94,7 @@ Connection::~Connection() {
   if (descriptor_) descriptor_->release();
 }
 
-Awaitable<bool> Connection::connect(const ConnectOptions& options, const Attempt& attempt) {
+net::Task<bool> Connection::connect(const ConnectOptions& options, const Attempt& attempt) {
   assert(!descriptor_);
   options_ = &options;
   wanted_ = attempt.wanted;
@@ -153,7 +153,7 @@ ConnectError Connection::connect_error() const {
   return error;
 }
 
-Awaitable<QueryResult> Connection::query(const Statement& statement, const Parameters& parameters, bool verify,
+net::Task<QueryResult> Connection::query(const Statement& statement, const Parameters& parameters, bool verify,
                                          Interrupt& interrupt) {
   QueryResult result;
   Interrupt::Scope scope(
@@ -169,7 +169,7 @@ Awaitable<QueryResult> Connection::query(const Statement& statement, const Param
   co_return result;
 }
 
-Awaitable<bool> Connection::ping() {
+net::Task<bool> Connection::ping() {
   QueryResult result;
   pipeline_ = false;
   if (send_ping()) {
@@ -181,7 +181,7 @@ Awaitable<bool> Connection::ping() {
 }
 
 /// From what is queued to the end of its answer.
-Awaitable<> Connection::exchange(QueryResult& result) {
+net::Task<> Connection::exchange(QueryResult& result) {
   Busy busy(*this);
   bool alive = co_await flush();
   while (alive) {
@@ -258,19 +258,19 @@ bool Connection::send_query(const Statement& statement, const Parameters& parame
                            arrays.values.data(), arrays.lengths.data(), arrays.formats.data(), kBinary);
 }
 
-Awaitable<bool> Connection::flush() {
+net::Task<bool> Connection::flush() {
   int left = PQflush(connection_.get());
   while (left > 0 && !silent_) {
-    auto [error] = co_await descriptor_->async_wait(Descriptor::wait_write, kAsTuple);
+    auto [error] = co_await descriptor_->async_wait(Descriptor::wait_write, net::kAwait);
     left = error ? -1 : PQflush(connection_.get());
   }
   co_return left == 0;
 }
 
-Awaitable<bool> Connection::consume_input() {
+net::Task<bool> Connection::consume_input() {
   if (silent_) co_return false;
   if (!holds_more(connection_.get())) {
-    auto [error] = co_await descriptor_->async_wait(Descriptor::wait_read, kAsTuple);
+    auto [error] = co_await descriptor_->async_wait(Descriptor::wait_read, net::kAwait);
     if (error) co_return false;
   }
   heard_ = Clock::now();
@@ -342,7 +342,7 @@ bool Connection::reusable() const {
          PQtransactionStatus(connection_.get()) == PQTRANS_IDLE;
 }
 
-void Connection::move_to(Executor executor) {
+void Connection::move_to(net::Executor executor) {
   if (executor == executor_) return;
   executor_ = executor;
   watch_ = std::make_shared<Watch>(executor);

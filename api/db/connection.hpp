@@ -8,12 +8,12 @@
 #include <libpq-fe.h>
 
 #include "api/db/connect_options.hpp"
+#include "api/db/interrupt.hpp"
 #include "api/db/result.hpp"
 #include "api/db/sqlstate.hpp"
 #include "api/db/statement.hpp"
 #include "api/db/wait_until.hpp"
-#include "api/executor.hpp"
-#include "api/interrupt.hpp"
+#include "proxy/net/io.hpp"
 
 namespace api::db {
 
@@ -47,7 +47,7 @@ class Siblings {
 class Connection {
  public:
   /// `siblings` must outlive it.
-  Connection(Executor executor, Siblings& siblings);
+  Connection(net::Executor executor, Siblings& siblings);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -59,15 +59,15 @@ class Connection {
     Time deadline;
   };
   /// Until it has succeeded once. False: see `connect_error`. `options` must outlive the connection.
-  Awaitable<bool> connect(const ConnectOptions& options, const Attempt& attempt);
+  net::Task<bool> connect(const ConnectOptions& options, const Attempt& attempt);
   ConnectError connect_error() const;
 
   /// One statement in one round trip, whatever has to go before it (`verify`: a ping; a first time: its preparation).
   /// The statement and parameters must live until the end. A server that is silent for too long ends it as broken.
-  Awaitable<QueryResult> query(const Statement& statement, const Parameters& parameters, bool verify,
+  net::Task<QueryResult> query(const Statement& statement, const Parameters& parameters, bool verify,
                                Interrupt& interrupt);
   /// The cheapest question. False: no answer within `ping_timeout`, or the connection is not fit for use.
-  Awaitable<bool> ping();
+  net::Task<bool> ping();
 
   /// In sync with the server and outside any transaction: fit for somebody else.
   bool reusable() const;
@@ -79,7 +79,7 @@ class Connection {
   /// The server it leads to: address and port.
   std::string server() const;
   /// Waits through this executor from now on. Not while an operation is under way.
-  void move_to(Executor executor);
+  void move_to(net::Executor executor);
   /// The socket, for a look from outside while idle.
   int socket() const { return PQsocket(connection_.get()); }
   int backend_pid() const { return PQbackendPID(connection_.get()); }
@@ -95,15 +95,15 @@ class Connection {
   bool send(const Statement& statement, const Parameters& parameters, bool verify);
   bool send_query(const Statement& statement, const Parameters& parameters);
   bool send_ping();
-  Awaitable<> exchange(QueryResult& result);
-  Awaitable<bool> flush();
-  Awaitable<bool> consume_input();
+  net::Task<> exchange(QueryResult& result);
+  net::Task<bool> flush();
+  net::Task<bool> consume_input();
   void look();
   bool take(PGresult* taken, QueryResult& result);
   void interrupt();
   void set_broken(QueryResult& result);
 
-  Executor executor_;
+  net::Executor executor_;
   Siblings& siblings_;
   const ConnectOptions* options_ = nullptr;
   Wanted wanted_ = Wanted::any;

@@ -25,7 +25,7 @@ void append(ConnectError& error, const std::string& message) {
 
 }  // namespace
 
-Awaitable<bool> Connector::connect(Connection& connection, Executor executor, ConnectError& error) {
+net::Task<bool> Connector::connect(Connection& connection, net::Executor executor, ConnectError& error) {
   bool open = false;
   if (options_.wanted == Wanted::prefer_standby) {
     open = co_await try_all(connection, executor, Wanted::standby, error);
@@ -36,7 +36,7 @@ Awaitable<bool> Connector::connect(Connection& connection, Executor executor, Co
   co_return open;
 }
 
-Awaitable<bool> Connector::try_all(Connection& connection, Executor executor, Wanted wanted, ConnectError& error) {
+net::Task<bool> Connector::try_all(Connection& connection, net::Executor executor, Wanted wanted, ConnectError& error) {
   error = {};
   std::deque<Target> targets, last;
   for (const Endpoint& endpoint : options_.endpoints) targets.push_back({&endpoint, endpoint.address, std::nullopt});

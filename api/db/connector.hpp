@@ -18,10 +18,10 @@ class Connector {
   explicit Connector(const ConnectOptions& options) : options_(options) {}
 
   /// False: `error` tells of all that were tried. On the connection's thread, through its executor.
-  Awaitable<bool> connect(Connection& connection, Executor executor, ConnectError& error);
+  net::Task<bool> connect(Connection& connection, net::Executor executor, ConnectError& error);
 
  private:
-  Awaitable<bool> try_all(Connection& connection, Executor executor, Wanted wanted, ConnectError& error);
+  net::Task<bool> try_all(Connection& connection, net::Executor executor, Wanted wanted, ConnectError& error);
   void avoid(const std::string& place);
   void forgive(const std::string& place);
   bool avoided(const std::string& place);

@@ -18,13 +18,13 @@ constexpr Duration kWatchInterval = std::chrono::seconds(1);
 }  // namespace
 
 struct Lease::Entry : Slot {
-  Entry(Executor executor, Siblings& siblings) : connection(executor, siblings) {}
+  Entry(net::Executor executor, Siblings& siblings) : connection(executor, siblings) {}
   Connection connection;
 };
 
 /// Lives in the frame of `acquire`, which ends only after it was woken: by whoever decides, once.
 struct Pool::Waiting : Waiter {
-  Waiting(Pool& the_pool, Executor executor) : pool(the_pool), timer(executor, Time::max()) {}
+  Waiting(Pool& the_pool, net::Executor executor) : pool(the_pool), timer(executor, Time::max()) {}
 
   /// On the waiter's own thread.
   void wake() {
@@ -32,12 +32,12 @@ struct Pool::Waiting : Waiter {
     timer.cancel();
   }
   /// It may have been woken already: an opening that fails at once is over before the wait begins.
-  Awaitable<> wait() {
-    while (!woken) co_await timer.async_wait(kAsTuple);
+  net::Task<> wait() {
+    while (!woken) co_await timer.async_wait(net::kAwait);
   }
 
   Pool& pool;
-  Timer timer;
+  net::Timer timer;
   bool woken = false;
 };
 
@@ -59,7 +59,7 @@ void Lease::reset() {
   if (pool_) std::exchange(pool_, nullptr)->give_back(*entry_);
 }
 
-Pool::Pool(std::vector<Executor> homes, ConnectOptions options, PoolSettings settings, bool echo)
+Pool::Pool(std::vector<net::Executor> homes, ConnectOptions options, PoolSettings settings, bool echo)
     : homes_(std::move(homes)),
       options_(std::move(options)),
       connector_(options_),
@@ -75,13 +75,13 @@ Pool::Pool(std::vector<Executor> homes, ConnectOptions options, PoolSettings set
 Pool::~Pool() = default;
 
 void Pool::start() {
-  spillway::net::spawn_vital(homes_.front(), watch_idle(), "watching idle database connections");
+  net::spawn_vital(homes_.front(), watch_idle(), "watching idle database connections");
   Lock lock(mutex_);
   policy_.probe(Clock::now());
   act(std::move(lock), 0);
 }
 
-Awaitable<Checkout> Pool::acquire(int home, Interrupt& interrupt) {
+net::Task<Checkout> Pool::acquire(int home, Interrupt& interrupt) {
   Waiting waiter(*this, homes_[static_cast<std::size_t>(home)]);
   waiter.home = home;
   Lock lock(mutex_);
@@ -128,7 +128,7 @@ void Pool::close() {
   Lock lock(mutex_);
   closed_ = true;
   policy_.close();
-  asio::post(homes_.front(), [this] {
+  net::asio::post(homes_.front(), [this] {
     timer_.cancel();
     watch_timer_.cancel();
   });
@@ -187,8 +187,8 @@ void Pool::abandon(Waiting& waiter) {
   waiter.wake();
 }
 
-Awaitable<> Pool::open_one(int home) {
-  const Executor executor = homes_[static_cast<std::size_t>(home)];
+net::Task<> Pool::open_one(int home) {
+  const net::Executor executor = homes_[static_cast<std::size_t>(home)];
   auto entry = std::make_unique<Lease::Entry>(executor, static_cast<Siblings&>(*this));
   entry->home = home;
   const Time start = Clock::now();
@@ -234,7 +234,7 @@ void Pool::doubt() {
 }
 
 /// Pings an idle connection that may be silent. On the thread of its home.
-Awaitable<> Pool::check(Lease::Entry& entry) {
+net::Task<> Pool::check(Lease::Entry& entry) {
   const bool alive = co_await entry.connection.ping();
   const int home = entry.home;
   Lock lock(mutex_);
@@ -245,12 +245,12 @@ Awaitable<> Pool::check(Lease::Entry& entry) {
 }
 
 /// Notices connections that the server has closed while nobody used them.
-Awaitable<> Pool::watch_idle() {
+net::Task<> Pool::watch_idle() {
   std::vector<pollfd> sockets;
   std::vector<Slot*> slots;
   for (;;) {
     watch_timer_.expires_after(kWatchInterval);
-    co_await watch_timer_.async_wait(kAsTuple);
+    co_await watch_timer_.async_wait(net::kAwait);
     Lock lock(mutex_);
     if (closed_) co_return;
     sockets.clear();
@@ -288,12 +288,12 @@ void Pool::act(Lock lock, int home) {
 
   for (auto& entry : closing) echo("close", entry->connection);
   closing.clear();
-  for (Waiting* waiter : decided) asio::dispatch(waiter->timer.get_executor(), [waiter] { waiter->wake(); });
+  for (Waiting* waiter : decided) net::asio::dispatch(waiter->timer.get_executor(), [waiter] { waiter->wake(); });
   for (Lease::Entry* entry : checking) {
-    spillway::net::spawn_vital(homes_[static_cast<std::size_t>(entry->home)], check(*entry), "checking a connection");
+    net::spawn_vital(homes_[static_cast<std::size_t>(entry->home)], check(*entry), "checking a connection");
   }
   for (int i = 0; i < opens; ++i) {
-    spillway::net::spawn_vital(homes_[static_cast<std::size_t>(home)], open_one(home), "opening a database connection");
+    net::spawn_vital(homes_[static_cast<std::size_t>(home)], open_one(home), "opening a database connection");
   }
 }
 
@@ -314,7 +314,7 @@ void Pool::arm() {
   const std::optional<Time> due = closed_ ? std::nullopt : policy_.next_deadline();
   if (!due || (armed_for_ && *armed_for_ <= *due)) return;
   armed_for_ = due;
-  asio::post(homes_.front(), [this] {
+  net::asio::post(homes_.front(), [this] {
     Lock lock(mutex_);
     if (!armed_for_ || closed_) return;
     timer_.expires_at(*armed_for_);

@@ -12,9 +12,9 @@
 
 #include "api/db/connection.hpp"
 #include "api/db/connector.hpp"
+#include "api/db/interrupt.hpp"
 #include "api/db/pool_policy.hpp"
-#include "api/executor.hpp"
-#include "api/interrupt.hpp"
+#include "proxy/net/io.hpp"
 
 namespace api::db {
 
@@ -61,7 +61,7 @@ struct Checkout {
 class Pool : private Siblings {
  public:
   /// `homes`: the workers' executors; a `home` below is an index into it. The first also runs the pool's timers.
-  Pool(std::vector<Executor> homes, ConnectOptions options, PoolSettings settings, bool echo);
+  Pool(std::vector<net::Executor> homes, ConnectOptions options, PoolSettings settings, bool echo);
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -69,7 +69,7 @@ class Pool : private Siblings {
   /// Starts to look after idle connections and opens a first one. Once, before the workers run.
   void start();
   /// On the thread of that home.
-  Awaitable<Checkout> acquire(int home, Interrupt& interrupt);
+  net::Task<Checkout> acquire(int home, Interrupt& interrupt);
   /// From any thread.
   void configure(PoolSettings settings, bool echo);
   /// From any thread. Fails whoever waits; connections are closed as they come back. Ends the timers.
@@ -92,16 +92,16 @@ class Pool : private Siblings {
   void abandon(Waiting& waiter);
   void doubt() override;
   Time replaced_at() const override { return replaced_at_.load(std::memory_order_relaxed); }
-  Awaitable<> open_one(int home);
-  Awaitable<> check(Lease::Entry& entry);
-  Awaitable<> watch_idle();
+  net::Task<> open_one(int home);
+  net::Task<> check(Lease::Entry& entry);
+  net::Task<> watch_idle();
   void act(Lock lock, int home);
   void publish();
   void arm();
   void on_timer();
   void echo(const char* event, const Connection& connection) const;
 
-  const std::vector<Executor> homes_;
+  const std::vector<net::Executor> homes_;
   const ConnectOptions options_;
   Connector connector_;
 
@@ -115,8 +115,8 @@ class Pool : private Siblings {
   bool silence_found_ = false;                          // guarded by mutex_; no fresh connection was opened since
   std::optional<Time> armed_for_;                       // guarded by mutex_
   bool closed_ = false;                                 // guarded by mutex_
-  Timer timer_;                                         // on the thread of homes_[0]
-  Timer watch_timer_;                                   // on the thread of homes_[0]
+  net::Timer timer_;                                    // on the thread of homes_[0]
+  net::Timer watch_timer_;                              // on the thread of homes_[0]
   std::atomic<bool> echo_;
   std::atomic<Time> replaced_at_{Time::min()};  ///< see Siblings
 

@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <optional>
 
-#include "api/clock.hpp"
-#include "api/intrusive_list.hpp"
+#include "proxy/net/clock.hpp"
+#include "proxy/text/intrusive_list.hpp"
 
 namespace api::db {
 
@@ -33,7 +33,7 @@ inline constexpr Duration kFirstBackoff = std::chrono::milliseconds(50);
 inline constexpr Duration kMaxBackoff = std::chrono::milliseconds(250);
 
 /// A connection as the policy sees it. The driver owns it, from `opened` until `next_to_close` hands it back.
-struct Slot : Linked<Slot> {
+struct Slot : text::Linked<Slot> {
   int home = 0;  ///< the driver's hint: prefer this slot for waiters with the same `home`
   // Written by the policy:
   Time opened{};
@@ -48,7 +48,7 @@ enum class PoolFailure : std::uint8_t {
 };
 
 /// Someone who needs a connection. Its address must not change while it waits.
-struct Waiter : Linked<Waiter> {
+struct Waiter : text::Linked<Waiter> {
   int home = 0;
   enum class State : std::uint8_t { fresh, waiting, granted, failed };
   State state = State::fresh;
@@ -157,11 +157,11 @@ class PoolPolicy {
   void plan_opens(Time now);
 
   PoolSettings settings_;
-  List<Slot> idle_;  ///< most recently used first
-  List<Waiter> waiters_;
-  List<Waiter> decided_;
-  List<Slot> to_check_;
-  List<Slot> to_close_;
+  text::List<Slot> idle_;  ///< most recently used first
+  text::List<Waiter> waiters_;
+  text::List<Waiter> decided_;
+  text::List<Slot> to_check_;
+  text::List<Slot> to_close_;
   int in_use_ = 0;
   int checking_ = 0;  ///< being pinged, or in `to_check_`
   int opening_ = 0;

@@ -58,7 +58,7 @@ struct Resolver::Lookup {
   std::atomic<bool> done{false};
 };
 
-Awaitable<Resolver::Found> Resolver::resolve(const std::string& name, Executor executor, Time deadline) {
+net::Task<Resolver::Found> Resolver::resolve(const std::string& name, net::Executor executor, Time deadline) {
   const std::shared_ptr<Lookup> lookup = join(name);
   if (!lookup->done.load(std::memory_order_acquire)) {
     const int own = ::dup(lookup->ready);

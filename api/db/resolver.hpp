@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "api/clock.hpp"
-#include "api/executor.hpp"
+#include "proxy/net/clock.hpp"
+#include "proxy/net/io.hpp"
 
 namespace api::db {
 
@@ -22,7 +22,7 @@ class Resolver {
     bool late = false;  ///< no answer before the deadline; it is still being waited for
   };
 
-  Awaitable<Found> resolve(const std::string& name, Executor executor, Time deadline);
+  net::Task<Found> resolve(const std::string& name, net::Executor executor, Time deadline);
 
  private:
   struct Lookup;

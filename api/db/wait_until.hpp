@@ -2,23 +2,25 @@
 
 #include <memory>
 
-#include "api/clock.hpp"
-#include "api/executor.hpp"
+#include <boost/asio.hpp>
+
+#include "proxy/net/clock.hpp"
+#include "proxy/net/io.hpp"
 
 namespace api::db {
 
-using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
+using Descriptor = net::asio::posix::basic_stream_descriptor<net::Executor>;
 
 /// Waits for the descriptor to become ready. False: not before the deadline. It must live that long.
-inline Awaitable<bool> wait_until(Descriptor& descriptor, Descriptor::wait_type what, Time deadline) {
-  Timer timer(descriptor.get_executor(), deadline);
+inline net::Task<bool> wait_until(Descriptor& descriptor, Descriptor::wait_type what, Time deadline) {
+  net::Timer timer(descriptor.get_executor(), deadline);
   // The timer's handler may run after the end of this coroutine; then `waiting` is gone.
   const auto waiting = std::make_shared<Descriptor*>(&descriptor);
   timer.async_wait([weak = std::weak_ptr(waiting)](boost::system::error_code error) {
     const auto alive = weak.lock();
     if (!error && alive) (*alive)->cancel();
   });
-  auto [error] = co_await descriptor.async_wait(what, kAsTuple);
+  auto [error] = co_await descriptor.async_wait(what, net::kAwait);
   co_return !error;
 }
 

@@ -2,9 +2,7 @@
 
 #include <algorithm>
 
-#include <fmt/format.h>
-
-#include "config/json.hpp"
+#include "proxy/text/json.hpp"
 
 namespace spillway::admin {
 
@@ -14,35 +12,36 @@ using Sample = telemetry::History::Sample;
 
 class Columns {
  public:
-  Columns(const std::deque<Sample>& samples, std::size_t count)
-      : begin_(samples.end() - static_cast<std::ptrdiff_t>(std::min(count, samples.size()))), end_(samples.end()) {}
+  Columns(text::JsonWriter& json, const std::deque<Sample>& samples, std::size_t count)
+      : json_(json),
+        begin_(samples.end() - static_cast<std::ptrdiff_t>(std::min(count, samples.size()))),
+        end_(samples.end()) {}
 
   template <class Of>
   void add(std::string_view name, Of of) {
-    fmt::format_to(std::back_inserter(text_), "{}\"{}\":[", text_.empty() ? "" : ",", name);
-    for (auto sample = begin_; sample != end_; ++sample) {
-      if (sample != begin_) text_ += ',';
-      fmt::format_to(std::back_inserter(text_), "{}", of(*sample));
-    }
-    text_ += ']';
+    json_.key(name).begin_array();
+    for (auto sample = begin_; sample != end_; ++sample) write(of(*sample));
+    json_.end_array();
   }
 
   /// A column for each of some names, as an object.
   template <class Of>
   void group(std::string_view name, const std::vector<std::string>& names, Of of) {
-    Columns members(*this);
-    members.text_.clear();
+    json_.key(name).begin_object();
     for (std::size_t i = 0; i < names.size(); ++i) {
-      members.add(names[i], [&](const Sample& s) { return of(s, i); });
+      add(names[i], [&](const Sample& s) { return of(s, i); });
     }
-    fmt::format_to(std::back_inserter(text_), ",\"{}\":{{{}}}", name, members.text_);
+    json_.end_object();
   }
 
-  const std::string& text() const { return text_; }
-
  private:
+  void write(std::int64_t number) { json_.value(number); }
+  void write(std::uint32_t number) { json_.value(std::int64_t{number}); }
+  void write(int number) { json_.value(number); }
+  void write(float number) { json_.value(number, 3); }
+
+  text::JsonWriter& json_;
   std::deque<Sample>::const_iterator begin_, end_;
-  std::string text_;
 };
 
 int pool_percent(const telemetry::AdmissionState& gate) {
@@ -50,16 +49,17 @@ int pool_percent(const telemetry::AdmissionState& gate) {
   return static_cast<int>(100 * gate.load.pool_in_use() / gate.load.pool_capacity);
 }
 
-std::string refusals_json(const telemetry::Refusals& refusals, const std::vector<std::string>& class_names) {
-  std::string text;
+void write_refusals(text::JsonWriter& json, const telemetry::Refusals& refusals,
+                    const std::vector<std::string>& class_names) {
+  json.key("last_refusals").begin_array();
   for (const telemetry::Refusals::Refusal& refusal : refusals.recent()) {
     const auto at = std::chrono::duration_cast<std::chrono::milliseconds>(refusal.at.time_since_epoch()).count();
-    fmt::format_to(std::back_inserter(text), R"({}{{"at_ms":{},"reason":"{}","class":"{}","method":{},"path":{}}})",
-                   text.empty() ? "" : ",", at, name(refusal.reason),
-                   class_names[static_cast<std::size_t>(refusal.class_index)], config::json_quoted(refusal.method),
-                   config::json_quoted(refusal.path));
+    json.begin_object().member("at_ms", at).member("reason", name(refusal.reason));
+    json.member("class", std::string_view(class_names[static_cast<std::size_t>(refusal.class_index)]));
+    json.member("method", std::string_view(refusal.method)).member("path", std::string_view(refusal.path));
+    json.end_object();
   }
-  return text;
+  json.end_array();
 }
 
 }  // namespace
@@ -68,7 +68,10 @@ std::string history_json(const telemetry::History& history, const telemetry::Ref
                          const std::vector<std::string>& class_names, std::size_t count) {
   std::vector<std::string> reasons;
   for (int i = 0; i < admission::kReasons; ++i) reasons.emplace_back(name(static_cast<admission::Reason>(i)));
-  Columns columns(history.samples(), count);
+  std::string out;
+  text::JsonWriter json(out);
+  json.begin_object();
+  Columns columns(json, history.samples(), count);
   columns.add("time", [](const Sample& s) { return s.at; });
   columns.add("offered", [](const Sample& s) { return s.offered; });
   columns.add("answered", [](const Sample& s) { return s.answered; });
@@ -83,7 +86,9 @@ std::string history_json(const telemetry::History& history, const telemetry::Ref
   columns.group("refused", reasons, [](const Sample& s, std::size_t i) { return s.refused[i]; });
   columns.group("offered_of", class_names, [](const Sample& s, std::size_t i) { return s.offered_of[i]; });
   columns.group("refused_of", class_names, [](const Sample& s, std::size_t i) { return s.refused_of[i]; });
-  return fmt::format("{{{},\"last_refusals\":[{}]}}\n", columns.text(), refusals_json(refusals, class_names));
+  write_refusals(json, refusals, class_names);
+  json.end_object();
+  return out += '\n';
 }
 
 }  // namespace spillway::admin

@@ -1,11 +1,9 @@
 #include "proxy/admin/pages.hpp"
 
-#include <numeric>
-
-#include <fmt/format.h>
-
 #include "proxy/admin/history_json.hpp"
 #include "proxy/admin/status_page.hpp"
+#include "proxy/telemetry/sum.hpp"
+#include "proxy/text/json.hpp"
 
 namespace spillway::admin {
 
@@ -13,13 +11,6 @@ namespace {
 
 constexpr const char* kText = "text/plain; charset=utf-8";
 constexpr const char* kJson = "application/json";
-
-template <class Of>
-std::uint64_t sum(const telemetry::MetricSources& values, Of of) {
-  std::uint64_t total = 0;
-  for (const telemetry::WorkerCounters* worker : values.workers) total += of(*worker).value();
-  return total;
-}
 
 /// Readiness says whether a request would reach the API. Load never makes it false: taking a busy instance
 /// out of service moves its load to the others.
@@ -29,26 +20,39 @@ Page ready(const telemetry::ProcessState& state) {
   return {200, kText, "ready\n"};
 }
 
+double milliseconds(Duration duration) {
+  return std::chrono::duration<double, std::milli>(duration).count();
+}
+
+void write_class(text::JsonWriter& json, const admission::Snapshot::Class& c) {
+  json.begin_object().member("name", std::string_view(c.name)).member("share", c.share).member("reserve", c.reserve);
+  json.member("in_flight", c.in_flight).member("waiting", c.waiting).member("newest_first", c.overloaded);
+  json.member("service_ms", milliseconds(c.service_time), 3);
+  json.member("estimated_wait_ms", milliseconds(c.estimated_wait), 3);
+  json.member("api_sheds", c.api_sheds).member("breaker_state", name(c.breaker));
+  json.member("breaker_remaining_ms", milliseconds(c.breaker_remaining), 0);
+  json.member("breaker_ramp", c.breaker_admission, 3).end_object();
+}
+
 /// Why admission decides as it does at the moment.
-std::string control(const admission::Snapshot& now) {
-  const auto ms = [](Duration d) { return std::chrono::duration<double, std::milli>(d).count(); };
-  std::string classes;
-  for (const auto& c : now.classes) {
-    classes += fmt::format(
-        R"({}{{"name":"{}","share":{},"reserve":{},"in_flight":{},"waiting":{},"newest_first":{},"service_ms":{:.3f},)"
-        R"("estimated_wait_ms":{:.3f},"api_sheds":{},"breaker_state":"{}","breaker_remaining_ms":{:.0f},)"
-        R"("breaker_ramp":{:.3f}}})",
-        classes.empty() ? "" : ",", c.name, c.share, c.reserve, c.in_flight, c.waiting, c.overloaded,
-        ms(c.service_time), ms(c.estimated_wait), c.api_sheds, name(c.breaker), ms(c.breaker_remaining),
-        c.breaker_admission);
-  }
-  return fmt::format(
-      R"({{"mode":"{}","baseline_ms":{:.3f},"latency_p90_ms":{:.3f},"pool_capacity_pct":{:.1f},"clients":{},)"
-      R"("retry_after_level_seconds":{:.1f},"breaker_state":"{}","reach_breaker_state":"{}",)"
-      R"("breaker_remaining_ms":{:.0f},"breaker_ramp":{:.3f},"classes":[{}]}})",
-      name(now.mode), 1000 * now.baseline_seconds, 1000 * now.latency_seconds, now.pool_capacity_pct, now.keys,
-      now.retry_after_seconds, name(now.breaker), name(now.reach_breaker), ms(now.breaker_remaining),
-      now.breaker_admission, classes);
+void write_control(text::JsonWriter& json, const admission::Snapshot& now) {
+  json.begin_object().member("mode", name(now.mode)).member("baseline_ms", 1000 * now.baseline_seconds, 3);
+  json.member("latency_p90_ms", 1000 * now.latency_seconds, 3);
+  json.member("pool_capacity_pct", now.pool_capacity_pct, 1).member("clients", now.keys);
+  json.member("retry_after_level_seconds", now.retry_after_seconds, 1).member("breaker_state", name(now.breaker));
+  json.member("reach_breaker_state", name(now.reach_breaker));
+  json.member("breaker_remaining_ms", milliseconds(now.breaker_remaining), 0);
+  json.member("breaker_ramp", now.breaker_admission, 3).key("classes").begin_array();
+  for (const admission::Snapshot::Class& c : now.classes) write_class(json, c);
+  json.end_array().end_object();
+}
+
+void write_pool(text::JsonWriter& json, const telemetry::AdmissionState& admission) {
+  const admission::LoadReport& load = admission.load;
+  const double age = admission.load_at ? std::chrono::duration<double>(Clock::now() - *admission.load_at).count() : -1;
+  json.begin_object().member("size", load.pool_size).member("overflow", load.pool_overflow);
+  json.member("checked_in", load.pool_checked_in).member("capacity", load.pool_capacity);
+  json.member("waiters", load.pool_waiters).member("report_age_seconds", age, 3).end_object();
 }
 
 std::string stats(const PageSources& sources) {
@@ -56,35 +60,33 @@ std::string stats(const PageSources& sources) {
   const telemetry::AdmissionState admission = values.admission();
   const telemetry::ProcessState& state = *values.state;
   using Counters = telemetry::WorkerCounters;
-  const double age = admission.load_at ? std::chrono::duration<double>(Clock::now() - *admission.load_at).count() : -1;
-  return fmt::format(
-      R"({{"version":"{}","draining":{},"maintenance":{},"config":{{"refused":{},"restart_pending":{}}},)"
-      R"("upstream":{{"healthy":{},"breaker":{},"active":{},"idle":{}}},)"
-      R"("requests":{{"parsed":{},"answered_by_api":{},"answered_by_proxy":{},"aborted":{}}},)"
-      R"("admission":{{"in_flight":{},"queue_length":{},"limit":{},"capacity":{}}},)"
-      R"("pool":{{"size":{},"overflow":{},"checked_in":{},"capacity":{},"waiters":{},"report_age_seconds":{:.3f}}},)"
-      R"("client_connections":{},"buffered_bytes":{},"control":{}}})"
-      "\n",
-      values.version, state.draining.load(), state.maintenance.load(), !state.reload_successful.load(),
-      state.restart_pending.load(), state.upstream_healthy.load(), admission.breaker,
-      sum(
-          values, [](const Counters& c) -> auto& { return c.upstream_active; }),
-      sum(
-          values, [](const Counters& c) -> auto& { return c.upstream_idle; }),
-      sum(
-          values, [](const Counters& c) -> auto& { return c.parsed; }),
-      sum(
-          values, [](const Counters& c) -> auto& { return c.answered_by_api; }),
-      sum(
-          values, [](const Counters& c) -> auto& { return c.answered_by_proxy; }),
-      sum(
-          values, [](const Counters& c) -> auto& { return c.aborted; }),
-      admission.in_flight, admission.queue_length, admission.limit, admission.capacity, admission.load.pool_size,
-      admission.load.pool_overflow, admission.load.pool_checked_in, admission.load.pool_capacity,
-      admission.load.pool_waiters, age,
-      sum(
-          values, [](const Counters& c) -> auto& { return c.client_connections; }),
-      values.buffered_bytes(), control(sources.admission()));
+  std::string out;
+  text::JsonWriter json(out);
+  const auto count = [&](std::string_view key, telemetry::Counter Counters::*member) {
+    json.member(key, sum(values.workers, member));
+  };
+  json.begin_object().member("version", std::string_view(values.version)).member("draining", state.draining.load());
+  json.member("maintenance", state.maintenance.load());
+  json.key("config").begin_object().member("refused", !state.reload_successful.load());
+  json.member("restart_pending", state.restart_pending.load()).end_object();
+  json.key("upstream").begin_object().member("healthy", state.upstream_healthy.load());
+  json.member("breaker", admission.breaker);
+  count("active", &Counters::upstream_active);
+  count("idle", &Counters::upstream_idle);
+  json.end_object().key("requests").begin_object();
+  count("parsed", &Counters::parsed);
+  count("answered_by_api", &Counters::answered_by_api);
+  count("answered_by_proxy", &Counters::answered_by_proxy);
+  count("aborted", &Counters::aborted);
+  json.end_object().key("admission").begin_object().member("in_flight", admission.in_flight);
+  json.member("queue_length", admission.queue_length).member("limit", admission.limit);
+  json.member("capacity", admission.capacity).end_object().key("pool");
+  write_pool(json, admission);
+  count("client_connections", &Counters::client_connections);
+  json.member("buffered_bytes", values.buffered_bytes()).key("control");
+  write_control(json, sources.admission());
+  json.end_object();
+  return out += '\n';
 }
 
 /// Samples that the status page fetches every second: enough to miss some.

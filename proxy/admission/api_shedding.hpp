@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "proxy/clock.hpp"
+#include "proxy/net/clock.hpp"
 
 namespace spillway::admission {
 

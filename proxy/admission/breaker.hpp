@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "proxy/admission/usual_latency.hpp"
-#include "proxy/clock.hpp"
+#include "proxy/net/clock.hpp"
 
 namespace spillway::admission {
 

@@ -8,16 +8,16 @@
 
 #include "proxy/admission/api_shedding.hpp"
 #include "proxy/admission/breaker.hpp"
-#include "proxy/admission/fairness.hpp"
+#include "proxy/admission/key_counts.hpp"
 #include "proxy/admission/limit.hpp"
 #include "proxy/admission/policy.hpp"
-#include "proxy/admission/pool.hpp"
+#include "proxy/admission/pool_gauge.hpp"
 #include "proxy/admission/queue.hpp"
 #include "proxy/admission/reason.hpp"
 #include "proxy/admission/request.hpp"
 #include "proxy/admission/retry_after.hpp"
 #include "proxy/admission/service_time.hpp"
-#include "proxy/clock.hpp"
+#include "proxy/net/clock.hpp"
 
 namespace spillway::admission {
 

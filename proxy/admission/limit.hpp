@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "proxy/clock.hpp"
+#include "proxy/net/clock.hpp"
 
 namespace spillway::admission {
 

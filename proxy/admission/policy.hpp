@@ -8,7 +8,7 @@
 
 #include "proxy/admission/breaker.hpp"
 #include "proxy/admission/retry_after.hpp"
-#include "proxy/clock.hpp"
+#include "proxy/net/clock.hpp"
 
 namespace spillway::admission {
 

@@ -4,7 +4,7 @@
 
 #include "proxy/admission/breaker.hpp"
 #include "proxy/admission/reason.hpp"
-#include "proxy/clock.hpp"
+#include "proxy/net/clock.hpp"
 
 namespace spillway::admission {
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "proxy/clock.hpp"
+#include "proxy/net/clock.hpp"
 
 namespace spillway::admission {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "proxy/clock.hpp"
+#include "proxy/net/clock.hpp"
 
 namespace spillway::admission {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-namespace spillway::net {
+namespace net {
 
 std::size_t Backlog::memory_with(std::size_t more) const {
   return (begin_ + size_ + more + kBlockSize - 1) / kBlockSize * kBlockSize;
@@ -50,4 +50,4 @@ void Backlog::clear() {
   first_ = begin_ = size_ = 0;
 }
 
-}  // namespace spillway::net
+}  // namespace net

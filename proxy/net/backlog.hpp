@@ -6,7 +6,7 @@
 #include "proxy/net/buffer.hpp"
 #include "proxy/net/gather.hpp"
 
-namespace spillway::net {
+namespace net {
 
 /// Output that a full socket has not taken yet: bytes in the order in which they go out, in blocks of a pool.
 /// Holds no memory while it is empty. One loop's.
@@ -37,4 +37,4 @@ class Backlog {
   std::size_t size_ = 0;
 };
 
-}  // namespace spillway::net
+}  // namespace net

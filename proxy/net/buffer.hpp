@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-namespace spillway::net {
+namespace net {
 
 /// Bytes of a standard block: one read of a relayed body, and a common head with room to spare.
 inline constexpr std::size_t kBlockSize = 16 * 1024;
@@ -110,4 +110,4 @@ class Buffer {
   std::size_t capacity_ = 0, begin_ = 0, end_ = 0;
 };
 
-}  // namespace spillway::net
+}  // namespace net

@@ -7,9 +7,9 @@
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <sys/socket.h>
 
-#include "proxy/clock.hpp"
+#include "proxy/net/clock.hpp"
 
-namespace spillway::net {
+namespace net {
 
 namespace {
 constexpr Duration kFirstPause = std::chrono::milliseconds(1);
@@ -34,4 +34,4 @@ Task<error_code> connect(Socket* socket, asio::generic::stream_protocol::endpoin
   }
 }
 
-}  // namespace spillway::net
+}  // namespace net

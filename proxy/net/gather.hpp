@@ -7,7 +7,7 @@
 
 #include <boost/asio/buffer.hpp>
 
-namespace spillway::net {
+namespace net {
 
 /// A few pieces of output that go out in one system call. The bytes belong to the caller.
 class Gather {
@@ -29,4 +29,4 @@ class Gather {
   std::size_t first_ = 0, last_ = 0, size_ = 0;
 };
 
-}  // namespace spillway::net
+}  // namespace net

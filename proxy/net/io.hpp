@@ -3,11 +3,14 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-namespace spillway::net {
+#include "proxy/net/clock.hpp"
+
+namespace net {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
@@ -22,7 +25,9 @@ using Task = asio::awaitable<T, Executor>;
 /// TCP and unix sockets alike.
 using Socket = asio::basic_stream_socket<asio::generic::stream_protocol, Executor>;
 
+using Timer = asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor>;
+
 /// Completion by value `(error_code, ...)`: no exceptions on the request path.
 inline constexpr asio::as_tuple_t<asio::use_awaitable_t<Executor>> kAwait{asio::use_awaitable_t<Executor>{}};
 
-}  // namespace spillway::net
+}  // namespace net

@@ -4,7 +4,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-namespace spillway::net {
+namespace net {
 
 /// Lets the system find out within two minutes that the peer of a silent TCP connection is gone: a host that lost its
 /// power or its network says nothing. Keeps the entries of firewalls and balancers on the way alive, too, which
@@ -20,4 +20,4 @@ inline void keep_alive(int descriptor) {
   ::setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPCNT, &kProbes, sizeof kProbes);
 }
 
-}  // namespace spillway::net
+}  // namespace net

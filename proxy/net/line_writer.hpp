@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace spillway::net {
+namespace net {
 
 /// Writes finished lines to a descriptor. A full disk costs lines at once; a reader that has stalled is waited for
 /// until `close`. `write` on one thread, `close` on any.
@@ -74,4 +74,4 @@ class LineWriter {
   std::chrono::steady_clock::time_point until_{};  ///< set before `closing_`
 };
 
-}  // namespace spillway::net
+}  // namespace net

@@ -17,7 +17,7 @@
 
 #include "proxy/net/keepalive.hpp"
 
-namespace spillway::net {
+namespace net {
 
 namespace {
 
@@ -285,4 +285,4 @@ void Listener::shed_batch() {
   }
 }
 
-}  // namespace spillway::net
+}  // namespace net

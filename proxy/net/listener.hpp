@@ -11,11 +11,11 @@
 #include <sys/socket.h>
 
 #include "config/listen.hpp"
-#include "proxy/clock.hpp"
+#include "proxy/net/clock.hpp"
 #include "proxy/net/io.hpp"
 #include "proxy/net/unix_socket.hpp"
 
-namespace spillway::net {
+namespace net {
 
 /// An owned listening descriptor.
 class ListenSocket {
@@ -90,4 +90,4 @@ class Listener {
   int reserve_;
 };
 
-}  // namespace spillway::net
+}  // namespace net

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <utility>
 
-namespace spillway::net {
+namespace net {
 
 /// Bytes held in memory by all workers together. Counts only; taken and given back from any thread.
 class MemoryBudget {
@@ -51,4 +51,4 @@ class MemoryShare {
   std::size_t size_ = 0;
 };
 
-}  // namespace spillway::net
+}  // namespace net

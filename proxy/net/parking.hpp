@@ -7,7 +7,7 @@
 
 #include "proxy/net/io.hpp"
 
-namespace spillway::net {
+namespace net {
 
 /// A place where one coroutine waits until `resume()`. Both from the same event loop; for another thread
 /// post the resume there. A coroutine must not be parked when the object dies.
@@ -33,4 +33,4 @@ class Parking {
   std::optional<Handler> handler_;
 };
 
-}  // namespace spillway::net
+}  // namespace net

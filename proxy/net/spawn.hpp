@@ -7,7 +7,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 
-namespace spillway::net {
+namespace net {
 
 /// Starts a coroutine that nobody awaits. What it throws goes to `on_failure`, as text, on its own thread:
 /// `asio::detached` would swallow it, and the rest of the program would not know. `where`: an executor or a context.
@@ -36,4 +36,4 @@ void spawn_vital(Where&& where, Coroutine&& coroutine, const char* name) {
   });
 }
 
-}  // namespace spillway::net
+}  // namespace net

@@ -6,7 +6,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-namespace spillway::net {
+namespace net {
 
 void Gather::consume(std::size_t n) {
   size_ -= n;
@@ -128,4 +128,4 @@ void Stream::reset() {
   socket_.close(ignored);
 }
 
-}  // namespace spillway::net
+}  // namespace net

@@ -5,7 +5,7 @@
 #include "proxy/net/io.hpp"
 #include "proxy/net/parking.hpp"
 
-namespace spillway::net {
+namespace net {
 
 /// A connected socket with its input buffer and at most one read outstanding.
 ///
@@ -86,4 +86,4 @@ class Stream {
   bool cancelled_ = false;  ///< before the read began
 };
 
-}  // namespace spillway::net
+}  // namespace net

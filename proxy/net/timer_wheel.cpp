@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace spillway::net {
+namespace net {
 
 namespace {
 /// Ticks since the clock's epoch, rounded up: the first tick at which `at` has passed.
@@ -56,4 +56,4 @@ std::optional<Time> TimerWheel::next_turn() const {
   return std::nullopt;
 }
 
-}  // namespace spillway::net
+}  // namespace net

@@ -5,9 +5,9 @@
 
 #include <boost/intrusive/list.hpp>
 
-#include "proxy/clock.hpp"
+#include "proxy/net/clock.hpp"
 
-namespace spillway::net {
+namespace net {
 
 /// Something that can run out of time. Sits in at most one wheel; leaves it when destroyed.
 /// `on_deadline` runs on the wheel's thread, once per `arm`; it may arm, disarm or destroy any deadline.
@@ -51,4 +51,4 @@ class TimerWheel {
   Time turned_to_;  ///< every deadline up to here has fired
 };
 
-}  // namespace spillway::net
+}  // namespace net

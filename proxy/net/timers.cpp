@@ -1,6 +1,6 @@
 #include "proxy/net/timers.hpp"
 
-namespace spillway::net {
+namespace net {
 
 Timers::Timers(asio::io_context& loop) : wheel_(Clock::now()), timer_(loop.get_executor()) {}
 
@@ -15,4 +15,4 @@ void Timers::wake_at(Time at) {
   });
 }
 
-}  // namespace spillway::net
+}  // namespace net

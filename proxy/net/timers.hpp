@@ -5,7 +5,7 @@
 #include "proxy/net/io.hpp"
 #include "proxy/net/timer_wheel.hpp"
 
-namespace spillway::net {
+namespace net {
 
 /// A timer wheel turned by its event loop: one system timer for all deadlines of a worker, set only
 /// when the next turn comes sooner than planned, and not at all while nothing is armed.
@@ -27,4 +27,4 @@ class Timers {
   Time wakes_at_ = Time::max();
 };
 
-}  // namespace spillway::net
+}  // namespace net

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace spillway::net {
+namespace net {
 
 namespace {
 
@@ -63,4 +63,4 @@ std::string set_access(const config::Listen& listen) {
   return {};
 }
 
-}  // namespace spillway::net
+}  // namespace net

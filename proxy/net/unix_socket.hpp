@@ -6,7 +6,7 @@
 
 #include "config/listen.hpp"
 
-namespace spillway::net {
+namespace net {
 
 /// The file of a unix socket that this process has bound. The last owner removes it, unless another file has taken its
 /// place. To be let go of while the socket is open: until then nothing else can be mistaken for the file.
@@ -27,4 +27,4 @@ class SocketFile {
 /// meanwhile. Empty, or one line that says why not.
 std::string set_access(const config::Listen& listen);
 
-}  // namespace spillway::net
+}  // namespace net

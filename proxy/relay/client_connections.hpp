@@ -6,7 +6,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "proxy/relay/client_key.hpp"
+#include "proxy/classify/client_key.hpp"
 
 namespace spillway::relay {
 
@@ -14,7 +14,7 @@ namespace spillway::relay {
 /// IPv6 one: who has one of its addresses has all of them. Any thread may use it: once for each connection.
 class ClientConnections {
  public:
-  explicit ClientConnections(KeyHash hash = KeyHash()) : hash_(hash) {}
+  explicit ClientConnections(classify::KeyHash hash = classify::KeyHash()) : hash_(hash) {}
 
   /// One connection in the count, until it is destroyed. Outlived by the table.
   class Place {
@@ -47,7 +47,7 @@ class ClientConnections {
  private:
   void leave(std::uint64_t client);
 
-  KeyHash hash_;  ///< seeded: nobody can choose addresses that fall on one another
+  classify::KeyHash hash_;  ///< seeded: nobody can choose addresses that fall on one another
   mutable std::mutex mutex_;
   std::unordered_map<std::uint64_t, int> open_;
 };

@@ -4,14 +4,14 @@
 #include <optional>
 #include <string>
 
-#include "proxy/http/body.hpp"
-#include "proxy/http/gate.hpp"
 #include "proxy/http/message.hpp"
+#include "proxy/http1/body_decoder.hpp"
+#include "proxy/http1/head_scanner.hpp"
 #include "proxy/relay/failure.hpp"
 #include "proxy/relay/gate.hpp"
 #include "proxy/relay/settings.hpp"
 #include "proxy/telemetry/trace_ids.hpp"
-#include "proxy/upstream/pool.hpp"
+#include "proxy/upstream/connection_pool.hpp"
 
 namespace spillway::relay {
 

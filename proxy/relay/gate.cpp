@@ -87,7 +87,7 @@ void Gate::reached(Ticket& ticket, Time now) {
   resume(decided);
 }
 
-void Gate::finish(Ticket& ticket, admission::Completion completion, const std::optional<upstream::LoadReport>& report,
+void Gate::finish(Ticket& ticket, admission::Completion completion, const std::optional<admission::LoadReport>& report,
                   Time now) {
   Request* decided;
   {
@@ -99,7 +99,7 @@ void Gate::finish(Ticket& ticket, admission::Completion completion, const std::o
   resume(decided);
 }
 
-void Gate::polled(bool healthy, const std::optional<upstream::LoadReport>& report, Time now) {
+void Gate::polled(bool healthy, const std::optional<admission::LoadReport>& report, Time now) {
   Request* decided;
   {
     const std::lock_guard lock(mutex_);
@@ -110,7 +110,7 @@ void Gate::polled(bool healthy, const std::optional<upstream::LoadReport>& repor
   resume(decided);
 }
 
-void Gate::observe(const upstream::LoadReport& report, Time now) {
+void Gate::observe(const admission::LoadReport& report, Time now) {
   load_ = report;
   load_at_ = now;
   // Base connections count as open whether they are or not: only overflow tells.

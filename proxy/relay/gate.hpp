@@ -7,10 +7,10 @@
 #include <utility>
 
 #include "proxy/admission/controller.hpp"
+#include "proxy/admission/load_report.hpp"
+#include "proxy/admission/retry_budget.hpp"
 #include "proxy/net/parking.hpp"
 #include "proxy/telemetry/state.hpp"
-#include "proxy/upstream/load_report.hpp"
-#include "proxy/upstream/retry_budget.hpp"
 
 namespace spillway::relay {
 
@@ -53,7 +53,7 @@ class Gate {
   void refuse_waiting(admission::Reason reason);
 
   /// A health poll has ended.
-  void polled(bool healthy, const std::optional<upstream::LoadReport>& report, Time now);
+  void polled(bool healthy, const std::optional<admission::LoadReport>& report, Time now);
 
   /// Seconds to tell a client that was refused elsewhere.
   int retry_after();
@@ -71,10 +71,10 @@ class Gate {
  private:
   friend class Permit;
   void reached(Ticket& ticket, Time now);
-  void finish(Ticket& ticket, admission::Completion completion, const std::optional<upstream::LoadReport>& report,
+  void finish(Ticket& ticket, admission::Completion completion, const std::optional<admission::LoadReport>& report,
               Time now);
   // With the lock held:
-  void observe(const upstream::LoadReport& report, Time now);
+  void observe(const admission::LoadReport& report, Time now);
   void refused(Ticket& ticket, Time now);
   /// Takes the decided requests out of the controller, and tells what breakers did; `resume` them without the lock.
   admission::Request* take_decided(Time now);
@@ -83,13 +83,13 @@ class Gate {
   mutable std::mutex mutex_;
   int capacity_;
   admission::Controller controller_;
-  upstream::RetryBudget retries_;
+  admission::RetryBudget retries_;
   std::mt19937 random_{std::random_device{}()};  ///< spreads the clients that are told to come back
   Explain explain_;
   BreakerChanged breaker_changed_;
   Time explained_{};
   Time no_slot_{};  ///< when somebody was last refused for want of a slot
-  upstream::LoadReport load_;
+  admission::LoadReport load_;
   std::optional<Time> load_at_;
 };
 
@@ -111,14 +111,14 @@ class Permit {
   }
   /// How the request ended; unless told, it counts as dropped: a forgotten path must not look like success.
   void complete(admission::Completion completion) { completion_ = completion; }
-  void report(const upstream::LoadReport& report) { report_ = report; }
+  void report(const admission::LoadReport& report) { report_ = report; }
   void release(Time now) { std::exchange(gate_, nullptr)->finish(*ticket_, completion_, report_, now); }
 
  private:
   Gate* gate_ = nullptr;
   Ticket* ticket_ = nullptr;
   admission::Completion completion_ = admission::Completion::dropped;
-  std::optional<upstream::LoadReport> report_;
+  std::optional<admission::LoadReport> report_;
 };
 
 }  // namespace spillway::relay

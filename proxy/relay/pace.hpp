@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "proxy/clock.hpp"
+#include "proxy/net/clock.hpp"
 
 namespace spillway::relay {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "proxy/http/parse.hpp"
+#include "proxy/http1/parse.hpp"
 #include "proxy/relay/worker.hpp"
 
 namespace spillway::relay {
@@ -194,8 +194,8 @@ void Session::identify() {
   x.trusted_peer = x.settings->trusts(peer_);
   const std::string_view id = x.trusted_peer ? x.request.field("x-request-id") : std::string_view();
   const std::string_view parent = x.trusted_peer ? x.request.field("traceparent") : std::string_view();
-  const telemetry::RequestId generated = worker_.ids().request_id();
-  x.request_id = telemetry::sane_request_id(id) ? id : telemetry::text(generated);
+  const text::RequestId generated = worker_.ids().request_id();
+  x.request_id = text::valid_request_id(id) ? id : telemetry::view(generated);
   x.traceparent = telemetry::valid_traceparent(parent) ? worker_.ids().continue_trace(parent)
                                                        : worker_.ids().start_trace(generated);
 }
@@ -211,8 +211,8 @@ Failure Session::ask_for_slot() {
   x.arrived = Clock::now();
   x.ticket.class_index = x.class_index;
   x.ticket.body_at_hand = body_at_hand();
-  x.ticket.key = client_key(*x.settings, x.request, peer_, worker_.shared().key_hash);
-  if (const auto timeout = request_timeout(x.request)) x.ticket.deadline = x.began + *timeout;
+  x.ticket.key = x.settings->client_keys.of(x.request, peer_, worker_.shared().key_hash);
+  if (const auto timeout = classify::request_timeout(x.request)) x.ticket.deadline = x.began + *timeout;
   const State state = worker_.shared().gate.arrive(x.ticket, x.arrived);
   if (state == State::refused) return Failure::refused(x.ticket.reason);
   if (state == State::admitted) admitted();
@@ -280,7 +280,7 @@ void Session::log(int status, telemetry::Outcome outcome, std::string_view reaso
   entry.request_id = x.request_id;
   entry.client = peer_;
   if (x.parsed) {
-    entry.trace_id = telemetry::trace_id(telemetry::text(x.traceparent));
+    entry.trace_id = telemetry::trace_id(telemetry::view(x.traceparent));
     entry.method = x.method;
     entry.target = x.target;
     entry.class_name = worker_.shared().class_names[static_cast<std::size_t>(x.class_index)];

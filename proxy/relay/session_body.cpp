@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "proxy/http/parse.hpp"
+#include "proxy/http1/parse.hpp"
 #include "proxy/relay/session.hpp"
 #include "proxy/relay/worker.hpp"
 

@@ -1,6 +1,6 @@
 // The stages of an exchange that go towards the API.
 
-#include "proxy/http/write.hpp"
+#include "proxy/http1/writer.hpp"
 #include "proxy/net/connect.hpp"
 #include "proxy/relay/session.hpp"
 #include "proxy/relay/worker.hpp"
@@ -24,7 +24,7 @@ Failure Session::prepare_request() {
   forwarding.trusted_peer = x.trusted_peer;
   forwarding.emit_forwarded = x.settings->config.forwarded_header;
   forwarding.request_id = x.request_id;
-  forwarding.traceparent = telemetry::text(x.traceparent);
+  forwarding.traceparent = telemetry::view(x.traceparent);
   if (x.ticket.deadline != Time::max()) {
     const auto left = std::chrono::floor<std::chrono::milliseconds>(x.ticket.deadline - x.ticket.admitted);
     forwarding.time_left = std::max(left, std::chrono::milliseconds(1));

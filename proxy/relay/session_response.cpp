@@ -1,7 +1,7 @@
 // The stages of an exchange that go towards the client.
 
-#include "proxy/http/parse.hpp"
-#include "proxy/http/write.hpp"
+#include "proxy/http1/parse.hpp"
+#include "proxy/http1/writer.hpp"
 #include "proxy/relay/session.hpp"
 #include "proxy/relay/worker.hpp"
 
@@ -91,7 +91,7 @@ net::Task<Failure> Session::relay_response() {
   x.download = http::BodyDecoder(x.response.framing, x.response.content_length, 0);
   x.delivered = http::delivery_framing(x.response, x.request.minor);
   x.client_stays = may_stay() && x.upload.done() && x.delivered != http::Framing::until_close;
-  if (const auto report = upstream::parse_load_report(x.response.load_report)) x.permit->report(*report);
+  if (const auto report = admission::parse_load_report(x.response.load_report)) x.permit->report(*report);
   http::write_response(x.response, {x.request.minor, x.client_stays, x.delivered, x.request_id}, x.to_client);
   up.in.consume(x.response_head_size);
 
@@ -201,7 +201,7 @@ net::Task<Session::After> Session::answer(Failure failure) {
   const bool faulty = failure.kind == Failure::Kind::bad_request || failure.kind == Failure::Kind::client_timeout ||
                       failure.kind == Failure::Kind::client_slow;
   const bool stays = x.parsed && !faulty && may_stay() && request_body_is_small();
-  if (!x.parsed && x.request_id.empty()) x.request_id = telemetry::text(worker_.ids().request_id());
+  if (!x.parsed && x.request_id.empty()) x.request_id = telemetry::view(worker_.ids().request_id());
   ProblemContext context;
   context.request_id = x.request_id;
   context.date = worker_.http_date();

@@ -1,6 +1,6 @@
 // The stage behind an agreed upgrade, in place of a response's body.
 
-#include "proxy/http/write.hpp"
+#include "proxy/http1/writer.hpp"
 #include "proxy/relay/session.hpp"
 #include "proxy/relay/tunnel.hpp"
 #include "proxy/relay/worker.hpp"
@@ -19,7 +19,7 @@ bool Session::switches_protocol() const {
 net::Task<Session::After> Session::tunnel() {
   Exchange& x = *x_;
   net::Stream& up = upstream_->stream;
-  if (const auto report = upstream::parse_load_report(x.response.load_report)) x.permit->report(*report);
+  if (const auto report = admission::parse_load_report(x.response.load_report)) x.permit->report(*report);
   http::write_response(x.response, {x.request.minor, true, http::Framing::none, x.request_id}, x.to_client);
   up.in.consume(x.response_head_size);
   x.answered = Clock::now();

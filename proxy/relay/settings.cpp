@@ -43,10 +43,9 @@ Settings::Settings(const ProxyConfig& c)
            .enforced = c.admission.mode == AdmissionMode::enforce,
            .max_idle = (c.upstream.max_idle + c.workers - 1) / c.workers,
            .idle_timeout = c.upstream.idle_timeout},
-      fairness_header(c.admission.fairness.key.header),
+      client_keys(c.admission.fairness, c.trusted_proxies),
       maintenance_retry_after_seconds(whole_seconds(c.maintenance.retry_after)),
       idle_for(c.timeouts.keep_alive > Duration::zero() ? c.timeouts.keep_alive : c.timeouts.request_head) {
-  std::transform(fairness_header.begin(), fairness_header.end(), fairness_header.begin(), http::to_lower);
   for (const std::string& name : classify::class_names(c.classes)) critical.push_back(name == kCriticalClass);
   // A connection idle at another worker cannot be taken, so idle ones must leave room for every request in flight.
   if (c.workers > 1)
@@ -54,11 +53,7 @@ Settings::Settings(const ProxyConfig& c)
 }
 
 bool Settings::trusts(std::string_view peer) const {
-  if (peer.empty()) return true;
-  config::IpBytes address;
-  std::string_view host;
-  return !config.trusted_proxies.empty() && config::parse_host(peer, address, host) &&
-         config::contains(config.trusted_proxies, address);
+  return config::trusts(config.trusted_proxies, peer);
 }
 
 admission::Policy admission_policy(const ProxyConfig& config) {

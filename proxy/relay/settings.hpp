@@ -6,9 +6,10 @@
 
 #include "proxy/admission/policy.hpp"
 #include "proxy/classify/classify.hpp"
+#include "proxy/classify/client_key.hpp"
 #include "proxy/config/config.hpp"
 #include "proxy/http/message.hpp"
-#include "proxy/upstream/pool.hpp"
+#include "proxy/upstream/connection_pool.hpp"
 
 namespace spillway::relay {
 
@@ -29,7 +30,7 @@ struct Settings {
   classify::Classifier classifier;
   std::vector<bool> critical;  ///< by class index: served during maintenance
   upstream::PoolLimits pool;
-  std::string fairness_header;  ///< in lower case; empty unless clients are told apart by one
+  classify::ClientKeys client_keys;
   int maintenance_retry_after_seconds;
   /// How long a connection without a request stays. Where no answer leaves it open, it has yet to send its first one.
   Duration idle_for;

@@ -205,9 +205,9 @@ void Worker::idle_ended(Client client, bool request_comes) {
 /// One write into an empty socket buffer does not block; whoever does not read it has lost only the explanation.
 void Worker::refuse_connection(net::Socket socket, std::string_view peer) {
   std::string out;
-  const telemetry::RequestId id = ids_.request_id();
+  const text::RequestId id = ids_.request_id();
   ProblemContext context;
-  context.request_id = telemetry::text(id);
+  context.request_id = telemetry::view(id);
   context.date = http_date();
   context.retry_after = shared_.gate.retry_after();
   context.keep_alive = false;

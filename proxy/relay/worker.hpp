@@ -9,9 +9,9 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/intrusive/list.hpp>
 
+#include "proxy/classify/client_key.hpp"
 #include "proxy/net/listener.hpp"
 #include "proxy/net/timers.hpp"
-#include "proxy/relay/client_key.hpp"
 #include "proxy/relay/explain.hpp"
 #include "proxy/relay/gate.hpp"
 #include "proxy/relay/session.hpp"
@@ -36,7 +36,7 @@ struct Shared {
   Gate gate;
   telemetry::ProcessState state;
   telemetry::Refusals refusals;
-  KeyHash key_hash;  ///< of clients, for fairness
+  classify::KeyHash key_hash;  ///< of clients, for fairness
   ClientConnections clients;
   std::atomic<std::size_t> head_memory{0};  ///< bytes that unfinished heads of requests take
   upstream::Endpoint endpoint;              ///< of the API; set before the workers start

@@ -7,7 +7,7 @@
 #include <deque>
 
 #include "proxy/admission/reason.hpp"
-#include "proxy/clock.hpp"
+#include "proxy/net/clock.hpp"
 #include "proxy/telemetry/labels.hpp"
 
 namespace spillway::telemetry {

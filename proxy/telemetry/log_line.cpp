@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "proxy/text/json.hpp"
+
 namespace spillway::telemetry {
 
 namespace {
@@ -30,23 +32,10 @@ void append_ms(std::string& line, std::string_view key, Duration d) {
   append_thousandths(line, us % 1000);
 }
 
-/// Nearly every text is plain: it goes in as one piece.
 void append_text(std::string& line, std::string_view key, std::string_view text) {
   line.append(key).push_back('"');
-  std::size_t begin = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    const bool control = static_cast<unsigned char>(c) < 0x20;
-    if (!control && c != '"' && c != '\\') continue;
-    line.append(text, begin, i - begin);
-    begin = i + 1;
-    if (control) {
-      fmt::format_to(std::back_inserter(line), "\\u{:04x}", static_cast<int>(c));
-    } else {
-      line.append({'\\', c});
-    }
-  }
-  line.append(text, begin).push_back('"');
+  text::append_json_escaped(line, text);
+  line.push_back('"');
 }
 
 /// The part down to the second is kept per thread.

@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
-#include "proxy/clock.hpp"
 #include "proxy/config/config.hpp"
+#include "proxy/net/clock.hpp"
 #include "proxy/telemetry/labels.hpp"
 
 namespace spillway::telemetry {

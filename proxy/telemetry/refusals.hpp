@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "proxy/admission/reason.hpp"
-#include "proxy/clock.hpp"
+#include "proxy/net/clock.hpp"
 
 namespace spillway::telemetry {
 

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <optional>
 
-#include "proxy/clock.hpp"
-#include "proxy/upstream/load_report.hpp"
+#include "proxy/admission/load_report.hpp"
+#include "proxy/net/clock.hpp"
 
 namespace spillway::telemetry {
 
@@ -26,7 +26,7 @@ struct AdmissionState {
   int limit = 0;
   int capacity = 0;
   int breaker = 0;  ///< 0 closed, 1 half-open, 2 open: the worst of all
-  upstream::LoadReport load;
+  admission::LoadReport load;
   std::optional<Time> load_at;  ///< when `load` was reported; nothing: never
 };
 

@@ -5,16 +5,13 @@
 #include <random>
 #include <string_view>
 
-namespace spillway::telemetry {
+#include "proxy/text/request_id.hpp"
 
-/// Whether a client's X-Request-ID may be passed on and logged: 1 to 128 bytes of [A-Za-z0-9._:/+=-].
-bool sane_request_id(std::string_view id);
+namespace spillway::telemetry {
 
 /// Whether `value` is a traceparent of version 00 (W3C Trace Context, section 3.2).
 bool valid_traceparent(std::string_view value);
 
-/// 16 random bytes as 32 lower-case hex digits.
-using RequestId = std::array<char, 32>;
 using Traceparent = std::array<char, 55>;
 
 /// Makes identifiers that do not repeat; not secret. One per worker, not thread-safe.
@@ -22,10 +19,10 @@ class IdGenerator {
  public:
   IdGenerator();
 
-  RequestId request_id();
+  text::RequestId request_id();
   /// Starts a trace named like the request, so that either identifier finds the other. Not sampled:
   /// the proxy exports no spans.
-  Traceparent start_trace(const RequestId& id);
+  Traceparent start_trace(const text::RequestId& id);
   /// Continues `parent` (valid) with a span of our own.
   Traceparent continue_trace(std::string_view parent);
 
@@ -33,10 +30,8 @@ class IdGenerator {
   std::mt19937_64 random_;
 };
 
-inline std::string_view text(const RequestId& id) {
-  return {id.data(), id.size()};
-}
-inline std::string_view text(const Traceparent& value) {
+using text::view;
+inline std::string_view view(const Traceparent& value) {
   return {value.data(), value.size()};
 }
 inline std::string_view trace_id(std::string_view traceparent) {

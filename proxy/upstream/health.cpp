@@ -99,7 +99,7 @@ net::Task<HealthResult> HealthPoller::poll() {
   const auto field = parser.get()["Endpoint-Load-Metrics"];
   HealthResult result;
   result.healthy = beast::http::to_status_class(parser.get().result()) == http::status_class::successful;
-  result.report = parse_load_report({field.data(), field.size()});
+  result.report = admission::parse_load_report({field.data(), field.size()});
   co_return result;
 }
 

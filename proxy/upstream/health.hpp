@@ -3,17 +3,17 @@
 #include <functional>
 #include <string>
 
+#include "proxy/admission/load_report.hpp"
 #include "proxy/config/config.hpp"
 #include "proxy/net/io.hpp"
-#include "proxy/upstream/load_report.hpp"
-#include "proxy/upstream/pool.hpp"
+#include "proxy/upstream/connection_pool.hpp"
 
 namespace spillway::upstream {
 
 struct HealthResult {
   bool asked = true;                 ///< false: there was no descriptor to ask with, which says nothing of the API
   bool healthy = false;              ///< answered in time with a 2xx status
-  std::optional<LoadReport> report;  ///< if the API reports one
+  std::optional<admission::LoadReport> report;  ///< if the API reports one
 };
 
 /// Asks the API for its health, once an interval, ten times as often while it is down, and each time on a new

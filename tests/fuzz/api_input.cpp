@@ -6,10 +6,10 @@
 
 #include <boost/json.hpp>
 
-#include "api/eligibility.hpp"
-#include "api/input.hpp"
-#include "api/json_writer.hpp"
-#include "api/utf8.hpp"
+#include "api/db/eligibility.hpp"
+#include "api/endpoints/input.hpp"
+#include "proxy/text/json.hpp"
+#include "proxy/text/utf8.hpp"
 #include "tests/fuzz/require.hpp"
 
 using namespace api;
@@ -17,8 +17,8 @@ using namespace api;
 namespace {
 
 void require_text(const std::string& text, std::size_t max_characters) {
-  FUZZ_REQUIRE(!text.empty() && valid_utf8(text) && count_characters(text) <= max_characters);
-  FUZZ_REQUIRE(to_valid_utf8(text) == text);
+  FUZZ_REQUIRE(!text.empty() && text::valid_utf8(text) && text::count_characters(text) <= max_characters);
+  FUZZ_REQUIRE(text::to_valid_utf8(text) == text);
   for (const char c : text) FUZZ_REQUIRE(static_cast<unsigned char>(c) >= 0x20 && c != 0x7F);
 }
 
@@ -29,7 +29,7 @@ void require_text(const std::optional<std::string>& text) {
 /// Text is read back as it was written.
 void require_json(const std::string& text) {
   std::string out;
-  JsonWriter(out).begin_array().value(std::string_view(text)).end_array();
+  text::JsonWriter(out).begin_array().value(std::string_view(text)).end_array();
   boost::system::error_code error;
   const boost::json::value back = boost::json::parse(out, error);
   FUZZ_REQUIRE(!error);
@@ -100,7 +100,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // A copy of just its size, so that the sanitizer sees a step beyond it.
   const std::vector<char> copy(data + 1, data + size);
   const std::string_view text(copy.data(), copy.size());
-  FUZZ_REQUIRE(valid_utf8(to_valid_utf8(text)));
+  FUZZ_REQUIRE(text::valid_utf8(text::to_valid_utf8(text)));
   switch (data[0] % 6) {
     case 0:
       search(text);

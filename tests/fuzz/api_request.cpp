@@ -7,10 +7,11 @@
 #include <iterator>
 #include <string>
 
-#include "api/input.hpp"
-#include "api/request.hpp"
-#include "api/request_reader.hpp"
-#include "api/routes.hpp"
+#include "api/endpoints/input.hpp"
+#include "api/endpoints/routes.hpp"
+#include "api/server/request.hpp"
+#include "api/server/request_reader.hpp"
+#include "proxy/text/request_id.hpp"
 #include "tests/fuzz/require.hpp"
 
 using namespace api;
@@ -82,7 +83,7 @@ void take(const Message& message, bool trusted) {
   std::string made_up_id;
   const Request request = make_request(message, {kPeer, trusted}, made_up_id, {0, interrupt});
   FUZZ_REQUIRE(request.path.starts_with('/') && request.path.find('?') == std::string_view::npos);
-  FUZZ_REQUIRE(is_request_id(request.request_id));
+  FUZZ_REQUIRE(text::valid_request_id(request.request_id));
   config::IpBytes address;
   FUZZ_REQUIRE(config::parse(request.client, address));
   FUZZ_REQUIRE(trusted || request.client == kPeer);

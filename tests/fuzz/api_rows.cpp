@@ -9,8 +9,8 @@
 #include <boost/json.hpp>
 
 #include "api/db/binary_format.hpp"
-#include "api/json_writer.hpp"
-#include "api/utf8.hpp"
+#include "proxy/text/json.hpp"
+#include "proxy/text/utf8.hpp"
 #include "tests/fuzz/require.hpp"
 
 using namespace api;
@@ -29,9 +29,9 @@ void require_text(std::string_view text, std::string_view bytes) {
   const std::less_equal<const char*> before;
   FUZZ_REQUIRE(before(bytes.data(), text.data()));
   FUZZ_REQUIRE(before(text.data() + text.size(), bytes.data() + bytes.size()));
-  FUZZ_REQUIRE(valid_utf8(text));
+  FUZZ_REQUIRE(text::valid_utf8(text));
   std::string out;
-  JsonWriter(out).begin_array().value(text).end_array();
+  text::JsonWriter(out).begin_array().value(text).end_array();
   boost::system::error_code error;
   const boost::json::value back = boost::json::parse(out, error);
   FUZZ_REQUIRE(!error && std::string_view(back.at(0).as_string()) == text);

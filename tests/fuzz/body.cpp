@@ -2,15 +2,14 @@
 // itself; and a second, much simpler parser of chunks finds the same. Input: a byte of options, a byte that says where
 // the body is split, the body.
 
-#include "proxy/http/body.hpp"
-
 #include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "proxy/http/write.hpp"
+#include "proxy/http1/body_decoder.hpp"
+#include "proxy/http1/writer.hpp"
 #include "tests/fuzz/require.hpp"
 
 using namespace spillway::http;

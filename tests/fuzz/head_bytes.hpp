@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "proxy/http/gate.hpp"
+#include "proxy/http1/head_scanner.hpp"
 
 /// What the fuzz targets of both kinds of heads have in common.
 namespace spillway::http::fuzz {

@@ -1,7 +1,7 @@
 // A load report is believed whole or not at all; what is believed has counts that can be added up, and written in the
 // plainest form it is read as the same report. Input: the field's value.
 
-#include "proxy/upstream/load_report.hpp"
+#include "proxy/admission/load_report.hpp"
 
 #include <charconv>
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 #include "tests/fuzz/require.hpp"
 
-using namespace spillway::upstream;
+using namespace spillway::admission;
 
 namespace {
 

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <string>
 
-#include "proxy/http/parse.hpp"
-#include "proxy/http/write.hpp"
+#include "proxy/http1/parse.hpp"
+#include "proxy/http1/writer.hpp"
 #include "tests/fuzz/head_bytes.hpp"
 #include "tests/fuzz/require.hpp"
 

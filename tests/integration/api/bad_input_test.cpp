@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "api/utf8.hpp"
+#include "proxy/text/utf8.hpp"
 #include "tests/integration/api/client.hpp"
 #include "tests/integration/api/database.hpp"
 #include "tests/integration/api/program.hpp"
@@ -246,7 +246,7 @@ TEST_CASE("Every line of the log is UTF-8") {
   Client client(api.port());
   CHECK(client.request("GET", "/caf\xC3\xA9/\xFF\xC3/\xED\xA0\x80").status == 404);
   CHECK(api.await_log("\"path\":\"/caf\u00e9/"));
-  CHECK(valid_utf8(api.log()));
+  CHECK(text::valid_utf8(api.log()));
 }
 
 TEST_CASE("A request id of the client is kept if it is one") {
@@ -260,7 +260,7 @@ TEST_CASE("A request id of the client is kept if it is one") {
   CHECK(first.size() >= 8);
   CHECK(first != id(""));
   CHECK(id("X-Request-ID: a\"b\r\n") != "a\"b");
-  CHECK(id("X-Request-ID: " + std::string(200, 'x') + "\r\n").size() < 20);
+  CHECK(id("X-Request-ID: " + std::string(200, 'x') + "\r\n").size() == 32);
 }
 
 TEST_CASE("Slow and silent clients lose their connection, in time and without harm to others") {

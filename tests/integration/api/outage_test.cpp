@@ -204,20 +204,20 @@ TEST_CASE("While the database refuses, every request is answered, whenever it co
 }
 
 TEST_CASE("An opening that fails at once, within the very call that asks for it, wakes whoever asked") {
-  asio::io_context context;
+  net::asio::io_context context;
   db::ConnectOptions options;
   std::string error;
   REQUIRE(db::parse_connect_options("host=/nonexistent", {1s, 1s, true}, options, error));
   db::Pool pool({context.get_executor()}, options, {}, false);
   Interrupt interrupt;
   std::optional<db::CheckoutFailure> failure;
-  asio::co_spawn(
+  net::asio::co_spawn(
       context.get_executor(),
-      [](db::Pool& asked, Interrupt& never, std::optional<db::CheckoutFailure>& result) -> Awaitable<> {
+      [](db::Pool& asked, Interrupt& never, std::optional<db::CheckoutFailure>& result) -> net::Task<> {
         db::Checkout checkout = co_await asked.acquire(0, never);
         result = checkout.failure;
       }(pool, interrupt, failure),
-      asio::detached);
+      net::asio::detached);
   context.run_for(5s);
   CHECK(failure == db::CheckoutFailure::unreachable);
 }

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "api/repository.hpp"
+#include "api/db/repository.hpp"
 #include "api/schema/schema.hpp"
 #include "tests/integration/api/client.hpp"
 #include "tests/integration/api/database.hpp"

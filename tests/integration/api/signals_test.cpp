@@ -1,6 +1,6 @@
 // The end of the process when nothing else of it works any more.
 
-#include "api/signals.hpp"
+#include "api/server/signals.hpp"
 
 #include <csignal>
 #include <cstdlib>
@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "api/log.hpp"
+#include "api/server/log.hpp"
 #include "tests/integration/api/program.hpp"
 
 namespace api::test {

@@ -4,14 +4,14 @@
 
 #include <doctest/doctest.h>
 
-#include "proxy/upstream/retry_budget.hpp"
+#include "proxy/admission/retry_budget.hpp"
 
 namespace {
 
 using spillway::Duration;
 using spillway::Time;
 using namespace spillway::admission;
-using spillway::upstream::RetryBudget;
+using spillway::admission::RetryBudget;
 using State = Breaker::State;
 using Result = Breaker::Result;
 using namespace std::chrono_literals;

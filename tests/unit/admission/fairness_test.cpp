@@ -1,10 +1,10 @@
-#include "proxy/admission/fairness.hpp"
-
 #include <random>
 #include <unordered_map>
 #include <vector>
 
 #include <doctest/doctest.h>
+
+#include "proxy/admission/key_counts.hpp"
 
 namespace {
 

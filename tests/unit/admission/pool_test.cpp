@@ -1,8 +1,8 @@
-#include "proxy/admission/pool.hpp"
-
 #include <vector>
 
 #include <doctest/doctest.h>
+
+#include "proxy/admission/pool_gauge.hpp"
 
 namespace {
 

@@ -4,7 +4,7 @@
 
 #include <doctest/doctest.h>
 
-#include "api/config.hpp"
+#include "api/config/config.hpp"
 #include "config/write.hpp"
 
 namespace {

@@ -1,4 +1,4 @@
-#include "api/input.hpp"
+#include "api/endpoints/input.hpp"
 
 #include <string>
 

@@ -1,2 +1,2 @@
-unit_test(api api)
+unit_test(api api_server)
 target_compile_definitions(unit_api PRIVATE SOURCE_FOLDER="${PROJECT_SOURCE_DIR}")

@@ -1,6 +1,6 @@
 // Requests out of a connection's bytes: within limits, whatever comes and however it is cut.
 
-#include "api/request_reader.hpp"
+#include "api/server/request_reader.hpp"
 
 #include <vector>
 

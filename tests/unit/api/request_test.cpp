@@ -1,12 +1,14 @@
 // From bytes to a request: what Beast leaves open.
 
-#include "api/request.hpp"
+#include "api/server/request.hpp"
 
 #include <tuple>
 
 #include <doctest/doctest.h>
 
-#include "api/request_reader.hpp"
+#include "api/auth/client_network.hpp"
+#include "api/server/request_reader.hpp"
+#include "proxy/text/request_id.hpp"
 
 namespace api {
 namespace {
@@ -93,7 +95,7 @@ TEST_CASE("the absolute form names the same path and query") {
 TEST_CASE("an id that would not do in a log is replaced") {
   for (const std::string& id : {std::string("a b"), std::string("a\"b"), std::string(129, 'x'), std::string()}) {
     const Read read("GET / HTTP/1.0\r\nX-Request-ID: " + id + "\r\n\r\n");
-    CHECK(is_request_id(read.request->request_id));
+    CHECK(text::valid_request_id(read.request->request_id));
     CHECK(read.request->request_id == read.made_up_id);
   }
 }
@@ -123,12 +125,12 @@ TEST_CASE("the client is the right-most address that no trusted proxy has, over 
 }
 
 TEST_CASE("a client is an address of IPv4 or a network of IPv6") {
-  CHECK(client_network("192.0.2.1") == client_network("::ffff:192.0.2.1"));
-  CHECK(client_network("192.0.2.1") == client_network("192.0.2.1:80"));
-  CHECK(client_network("192.0.2.1") != client_network("192.0.2.2"));
-  CHECK(client_network("2001:db8::1") == client_network("2001:db8::ffff:0:0:1"));
-  CHECK(client_network("2001:db8::1") != client_network("2001:db8:0:1::1"));
-  CHECK(client_network("unix") == "unix");
+  CHECK(auth::client_network("192.0.2.1") == auth::client_network("::ffff:192.0.2.1"));
+  CHECK(auth::client_network("192.0.2.1") == auth::client_network("192.0.2.1:80"));
+  CHECK(auth::client_network("192.0.2.1") != auth::client_network("192.0.2.2"));
+  CHECK(auth::client_network("2001:db8::1") == auth::client_network("2001:db8::ffff:0:0:1"));
+  CHECK(auth::client_network("2001:db8::1") != auth::client_network("2001:db8:0:1::1"));
+  CHECK(auth::client_network("unix") == "unix");
 }
 
 }  // namespace

@@ -7,13 +7,11 @@
 
 #include <doctest/doctest.h>
 
-#include "api/date.hpp"
+#include "api/db/date.hpp"
+#include "api/db/eligibility.hpp"
 #include "api/db/statement.hpp"
-#include "api/eligibility.hpp"
-#include "api/json_writer.hpp"
-#include "api/load_report.hpp"
-#include "api/routes.hpp"
-#include "api/utf8.hpp"
+#include "api/endpoints/load_report.hpp"
+#include "api/endpoints/routes.hpp"
 
 namespace api {
 namespace {
@@ -28,72 +26,6 @@ TEST_CASE("Dates: only real days in one form") {
                     "2023-01-01 ", "+023-01-01", "", "0000-01-01", "2023-01--1"}) {
     CAPTURE(text);
     CHECK_FALSE(parse_date(text));
-  }
-}
-
-TEST_CASE("JSON: structure, numbers, escapes") {
-  std::string out;
-  JsonWriter json(out);
-  json.begin_object().member("a", 1).key("b").begin_array().value("x").value(true).begin_object().end_object();
-  json.end_array().key("c").null().key("d").value(2.5, 2).member("e", std::int64_t{-9'000'000'000}).end_object();
-  CHECK(out == R"({"a":1,"b":["x",true,{}],"c":null,"d":2.50,"e":-9000000000})");
-
-  std::string text;
-  append_escaped(text, std::string_view("a\"b\\c\nd\te\x01\x1f\0\u00e9/", 15));
-  CHECK(text == "a\\\"b\\\\c\\nd\\te\\u0001\\u001f\\u0000\u00e9/");
-}
-
-TEST_CASE("JSON: an escape is found wherever it stands, beside all other bytes") {
-  const std::string special = std::string("\"\\\n\x1f") + '\0';
-  for (std::size_t length = 1; length < 40; ++length) {
-    for (std::size_t at = 0; at < length; ++at) {
-      for (char c : special) {
-        std::string text(length, '\xC3');
-        for (std::size_t i = 0; i < length; ++i) text[i] = static_cast<char>(0x20 + (i * 37 + length) % 0xE0);
-        std::replace_if(
-            text.begin(), text.end(), [](char b) { return b == '"' || b == '\\'; }, 'x');
-        std::string plain;
-        append_escaped(plain, text);
-        REQUIRE(plain == text);
-        text[at] = c;
-        std::string escaped;
-        append_escaped(escaped, text);
-        std::string expected = text.substr(0, at) +
-                               (c == '"'    ? "\\\""
-                                : c == '\\' ? "\\\\"
-                                : c == '\n' ? "\\n"
-                                : c == 0    ? "\\u0000"
-                                            : "\\u001f") +
-                               text.substr(at + 1);
-        REQUIRE(escaped == expected);
-      }
-    }
-  }
-}
-
-TEST_CASE("JSON: hundredths") {
-  for (auto [number, text] : {std::pair{0, "0.00"}, {5, "0.05"}, {50, "0.50"}, {350, "3.50"}, {399, "3.99"}}) {
-    std::string out;
-    JsonWriter(out).hundredths(number);
-    CHECK(out == text);
-  }
-  // What a table without its check may hold.
-  for (auto [number, text] :
-       {std::pair{-5, "-0.05"}, {-150, "-1.50"}, {std::numeric_limits<int>::min(), "-21474836.48"}}) {
-    std::string out;
-    JsonWriter(out).hundredths(number);
-    CHECK(out == text);
-  }
-}
-
-TEST_CASE("UTF-8: shortest forms of real characters") {
-  for (std::string_view good : {"", "abc", "\u00e9", "\u20ac", "\U0001F600", "\uFFFD", "\U0010FFFF", "\x7f"}) {
-    CHECK(valid_utf8(good));
-  }
-  for (std::string_view bad :
-       {"\x80", "\xC3", "\xC0\xAF", "\xC1\xBF", "\xE0\x80\x80", "\xED\xA0\x80", "\xF0\x80\x80\x80", "\xF4\x90\x80\x80",
-        "\xF5\x80\x80\x80", "\xFF", "\xE2\x82", "a\xE2\x82x", "\xC3(", "\xF0\x9F\x98"}) {
-    CHECK_FALSE(valid_utf8(bad));
   }
 }
 

@@ -1,10 +1,9 @@
-#include "proxy/http/body.hpp"
-
 #include <string>
 #include <vector>
 
 #include <doctest/doctest.h>
 
+#include "proxy/http1/body_decoder.hpp"
 #include "tests/unit/http/rows.hpp"
 
 using namespace std::string_literals;

@@ -4,7 +4,7 @@
 
 #include <doctest/doctest.h>
 
-#include "proxy/http/parse.hpp"
+#include "proxy/http1/parse.hpp"
 #include "tests/unit/http/rows.hpp"
 
 using namespace spillway::http;

@@ -1,1 +1,1 @@
-unit_test(http proxy_http)
+unit_test(http proxy_http1)

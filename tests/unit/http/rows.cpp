@@ -6,8 +6,8 @@
 
 #include <doctest/doctest.h>
 
-#include "proxy/http/gate.hpp"
-#include "proxy/http/parse.hpp"
+#include "proxy/http1/head_scanner.hpp"
+#include "proxy/http1/parse.hpp"
 
 namespace spillway::http::rows {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "proxy/http/message.hpp"
-#include "proxy/http/write.hpp"
+#include "proxy/http1/writer.hpp"
 
 /// Tables of HTTP messages and what the proxy makes of them. A row is run whole, split at every byte, and one byte
 /// at a time, always with the same verdict. What is accepted is written anew, must fit a strict grammar, and must

@@ -12,7 +12,7 @@
 
 namespace {
 
-using namespace spillway::net;
+using namespace net;
 
 void write(Buffer& buffer, std::string_view text) {
   buffer.reserve(text.size());

@@ -1,20 +1,20 @@
 // Whose request it is: what tells clients apart for fairness, and what cannot be made up.
-#include "proxy/relay/client_key.hpp"
+#include "proxy/classify/client_key.hpp"
 
 #include <set>
 #include <string>
 
 #include <doctest/doctest.h>
 
-#include "proxy/http/parse.hpp"
+#include "proxy/http1/parse.hpp"
+#include "proxy/relay/settings.hpp"
 
 namespace {
 
 using namespace spillway;
 using namespace std::chrono_literals;
-using relay::client_key;
-using relay::KeyHash;
-using relay::request_timeout;
+using classify::KeyHash;
+using classify::request_timeout;
 using Source = FairnessKey::Source;
 
 /// A parsed request with these fields, and the bytes it points into.
@@ -39,13 +39,13 @@ relay::Settings settings_of(Source source, std::string header = {}, int ipv6_pre
 const KeyHash kHash(12345);
 
 TEST_CASE("without a key nobody is told apart") {
-  CHECK(client_key(settings_of(Source::none), Sample("X-Forwarded-For: 1.2.3.4\r\n").head, "1.2.3.4", kHash) == 0);
+  CHECK(settings_of(Source::none).client_keys.of(Sample("X-Forwarded-For: 1.2.3.4\r\n").head, "1.2.3.4", kHash) == 0);
 }
 
 TEST_CASE("a client is its address: the peer's, or the last one that no trusted proxy appended") {
   const relay::Settings settings = settings_of(Source::client_ip);
   const Sample plain("");
-  const auto key_of = [&](const char* address) { return client_key(settings, plain.head, address, kHash); };
+  const auto key_of = [&](const char* address) { return settings.client_keys.of(plain.head, address, kHash); };
   struct Row {
     const char* peer;
     const char* fields;
@@ -81,7 +81,7 @@ TEST_CASE("a client is its address: the peer's, or the last one that no trusted 
   for (const Row& row : rows) {
     CAPTURE(row.peer);
     CAPTURE(row.fields);
-    const std::uint64_t key = client_key(settings, Sample(row.fields).head, row.peer, kHash);
+    const std::uint64_t key = settings.client_keys.of(Sample(row.fields).head, row.peer, kHash);
     CHECK(key != 0);
     CHECK(key == key_of(row.client));
   }
@@ -91,14 +91,17 @@ TEST_CASE("a client is its address: the peer's, or the last one that no trusted 
   CHECK(key_of("") != 0);  // a unix socket's peers have no address and are one client
   const relay::Settings host_by_host = settings_of(Source::client_ip, "", 128),
                         site = settings_of(Source::client_ip, "", 48);
-  CHECK(client_key(host_by_host, plain.head, "2001:db8::1", kHash) !=
-        client_key(host_by_host, plain.head, "2001:db8::2", kHash));
-  CHECK(client_key(site, plain.head, "2001:db8::1", kHash) == client_key(site, plain.head, "2001:db8:0:1::1", kHash));
+  CHECK(host_by_host.client_keys.of(plain.head, "2001:db8::1", kHash) !=
+        host_by_host.client_keys.of(plain.head, "2001:db8::2", kHash));
+  CHECK(site.client_keys.of(plain.head, "2001:db8::1", kHash) ==
+        site.client_keys.of(plain.head, "2001:db8:0:1::1", kHash));
 }
 
 TEST_CASE("or what a header says") {
   const relay::Settings settings = settings_of(Source::header, "X-Tenant");
-  const auto key_of = [&](const char* fields) { return client_key(settings, Sample(fields).head, "1.2.3.4", kHash); };
+  const auto key_of = [&](const char* fields) {
+    return settings.client_keys.of(Sample(fields).head, "1.2.3.4", kHash);
+  };
   CHECK(key_of("") != 0);  // who does not say is one client with all who do not
   CHECK(key_of("X-Tenant:\r\n") == key_of(""));
   CHECK(key_of("X-Tenant: a\r\n") != key_of(""));

@@ -200,7 +200,7 @@ TEST_CASE("a drain refuses all who wait; a reload looks at them again") {
 TEST_CASE("what the API reports of itself is kept with its time, from a poll or a response") {
   Scene scene(policy_of(4));
   CHECK_FALSE(scene.gate.state().load_at);
-  upstream::LoadReport load;
+  admission::LoadReport load;
   load.pool_size = 20;
   scene.gate.polled(true, load, scene.now);
   CHECK(scene.gate.state().load == load);
@@ -220,7 +220,7 @@ TEST_CASE("what the API reports of itself is kept with its time, from a poll or 
 
 TEST_CASE("a report on a response is that of the pool after it: the next is refused while the pool is full") {
   Scene scene(policy_of(4));
-  upstream::LoadReport full;
+  admission::LoadReport full;
   full.pool_size = full.pool_capacity = 2;
   Visitor first(scene.gate, scene.loop), second(scene.gate, scene.loop);
   scene.come(first);
@@ -312,7 +312,7 @@ TEST_CASE("what breakers do is told, each change once") {
 
 TEST_CASE("retries under way are bounded, and a place that is given back is free again") {
   Scene scene(policy_of(4));
-  for (int i = 0; i < upstream::RetryBudget::kLeast; ++i) CHECK(scene.gate.begin_retry());
+  for (int i = 0; i < admission::RetryBudget::kLeast; ++i) CHECK(scene.gate.begin_retry());
   CHECK_FALSE(scene.gate.begin_retry());
   scene.gate.end_retry();
   CHECK(scene.gate.begin_retry());

@@ -1,4 +1,4 @@
-#include "proxy/upstream/load_report.hpp"
+#include "proxy/admission/load_report.hpp"
 
 #include <limits>
 #include <string>
@@ -8,9 +8,9 @@
 
 namespace {
 
-using spillway::upstream::kLoadReportMax;
-using spillway::upstream::LoadReport;
-using spillway::upstream::parse_load_report;
+using spillway::admission::kLoadReportMax;
+using spillway::admission::LoadReport;
+using spillway::admission::parse_load_report;
 
 TEST_CASE("the contract's report is read, value by value") {
   const auto report = parse_load_report(

@@ -57,8 +57,8 @@ TEST_CASE("what a request says cannot leave its JSON string") {
                                     {"a\"b", R"("a\"b")"},
                                     {"\\", R"("\\")"},
                                     {"\"\"", R"("\"\"")"},
-                                    {"a\nb\x1f", R"("a\u000ab\u001f")"},
-                                    {"\x7fé", "\"\x7fé\""}}) {
+                                    {"a\nb\x1f", R"("a\nb\u001f")"},
+                                    {"\x7fé", R"("\u007fé")"}}) {
     entry.target = said;
     const std::string line = access(LineFormat::json, entry);
     CAPTURE(line);

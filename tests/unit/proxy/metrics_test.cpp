@@ -8,6 +8,8 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/unit/config/generated.hpp"
+
 namespace {
 
 using namespace spillway::telemetry;
@@ -186,6 +188,22 @@ TEST_CASE("the declarations that --print-metrics shows are those of the scrape")
     CHECK(line.back() != '\t');
   }
   CHECK(i == expected.size());
+}
+
+TEST_CASE("the page of metrics is as generated") {
+  std::ostringstream declarations, page;
+  print_declarations(declarations);
+  page << "# Metrics\n\nWhat `/metrics` of the admin listener shows. Every series exists at 0 from the start. "
+          "Generated from the table in `proxy/telemetry/metrics.cpp`.\n\n"
+          "| name | type | labels | meaning |\n| --- | --- | --- | --- |\n";
+  std::istringstream lines(declarations.str());
+  for (std::string name, type, labels, help; std::getline(lines, name, '\t');) {
+    std::getline(lines, type, '\t');
+    std::getline(lines, labels, '\t');
+    std::getline(lines, help);
+    page << "| `" << name << "` | " << type << " | " << labels << " | " << help << " |\n";
+  }
+  generated::check_file("METRICS.md", page.str());
 }
 
 TEST_CASE("what two workers count is added up") {

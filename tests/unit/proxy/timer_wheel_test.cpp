@@ -12,7 +12,7 @@
 
 namespace {
 
-using namespace spillway::net;
+using namespace net;
 using spillway::Duration;
 using spillway::Time;
 using namespace std::chrono_literals;

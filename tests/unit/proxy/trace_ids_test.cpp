@@ -60,45 +60,13 @@ TEST_CASE("a traceparent is taken only as W3C Trace Context writes it") {
   }
 }
 
-TEST_CASE("a request id of the client is passed on only if no log and no header can stumble over it") {
-  struct Row {
-    std::string id;
-    bool sane;
-  };
-  const Row rows[] = {
-      {"a", true},
-      {"0af7651916cd43dd8448eb211c80319c", true},
-      {"7c1f2e0a-93b5-4d2c-8a57-1b7f2f5d9a10", true},
-      {"Root=1-67891233:abcdef/012+345._=-", true},
-      {std::string(128, 'x'), true},
-      {"", false},
-      {std::string(129, 'x'), false},
-      {"a b", false},
-      {"a\tb", false},
-      {"a\"b", false},
-      {"a\\b", false},
-      {"a\r\nSet-Cookie: x", false},
-      {"a,b", false},
-      {"a;b", false},
-      {"{a}", false},
-      {"<a>", false},
-      {"\xc3\xa4", false},
-      {std::string("a\0b", 3), false},
-      {"a\x7f", false},
-  };
-  for (const Row& row : rows) {
-    CAPTURE(row.id);
-    CHECK(sane_request_id(row.id) == row.sane);
-  }
-}
-
 TEST_CASE("a new trace is valid, not sampled, and named like the request") {
   IdGenerator ids;
-  const RequestId id = ids.request_id();
+  const text::RequestId id = ids.request_id();
   const Traceparent started = ids.start_trace(id);
-  CHECK(valid_traceparent(text(started)));
-  CHECK(trace_id(text(started)) == text(id));
-  CHECK(text(started).ends_with("-00"));
+  CHECK(valid_traceparent(view(started)));
+  CHECK(trace_id(view(started)) == view(id));
+  CHECK(view(started).ends_with("-00"));
 }
 
 TEST_CASE("a continued trace keeps its id and flags, and has a parent of our own") {
@@ -106,7 +74,7 @@ TEST_CASE("a continued trace keeps its id and flags, and has a parent of our own
   std::unordered_set<std::string> spans;
   for (int i = 0; i < 1000; ++i) {
     const Traceparent continued = ids.continue_trace(kParent);
-    const std::string_view value = text(continued);
+    const std::string_view value = view(continued);
     REQUIRE(valid_traceparent(value));
     CHECK(trace_id(value) == trace_id(kParent));
     CHECK(value.substr(52) == kParent.substr(52));
@@ -122,11 +90,11 @@ TEST_CASE("100,000 identifiers of two workers do not repeat") {
   std::unordered_set<std::string> seen, spans;
   for (std::size_t i = 0; i < kIds; ++i) {
     IdGenerator& ids = i % 2 ? first : second;
-    const RequestId id = ids.request_id();
+    const text::RequestId id = ids.request_id();
     const Traceparent trace = ids.start_trace(id);
-    seen.emplace(text(id));
-    spans.emplace(text(trace).substr(36, 16));
-    REQUIRE(text(id).find_first_not_of("0123456789abcdef") == std::string_view::npos);
+    seen.emplace(view(id));
+    spans.emplace(view(trace).substr(36, 16));
+    REQUIRE(view(id).find_first_not_of("0123456789abcdef") == std::string_view::npos);
   }
   CHECK(seen.size() == kIds);
   CHECK(spans.size() == kIds);

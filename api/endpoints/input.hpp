@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/db/eligibility.hpp"
+#include "api/db/list_filter.hpp"
+
+/// From what a client sent to values that the rest of the program may trust: pure, bounded, and every fault is named
+/// with its field. Text that comes out is valid UTF-8 without control characters and within its length.
+namespace api {
+
+inline constexpr std::size_t kMaxTextCharacters = 200;  ///< of a search, a name, a major
+inline constexpr int kMaxLimit = 100;                   ///< items of a page
+inline constexpr int kDefaultLimit = 20;
+
+struct FieldError {
+  std::string field;    ///< as in `user_profile.gpa`; empty when the whole body is meant
+  std::string message;  ///< completes the sentence that begins with the field
+};
+
+template <class T>
+struct Input {
+  T value{};
+  std::vector<FieldError> errors;  ///< every fault that was found
+  bool malformed = false;          ///< the body is no JSON (or form) at all, or no object
+  bool ok() const { return errors.empty(); }
+};
+
+struct Search {
+  std::string words;
+  int limit = kDefaultLimit;
+};
+
+struct Credentials {
+  std::string username;
+  std::string password;
+};
+
+struct EligibilityCheck {
+  std::int64_t scholarship_id = 0;
+  Profile profile;
+};
+
+/// `query` as it stands in the target, still percent-encoded.
+Input<Search> parse_search(std::string_view query);
+Input<ListFilter> parse_list(std::string_view query);
+/// A path segment.
+Input<std::int64_t> parse_id(std::string_view text);
+Input<Credentials> parse_credentials(std::string_view content_type, std::string_view body);
+Input<EligibilityCheck> parse_eligibility(std::string_view body);
+
+}  // namespace api

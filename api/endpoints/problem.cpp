@@ -1,0 +1,88 @@
+#include "api/endpoints/problem.hpp"
+
+#include "proxy/text/json.hpp"
+#include "proxy/text/status_phrase.hpp"
+
+namespace api {
+
+namespace {
+
+/// Seconds. The database's backoff is at most half a second, so a second is neither too eager nor a waste.
+constexpr int kRetryAfter = 1;
+
+void begin(text::JsonWriter& json, const Request& request, Response& response, int status, std::string_view detail) {
+  response.status = status;
+  response.content_type = "application/problem+json";
+  response.no_store = true;
+  response.body.clear();
+  json.begin_object()
+      .member("type", "about:blank")
+      .member("title", text::status_phrase(status))
+      .member("status", status);
+  json.member("detail", detail).member("request_id", request.request_id);
+}
+
+}  // namespace
+
+void answer_problem(const Request& request, Response& response, int status, std::string_view detail) {
+  text::JsonWriter json(response.body);
+  begin(json, request, response, status, detail);
+  json.end_object();
+}
+
+void answer_faults(const Request& request, Response& response, int status, const std::vector<FieldError>& errors) {
+  const FieldError& first = errors.front();
+  text::JsonWriter json(response.body);
+  begin(json, request, response, status, first.field.empty() ? first.message : first.field + " " + first.message);
+  json.key("errors").begin_array();
+  for (const FieldError& error : errors) {
+    json.begin_object().member("field", std::string_view(error.field));
+    json.member("message", std::string_view(error.message)).end_object();
+  }
+  json.end_array().end_object();
+}
+
+void answer_unavailable(const Request& request, Response& response, std::string_view detail) {
+  answer_problem(request, response, 503, detail);
+  response.retry_after = kRetryAfter;
+}
+
+void answer_trouble(const Request& request, Response& response, Trouble trouble) {
+  switch (trouble) {
+    case Trouble::none:
+      return;
+    case Trouble::pool_timeout:
+      response.reason = "pool_timeout";
+      return answer_unavailable(request, response, "No database connection became free in time, please retry");
+    case Trouble::unreachable:
+      response.reason = "database_unreachable";
+      return answer_unavailable(request, response, "The database cannot be reached, please retry");
+    case Trouble::lost:
+      response.reason = "database_lost";
+      return answer_unavailable(request, response, "The connection to the database was lost, please retry");
+    case Trouble::transient:
+      response.reason = "database_busy";
+      return answer_unavailable(request, response, "The database cannot answer this at the moment, please retry");
+    case Trouble::statement_timeout:
+      response.reason = "statement_timeout";
+      return answer_unavailable(request, response, "The database took too long to answer, please retry");
+    case Trouble::closing:
+      response.reason = "closing";
+      return answer_unavailable(request, response, "The service is shutting down, please retry");
+    case Trouble::no_schema:
+      response.reason = "no_schema";
+      return answer_unavailable(request, response, "The database has not been set up: run scholarship-api migrate");
+    case Trouble::interrupted:
+      response.reason = "client_gone";
+      response.unanswered = true;
+      return;
+    case Trouble::unreadable:
+      response.reason = "database_value";
+      return answer_problem(request, response, 500, "The database holds what this service cannot answer with");
+    case Trouble::refused:
+      response.reason = "database_error";
+      return answer_problem(request, response, 500, "The database refused the query");
+  }
+}
+
+}  // namespace api

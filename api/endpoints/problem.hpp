@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "api/db/repository.hpp"
+#include "api/endpoints/http.hpp"
+#include "api/endpoints/input.hpp"
+
+/// Everything that is not the answer hoped for, as application/problem+json (RFC 9457).
+namespace api {
+
+void answer_problem(const Request& request, Response& response, int status, std::string_view detail);
+
+/// Faults of what the client sent: `status` with `detail` naming the first field and `errors` listing all.
+void answer_faults(const Request& request, Response& response, int status, const std::vector<FieldError>& errors);
+
+/// Not now: 503 with `Retry-After`.
+void answer_unavailable(const Request& request, Response& response, std::string_view detail);
+
+/// The one place that turns a database's failure into an answer. `trouble` is not `none`.
+void answer_trouble(const Request& request, Response& response, Trouble trouble);
+
+}  // namespace api

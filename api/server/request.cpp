@@ -1,0 +1,101 @@
+#include "api/server/request.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <random>
+
+#include <boost/beast/core/string.hpp>
+
+#include "config/forwarded.hpp"
+#include "proxy/text/request_id.hpp"
+
+namespace api {
+
+namespace {
+
+namespace http = boost::beast::http;
+
+bool is_number(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+/// What the target says behind scheme and authority, if it has the absolute form, which a server has to take (RFC 9112,
+/// 3.2.2): `/path?query`, `?query` or empty. Null: it is neither this nor the origin form.
+std::optional<std::string_view> path_and_query(std::string_view target) {
+  if (target.starts_with('/')) return target;
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!boost::beast::iequals(target.substr(0, scheme.size()), scheme)) continue;
+    target.remove_prefix(scheme.size());
+    const std::size_t authority = std::min(target.find_first_of("/?"), target.size());
+    if (authority == 0) return std::nullopt;
+    return target.substr(authority);
+  }
+  return std::nullopt;
+}
+
+Method method_of(http::verb verb) {
+  switch (verb) {
+    case http::verb::get:
+      return Method::get;
+    case http::verb::head:
+      return Method::head;
+    case http::verb::post:
+      return Method::post;
+    default:
+      return Method::other;
+  }
+}
+
+}  // namespace
+
+std::string make_request_id() {
+  thread_local std::mt19937_64 random(std::random_device{}());
+  const std::uint64_t high = random();
+  return std::string(text::view(text::request_id(high, random())));
+}
+
+int fault_of_head(const Message& message) {
+  const bool one_host = message.version() == 10 || message.count(http::field::host) == 1;
+  const std::string_view target = message.target();
+  if (!one_host || !path_and_query(target) || target.find('#') != std::string_view::npos) return 400;
+  // How long the body is must have one reading only (RFC 9112, 6.1 and 6.3).
+  const std::size_t lengths = message.count(http::field::content_length);
+  if (lengths > 1) return 400;
+  if (lengths == 1 && !is_number(message[http::field::content_length])) return 400;
+  const std::size_t codings = message.count(http::field::transfer_encoding);
+  if (codings == 0) return 0;
+  if (lengths > 0 || message.version() == 10) return 400;
+  const bool chunked = boost::beast::iequals(message[http::field::transfer_encoding], "chunked");
+  return codings == 1 && chunked ? 0 : 501;
+}
+
+Request make_request(const Message& message, const Sender& sender, std::string& made_up_id, Caller caller) {
+  const std::string_view target = path_and_query(message.target()).value_or("");
+  const std::size_t mark = target.find('?');
+  const std::string_view path = target.substr(0, mark);
+  std::string_view id = message["X-Request-ID"];
+  if (!text::valid_request_id(id)) {
+    made_up_id = make_request_id();
+    id = made_up_id;
+  }
+  config::ForwardedFor forwarded(sender.address, sender.trusted, sender.proxies);
+  if (forwarded.open()) {
+    // All lines are one list, whose right end is the last line's.
+    auto [begin, end] = message.equal_range("X-Forwarded-For");
+    while (end != begin && forwarded.open()) forwarded.line((--end)->value());
+  }
+  return {
+      .method = method_of(message.method()),
+      .path = path.empty() ? "/" : path,
+      .query = mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1),
+      .authorization = message[http::field::authorization],
+      .content_type = message[http::field::content_type],
+      .body = message.body(),
+      .client = forwarded.client(),
+      .request_id = id,
+      .caller = caller,
+  };
+}
+
+}  // namespace api

@@ -1,0 +1,83 @@
+#include "api/server/request_reader.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include <boost/beast/http/error.hpp>
+
+#include "api/server/request.hpp"
+
+namespace api {
+
+namespace {
+
+namespace http = boost::beast::http;
+using boost::system::error_code;
+
+/// Framing that a body in chunks may have per byte of it, over and above the limit of a head: chunks of a single byte
+/// need five. Who sends more is after our time.
+constexpr std::uint64_t kFramingPerByte = 8;
+
+int status_of(error_code error) {
+  if (error == http::error::header_limit) return 431;
+  if (error == http::error::body_limit) return 413;
+  return 400;
+}
+
+}  // namespace
+
+RequestReader::RequestReader(const LimitsConfig& limits)
+    : max_head_(limits.head), max_body_(limits.body), buffer_(max_head_ + kReadBytes) {
+  next();
+}
+
+void RequestReader::next() {
+  parser_.emplace();
+  // Beast limits what it sees at a time, which is up to the peer's writes; `after_head_bytes` limits the whole.
+  parser_->header_limit(std::numeric_limits<std::uint32_t>::max());
+  parser_->body_limit(max_body_);
+}
+
+boost::asio::mutable_buffer RequestReader::room() {
+  return buffer_.prepare(std::min(kReadBytes, buffer_.max_size() - buffer_.size()));
+}
+
+void RequestReader::received(std::size_t bytes) {
+  buffer_.commit(bytes);
+}
+
+int RequestReader::advance() {
+  RequestParser& parser = *parser_;
+  while (has_bytes()) {
+    const bool in_head = !parser.is_header_done();
+    parser.chunk_began = false;
+    error_code error;
+    // One step at a time: the head, a chunk's line, content. So each can be held to its limit.
+    const std::size_t taken = parser.put(buffer_.data(), error);
+    buffer_.consume(taken);
+    if (error && error != http::error::need_more) return status_of(error);
+    const int refusal = in_head ? after_head_bytes(taken) : after_body_bytes(taken);
+    if (refusal != 0) return refusal;
+    if (parser.is_done()) return kRequest;
+    if (taken == 0) break;
+  }
+  return kMore;
+}
+
+int RequestReader::after_head_bytes(std::size_t taken) {
+  parser_->head_bytes += taken;
+  const std::size_t unread = head_done() ? 0 : buffer_.size();
+  if (parser_->head_bytes + unread > max_head_) return 431;
+  return head_done() ? fault_of_head(parser_->message) : 0;
+}
+
+/// The line of a chunk, and the last one together with the trailer, are left in the buffer until they are whole.
+int RequestReader::after_body_bytes(std::size_t taken) {
+  if (taken == 0) return buffer_.size() > max_head_ ? 400 : 0;
+  if (!parser_->chunk_began) return 0;
+  parser_->framing_bytes += taken;
+  const std::uint64_t allowed = max_head_ + kFramingPerByte * parser_->message.body().size();
+  return taken > max_head_ || parser_->framing_bytes > allowed ? 400 : 0;
+}
+
+}  // namespace api

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+
+#include "api/config/config.hpp"
+#include "api/server/request_parser.hpp"
+
+namespace api {
+
+/// Takes the requests out of a connection's bytes, one after the other and within limits, however the bytes are cut.
+/// No I/O. Throws only when memory runs out, whatever a peer sends. The caller's loop:
+///
+///     reader.next();
+///     while (reader.advance() == RequestReader::kMore) reader.received(read_some_into(reader.room()));
+class RequestReader {
+ public:
+  static constexpr int kMore = 0;
+  static constexpr int kRequest = 200;
+  /// Holds the request of most clients in one read.
+  static constexpr std::size_t kReadBytes = 4096;
+
+  explicit RequestReader(const LimitsConfig& limits);
+
+  /// Forgets the last request and begins another one with the bytes that came behind it.
+  void next();
+  /// Where the next bytes go: never empty, at most kReadBytes.
+  boost::asio::mutable_buffer room();
+  void received(std::size_t bytes);
+  /// kMore, kRequest, or the status to refuse the request with: 400, 413, 431 or 501. After a refusal the connection is
+  /// of no further use.
+  int advance();
+
+  /// Whether bytes wait that no request has taken.
+  bool has_bytes() const { return buffer_.size() > 0; }
+  bool head_done() const { return parser_->is_header_done(); }
+  /// Whole only after kRequest; its head once `head_done`.
+  const Message& message() const { return parser_->message; }
+  /// Whether the client can send another request. After kRequest.
+  bool keep_alive() const { return parser_->keep_alive(); }
+  /// Drops all bytes: what follows a refusal is read but not kept.
+  void discard() { buffer_.clear(); }
+
+ private:
+  int after_head_bytes(std::size_t taken);
+  int after_body_bytes(std::size_t taken);
+
+  const std::size_t max_head_;
+  const std::uint64_t max_body_;
+  boost::beast::flat_buffer buffer_;
+  std::optional<RequestParser> parser_;
+};
+
+}  // namespace api

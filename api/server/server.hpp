@@ -1,0 +1,58 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <boost/asio.hpp>
+
+#include "api/config/config.hpp"
+#include "api/db/pool.hpp"
+#include "api/endpoints/handlers.hpp"
+#include "api/server/listener.hpp"
+#include "api/server/session.hpp"
+#include "api/server/signals.hpp"
+#include "api/server/worker.hpp"
+
+namespace api {
+
+/// The whole program but for its command line: wires the parts, runs the workers, reloads and drains on signals.
+class Server {
+ public:
+  /// `config_path` is read again on SIGHUP. `shared` and `signals` must outlive it.
+  Server(ApiConfig config, db::ConnectOptions options, Listener listener, std::string config_path, Shared& shared,
+         Signals& signals);
+  ~Server();
+
+  /// Until a signal and the drain that follows. False: the database has refused at the start, for good.
+  bool run();
+
+ private:
+  void drain();
+  void reload();
+  net::Task<> check_database();
+  void warn_if_too_small(const ServerState& state) const;
+
+  /// An event loop that can let go of its coroutines while all that they hold still lives.
+  struct Loop : net::asio::io_context {
+    using net::asio::io_context::io_context;
+    using net::asio::io_context::shutdown;
+  };
+
+  const ApiConfig config_;
+  const std::string config_path_;
+  Listener listener_;
+  Shared& shared_;
+  Signals& signals_;
+  // In this order, so that the event loops go last.
+  std::vector<std::unique_ptr<Loop>> contexts_;
+  std::unique_ptr<db::Pool> pool_;
+  std::unique_ptr<Services> services_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::atomic<int> working_{0};
+  bool failed_ = false;
+};
+
+db::PoolSettings pool_settings(const DatabaseConfig& config);
+
+}  // namespace api

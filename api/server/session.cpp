@@ -1,0 +1,317 @@
+#include "api/server/session.hpp"
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <ctime>
+
+#include <poll.h>
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+
+#include "api/endpoints/load_report.hpp"
+#include "api/endpoints/problem.hpp"
+#include "api/server/listener.hpp"
+#include "api/server/log.hpp"
+#include "config/forwarded.hpp"
+#include "proxy/text/http_date.hpp"
+#include "proxy/text/json.hpp"
+#include "proxy/text/request_id.hpp"
+#include "proxy/text/status_phrase.hpp"
+
+namespace api {
+
+namespace {
+
+namespace http = boost::beast::http;
+using boost::system::error_code;
+
+/// After a refusal with bytes still under way: closing at once could make the client lose the answer.
+constexpr Duration kLinger = std::chrono::seconds(1);
+/// Whether the client is still there is not asked for requests that are answered faster.
+constexpr Duration kGoneCheckAfter = std::chrono::milliseconds(100);
+/// A query that ignores its cancellation for this long loses its connection.
+constexpr Duration kInterruptAgain = std::chrono::seconds(2);
+/// A request is commonly here, and its answer taken, in a few milliseconds. Who takes longer than this may go on, but
+/// not while others find no place.
+constexpr Duration kSlow = std::chrono::seconds(1);
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+/// Over and above the limits of pool and server, after which a request is interrupted.
+constexpr Duration kGrace = std::chrono::seconds(1);
+/// Of `read_request`, beside the reader's.
+constexpr int kEnded = -1;
+/// Response bodies are at most some 50 KB; a larger capacity is given back.
+constexpr std::size_t kKeptCapacity = 64 * 1024;
+
+void append_number(std::string& out, std::string_view before, std::size_t number) {
+  char digits[24];
+  out.append(before);
+  out.append(digits, std::to_chars(digits, digits + sizeof(digits), number).ptr);
+  out += "\r\n";
+}
+
+std::string_view detail_of(int status) {
+  switch (status) {
+    case 413:
+      return "The body exceeds the limit";
+    case 431:
+      return "The header fields exceed the limit";
+    case 501:
+      return "The only transfer coding understood is chunked";
+    default:
+      return "The request is not valid HTTP/1.1";
+  }
+}
+
+}  // namespace
+
+Session::Session(Context context, Socket socket, bool surplus)
+    : context_(context),
+      socket_(std::move(socket)),
+      peer_(peer_address(socket_.native_handle())),
+      sender_{peer_, config::trusts(context.config.trusted_proxies, peer_), context.config.trusted_proxies},
+      since_(Clock::now()),
+      surplus_(surplus),
+      reader_(context.config.limits) {}
+
+net::Task<> Session::run() {
+  bool more = true;
+  while (more) {
+    const int status = co_await read_request();
+    if (status == kEnded) break;
+    if (status != RequestReader::kRequest) {
+      co_await reject(status);
+      break;
+    }
+    more = co_await serve();
+  }
+  close();
+}
+
+/// kRequest: it is there; kEnded: the connection has ended; else: what is wrong with the request.
+net::Task<int> Session::read_request() {
+  reader_.next();
+  enter(reader_.has_bytes() ? Phase::receiving : Phase::idle);
+  continue_sent_ = false;
+  for (;;) {
+    const int status = reader_.advance();
+    if (status != RequestReader::kMore) co_return status;
+    if (reader_.head_done()) {
+      const bool alive = co_await continue_body();
+      if (!alive) co_return kEnded;
+    }
+    if (phase_ == Phase::idle && context_.shared.draining) co_return kEnded;
+    auto [error, bytes] = co_await socket_.async_read_some(reader_.room(), net::kAwait);
+    // Who has ended its side in the middle of a request may still want to know.
+    if (error == net::asio::error::eof && phase_ == Phase::receiving) co_return 400;
+    if (error) co_return kEnded;
+    reader_.received(bytes);
+    if (phase_ == Phase::idle) enter(Phase::receiving);
+  }
+}
+
+/// Some clients hold back a body until they are asked for it.
+net::Task<bool> Session::continue_body() {
+  if (continue_sent_) co_return true;
+  continue_sent_ = true;
+  if (!boost::beast::iequals(reader_.message()[http::field::expect], "100-continue")) co_return true;
+  auto [error, bytes] = co_await net::asio::async_write(socket_, net::asio::buffer(kContinue), net::kAwait);
+  co_return !error;
+}
+
+/// One request, from its head to its response. False: the connection is not to be used any more.
+net::Task<bool> Session::serve() {
+  enter(Phase::handling);
+  request_began_ = since_;
+  interrupt_.reset();
+  client_gone_ = false;
+  probed_ = false;
+  served_ = true;
+  response_.clear();
+  Request request = make_request(reader_.message(), sender_, made_up_id_, {context_.home, interrupt_});
+  co_await handle(request);
+  if (response_.unanswered && !client_gone_) {
+    response_.unanswered = false;
+    answer_trouble(request, response_, Trouble::statement_timeout);
+  }
+  const bool keep_alive = reader_.keep_alive() && !context_.shared.draining && !surplus_;
+  bool reusable = false;
+  if (!response_.unanswered) reusable = co_await write(keep_alive, request.method != Method::head);
+  log(request);
+  if (!keep_alive) reusable = false;
+  co_return reusable;
+}
+
+net::Task<> Session::handle(Request& request) {
+  // Whoever watches must get an answer above all under load.
+  const bool watcher = request.path == "/health" || request.path == "/ready";
+  surplus_ = surplus_ && context_.shared.connections > context_.shared.max_connections;
+  if (surplus_ && !watcher) {
+    answer_unavailable(request, response_, "Too many connections, please retry");
+    response_.reason = "connections";
+    co_return;
+  }
+  const Counted in_flight(context_.shared.in_flight);
+  if (in_flight.before() >= context_.config.limits.in_flight && !watcher) {
+    answer_unavailable(request, response_, "Too many requests in progress, please retry");
+    response_.reason = "in_flight";
+    co_return;
+  }
+  try {
+    co_await context_.handlers.handle(request, response_);
+  } catch (const std::exception& error) {
+    spdlog::error("request {}: {}", request.request_id, error.what());
+    answer_problem(request, response_, 500, "An unexpected error occurred");
+  }
+}
+
+/// Writes `response_`.
+net::Task<bool> Session::write(bool keep_alive, bool with_body) {
+  enter(Phase::writing);
+  write_head(keep_alive);
+  const std::array buffers{net::asio::buffer(head_),
+                           with_body ? net::asio::buffer(response_.body) : net::asio::mutable_buffer()};
+  auto [error, bytes] = co_await net::asio::async_write(socket_, buffers, net::kAwait);
+  if (response_.body.capacity() > kKeptCapacity) response_.body = std::string();
+  co_return !error;
+}
+
+void Session::write_head(bool keep_alive) {
+  char digits[8];
+  head_ = "HTTP/1.1 ";
+  head_.append(digits, std::to_chars(digits, digits + sizeof(digits), response_.status).ptr);
+  head_.append(" ").append(text::status_phrase(response_.status)).append("\r\n");
+  thread_local text::HttpDate date;
+  head_.append("Date: ").append(date.at(std::time(nullptr))).append("\r\n");
+  head_.append("Content-Type: ").append(response_.content_type).append("\r\n");
+  append_number(head_, "Content-Length: ", response_.body.size());
+  if (response_.retry_after > 0) append_number(head_, "Retry-After: ", static_cast<std::size_t>(response_.retry_after));
+  if (response_.authenticate) head_ += "WWW-Authenticate: Bearer\r\n";
+  if (!response_.allow.empty()) head_.append("Allow: ").append(response_.allow).append("\r\n");
+  if (response_.no_store) head_ += "Cache-Control: no-store\r\n";
+  if (!keep_alive) {
+    head_ += "Connection: close\r\n";
+  } else if (reader_.message().version() == 10) {
+    head_ += "Connection: keep-alive\r\n";
+  }
+  append_load_report(head_, context_.services.pool.gauges());
+  head_ += "\r\n";
+}
+
+/// Answers what could not be read to its end, and reads a little of the rest so that the answer arrives.
+net::Task<> Session::reject(int status) {
+  response_.clear();
+  made_up_id_ = make_request_id();
+  Request request{.caller = {context_.home, interrupt_}};
+  request.client = peer_;
+  request.request_id = made_up_id_;
+  answer_problem(request, response_, status, detail_of(status));
+  const bool written = co_await write(false, true);
+  if (!written) co_return;
+  enter(Phase::lingering);
+  error_code ignored;
+  socket_.shutdown(Socket::shutdown_send, ignored);
+  reader_.discard();
+  for (;;) {
+    // Not reported as received: the same room is filled again and again.
+    auto [error, bytes] = co_await socket_.async_read_some(reader_.room(), net::kAwait);
+    if (error) break;
+  }
+}
+
+void Session::log(const Request& request) const {
+  const AccessLog mode = context_.shared.access.load(std::memory_order_relaxed);
+  const bool failed = response_.status >= 500 || response_.unanswered;
+  if (mode == AccessLog::off || (mode == AccessLog::errors && !failed)) return;
+  const Message& message = reader_.message();
+  const std::string_view trace = message["traceparent"];
+  std::string line = "{";
+  text::JsonWriter json(line);
+  json.member("message", "request").member("request_id", request.request_id);
+  if (text::valid_request_id(trace)) json.member("traceparent", trace);
+  json.member("client", request.client).member("method", std::string_view(message.method_string()));
+  json.member("path", request.path).member("status", response_.unanswered ? 499 : response_.status);
+  if (!response_.reason.empty()) json.member("reason", response_.reason);
+  json.key("ms").value(std::chrono::duration<double, std::milli>(Clock::now() - request_began_).count(), 3);
+  log_request(std::string_view(line).substr(1));
+}
+
+void Session::sweep(Time now) {
+  const ApiConfig& config = context_.config;
+  const Duration spent = now - since_;
+  switch (phase_) {
+    case Phase::idle:
+      if (spent > config.timeouts.keep_alive) close();
+      break;
+    case Phase::receiving:
+    case Phase::writing:
+      if (spent > config.timeouts.request) close();
+      break;
+    case Phase::lingering:
+      if (spent > kLinger) close();
+      break;
+    case Phase::closing:
+      break;
+    case Phase::handling: {
+      if (spent < kGoneCheckAfter) break;
+      client_gone_ = client_gone_ || has_gone();
+      // The server's own limit comes first, unless a pooler is in between or the server is gone without a word.
+      const auto& database = config.database;
+      const bool overdue = database.statement_timeout > Duration::zero() &&
+                           spent > database.pool_timeout + database.statement_timeout + kGrace;
+      if (!client_gone_ && !overdue) break;
+      if (interrupt_.raised() && now - interrupted_at_ < kInterruptAgain) break;
+      interrupted_at_ = now;
+      interrupt_.raise();
+      break;
+    }
+  }
+}
+
+/// A client that has ended its side may be gone, or only have no more to say: a write tells, since who is gone answers
+/// it with a reset. Any client of HTTP/1.1 skips a 100 (RFC 9110, 15.2.1).
+bool Session::has_gone() {
+  pollfd client{socket_.native_handle(), POLLRDHUP, 0};
+  if (::poll(&client, 1, 0) <= 0) return false;
+  if ((client.revents & (POLLHUP | POLLERR)) != 0) return true;
+  if (probed_ || reader_.message().version() < 11) return false;
+  probed_ = true;
+  const ssize_t sent = ::send(client.fd, kContinue.data(), kContinue.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  return sent < 0 ? errno != EAGAIN : static_cast<std::size_t>(sent) < kContinue.size();
+}
+
+void Session::drain() {
+  if (phase_ == Phase::idle) close();
+}
+
+bool Session::is_idle() {
+  if (phase_ != Phase::idle || !served_) return false;
+  pollfd client{socket_.native_handle(), POLLIN, 0};
+  return ::poll(&client, 1, 0) == 0;
+}
+
+bool Session::is_slow(Time now) const {
+  return phase_ != Phase::handling && phase_ != Phase::closing && now - since_ > kSlow;
+}
+
+bool Session::is_spare() const {
+  return surplus_ && (phase_ == Phase::idle || phase_ == Phase::receiving || phase_ == Phase::lingering);
+}
+
+/// The worker's sessions stand in the order in which they have begun what they are doing.
+void Session::enter(Phase phase) {
+  phase_ = phase;
+  since_ = Clock::now();
+  idle_.reset();
+  if (phase == Phase::idle && served_) idle_.emplace(context_.shared.idle);
+  context_.sessions.erase(*this);
+  context_.sessions.push_back(*this);
+}
+
+void Session::close() {
+  if (phase_ != Phase::closing) enter(Phase::closing);
+  error_code ignored;
+  socket_.close(ignored);
+}
+
+}  // namespace api

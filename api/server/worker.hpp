@@ -1,0 +1,54 @@
+#pragma once
+
+#include <atomic>
+#include <optional>
+
+#include <boost/asio.hpp>
+
+#include "api/config/config.hpp"
+#include "api/endpoints/handlers.hpp"
+#include "api/server/session.hpp"
+#include "proxy/net/io.hpp"
+
+namespace api {
+
+/// One event loop's share of the server: accepts, keeps the sessions, ends them. All on the thread of its context.
+class Worker {
+ public:
+  /// `listener` is shared by the workers and must outlive them; whoever is idle takes the next connection.
+  Worker(const ApiConfig& config, Shared& shared, Services& services, net::asio::io_context& context, int home,
+         int listener);
+
+  /// Before the thread runs.
+  void start();
+  /// From any thread. Accepts no more; calls `done` once, from its own thread, when the last session has ended.
+  void drain(std::function<void()> done);
+
+ private:
+  class Place;
+
+  net::Task<> accept();
+  /// `connection` and, of one beyond the limit, `surplus` count until the end.
+  net::Task<> serve(Socket socket, Counted connection, std::optional<Counted> surplus);
+  net::Task<> sweep();
+  bool make_room();
+  bool ask_others_for_room();
+  void give_room_to_others();
+  bool end_spare();
+  void refuse(int descriptor) const;
+  void finish_if_empty();
+
+  const ApiConfig& config_;
+  Shared& shared_;
+  Services& services_;
+  net::asio::io_context& context_;
+  const int home_;
+  Handlers handlers_;
+  net::asio::posix::basic_stream_descriptor<net::Executor> listener_;
+  net::Timer sweep_timer_;
+  text::List<Session> sessions_;  ///< the one that has been doing what it does for longest is in front
+  std::atomic<int> surplus_{0};   ///< of these, beyond `limits.connections`
+  std::function<void()> done_;
+};
+
+}  // namespace api

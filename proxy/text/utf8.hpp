@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+/// UTF-8 as Unicode 15, table 3-7, has it: no overlong forms, no surrogates, nothing above U+10FFFF.
+namespace text {
+
+/// Bytes of the well-formed sequence at the start of `text`; 0: there is none. `text` is not empty.
+std::size_t utf8_length(std::string_view text);
+
+bool valid_utf8(std::string_view text);
+
+/// Code points of valid UTF-8, as JSON Schema counts them.
+std::size_t count_characters(std::string_view text);
+
+/// A copy with U+FFFD in place of each byte that belongs to nothing well-formed.
+std::string to_valid_utf8(std::string_view text);
+
+}  // namespace text

@@ -1,0 +1,106 @@
+#include "proxy/upstream/connection_pool.hpp"
+
+#include <algorithm>
+
+#include <boost/asio/ip/tcp.hpp>
+
+#include "proxy/net/keepalive.hpp"
+
+namespace spillway::upstream {
+
+namespace {
+/// Takes the connection that owns `stream` out of `from`; null if it is not there.
+Pool::Lease extract(std::vector<Pool::Lease>& from, const net::Stream& stream) {
+  const auto it = std::find_if(from.begin(), from.end(), [&](const auto& c) { return &c->stream == &stream; });
+  if (it == from.end()) return nullptr;
+  Pool::Lease connection = std::move(*it);
+  from.erase(it);
+  return connection;
+}
+}  // namespace
+
+void Connection::on_deadline() {
+  pool_.drop_idle(*this);
+}
+
+Pool::Pool(net::Timers& timers, net::BlockPool& blocks, telemetry::WorkerCounters& counters, std::atomic<int>& open)
+    : timers_(timers), blocks_(blocks), counters_(counters), open_(open) {}
+
+Pool::Lease Pool::take_idle() {
+  if (idle_.empty()) return nullptr;
+  Lease connection = std::move(idle_.back());
+  idle_.pop_back();
+  connection->disarm();
+  connection->stream.observe(nullptr);
+  counters_.upstream_idle.subtract();
+  counters_.upstream_active.add();
+  return connection;
+}
+
+Pool::Lease Pool::open(const Endpoint& endpoint, net::Executor executor, net::error_code& error) {
+  const bool beyond_limit = open_.fetch_add(1, std::memory_order_relaxed) >= limits_.max_connections;
+  if (beyond_limit && limits_.enforced) {
+    open_.fetch_sub(1, std::memory_order_relaxed);
+    return nullptr;
+  }
+  net::Socket socket(executor);
+  socket.open(endpoint.protocol(), error);
+  if (error) {  // no descriptor: nothing of which the API is to blame
+    open_.fetch_sub(1, std::memory_order_relaxed);
+    return nullptr;
+  }
+  socket.non_blocking(true, error);
+  if (!error && endpoint.protocol().family() != AF_UNIX) {
+    socket.set_option(net::asio::ip::tcp::no_delay(true), error);
+    net::keep_alive(socket.native_handle());
+  }
+  counters_.upstream_active.add();
+  auto connection = std::make_unique<Connection>(*this, std::move(socket), blocks_);
+  connection->beyond_limit = beyond_limit;
+  return connection;
+}
+
+void Pool::give(Lease connection, Time now) {
+  if (closed_ || idle_.size() >= static_cast<std::size_t>(limits_.max_idle)) return discard(std::move(connection));
+  connection->reused = true;
+  connection->stream.observe(this);
+  connection->stream.start_read(net::kBlockSize);
+  timers_.arm(*connection, now + limits_.idle_timeout);
+  counters_.upstream_active.subtract();
+  counters_.upstream_idle.add();
+  idle_.push_back(std::move(connection));
+}
+
+void Pool::discard(Lease connection) {
+  counters_.upstream_active.subtract();
+  destroy(std::move(connection));
+}
+
+void Pool::drop_idle(Connection& connection) {
+  counters_.upstream_idle.subtract();
+  destroy(extract(idle_, connection.stream));
+}
+
+void Pool::destroy(Lease connection) {
+  open_.fetch_sub(1, std::memory_order_relaxed);
+  connection->disarm();
+  connection->stream.close();
+  connection->stream.observe(this);
+  if (connection->stream.reading()) closing_.push_back(std::move(connection));
+}
+
+void Pool::on_unawaited_read(net::Stream& stream) {
+  // The outstanding read of a closed connection has ended, or an idle one was closed or spoke unasked.
+  if (Lease closed = extract(closing_, stream)) return;
+  if (Lease idle = extract(idle_, stream)) {
+    counters_.upstream_idle.subtract();
+    destroy(std::move(idle));
+  }
+}
+
+void Pool::close() {
+  closed_ = true;
+  while (!idle_.empty()) drop_idle(*idle_.back());
+}
+
+}  // namespace spillway::upstream

@@ -1,0 +1,40 @@
+#include "proxy/text/utf8.hpp"
+
+#include <string>
+
+#include <doctest/doctest.h>
+
+namespace {
+
+TEST_CASE("UTF-8 is valid as Unicode's table 3-7 says") {
+  struct Row {
+    std::string text;
+    bool valid;
+  };
+  const Row rows[] = {
+      {"", true},
+      {"plain", true},
+      {"\xc2\x80", true},
+      {"\xdf\xbf", true},
+      {"\xe0\xa0\x80", true},
+      {"\xed\x9f\xbf", true},
+      {"\xf0\x90\x80\x80", true},
+      {"\xf4\x8f\xbf\xbf", true},
+      {"\x80", false},
+      {"\xc1\x81", false},          // overlong
+      {"\xe0\x9f\xbf", false},      // overlong
+      {"\xf0\x8f\xbf\xbf", false},  // overlong
+      {"\xed\xa0\x80", false},      // a surrogate
+      {"\xf4\x90\x80\x80", false},  // above U+10FFFF
+      {"\xf5\x80\x80\x80", false},  // no such lead byte
+      {"\xc3", false},              // cut
+      {"a\xe2\x82", false},         // cut
+      {"\xe2\x28\xa1", false},      // no continuation
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.text.size());
+    CHECK(text::valid_utf8(row.text) == row.valid);
+  }
+}
+
+}  // namespace
