@@ -164,7 +164,7 @@ dashboard("overview", "Overview", "Is it serving, what does it refuse and why, h
           steps=[(None, "green"), (0.001, "red")], min=0, runbook="ErrorBudgetBurnFast"),
     row("What does it refuse, and why?"),
     graph("Refused by reason", "capacity, queue_*: demand above what max_concurrent lets in. pool: the database's"
-          " connections. breaker: the API fails.", 12, [(rate("load_shedding_rejections", "reason"), "{{reason}}")],
+          " connections. breaker: the API fails. The runbook explains all.", 12, [(rate("load_shedding_rejections", "reason"), "{{reason}}")],
           unit="reqps", stack=True, min=0, runbook="SheddingSustained"),
     graph("Refused by class", "Background is refused first, critical last.", 6,
           [(rate("load_shedding_rejections", "class"), "{{class}}")], unit="reqps", stack=True, min=0),

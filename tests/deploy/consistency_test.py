@@ -77,6 +77,35 @@ class Metrics(unittest.TestCase):
                          {"a_bucket", "d:e", "up"})
 
 
+class Reasons(unittest.TestCase):
+    """Each reason to refuse is told from the others wherever they are listed."""
+
+    NAMES = set(re.findall(r'return "(\w+)";', (ROOT / "proxy/admission/reason.cpp").read_text())) - {"unknown"}
+    # Not the service's failure: planned, or a client's own doing.
+    FORGIVEN = {"maintenance", "fairness"}
+
+    def test_selectors_name_existing_ones(self):
+        self.assertIn("capacity", self.NAMES)
+        panels = "\n".join(t["expr"] for _, p in SHOWN for t in p["targets"])
+        for alternatives in re.findall(r'reason[=!]~?"([a-z_|]+)"', RULES + panels):
+            self.assertLessEqual(set(alternatives.split("|")), self.NAMES)
+
+    def test_each_counts_as_demand_or_is_said_not_to(self):
+        note, selector = re.search(r"# Refused because the service is too small.*?Not: (.*?)\n +- record: .*?"
+                                   r'reason=~"([a-z_|]+)"', RULES, re.S).groups()
+        demand, other = set(selector.split("|")), set(re.findall(r"\w+", note)) & self.NAMES
+        self.assertEqual(demand & other, set())
+        self.assertEqual(demand | other, self.NAMES)
+
+    def test_all_but_the_forgiven_spend_the_error_budget(self):
+        for excluded in re.findall(r'reason!~"([a-z_|]+)"', RULES):
+            self.assertEqual(set(excluded.split("|")), self.FORGIVEN)
+
+    def test_the_runbook_explains_each(self):
+        explained = set(re.findall(r"`(\w+)`", (ROOT / "deploy/runbooks/SheddingSustained.md").read_text()))
+        self.assertLessEqual(self.NAMES, explained)
+
+
 class Runbooks(unittest.TestCase):
     def test_every_alert_has_one_and_links_to_it(self):
         self.assertEqual(ALERTS, RUNBOOKS)

@@ -128,7 +128,7 @@ def chart(panel, found, begin, end, width, height):
         if v is not None and v <= top:
             a, b = place(begin, v).split(","), place(end, v).split(",")
             parts.append(f'<line x1="{a[0]}" y1="{a[1]}" x2="{b[0]}" y2="{b[1]}" stroke="{colour}" stroke-dasharray="4"/>')
-    # Grey: zero all the time. With ten reasons it is the others that matter.
+    # Grey: zero all the time. With so many reasons it is the others that matter.
     legend = " ".join(f'<span style="color:{colour if any(v for _, v in points) else "#666"}">{"■" if stacked else "—"}'
                       f' {html.escape(name)}</span>' for colour, (name, points) in zip(colours, found))
     return "".join(parts) + f"</svg><div class=legend>{legend}</div>"
