@@ -16,6 +16,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "proxy/net/unix_socket.hpp"
+
 namespace api {
 
 namespace {
@@ -55,20 +57,16 @@ bool given_by_systemd() {
 }
 
 /// A socket file left behind by a process that has died may be taken; one that answers may not, and nothing else may.
-bool may_take(const sockaddr_un& address, std::string& error) {
+bool may_take(const std::string& path, std::string& error) {
   struct stat status {};
-  if (::lstat(address.sun_path, &status) != 0) return true;  // bind says what is wrong, if anything is
+  if (::lstat(path.c_str(), &status) != 0) return true;  // bind says what is wrong, if anything is
   if (!S_ISSOCK(status.st_mode)) {
     error = "there is a file that is no socket";
     return false;
   }
-  const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  // A listener whose backlog is full is there, too: EAGAIN.
-  const bool there = ::connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 ||
-                     errno == EAGAIN || errno == EINPROGRESS;
-  ::close(probe);
-  if (there) error = "another process listens there";
-  return !there;
+  const bool free = net::is_left_over(path);
+  if (!free) error = "another process listens there";
+  return free;
 }
 
 }  // namespace
@@ -145,7 +143,7 @@ bool Listener::open_unix(const std::string& path, std::string& error) {
   address.sun_family = AF_UNIX;
   std::memcpy(address.sun_path, path.data(), std::min(path.size(), sizeof(address.sun_path) - 1));
   descriptor_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (!may_take(address, error)) return false;
+  if (!may_take(path, error)) return false;
   ::unlink(path.c_str());
   if (::bind(descriptor_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0 ||
       ::listen(descriptor_, kBacklog) != 0) {

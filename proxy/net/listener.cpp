@@ -10,7 +10,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -85,18 +84,11 @@ std::vector<ListenSocket> listen_tcp(const config::Address& address, int workers
   return sockets;
 }
 
-/// Whether a process still accepts at the path; if not, a socket file there is left over and may be removed.
-bool in_use(const sockaddr_un& name) {
-  const ListenSocket probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  return ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0;
-}
-
 std::vector<ListenSocket> listen_unix(const config::Listen& listen, int workers, std::string& error) {
   sockaddr_un name{};
   name.sun_family = AF_UNIX;
   listen.address.path.copy(name.sun_path, sizeof name.sun_path - 1);
-  struct stat status {};
-  if (::lstat(name.sun_path, &status) == 0 && S_ISSOCK(status.st_mode) && !in_use(name)) ::unlink(name.sun_path);
+  if (is_left_over(listen.address.path)) ::unlink(name.sun_path);
   ListenSocket socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (socket.get() < 0 || ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0) {
     return error = because(listen.address), std::vector<ListenSocket>{};

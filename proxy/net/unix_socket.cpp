@@ -7,7 +7,9 @@
 #include <vector>
 
 #include <grp.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 namespace net {
@@ -44,6 +46,23 @@ SocketFile::~SocketFile() {
   struct stat status {};
   if (::lstat(path_.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) return;
   if (status.st_dev == device_ && status.st_ino == inode_) ::unlink(path_.c_str());
+}
+
+bool is_left_over(const std::string& path) {
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  struct stat status {};
+  if (path.size() >= sizeof name.sun_path || ::lstat(path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) {
+    return false;
+  }
+  path.copy(name.sun_path, sizeof name.sun_path - 1);
+  const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (probe < 0) return false;
+  // Only this answer says that nobody is there. A full queue is EAGAIN, a socket of another type EPROTOTYPE.
+  const bool refused =
+      ::connect(probe, reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0 && errno == ECONNREFUSED;
+  ::close(probe);
+  return refused;
 }
 
 std::string set_access(const config::Listen& listen) {

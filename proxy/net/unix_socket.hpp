@@ -23,6 +23,10 @@ class SocketFile {
   ino_t inode_ = 0;
 };
 
+/// Whether the path holds a socket's file that nobody listens at any more: one that may be removed. Does not wait: a
+/// listener whose queue is full is one.
+bool is_left_over(const std::string& path);
+
 /// Gives the file of a socket the mode and the group that are asked for. Before listen(2), so that nobody connects
 /// meanwhile. Empty, or one line that says why not.
 std::string set_access(const config::Listen& listen);

@@ -1,12 +1,16 @@
 // The process as a whole: stopping, reloading, and how many connections it takes.
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include <doctest/doctest.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "tests/integration/proxy/client.hpp"
@@ -254,6 +258,35 @@ TEST_CASE(
   Proxy proxy(upstream, nobody);
   CHECK(proxy.wait() == 1);
   CHECK(status_of().st_mode == 0);
+}
+
+TEST_CASE("a unix socket that somebody has is left alone at once: also with a full queue, or of another type") {
+  const Folder folder;
+  const std::string path = folder.path("taken.sock");
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  path.copy(name.sun_path, sizeof name.sun_path - 1);
+  const auto* address = reinterpret_cast<const sockaddr*>(&name);
+  for (const int type : {SOCK_STREAM, SOCK_DGRAM}) {
+    CAPTURE(type);
+    std::vector<int> sockets{::socket(AF_UNIX, type | SOCK_CLOEXEC, 0)};
+    REQUIRE(::bind(sockets[0], address, sizeof name) == 0);
+    if (type == SOCK_STREAM) {
+      REQUIRE(::listen(sockets[0], 0) == 0);
+      do {
+        sockets.push_back(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+      } while (::connect(sockets.back(), address, sizeof name) == 0);
+      REQUIRE(errno == EAGAIN);
+    }
+    Upstream upstream;
+    Settings settings{.awaited = "taken.sock: Address already in use"};
+    settings.listen = "[127.0.0.1:0, 'unix:" + path + "']";
+    Proxy proxy(upstream, settings);
+    CHECK(proxy.wait() == 1);
+    CHECK(::access(path.c_str(), F_OK) == 0);
+    for (const int socket : sockets) ::close(socket);
+    ::unlink(path.c_str());
+  }
 }
 
 }  // namespace
