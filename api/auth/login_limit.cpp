@@ -1,19 +1,21 @@
 #include "api/auth/login_limit.hpp"
 
+#include <iterator>
+#include <utility>
+
 namespace api::auth {
 
 Duration LoginLimit::refused_for(const Login& login, Time now) {
   if (max_failures_ == 0) return Duration::zero();
   const std::string pair = pair_key(login);
-  if (count(pair, now) >= max_failures_) return left(pair, now);
+  if (count(pair, now) >= max_failures_) return refuse(pair, now);
   // Who has logged in from there before does not answer for his neighbours.
   if (count(login.network, now) < max_failures_ * kPerNetworkFactor) return Duration::zero();
-  return successes_.contains(pair, now) ? Duration::zero() : left(login.network, now);
+  return successes_.contains(pair, now) ? Duration::zero() : refuse(login.network, now);
 }
 
 void LoginLimit::failed(const Login& login, Time now) {
   if (max_failures_ == 0) return;
-  make_room(now);
   add(login.network, now);
   add(pair_key(login), now);
 }
@@ -34,20 +36,34 @@ std::string LoginLimit::pair_key(const Login& login) {
 }
 
 int LoginLimit::count(const std::string& key, Time now) const {
-  const auto it = failures_.find(key);
-  return it == failures_.end() || now - it->second.since >= window_ ? 0 : it->second.count;
+  const auto found = failures_.find(key);
+  return found == failures_.end() || now - found->second->since >= window_ ? 0 : found->second->count;
+}
+
+/// Whoever goes on asking while refused is not forgotten.
+Duration LoginLimit::refuse(const std::string& key, Time now) {
+  const Order::iterator failures = failures_.at(key);
+  order_.splice(order_.end(), order_, failures);
+  return failures->since + window_ - now;
 }
 
 void LoginLimit::add(std::string key, Time now) {
-  Failures& failures = failures_.try_emplace(std::move(key), Failures{0, now}).first->second;
-  if (now - failures.since >= window_) failures = {0, now};
+  if (const auto found = failures_.find(key); found != failures_.end()) {
+    order_.splice(order_.end(), order_, found->second);
+  } else {
+    if (failures_.size() >= kMaxTracked) {
+      failures_.erase(order_.front().key);
+      order_.pop_front();
+    }
+    order_.push_back({.key = std::move(key), .since = now});
+    failures_.emplace(order_.back().key, std::prev(order_.end()));
+  }
+  Failures& failures = order_.back();
+  if (now - failures.since >= window_) {
+    failures.count = 0;
+    failures.since = now;
+  }
   ++failures.count;
-}
-
-void LoginLimit::make_room(Time now) {
-  if (failures_.size() + 2 <= kMaxTracked) return;
-  std::erase_if(failures_, [&](const auto& item) { return now - item.second.since >= window_; });
-  if (failures_.size() + 2 > kMaxTracked) failures_.clear();
 }
 
 }  // namespace api::auth

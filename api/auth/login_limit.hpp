@@ -1,5 +1,6 @@
 #pragma once
 
+#include <list>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -22,6 +23,7 @@ class LoginLimit {
  public:
   /// `max_failures` of one user from one network; 0: no limit.
   LoginLimit(int max_failures, Duration window) : max_failures_(max_failures), window_(window) {}
+  LoginLimit(LoginLimit&&) = default;
 
   /// Zero: go on. Otherwise: refused, try again after this time.
   Duration refused_for(const Login& login, Time now);
@@ -35,7 +37,8 @@ class LoginLimit {
  private:
   /// A school behind one address has many users who mistype.
   static constexpr int kPerNetworkFactor = 10;
-  /// Some 2 MiB. When it is full of unexpired entries, all is forgotten: better than to grow or to lock out.
+  /// Some 4 MiB. A newcomer takes the place of whoever has failed or asked least recently, so that a flood from many
+  /// addresses frees nobody who goes on guessing.
   static constexpr std::size_t kMaxTracked = 20'000;
   /// Successes, in each of two generations; only right passwords make any, so a flood of wrong ones cannot push them
   /// out.
@@ -44,19 +47,21 @@ class LoginLimit {
   static constexpr Duration kFamiliarFor = std::chrono::hours(24 * 8);
 
   struct Failures {
+    std::string key;
     int count = 0;
     Time since{};
   };
+  using Order = std::list<Failures>;
 
   static std::string pair_key(const Login& login);
   int count(const std::string& key, Time now) const;
-  Duration left(const std::string& key, Time now) const { return failures_.at(key).since + window_ - now; }
+  Duration refuse(const std::string& key, Time now);
   void add(std::string key, Time now);
-  void make_room(Time now);
 
   int max_failures_;
   Duration window_;
-  std::unordered_map<std::string, Failures> failures_;
+  Order order_;                                                     ///< the most recent last
+  std::unordered_map<std::string_view, Order::iterator> failures_;  ///< by the keys in `order_`
   Recent successes_{kMaxFamiliar, kFamiliarFor};
 };
 

@@ -246,6 +246,27 @@ TEST_CASE("The books stay small whatever comes") {
   CHECK(limit.tracked() <= 20'000);
 }
 
+TEST_CASE("a flood of failures from many addresses frees neither who goes on guessing nor who failed lately") {
+  LoginLimit limit(3, 60s);
+  Time now{1h};
+  const Login guesser{"eve", "10.0.0.1"}, other{"bob", "10.0.0.2"}, forgotten{"eve", "10.0.0.3"};
+  for (const Login& login : {guesser, forgotten}) {
+    for (int i = 0; i < 3; ++i) limit.failed(login, now);
+  }
+  for (int i = 0; i < 50'000; ++i) {
+    limit.failed({"u", std::to_string(i)}, now);
+    if (i == 45'000) {
+      for (int n = 0; n < 3; ++n) limit.failed(other, now);
+    }
+    REQUIRE(limit.refused_for(guesser, now) == 60s);
+  }
+  CHECK(limit.refused_for(other, now) == 60s);
+  CHECK(limit.refused_for(forgotten, now) == 0s);
+  CHECK(limit.tracked() == 20'000);
+  now += 60s;
+  CHECK(limit.refused_for(guesser, now) == 0s);
+}
+
 TEST_CASE("Zero switches the limit off") {
   LoginLimit limit(0, 60s);
   for (int i = 0; i < 1000; ++i) {
