@@ -91,16 +91,18 @@ constexpr std::array kUserIdColumns{Column{"id", Kind::int8}};
 constexpr Statement kUserId{5, "user_id", "SELECT id FROM users WHERE username = $1 AND NOT disabled", kUserTypes,
                             kUserIdColumns};
 
+// Migrations are numbered from 1 without a gap, and $1 is the last that this program knows.
+constexpr std::array kServerStateTypes{db::kInt4};
 constexpr std::array kServerStateColumns{Column{"max_connections", Kind::int4},
                                          Column{"superuser_reserved_connections", Kind::int4},
-                                         Column{"version", Kind::int4}};
-constexpr Statement kServerState{4,
-                                 "server_state",
+                                         Column{"version", Kind::int4}, Column{"missing_migration", Kind::int4}};
+constexpr Statement kServerState{4, "server_state",
                                  "SELECT current_setting('max_connections')::int4,"
                                  " current_setting('superuser_reserved_connections')::int4,"
-                                 " (SELECT coalesce(max(version), 0) FROM schema_migrations)",
-                                 {},
-                                 kServerStateColumns};
+                                 " (SELECT coalesce(max(version), 0) FROM schema_migrations),"
+                                 " (SELECT coalesce(min(known), 0) FROM generate_series(1, $1) AS known"
+                                 " WHERE known NOT IN (SELECT version FROM schema_migrations))",
+                                 kServerStateTypes, kServerStateColumns};
 
 /// A connection takes two statements with the same id for one.
 constexpr bool all_different(std::initializer_list<unsigned> ids) {
@@ -186,8 +188,8 @@ net::Task<Answer> Repository::user_id(Caller caller, std::string_view name) {
   return run(caller, kUserId, Parameters().text(name));
 }
 
-net::Task<Answer> Repository::server_state(Caller caller) {
-  return run(caller, kServerState, Parameters());
+net::Task<Answer> Repository::server_state(Caller caller, int last_migration) {
+  return run(caller, kServerState, Parameters().int4(last_migration));
 }
 
 Summary Repository::summary(const Answer& answer, int row) {
@@ -236,7 +238,7 @@ std::int64_t Repository::user_id(const Answer& answer) {
 }
 
 ServerState Repository::server_state(const Answer& answer) {
-  return {answer.rows.int4(0, 0), answer.rows.int4(0, 1), answer.rows.int4(0, 2)};
+  return {answer.rows.int4(0, 0), answer.rows.int4(0, 1), answer.rows.int4(0, 2), answer.rows.int4(0, 3)};
 }
 
 net::Task<Answer> Repository::run(Caller caller, const Statement& statement, Parameters parameters) {

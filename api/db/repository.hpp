@@ -64,8 +64,9 @@ struct User {
 
 struct ServerState {
   int max_connections = 0;
-  int reserved = 0;        ///< of them, for superusers
-  int schema_version = 0;  ///< last migration
+  int reserved = 0;           ///< of them, for superusers
+  int schema_version = 0;     ///< last migration; may be beyond what this program knows
+  int missing_migration = 1;  ///< first of those up to `last_migration` that was not applied; 0: none
 };
 
 /// Every question that is put to the database, and the only place with SQL. Each is one round trip on one connection;
@@ -81,7 +82,7 @@ class Repository {
   net::Task<Answer> search(Caller caller, std::string_view words, int limit);  // summaries by rank, with total
   net::Task<Answer> user(Caller caller, std::string_view name);                // user who is not disabled, 0 or 1
   net::Task<Answer> user_id(Caller caller, std::string_view name);             // of such a user, 0 or 1
-  net::Task<Answer> server_state(Caller caller);                               // server state, 1
+  net::Task<Answer> server_state(Caller caller, int last_migration);           // server state, 1
 
   static Summary summary(const Answer& answer, int row);
   static Details details(const Answer& answer, int row);

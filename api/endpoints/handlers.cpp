@@ -296,6 +296,10 @@ void Handlers::ready(Request& request, Response& response) {
     return;
   }
   if (!services_.checked) {
+    if (const int missing = services_.missing_migration; missing != 0) {
+      const std::string why = "Migration " + std::to_string(missing) + " is missing: run scholarship-api migrate";
+      return answer_unavailable(request, response, why);
+    }
     answer_unavailable(request, response, "The database has not been found fit yet: see the log");
     return;
   }

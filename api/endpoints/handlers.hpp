@@ -20,7 +20,8 @@ struct Services {
   Repository repository;
   auth::Tokens tokens;
   auth::PasswordVerifier passwords;
-  std::atomic<bool> checked{false};  ///< the database was found to be fit
+  std::atomic<bool> checked{false};       ///< the database was found to be fit
+  std::atomic<int> missing_migration{0};  ///< why it was not; 0: it has not said
 };
 
 /// One worker's handlers: every endpoint, from request to response.

@@ -124,9 +124,10 @@ void Server::reload() {
 net::Task<> Server::check_database() {
   Interrupt never;
   net::Timer pause(contexts_.front()->get_executor());
-  int reported = -1;
+  const int needed = schema::migrations().back().version;
+  int reported = 0;
   for (bool first = true;; first = false) {
-    const Answer answer = co_await services_->repository.server_state({0, never});
+    const Answer answer = co_await services_->repository.server_state({0, never}, needed);
     if (answer.trouble == Trouble::closing) co_return;
     // A server that says no will say so again; one that is not there may come.
     if (first && pool_->refused()) {
@@ -135,18 +136,20 @@ net::Task<> Server::check_database() {
       signals_.drain();
       co_return;
     }
-    // A database that is being set up has no table of migrations yet, or too few of them.
+    // A database that is being set up has no table of migrations yet, or too few of them. One that a newer program has
+    // migrated has more, and will do: migrations stay compatible with the program before.
     const ServerState state = answer.trouble == Trouble::none ? Repository::server_state(answer) : ServerState();
     const bool answered = answer.trouble == Trouble::none || answer.trouble == Trouble::no_schema;
-    const int needed = schema::migrations().back().version;
-    if (answered && state.schema_version >= needed) {
+    if (answered && state.missing_migration == 0) {
       warn_if_too_small(state);
       break;
     }
-    if (answered && state.schema_version != reported) {
-      reported = state.schema_version;
-      spdlog::warn("the tables are at version {}, this program needs {}: run scholarship-api migrate", reported,
-                   needed);
+    if (answered && state.missing_migration != reported) {
+      services_->missing_migration = reported = state.missing_migration;
+      spdlog::warn(
+          "migration {} is missing, this program needs all up to {} (the tables are at version {}): run "
+          "scholarship-api migrate",
+          reported, needed, state.schema_version);
     }
     // The pool tries by itself.
     do {

@@ -267,5 +267,25 @@ TEST_CASE("Without tables: 503 that says what to do") {
   CHECK(client.request("GET", "/ready").status == 503);
 }
 
+TEST_CASE("A migration that is missing below the last one: not ready, and why; one that is not known does no harm") {
+  Session database;
+  database.run("DROP SCHEMA IF EXISTS gap CASCADE");
+  database.run("CREATE SCHEMA gap");
+  database.run("CREATE TABLE gap.schema_migrations AS SELECT version, name FROM public.schema_migrations");
+  database.run("INSERT INTO gap.schema_migrations VALUES (9999, 'of a newer program')");
+  database.run("DELETE FROM gap.schema_migrations WHERE version = 3");
+  Program api("database: {url: \"" + Database::shared().url() + " options='-c search_path=gap,public'\"}\n");
+  Client client(api.port());
+  CHECK(eventually([&] {
+    const Reply reply = client.request("GET", "/ready");
+    CHECK(reply.status == 503);
+    return reply.detail() == "Migration 3 is missing: run scholarship-api migrate";
+  }));
+  CHECK(api.await_log("migration 3 is missing"));
+  database.run("INSERT INTO gap.schema_migrations VALUES (3, 'search_index')");
+  api.await_ready();
+  database.run("DROP SCHEMA gap CASCADE");
+}
+
 }  // namespace
 }  // namespace api::test
