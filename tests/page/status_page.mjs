@@ -22,6 +22,7 @@ mkdirSync(reports, { recursive: true });
 
 // An API that takes a while and reports a pool that is nearly used up.
 const api = http.createServer((request, response) => {
+  if (request.url === '/pay') response.statusCode = 500;
   setTimeout(() => {
     response.setHeader('Endpoint-Load-Metrics', 'TEXT application_utilization=0.9,named_metrics.db_pool_size=20,' +
       'named_metrics.db_pool_overflow=25,named_metrics.db_pool_checkedin=2,named_metrics.db_pool_capacity=50,' +
@@ -39,6 +40,8 @@ admission: {max_concurrent: 20, pool_aware: false, queue: {max_length: 10, max_w
 classes:
   - {name: critical, shed_at: 1.00, match: [{path_prefix: /login}]}
   - {name: background, shed_at: 0.60, match: [{path_prefix: /report}]}
+  - {name: payments, shed_at: 1.00, match: [{path: /pay}]}
+breaker: {min_requests: 5}
 log: {format: json, access: off}
 `);
 const proxy = spawn(join(bin, 'proxy/spillway'), ['--config', join(dir, 'proxy.yaml')], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -119,11 +122,25 @@ try {
     await page.screenshot({ path: join(reports, `status-page-${name}.png`), fullPage: true });
     await page.close();
   }
+
+  // One class fails: its circuit alone opens, and the page names it.
+  over = true;
+  await Promise.all(load);
+  const page = await browser.newPage({ viewport: { width: 1280, height: 1100 }, colorScheme: 'light' });
+  page.on('pageerror', (error) => errors.push(String(error)));
+  await page.goto(admin + '/');
+  await eventually('the circuit of one class is shown open', async () => {
+    await request('/pay');
+    return /payments\s+open, \d+ s/.test(await page.locator('#classes tbody').innerText());
+  });
+  assert.match(await page.locator('#classes tbody').innerText(), /normal\s+closed/);
+  assert.match(await page.locator('#state').innerText(), /^breaker (half-)?open: payments$/);
+  await page.screenshot({ path: join(reports, 'status-page-breaker.png'), fullPage: true });
+  await page.close();
+
   assert.deepEqual(outside, [], 'the page fetches from elsewhere');
   assert.deepEqual(errors, []);
 
-  over = true;
-  await Promise.all(load);
   agent.destroy();
   proxy.kill('SIGTERM');
   assert.equal(await exited, 0, log);

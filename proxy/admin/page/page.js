@@ -95,12 +95,22 @@ function rows(id, lines) {
   }));
 }
 
+// A class has a breaker of its own beside that for all: how long it stays open, or how far it lets requests in again.
+function circuit({ breaker_state: state, breaker_remaining_ms: left, breaker_ramp: ramp }) {
+  if (state === 'open') return 'open, ' + number(Math.ceil(left / 1000)) + ' s';
+  return state.replace('_', '-') + (ramp < 1 ? ', ' + number(Math.round(100 * ramp)) + ' %' : '');
+}
+
 function show(stats) {
   const { admission, pool, upstream, control } = stats;
   const breaker = ['closed', 'half-open', 'open'][upstream.breaker];
+  const reach = { ...control, breaker_state: control.reach_breaker_state };
+  const circuits = control.classes.map((c) => reach.breaker_state === 'closed' ? c : reach);
+  const broken = control.classes.filter((c) => c.breaker_state !== 'closed').map((c) => c.name);
+  const which = reach.breaker_state === 'closed' && broken.length ? ': ' + broken.join(', ') : '';
   const refused = Object.values(history.refused).reduce((sum, column) => sum + last(column), 0);
   const state = stats.draining ? ['draining', 'warn'] : stats.maintenance ? ['maintenance', 'warn']
-    : !upstream.healthy ? ['API unreachable', 'bad'] : breaker !== 'closed' ? ['breaker ' + breaker, 'bad']
+    : !upstream.healthy ? ['API unreachable', 'bad'] : breaker !== 'closed' ? ['breaker ' + breaker + which, 'bad']
     : refused > 0 ? ['shedding', 'warn'] : ['serving', 'good'];
   $('state').textContent = state[0];
   $('state').className = 'badge ' + state[1];
@@ -121,7 +131,7 @@ function show(stats) {
   const used = pool.size + pool.overflow - pool.checked_in;
   if (pool.report_age_seconds < 0) bar('pool', 0, .8, 'not reported');
   else bar('pool', used / Math.max(1, pool.capacity), .8, `${used} of ${pool.capacity}, ${pool.waiters} waiting`);
-  rows('classes', control.classes.map((c) => [c.name, number(last(history.offered_of[c.name])),
+  rows('classes', control.classes.map((c, i) => [c.name, circuit(circuits[i]), number(last(history.offered_of[c.name])),
     number(last(history.refused_of[c.name])), c.in_flight, c.share, c.waiting]));
   rows('refusals', history.last_refusals.slice(0, 10).map((r) => [clock(r.at_ms / 1000), r.reason, r.class,
     r.method + ' ' + r.path]));
