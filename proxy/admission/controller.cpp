@@ -253,7 +253,7 @@ bool Controller::too_late(const Request& request, Time now) const {
 bool Controller::pool_exhausted(int class_id, Time now) const {
   const double shed_at = class_of(class_id).policy.shed_at;
   // A class without a share is refused for that, not because an idle pool has reached nothing.
-  return policy_.pool_aware && shed_at > 0 && pool_.exhausted(shed_at, in_flight_, policy_.queue.target, now);
+  return policy_.pool_aware && shed_at > 0 && pool_.exhausted(shed_at, in_flight_, now);
 }
 
 bool Controller::may_start(int class_id, Time now) const {

@@ -21,6 +21,9 @@ struct PoolReport {
 class PoolGauge {
  public:
   static constexpr Duration kTooOld = std::chrono::seconds(2);  ///< an older report counts for nothing
+  /// Waiters of a shorter time only wait for their turn. Longer than a connection takes to go from hand to hand, and
+  /// apart from `queue.target`, which is about the proxy's own queue.
+  static constexpr Duration kHandOver = std::chrono::milliseconds(5);
 
   /// `in_flight`: without the request whose response carried the report; its connection is back in the pool.
   void report(const PoolReport& report, int in_flight, Time now) {
@@ -30,11 +33,11 @@ class PoolGauge {
     at_ = now;
   }
 
-  /// True when the pool's use has reached `shed_at` of its capacity, or for longer than `target` more have waited
+  /// True when the pool's use has reached `shed_at` of its capacity, or for longer than `kHandOver` more have waited
   /// inside the API than there are connections for.
-  bool exhausted(double shed_at, int in_flight, Duration target, Time now) const {
+  bool exhausted(double shed_at, int in_flight, Time now) const {
     if (report_.capacity <= 0 || !fresh(now)) return false;
-    if (short_of_connections(report_) && now - short_since_ > target) return true;
+    if (short_of_connections(report_) && now - short_since_ > kHandOver) return true;
     return in_use(in_flight) >= shed_at * static_cast<double>(report_.capacity) - kRounding;
   }
 

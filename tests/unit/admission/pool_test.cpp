@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "proxy/admission/pool_gauge.hpp"
+#include "tests/unit/admission/scene.hpp"
 
 namespace {
 
@@ -10,7 +11,6 @@ using spillway::Time;
 using namespace spillway::admission;
 using namespace std::chrono_literals;
 
-constexpr auto kTarget = 5ms;
 const Time kNow = Time{} + 1h;
 
 TEST_CASE("a class is refused when the pool's use reaches its share, exactly") {
@@ -29,23 +29,23 @@ TEST_CASE("a class is refused when the pool's use reaches its share, exactly") {
     CAPTURE(row.shed_at);
     PoolGauge pool;
     pool.report({.capacity = 50, .in_use = row.in_use}, 60, kNow);
-    CHECK(pool.exhausted(row.shed_at, 60, kTarget, kNow) == row.exhausted);
+    CHECK(pool.exhausted(row.shed_at, 60, kNow) == row.exhausted);
   }
 }
 
 TEST_CASE("an API that reports no pool, or nothing for more than two seconds, is fronted without") {
   PoolGauge pool;
-  CHECK_FALSE(pool.exhausted(0.1, 100, kTarget, kNow));
+  CHECK_FALSE(pool.exhausted(0.1, 100, kNow));
   pool.report({.capacity = 0, .in_use = 0}, 0, kNow);
-  CHECK_FALSE(pool.exhausted(0.1, 100, kTarget, kNow));
+  CHECK_FALSE(pool.exhausted(0.1, 100, kNow));
   pool.report({.capacity = 50, .in_use = 50}, 50, kNow);
-  CHECK(pool.exhausted(1.0, 50, kTarget, kNow + 2s));
-  CHECK_FALSE(pool.exhausted(1.0, 50, kTarget, kNow + 2001ms));
+  CHECK(pool.exhausted(1.0, 50, kNow + 2s));
+  CHECK_FALSE(pool.exhausted(1.0, 50, kNow + 2001ms));
   CHECK(pool.capacity_pct(50, kNow + 2s) == doctest::Approx(100));
   CHECK(pool.capacity_pct(50, kNow + 2001ms) == 0);
 }
 
-TEST_CASE("waiters count only while no connection can be opened for them, and for longer than the target") {
+TEST_CASE("waiters count only while no connection can be opened for them, and for longer than a hand-over") {
   struct Row {
     const char* why;
     PoolReport report;
@@ -65,27 +65,47 @@ TEST_CASE("waiters count only while no connection can be opened for them, and fo
     CAPTURE(row.why);
     PoolGauge pool;
     pool.report(row.report, 60, kNow);
-    CHECK(pool.exhausted(1.0, 60, kTarget, kNow + 6ms) == row.exhausted);
+    CHECK(pool.exhausted(1.0, 60, kNow + 6ms) == row.exhausted);
   }
 
   PoolGauge pool;
   const PoolReport waiting{.capacity = 50, .in_use = 45, .open = 50, .waiters = 5};
   const PoolReport fine{.capacity = 50, .in_use = 45, .open = 50};
   pool.report(waiting, 60, kNow);
-  CHECK_FALSE(pool.exhausted(1.0, 60, kTarget, kNow + 5ms));
+  CHECK_FALSE(pool.exhausted(1.0, 60, kNow + 5ms));
   pool.report(waiting, 60, kNow + 4ms);  // still, not anew
-  CHECK(pool.exhausted(1.0, 60, kTarget, kNow + 6ms));
+  CHECK(pool.exhausted(1.0, 60, kNow + 6ms));
   pool.report(fine, 60, kNow + 7ms);
-  CHECK_FALSE(pool.exhausted(1.0, 60, kTarget, kNow + 20ms));
+  CHECK_FALSE(pool.exhausted(1.0, 60, kNow + 20ms));
   pool.report(waiting, 60, kNow + 30ms);
-  CHECK_FALSE(pool.exhausted(1.0, 60, kTarget, kNow + 35ms));
+  CHECK_FALSE(pool.exhausted(1.0, 60, kNow + 35ms));
+}
+
+TEST_CASE("what the line's target is, 0 included, makes no difference to who waits inside the API") {
+  using namespace scene;
+  for (const spillway::Duration target : std::vector<spillway::Duration>{0s, 5ms, 1min}) {
+    CAPTURE(target.count());
+    Policy policy = policy_of_10();
+    policy.queue.target = target;
+    policy.queue.interval = 1min;
+    Scene s(policy);
+    s.controller.observe({.capacity = 10, .in_use = 7, .open = 10, .waiters = 3}, s.now);
+    s.now += 5ms;
+    CHECK(s.arrive().state == State::admitted);  // they only wait for their turn
+    s.now += 1ms;
+    Request critical;
+    critical.class_index = 1;
+    CHECK(s.arrive(critical).reason == Reason::pool);
+    s.controller.observe({.capacity = 10, .in_use = 7, .open = 10}, s.now);
+    CHECK(s.arrive().state == State::admitted);
+  }
 }
 
 TEST_CASE("what was let in since the report is expected to use the pool as the others did") {
   PoolGauge pool;
   pool.report({.capacity = 50, .in_use = 20}, 25, kNow);
-  CHECK_FALSE(pool.exhausted(0.80, 49, kTarget, kNow));
-  CHECK(pool.exhausted(0.80, 50, kTarget, kNow));
+  CHECK_FALSE(pool.exhausted(0.80, 49, kNow));
+  CHECK(pool.exhausted(0.80, 50, kNow));
   CHECK(pool.capacity_pct(50, kNow) == doctest::Approx(80));
   CHECK(pool.capacity_pct(5, kNow) == doctest::Approx(40));  // fewer than then: the report stands
 
@@ -95,7 +115,7 @@ TEST_CASE("what was let in since the report is expected to use the pool as the o
   CHECK(pool.capacity_pct(20, kNow) == doctest::Approx(40));
 
   pool.report({.capacity = 50, .in_use = 0}, 1, kNow);  // requests that use no database
-  CHECK_FALSE(pool.exhausted(0.80, 100, kTarget, kNow));
+  CHECK_FALSE(pool.exhausted(0.80, 100, kNow));
 }
 
 }  // namespace
