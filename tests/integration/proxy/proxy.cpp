@@ -49,7 +49,17 @@ std::string admit(int count) {
 Proxy::Proxy(const Upstream& upstream, const Settings& settings) : upstream_(upstream.address()) {
   configure(settings);
   start(settings);
-  const bool listening = await_log(settings.awaited);
+  await_start(settings.awaited);
+}
+
+Proxy::Proxy(const std::string& config) {
+  configure_badly(config);
+  start({});
+  await_start(Settings().awaited);
+}
+
+void Proxy::await_start(const std::string& line) {
+  const bool listening = await_log(line);
   if (!listening) {  // no destructor runs after a constructor that fails
     signal(SIGKILL);
     wait();

@@ -38,6 +38,8 @@ class Proxy {
   using Labels = std::initializer_list<std::pair<std::string, std::string>>;
 
   explicit Proxy(const Upstream& upstream, const Settings& settings = {});
+  /// With this configuration as it stands; its first listener is one of TCP.
+  explicit Proxy(const std::string& config);
   ~Proxy();
   Proxy(const Proxy&) = delete;
 
@@ -86,6 +88,7 @@ class Proxy {
 
  private:
   void start(const Settings& settings);
+  void await_start(const std::string& line);
   void read_log(int descriptor);
   int port_in_log(const std::string& before) const;
 
