@@ -16,13 +16,13 @@ proxy/net/clock            : :
 proxy/net/memory_budget    : :
 proxy/net/timer_wheel      : proxy/net/ : boost/intrusive/
 proxy/config/              : config/ proxy/config/ :
-proxy/http/                : proxy/http/ : arpa/inet.h
+proxy/http/                : proxy/http/ proxy/text/ : arpa/inet.h
 proxy/http1/               : proxy/http/ proxy/http1/ : llhttp.h
 proxy/classify/            : proxy/classify/ proxy/config/ proxy/http/ config/ : arpa/inet.h
 proxy/admission/           : proxy/admission/ proxy/net/clock.hpp :
 proxy/telemetry/           : proxy/telemetry/ proxy/admission/ proxy/config/ proxy/text/ proxy/net/clock.hpp proxy/net/line_writer.hpp : prometheus/ spdlog/ fmt/ posix
 proxy/upstream/            : proxy/upstream/ proxy/admission/ proxy/net/ proxy/config/ proxy/telemetry/ config/ : boost/
-proxy/relay/               : proxy/relay/ proxy/upstream/ proxy/telemetry/ proxy/admission/ proxy/classify/ proxy/http/ proxy/http1/ proxy/net/ proxy/text/ proxy/config/ config/ : boost/ fmt/ sys/socket.h
+proxy/relay/               : proxy/relay/ proxy/upstream/ proxy/telemetry/ proxy/admission/ proxy/classify/ proxy/http/ proxy/http1/ proxy/net/ proxy/text/ proxy/config/ config/ : boost/ fmt/
 proxy/relay/pace           : proxy/net/clock.hpp :
 proxy/relay/slow_clients   : proxy/relay/pace.hpp proxy/net/clock.hpp : boost/intrusive/
 proxy/admin/               : proxy/admin/ proxy/upstream/ proxy/telemetry/ proxy/admission/ proxy/net/ proxy/text/ config/ : boost/ prometheus/ fmt/

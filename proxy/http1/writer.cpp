@@ -182,7 +182,7 @@ void write_response(const ResponseHead& head, const Delivery& delivery, std::str
     if (field.id == FieldName::x_request_id && !delivery.request_id.empty()) continue;
     to.field(field.name, field.value);
   }
-  put_via(to, head);
+  if (!delivery.made_here) put_via(to, head);
   if (!delivery.request_id.empty()) to.field("X-Request-ID", delivery.request_id);
   if (head.upgrade_websocket) {
     to.put("Connection: Upgrade\r\nUpgrade: websocket\r\n");

@@ -30,7 +30,8 @@ struct Delivery {
   int client_minor = 1;             ///< version of the client; 1.0 gets neither chunks nor 1xx
   bool keep_alive = true;           ///< false writes `Connection: close`
   Framing framing = Framing::none;  ///< of the body as it goes to the client
-  std::string_view request_id;      ///< written as X-Request-ID
+  std::string_view request_id;      ///< written as X-Request-ID, unless empty
+  bool made_here = false;           ///< by the proxy itself: no `Via`
 };
 
 /// Appends the response head anew for the client. Hop-by-hop and nominated fields and the load report are

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <span>
@@ -20,7 +21,15 @@ class Gather {
     size_ += piece.size();
   }
   bool empty() const { return first_ == last_; }
-  void consume(std::size_t n);
+  void consume(std::size_t n) {
+    size_ -= n;
+    while (n > 0) {
+      const std::size_t part = std::min(n, pieces_[first_].size());
+      pieces_[first_] += part;
+      n -= part;
+      if (pieces_[first_].size() == 0) ++first_;
+    }
+  }
   std::size_t size() const { return size_; }
   std::span<const boost::asio::const_buffer> pieces() const { return {pieces_.data() + first_, last_ - first_}; }
 

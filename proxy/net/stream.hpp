@@ -1,17 +1,16 @@
 #pragma once
 
 #include "proxy/net/buffer.hpp"
-#include "proxy/net/gather.hpp"
-#include "proxy/net/io.hpp"
 #include "proxy/net/parking.hpp"
+#include "proxy/net/transport.hpp"
 
 namespace net {
 
-/// A connected socket with its input buffer and at most one read outstanding.
+/// A transport with its input buffer and at most one read outstanding.
 ///
 /// A read may be started before anybody waits for it. On an idle connection it notices a close or stray
 /// bytes at once, and the same read then brings the next message: no extra system call for either.
-/// Runs on one event loop; must be settled (no read outstanding) when it is destroyed.
+/// Runs on one event loop; must not be `busy` when it is destroyed.
 class Stream {
  public:
   /// Told of a read that completed while nobody waited for it. May destroy the stream.
@@ -27,59 +26,50 @@ class Stream {
     ~Observer() = default;
   };
 
-  Stream(Socket socket, BlockPool& pool) : in(pool), socket_(std::move(socket)) {}
+  Stream(Transport transport, BlockPool& pool) : in(pool), transport_(std::move(transport)) {}
 
   Buffer in;
 
-  Socket& socket() { return socket_; }
+  Transport& transport() { return transport_; }
   void observe(Observer* observer) { observer_ = observer; }
 
   /// Starts a read into `in`, which gets room for `space` bytes, unless one is outstanding.
   /// While it is, `in` may be read and consumed but must not be reserved or released.
   void start_read(std::size_t space = kBlockSize / 4);
   bool reading() const { return reading_; }
-  /// Waits for the outstanding read, if any.
-  Task<> settle() { return parking_.wait(); }
+  /// Waits for the outstanding read, which there must be, or for the end of all that is outstanding after `close`.
+  Task<> wait_read() { return parking_.wait(); }
   /// Why no more bytes come: end of file, a failure, or `operation_aborted` after `cancel`. Cleared by `start_read`.
   error_code read_error() const { return read_error_; }
 
-  /// Ends all waiting on this socket.
+  /// Ends all waiting on this stream.
   void cancel();
 
-  /// Writes without waiting; true when everything has gone out. `error` stays empty when the socket is just full.
-  bool write_now(Gather& output, error_code& error);
-  /// Waits until the socket takes more.
-  Task<error_code> writable();
-  /// Has the observer told when the socket takes more, unless that has been asked already.
+  /// As `Transport::write_now`.
+  bool write_now(Gather& output, error_code& error) { return transport_.write_now(output, error); }
+  /// Waits until the transport takes more.
+  Task<error_code> writable() { return transport_.writable(); }
+  /// Has the observer told when the transport takes more, unless that has been asked already.
   void await_writable();
   /// Has the observer told when both directions are closed, or the connection is reset; its own close is not told.
   void await_hang_up();
-  /// Bytes that the other side has taken, asked of the system: without what waits in the socket.
-  std::uint64_t taken() const;
   /// Something is outstanding: a read, or what the observer is to be told. Then the stream must not die; it ends soon
-  /// after `close`, and `settle` waits for it once there is no observer.
+  /// after `close`, and `wait_read` waits for it once there is no observer.
   bool busy() const { return reading_ || awaits_room_ || awaits_hang_up_; }
 
-  /// Whether the other side has closed or sent something it should not have, asked of the system. For idle sockets.
-  bool stale();
-  /// Whether bytes have come that nobody has read, asked of the system.
-  bool bytes_wait();
-
-  void shutdown_send();
-  void close();
-  /// Closes with a reset, so that the other side cannot mistake a cut body for a whole one.
-  void reset();
+  void shutdown_send() { transport_.shutdown_send(); }
+  void close() { transport_.close(); }
+  void reset() { transport_.reset(); }
 
  private:
   void begin_read();
   void on_read(error_code error, std::size_t size);
   void ended();
 
-  Socket socket_;
+  Transport transport_;
   Observer* observer_ = nullptr;
   Parking parking_;
   error_code read_error_;
-  std::uint64_t written_ = 0;
   bool reading_ = false;
   bool awaits_room_ = false;
   bool awaits_hang_up_ = false;

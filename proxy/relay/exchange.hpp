@@ -7,91 +7,163 @@
 #include "proxy/http/message.hpp"
 #include "proxy/http1/body_decoder.hpp"
 #include "proxy/http1/head_scanner.hpp"
+#include "proxy/net/timer_wheel.hpp"
+#include "proxy/relay/client_stream.hpp"
 #include "proxy/relay/failure.hpp"
 #include "proxy/relay/gate.hpp"
+#include "proxy/relay/own_response.hpp"
 #include "proxy/relay/settings.hpp"
+#include "proxy/relay/slow_clients.hpp"
 #include "proxy/telemetry/trace_ids.hpp"
 #include "proxy/upstream/connection_pool.hpp"
 
 namespace spillway::relay {
 
-/// The state of one request and its response. Workers keep spare ones, so that their strings and vectors
-/// are allocated once and an idle connection carries none.
-struct Exchange {
-  explicit Exchange(net::Executor loop) : ticket(std::move(loop)) {}
+class Worker;
 
-  /// Ready for the next request; keeps all capacity.
-  void reset(std::shared_ptr<const Settings> current, Time now) {
-    settings = std::move(current);
-    began = now;
-    arrived = sent = answered = {};
-    queue_wait = {};
-    head_size = 0;
-    request_gate.reset();
-    response_gate.reset();
-    to_upstream.clear();
-    to_client.clear();
-    method = target = {};
-    class_index = 0;
-    trusted_peer = client_stays = false;
-    request_id.clear();
-    parsed = response_started = request_written = upload_cut = false;
-    held = upload_payload = ahead = 0;
-    bytes_in = bytes_out = 0;
-    retries = 0;
-    permit.reset();
-    would_refuse.reset();
-    ticket.state = admission::Request::State::fresh;
-    ticket.shadow_refused = false;
-    ticket.in_flight = ticket.limit = 0;
-    ticket.key = 0;
-    ticket.deadline = Time::max();
-    ticket.sent = ticket.answered = {};
-    output = {};
-  }
+/// One request's way through the proxy, from its head to the last byte of its response: see `run`. Knows its client as
+/// a `ClientStream` only. Has one deadline: it waits for one thing at a time.
+///
+/// Workers keep spare ones, so that their strings and vectors are allocated once and an idle connection carries none:
+/// `begin` and `run` once for each request. Must not be destroyed while `run` is under way. One loop's.
+class Exchange final : public net::Deadline,
+                       public SlotHolder,
+                       public ClientStream::Observer,
+                       private net::Stream::Observer {
+ public:
+  explicit Exchange(Worker& worker);
+  Exchange(const Exchange&) = delete;
 
-  std::shared_ptr<const Settings> settings;
-  Time began{}, arrived{}, sent{}, answered{};
-  Duration queue_wait{};
+  /// A request begins. `client` must outlive `run`.
+  void begin(ClientStream& client, std::shared_ptr<const Settings> settings, Time now);
+  /// Carries out the request whose head stands in `request`, or answers with `failure`, if its head has one. When it
+  /// returns, the client's stream has been finished or reset, and the exchange has been counted.
+  net::Task<> run(Failure failure);
 
-  // Client to API.
-  http::HeadGate request_gate{http::HeadGate::Kind::request};
-  http::RequestHead request;  ///< its views are good until the head is consumed
-  http::BodyDecoder upload;
-  std::string to_upstream;          ///< the head as it goes to the API
-  std::string_view method, target;  ///< in the input buffer, later in `to_upstream`
-  std::size_t head_size = 0;        ///< bytes of the head at the front of the input buffer, until it is consumed
-  std::size_t held = 0;             ///< bytes of input kept for sending again: the whole body
-  std::size_t upload_payload = 0;   ///< decoded bytes at the front of the input buffer
-  bool request_written = false;     ///< at least a byte of it
-  bool upload_cut = false;          ///< the API stopped reading: its answer, if any, is final
+  const Settings& settings() const { return *settings_; }
+  Time began() const { return began_; }
+  http::RequestHead& request() { return request_; }
+  /// Memory for what the client's stream writes; its until `run` has returned.
+  std::string& text() { return to_client_; }
 
-  // API to client.
-  http::HeadGate response_gate{http::HeadGate::Kind::response};
-  http::ResponseHead response;
-  std::size_t response_head_size = 0;  ///< bytes of the head at the front of the connection's input buffer
-  http::BodyDecoder download;
-  std::size_t ahead = 0;                          ///< bytes of the answer that have gone out before it was there
-  std::string to_client;                          ///< the head as it goes to the client
-  http::Framing delivered = http::Framing::none;  ///< how the body goes to the client
-  bool client_stays = false;                      ///< the response told the client that the connection stays open
-  bool response_started = false;
+  /// Ends a tunnel in order.
+  void end_tunnel();
+  /// Ends all waits; the client's stream has been cut.
+  void abort();
 
-  // The request as a whole.
-  bool parsed = false;
-  int class_index = 0;
-  Ticket ticket;
-  std::optional<Permit> permit;
-  bool trusted_peer = false;
-  admission::Reason refused_for = admission::Reason::capacity;
-  std::optional<admission::Reason> would_refuse;  ///< after its admission, were the mode `enforce`
-  std::string request_id;
-  telemetry::Traceparent traceparent{};
-  std::uint64_t bytes_in = 0, bytes_out = 0;
-  int retries = 0;
+ private:
+  /// Rates that clients must keep are means over this time, as `limits.min_rate` says.
+  static constexpr Duration kPaceMean = std::chrono::seconds(5);
 
-  net::Gather output;
-  std::string chunk;  ///< size line of the chunk in `output`
+  // The stages, in order; each says how it failed.
+  Failure receive();
+  Failure ask_for_slot();
+  net::Task<Failure> wait_for_slot();
+  net::Task<Failure> gather_body();
+  Failure prepare_request();
+  net::Task<Failure> forward(bool fresh);
+  bool reuse_connection();
+  net::Task<Failure> connect();
+  Failure send_head();
+  net::Task<Failure> upload();
+  net::Task<Failure> read_response_head();
+  net::Task<Failure> relay_response();
+  net::Task<Failure> tunnel();
+  net::Task<> answer(Failure failure);
+
+  // exchange.cpp: who asks, and the slot.
+  void identify();
+  void admitted();
+  void release_slot();
+  void would_refuse(admission::Reason reason) { would_refuse_ = reason; }
+
+  // exchange_upload.cpp: the request's body.
+  bool body_at_hand() const;
+  Failure decode_body();
+  net::Task<Failure> send_continue();
+  bool make_body_space();
+  void gather_upload();
+  net::Task<Failure> await_upload();
+  void write_upstream();
+  net::Task<> flush_upstream();
+  bool answered_early() const;
+  void hold_slot_for_client();
+
+  // exchange_upstream.cpp: the connection to the API.
+  Failure read_failure(bool nothing_came) const;
+  net::Task<Failure> pass_on_interim();
+  bool switches_protocol() const;
+  void watch_client(ClientStream::Watch what);
+  void return_upstream();
+  void drop_upstream();
+
+  // exchange_response.cpp: the response.
+  void upstream_done(std::size_t consumed);
+  admission::Completion completion() const;
+  bool keep_output(bool last);
+  net::Task<Failure> await_client();
+  net::Task<Failure> deliver_kept();
+  net::Task<Failure> flush_client();
+  void make_own_response(const Failure& failure, const Answer& answer);
+  void tunnel_ended(const class Tunnel& tunnel);
+
+  // exchange_account.cpp.
+  void account(int status, telemetry::Outcome outcome, std::string_view reason);
+  void log(int status, telemetry::Outcome outcome, std::string_view reason, Time now);
+
+  void arm(Time from, Duration timeout);
+  void on_deadline() override;
+  void on_client_gone() override;
+  void on_unawaited_read(net::Stream& upstream) override;
+  void look(Time now) override;
+  void take_slot_back() override;
+
+  Worker& worker_;
+  ClientStream* client_ = nullptr;
+  std::shared_ptr<const Settings> settings_;
+  Time began_{}, arrived_{}, sent_{}, answered_{};
+  Duration queue_wait_{};
+
+  // The request.
+  http::RequestHead request_;  ///< its views are good until the head is released
+  std::string request_id_;
+  telemetry::Traceparent traceparent_{};
+  std::string_view method_, target_;  ///< in the client's head, later in `to_upstream_`
+  int class_index_ = 0;
+  bool received_ = false;  ///< its head was sound
+  bool trusted_peer_ = false;
+
+  // Its slot.
+  Ticket ticket_;
+  std::optional<Permit> permit_;
+  admission::Reason refused_for_ = admission::Reason::capacity;
+  std::optional<admission::Reason> would_refuse_;  ///< after its admission, were the mode `enforce`
+  Pace pace_{0, {}};                               ///< of the client, against `limits.min_rate`
+  bool slot_taken_back_ = false;
+
+  // Towards the API.
+  upstream::Pool::Lease upstream_;
+  std::string to_upstream_;       ///< the head as it goes to the API
+  std::string chunk_;             ///< size line of the chunk in `output_`
+  net::Gather output_;            ///< what the API has not taken yet
+  bool request_written_ = false;  ///< at least a byte of it
+  bool upload_cut_ = false;       ///< the API stopped reading: its answer, if any, is final
+  int retries_ = 0;
+
+  // Towards the client.
+  http::HeadGate response_gate_{http::HeadGate::Kind::response};
+  http::ResponseHead response_;
+  std::size_t response_head_size_ = 0;  ///< bytes of the head at the front of the API's input buffer
+  http::BodyDecoder download_;
+  OwnResponse own_response_;
+  std::string to_client_;    ///< lent to the client's stream
+  std::uint64_t taken_ = 0;  ///< bytes that the client had taken at the last look
+  std::uint64_t bytes_out_ = 0;
+  std::uint64_t tunneled_in_ = 0;
+  bool response_started_ = false;
+
+  bool timed_out_ = false;
+  bool ending_ = false;  ///< told to end
 };
 
 }  // namespace spillway::relay

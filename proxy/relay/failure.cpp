@@ -1,7 +1,6 @@
 #include "proxy/relay/failure.hpp"
 
-#include <algorithm>
-#include <charconv>
+#include "proxy/text/status_phrase.hpp"
 
 namespace spillway::relay {
 
@@ -28,42 +27,9 @@ Failure Failure::response_invalid(http::Violation violation) {
 
 namespace {
 
-std::string_view title_of(int status) {
-  switch (status) {
-    case 400:
-      return "Bad Request";
-    case 405:
-      return "Method Not Allowed";
-    case 408:
-      return "Request Timeout";
-    case 413:
-      return "Content Too Large";
-    case 414:
-      return "URI Too Long";
-    case 417:
-      return "Expectation Failed";
-    case 429:
-      return "Too Many Requests";
-    case 431:
-      return "Request Header Fields Too Large";
-    case 501:
-      return "Not Implemented";
-    case 502:
-      return "Bad Gateway";
-    case 503:
-      return "Service Unavailable";
-    case 504:
-      return "Gateway Timeout";
-    case 505:
-      return "HTTP Version Not Supported";
-    default:
-      return "Error";
-  }
-}
-
 Answer answer(int status, std::string_view detail, std::string_view reason, std::string_view proxy_status,
               Outcome outcome) {
-  return {status, title_of(status), detail, reason, proxy_status, outcome};
+  return {status, text::status_phrase(status), detail, reason, proxy_status, outcome};
 }
 
 Answer describe_refusal(Reason reason) {
@@ -136,100 +102,6 @@ Answer describe(const Failure& failure) {
                     Outcome::upstream_error);
   }
   return answer(500, "Unknown failure", "internal", "proxy_internal_error", Outcome::upstream_error);
-}
-
-namespace {
-
-constexpr std::string_view kAllow = "\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-
-void append_number(std::string& out, int number) {
-  char digits[12];
-  const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
-  out.append(digits, end);
-}
-
-bool needs_escape(char c) {
-  return c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20;
-}
-
-/// For the texts that come from outside: the configured message, the client's request id.
-void append_json(std::string& out, std::string_view text) {
-  constexpr std::string_view kHex = "0123456789abcdef";
-  while (!text.empty()) {
-    const auto special = std::find_if(text.begin(), text.end(), needs_escape);
-    out.append(text.begin(), special);
-    if (special == text.end()) return;
-    const auto byte = static_cast<unsigned char>(*special);
-    if (byte < 0x20) {
-      out += "\\u00";
-      out += kHex[byte >> 4];
-      out += kHex[byte & 15];
-    } else {
-      out += '\\';
-      out += *special;
-    }
-    text.remove_prefix(static_cast<std::size_t>(special - text.begin()) + 1);
-  }
-}
-
-void append_body(const Answer& answer, const ProblemContext& context, std::string& out) {
-  out += R"({"type":"about:blank","title":")";
-  out += answer.title;
-  out += R"(","status":)";
-  append_number(out, answer.status);
-  out += R"(,"detail":")";
-  if (context.detail.empty()) {
-    out += answer.detail;
-  } else {
-    append_json(out, context.detail);
-  }
-  out += R"(","reason":")";
-  out += answer.reason;
-  out += R"(","request_id":")";
-  append_json(out, context.request_id);
-  out += "\"}\n";
-}
-
-}  // namespace
-
-void write_options(const ProblemContext& context, std::string& out) {
-  out += "HTTP/1.1 204 No Content\r\nDate: ";
-  out += context.date;
-  out += kAllow;
-  out += "\r\nX-Request-ID: ";
-  out += context.request_id;
-  if (!context.keep_alive) out += "\r\nConnection: close";
-  out += "\r\n\r\n";
-}
-
-void write_problem(const Answer& answer, const ProblemContext& context, std::string& out) {
-  out += "HTTP/1.1 ";
-  append_number(out, answer.status);
-  out += ' ';
-  out += answer.title;
-  out += "\r\nDate: ";
-  out += context.date;
-  out += "\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\nProxy-Status: spillway; error=";
-  out += answer.proxy_status;
-  if (context.retry_after != kNoRetryAfter) {
-    out += "\r\nRetry-After: ";
-    append_number(out, context.retry_after);
-  }
-  if (answer.status == 405) out += kAllow;
-  out += "\r\nX-Request-ID: ";
-  out += context.request_id;
-  if (!context.keep_alive) out += "\r\nConnection: close";
-  // The length stands before the body it counts: three digits always suffice to be patched in later.
-  out += "\r\nContent-Length: ";
-  const std::size_t length_at = out.size();
-  out += "   \r\n\r\n";
-  const std::size_t body_at = out.size();
-  append_body(answer, context, out);
-  const std::size_t length = out.size() - body_at;
-  char digits[8];
-  const auto end = std::to_chars(digits, digits + sizeof digits, length).ptr;
-  out.replace(length_at, 3, digits, static_cast<std::size_t>(end - digits));
-  if (context.head_method) out.resize(body_at + static_cast<std::size_t>(end - digits) - 3);
 }
 
 }  // namespace spillway::relay

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <string>
 #include <string_view>
 
 #include "proxy/admission/reason.hpp"
@@ -50,23 +49,5 @@ struct Answer {
   telemetry::Outcome outcome = telemetry::Outcome::upstream_error;
 };
 Answer describe(const Failure& failure);
-
-/// Seconds for `Retry-After`; none.
-inline constexpr int kNoRetryAfter = -1;
-
-struct ProblemContext {
-  std::string_view request_id;
-  std::string_view date;            ///< IMF-fixdate
-  std::string_view detail;          ///< in place of the answer's own, unless empty
-  int retry_after = kNoRetryAfter;  ///< seconds
-  bool keep_alive = true;
-  bool head_method = false;  ///< announce the body, do not send it
-};
-
-/// Appends the answer to an OPTIONS request that is not to go further (RFC 9110, section 7.6.2).
-void write_options(const ProblemContext& context, std::string& out);
-
-/// Appends a whole `application/problem+json` response (RFC 9457).
-void write_problem(const Answer& answer, const ProblemContext& context, std::string& out);
 
 }  // namespace spillway::relay

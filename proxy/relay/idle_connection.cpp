@@ -2,8 +2,7 @@
 
 #include <utility>
 
-#include <sys/socket.h>
-
+#include "proxy/relay/connection_table.hpp"
 #include "proxy/relay/worker.hpp"
 
 namespace spillway::relay {
@@ -26,32 +25,25 @@ ConnectionCount::~ConnectionCount() {
 }
 
 void IdleConnection::wait() {
-  client_.socket.async_wait(net::Socket::wait_read, [this](net::error_code error) { wait_ended(error); });
+  client_.transport.async_wait_readable([this](net::error_code error) { wait_ended(error); });
 }
 
 void IdleConnection::end() {
-  net::error_code ignored;
-  client_.socket.cancel(ignored);
+  client_.transport.cancel();
 }
 
 void IdleConnection::close() {
   closing_ = true;
-  net::error_code ignored;
-  client_.socket.close(ignored);  // ends the wait, too
-}
-
-bool IdleConnection::bytes_wait() {
-  char byte;
-  return ::recv(client_.socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+  client_.transport.close();  // ends the wait, too
 }
 
 void IdleConnection::wait_ended(net::error_code error) {
-  const bool request_comes = !closing_ && (!error || bytes_wait());
+  const bool request_comes = !closing_ && (!error || has_unread());
   disarm();
   Worker& worker = worker_;
   Client client = std::move(client_);
   delete this;
-  worker.idle_ended(std::move(client), request_comes);
+  worker.connections().idle_ended(std::move(client), request_comes);
 }
 
 }  // namespace spillway::relay

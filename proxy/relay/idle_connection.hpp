@@ -4,8 +4,8 @@
 
 #include <boost/intrusive/list.hpp>
 
-#include "proxy/net/io.hpp"
 #include "proxy/net/timer_wheel.hpp"
+#include "proxy/net/transport.hpp"
 #include "proxy/relay/client_connections.hpp"
 #include "proxy/telemetry/counters.hpp"
 
@@ -31,12 +31,12 @@ class ConnectionCount {
 
 /// A connected client: what outlives a request.
 struct Client {
-  net::Socket socket;
+  net::Transport transport;
   std::string peer;  ///< address without port; empty for a unix socket
   ConnectionCount counted;
 };
 
-/// A connection without a request: a socket and a deadline, neither buffer nor coroutine. Becomes a session when
+/// A connection without a request: a socket and a deadline, neither buffer nor coroutine. Becomes a `Connection` when
 /// bytes come. Destroys itself when its wait ends.
 class IdleConnection final
     : public net::Deadline,
@@ -52,7 +52,7 @@ class IdleConnection final
   bool fresh() const { return fresh_; }
   void wait();
   /// A request is on its way already: not idle any more, though the loop has not heard of it yet.
-  bool bytes_wait();
+  bool has_unread() { return client_.transport.has_unread(); }
   /// Closes the connection, unless a request is on its way already: that one is answered still.
   void end();
   /// Closes it even so: another connection needs its place.

@@ -21,6 +21,8 @@ class SlotHolder : public boost::intrusive::list_base_hook<boost::intrusive::tag
 
   bool holds_slot() const { return Hook::is_linked(); }
   void leave() { Hook::unlink(); }
+  /// Ends the exchange: another one waits for its slot.
+  virtual void take_slot_back() = 0;
 
  protected:
   SlotHolder() = default;

@@ -5,78 +5,78 @@
 namespace spillway::relay {
 
 Tunnel::Tunnel(net::Stream& client, net::Stream& upstream, std::function<void()> moved)
-    : ways_{Way{client, upstream}, Way{upstream, client}}, moved_(std::move(moved)) {}
+    : directions_{Direction{client, upstream}, Direction{upstream, client}}, moved_(std::move(moved)) {}
 
 net::Task<> Tunnel::run() {
-  for (Way& way : ways_) way.from.observe(this);
-  for (Way& way : ways_) advance(way);
+  for (Direction& direction : directions_) direction.from.observe(this);
+  for (Direction& direction : directions_) advance(direction);
   // The last event resumes; when all has ended at once there is none to come.
   if (outstanding()) co_await parking_.wait();
-  for (Way& way : ways_) way.from.observe(nullptr);
+  for (Direction& direction : directions_) direction.from.observe(nullptr);
 }
 
 void Tunnel::on_unawaited_read(net::Stream& stream) {
-  advance(&stream == &ways_[0].from ? ways_[0] : ways_[1]);
+  advance(&stream == &directions_[0].from ? directions_[0] : directions_[1]);
   end_if_over();
 }
 
 /// Goes on until something has to be waited for.
-void Tunnel::advance(Way& way) {
-  while (!given_up_ && !way.done && !way.awaits_room && !way.from.reading()) {
-    if (!way.from.in.empty()) {
-      if (!write(way)) return;
-    } else if (way.from.read_error()) {
-      pass_on_end(way);
+void Tunnel::advance(Direction& direction) {
+  while (!broken_ && !direction.done && !direction.awaits_room && !direction.from.reading()) {
+    if (!direction.from.in.empty()) {
+      if (!write(direction)) return;
+    } else if (direction.from.read_error()) {
+      pass_on_end(direction);
     } else {
-      way.from.start_read(net::kBlockSize);
+      direction.from.start_read(net::kBlockSize);
     }
   }
 }
 
 /// False: `to` takes no more for now, or at all.
-bool Tunnel::write(Way& way) {
-  const std::size_t size = way.from.in.size();
-  if (way.output.empty()) {
-    way.output = {};
-    way.output.add(way.from.in.view());
+bool Tunnel::write(Direction& direction) {
+  const std::size_t size = direction.from.in.size();
+  if (direction.output.empty()) {
+    direction.output = {};
+    direction.output.add(direction.from.in.view());
   }
   net::error_code error;
-  const std::size_t before = way.output.size();
-  const bool all = way.to.write_now(way.output, error);
-  const std::size_t written = before - way.output.size();
-  way.bytes += written;
+  const std::size_t before = direction.output.size();
+  const bool all = direction.to.write_now(direction.output, error);
+  const std::size_t written = before - direction.output.size();
+  direction.bytes += written;
   if (written > 0) moved_();
-  if (error) return give_up(), false;
-  if (!all) return await_room(way), false;
-  way.from.in.consume(size);
+  if (error) return break_off(), false;
+  if (!all) return await_room(direction), false;
+  direction.from.in.consume(size);
   return true;
 }
 
-void Tunnel::await_room(Way& way) {
-  way.awaits_room = true;
-  way.to.socket().async_wait(net::Socket::wait_write, [this, &way](net::error_code error) {
-    way.awaits_room = false;
-    if (error) give_up();
-    advance(way);
+void Tunnel::await_room(Direction& direction) {
+  direction.awaits_room = true;
+  direction.to.transport().async_wait_writable([this, &direction](net::error_code error) {
+    direction.awaits_room = false;
+    if (error) break_off();
+    advance(direction);
     end_if_over();
   });
 }
 
-void Tunnel::pass_on_end(Way& way) {
-  if (way.from.read_error() != net::asio::error::eof) return give_up();
-  way.done = true;
-  way.to.shutdown_send();
+void Tunnel::pass_on_end(Direction& direction) {
+  if (direction.from.read_error() != net::asio::error::eof) return break_off();
+  direction.done = true;
+  direction.to.shutdown_send();
   moved_();
 }
 
-void Tunnel::give_up() {
-  if (std::exchange(given_up_, true)) return;
-  for (Way& way : ways_) way.from.cancel();
+void Tunnel::break_off() {
+  if (std::exchange(broken_, true)) return;
+  for (Direction& direction : directions_) direction.from.cancel();
 }
 
 bool Tunnel::outstanding() const {
-  for (const Way& way : ways_) {
-    if (way.from.reading() || way.awaits_room) return true;
+  for (const Direction& direction : directions_) {
+    if (direction.from.reading() || direction.awaits_room) return true;
   }
   return false;
 }

@@ -25,16 +25,16 @@ class Tunnel final : net::Stream::Observer {
   net::Task<> run();
 
   /// Everything that either side sent has been passed on; else a connection broke, or a wait was cancelled.
-  bool complete() const { return ways_[0].done && ways_[1].done; }
+  bool complete() const { return directions_[0].done && directions_[1].done; }
   /// One side has sent its last byte.
-  bool half_closed() const { return ways_[0].done != ways_[1].done; }
+  bool half_closed() const { return directions_[0].done != directions_[1].done; }
   /// Bytes have been taken from one side that the other has not got.
-  bool owes() const { return !ways_[0].output.empty() || !ways_[1].output.empty(); }
-  std::uint64_t from_client() const { return ways_[0].bytes; }
-  std::uint64_t from_upstream() const { return ways_[1].bytes; }
+  bool has_unsent() const { return !directions_[0].output.empty() || !directions_[1].output.empty(); }
+  std::uint64_t from_client() const { return directions_[0].bytes; }
+  std::uint64_t from_upstream() const { return directions_[1].bytes; }
 
  private:
-  struct Way {
+  struct Direction {
     net::Stream& from;
     net::Stream& to;
     net::Gather output = {};   ///< what is at the front of `from.in`, and not yet sent
@@ -44,18 +44,18 @@ class Tunnel final : net::Stream::Observer {
   };
 
   void on_unawaited_read(net::Stream& stream) override;
-  void advance(Way& way);
-  bool write(Way& way);
-  void await_room(Way& way);
-  void pass_on_end(Way& way);
-  void give_up();
+  void advance(Direction& way);
+  bool write(Direction& way);
+  void await_room(Direction& way);
+  void pass_on_end(Direction& way);
+  void break_off();
   bool outstanding() const;
   void end_if_over();
 
-  std::array<Way, 2> ways_;  ///< to the API, to the client
+  std::array<Direction, 2> directions_;  ///< to the API, to the client
   std::function<void()> moved_;
   net::Parking parking_;
-  bool given_up_ = false;
+  bool broken_ = false;
 };
 
 }  // namespace spillway::relay

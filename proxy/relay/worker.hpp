@@ -1,28 +1,37 @@
 #pragma once
 
 #include <atomic>
+#include <ctime>
 #include <memory>
-#include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/intrusive/list.hpp>
 
 #include "proxy/classify/client_key.hpp"
 #include "proxy/net/listener.hpp"
+#include "proxy/net/memory_budget.hpp"
 #include "proxy/net/timers.hpp"
+#include "proxy/relay/client_connections.hpp"
 #include "proxy/relay/explain.hpp"
 #include "proxy/relay/gate.hpp"
-#include "proxy/relay/session.hpp"
 #include "proxy/relay/settings.hpp"
+#include "proxy/relay/slow_clients.hpp"
 #include "proxy/telemetry/counters.hpp"
 #include "proxy/telemetry/log.hpp"
 #include "proxy/telemetry/refusals.hpp"
 #include "proxy/telemetry/state.hpp"
 #include "proxy/telemetry/trace_ids.hpp"
+#include "proxy/text/http_date.hpp"
+#include "proxy/upstream/connection_pool.hpp"
 
 namespace spillway::relay {
+
+class ConnectionTable;
+class Exchange;
+class Worker;
 
 /// What all workers share. Outlives them.
 struct Shared {
@@ -43,12 +52,12 @@ struct Shared {
   net::MemoryBudget buffered;               ///< bodies, against `limits.buffered`
   std::atomic<int> client_connections{0};
   std::atomic<int> upstream_connections{0};
-  std::vector<class Worker*> workers;             ///< all of them, before the first one runs
-  std::atomic<Time> told_of_descriptors{Time{}};  ///< when the log last said that they have run out
+  std::vector<Worker*> workers;                  ///< all of them, before the first one runs
+  std::atomic<Time> descriptors_logged{Time{}};  ///< when the log last said that they have run out
 };
 
-/// One event loop with its listeners, client sessions and connections to the API. Everything but the functions marked
-/// so is used from its own thread only.
+/// One event loop and what runs on it: listeners, client connections, connections to the API, timers, buffers.
+/// Everything but the functions marked so is used from its own thread only.
 class Worker {
  public:
   Worker(Shared& shared, std::shared_ptr<const Settings> settings);
@@ -69,59 +78,39 @@ class Worker {
   /// Cuts what is still open.
   void abort();
   const telemetry::WorkerCounters& counters() const { return counters_; }
+  net::Executor executor() { return loop_.get_executor(); }
+  ConnectionTable& connections() { return *connections_; }
 
-  // For sessions.
+  // For connections and exchanges.
   Shared& shared() { return shared_; }
   const std::shared_ptr<const Settings>& settings() const { return settings_; }
-  net::Executor executor() { return loop_.get_executor(); }
   net::Timers& timers() { return timers_; }
   net::BlockPool& blocks() { return blocks_; }
   upstream::Pool& upstream() { return upstream_; }
   telemetry::WorkerCounters& counters() { return counters_; }
   telemetry::IdGenerator& ids() { return ids_; }
   bool draining() const { return draining_; }
-  /// Descriptors have run out: says so, and closes idle clients. False: none is idle here.
-  bool out_of_descriptors();
-  std::string_view http_date();
+  /// Of now, for a `Date` field.
+  std::string_view http_date() { return date_.at(std::time(nullptr)); }
   /// Counts a refusal and keeps it for the status page: every one, of a request or of a connection. False: enough of
-  /// its kind have been told this second, it is not to be logged.
+  /// its kind have been logged this second, so this one is not to be logged.
   bool count_refusal(admission::Reason reason, int class_index, std::string_view method, std::string_view path,
                      Time now);
 
   std::unique_ptr<Exchange> take_exchange();
   void give_exchange(std::unique_ptr<Exchange> exchange);
 
-  /// A session of this worker waits at the gate: it is ticked until none does.
+  /// An exchange of this worker waits at the gate: the gate is ticked until none does.
   void gate_wait_begins();
   void gate_wait_ends() { --waiting_at_gate_; }
   /// An exchange may have to wait for its client with its slot taken: until it leaves, the slot is taken back if
   /// another waits for one and no other client is slower.
   void slot_held_for(SlotHolder& holder);
 
-  void session_opened() { ++sessions_; }
-  void session_warm(Session& session);
-  void session_not_warm() {
-    --warm_count_;
-    note_idle();
-  }
-  void session_busy(Session& session);
-  /// Its head has not come whole and takes `bytes` in all. When there are too many, the oldest gives way.
-  void session_reads_head(Session& session, std::size_t bytes);
-  /// Its head is whole, or given up.
-  void session_has_head(Session& session);
-  /// It ends by itself only when its peers want.
-  void session_tunnels(Session& session);
-  void session_closed();
-  void rest(Client client, bool ending = false);
-  /// For idle connections: a request comes, or it ends here.
-  void idle_ended(Client client, bool request_comes);
+  /// Ends `run` if the worker drains and no connection is left.
+  void finish_if_drained();
 
  private:
-  using Sessions = boost::intrusive::list<Session, boost::intrusive::base_hook<Session::WorkerHook>,
-                                          boost::intrusive::constant_time_size<false>>;
-  using IdleConnections = boost::intrusive::list<IdleConnection, boost::intrusive::base_hook<IdleConnection::Hook>,
-                                                 boost::intrusive::constant_time_size<false>>;
-
   struct GateTick final : net::Deadline {
     explicit GateTick(Worker& w) : worker(w) {}
     void on_deadline() override;
@@ -134,14 +123,6 @@ class Worker {
     Worker& worker;
   };
 
-  void accepted(net::Accepted connection);
-  IdleConnection& await_bytes(Client client, bool fresh);
-  bool end_idlest();
-  bool ask_another_for_room(Client& client);
-  void note_idle() { idle_here_.store(static_cast<int>(idle_count_) + warm_count_, std::memory_order_relaxed); }
-  void refuse_connection(net::Socket socket, std::string_view peer);
-  void finish_if_drained();
-
   Shared& shared_;
   std::shared_ptr<const Settings> settings_;
   net::asio::io_context loop_;
@@ -152,24 +133,14 @@ class Worker {
   upstream::Pool upstream_;
   telemetry::IdGenerator ids_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
-  Sessions busy_;
-  Sessions warm_;  ///< waiting for the next request with their buffer; longest first
-  Sessions tunnels_;
-  Sessions heads_;        ///< waiting for the rest of a head; oldest first
-  IdleConnections idle_;  ///< longest first
-  std::size_t idle_count_ = 0;
-  int warm_count_ = 0;
-  std::atomic<int> idle_here_{0};       ///< the sum of both, for the other workers
-  std::atomic<int> asked_for_room_{0};  ///< by other workers, not yet done
-  std::size_t sessions_ = 0;
+  std::unique_ptr<ConnectionTable> connections_;
   std::vector<std::unique_ptr<Exchange>> exchanges_;  ///< spare
   GateTick gate_tick_{*this};
   SlowClients slow_clients_;
   SlotTick slot_tick_{*this};
   int waiting_at_gate_ = 0;
   bool draining_ = false;
-  std::time_t date_second_ = 0;
-  std::string date_;
+  text::HttpDate date_;
 };
 
 }  // namespace spillway::relay

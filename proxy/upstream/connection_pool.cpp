@@ -2,10 +2,6 @@
 
 #include <algorithm>
 
-#include <boost/asio/ip/tcp.hpp>
-
-#include "proxy/net/keepalive.hpp"
-
 namespace spillway::upstream {
 
 namespace {
@@ -43,19 +39,13 @@ Pool::Lease Pool::open(const Endpoint& endpoint, net::Executor executor, net::er
     open_.fetch_sub(1, std::memory_order_relaxed);
     return nullptr;
   }
-  net::Socket socket(executor);
-  socket.open(endpoint.protocol(), error);
-  if (error) {  // no descriptor: nothing of which the API is to blame
+  net::Transport transport(std::move(executor));
+  if (!transport.open(endpoint, error)) {
     open_.fetch_sub(1, std::memory_order_relaxed);
     return nullptr;
   }
-  socket.non_blocking(true, error);
-  if (!error && endpoint.protocol().family() != AF_UNIX) {
-    socket.set_option(net::asio::ip::tcp::no_delay(true), error);
-    net::keep_alive(socket.native_handle());
-  }
   counters_.upstream_active.add();
-  auto connection = std::make_unique<Connection>(*this, std::move(socket), blocks_);
+  auto connection = std::make_unique<Connection>(*this, std::move(transport), blocks_);
   connection->beyond_limit = beyond_limit;
   return connection;
 }

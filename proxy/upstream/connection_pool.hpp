@@ -10,13 +10,13 @@
 
 namespace spillway::upstream {
 
-using Endpoint = net::asio::generic::stream_protocol::endpoint;
+using Endpoint = net::Transport::Endpoint;
 
 /// A connection to the API. Idle ones keep a read outstanding (see net::Stream).
 class Connection final : public net::Deadline {
  public:
-  Connection(class Pool& pool, net::Socket socket, net::BlockPool& blocks)
-      : stream(std::move(socket), blocks), pool_(pool) {}
+  Connection(class Pool& pool, net::Transport transport, net::BlockPool& blocks)
+      : stream(std::move(transport), blocks), pool_(pool) {}
   net::Stream stream;
   bool reused = false;        ///< has carried a response before
   bool beyond_limit = false;  ///< opened although `max_connections` were open

@@ -1,4 +1,4 @@
-// The gate between the threads of several workers, used the way relay/session.cpp uses it. Worth most under
+// The gate between the threads of several workers, used the way relay/exchange.cpp uses it. Worth most under
 // ThreadSanitizer.
 #include <algorithm>
 #include <array>

@@ -72,6 +72,7 @@ struct Holder final : SlotHolder {
     ++looks;
     tempo.moved(std::exchange(unseen, 0), now);
   }
+  void take_slot_back() override { leave(); }
   std::uint64_t unseen = 0;
   int looks = 0;
 };

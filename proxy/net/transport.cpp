@@ -1,0 +1,111 @@
+#include "proxy/net/transport.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "proxy/net/clock.hpp"
+#include "proxy/net/keepalive.hpp"
+
+namespace net {
+
+namespace {
+/// Pauses between attempts to connect to a unix socket whose queue is full.
+constexpr Duration kFirstPause = std::chrono::milliseconds(1);
+constexpr Duration kLongestPause = std::chrono::milliseconds(16);
+}  // namespace
+
+bool Transport::open(const Endpoint& endpoint, error_code& error) {
+  socket_.open(endpoint.protocol(), error);
+  if (error) return false;
+  socket_.non_blocking(true, error);
+  if (!error && endpoint.protocol().family() != AF_UNIX) {
+    socket_.set_option(asio::ip::tcp::no_delay(true), error);
+    keep_alive(socket_.native_handle());
+  }
+  return true;
+}
+
+Task<error_code> Transport::connect(Endpoint endpoint, const bool* given_up) {
+  if (endpoint.protocol().family() != AF_UNIX) {
+    const auto [error] = co_await socket_.async_connect(endpoint, kAwait);
+    co_return error;
+  }
+  asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor> pause(executor());
+  Duration length = kFirstPause;
+  for (;;) {
+    // Asio would mistake EAGAIN for a connection under way and wait for an event that never comes.
+    const int result = ::connect(socket_.native_handle(), endpoint.data(), static_cast<socklen_t>(endpoint.size()));
+    if (result == 0) co_return error_code();
+    if (errno != EAGAIN || *given_up) co_return error_code(errno, asio::error::get_system_category());
+    pause.expires_after(length);
+    co_await pause.async_wait(kAwait);
+    length = std::min(2 * length, kLongestPause);
+  }
+}
+
+Task<error_code> Transport::writable() {
+  const auto [error] = co_await socket_.async_wait(Socket::wait_write, kAwait);
+  co_return error;
+}
+
+void Transport::cancel() {
+  error_code ignored;
+  socket_.cancel(ignored);
+}
+
+bool Transport::write_now(Gather& output, error_code& error) {
+  while (!output.empty()) {
+    const auto pieces = output.pieces();  // one piece: a plain send, cheaper than a gathered one
+    const std::size_t size =
+        pieces.size() == 1 ? socket_.write_some(pieces.front(), error) : socket_.write_some(pieces, error);
+    if (error == asio::error::would_block) {
+      error = {};
+      return false;
+    }
+    if (error) return false;
+    written_ += size;
+    output.consume(size);
+  }
+  return true;
+}
+
+std::uint64_t Transport::taken() const {
+  int waiting = 0;
+  ::ioctl(const_cast<Socket&>(socket_).native_handle(), TIOCOUTQ, &waiting);
+  return written_ - static_cast<std::uint64_t>(waiting);
+}
+
+bool Transport::has_unread() {
+  char byte;
+  return ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+bool Transport::stale() {
+  char byte;
+  const auto n = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+}
+
+void Transport::shutdown_send() {
+  error_code ignored;
+  socket_.shutdown(Socket::shutdown_send, ignored);
+}
+
+void Transport::close() {
+  error_code ignored;
+  socket_.close(ignored);
+}
+
+void Transport::reset() {
+  error_code ignored;
+  socket_.set_option(asio::socket_base::linger(true, 0), ignored);
+  socket_.close(ignored);
+}
+
+}  // namespace net

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "proxy/http/message.hpp"
+#include "proxy/net/stream.hpp"
+
+namespace spillway::relay {
+
+/// The client's side of one request: all that an exchange knows of its client, whatever the version of HTTP.
+/// An exchange reads the body, writes a response, and calls `finish` or `reset` as its last act. One loop's.
+class ClientStream {
+ public:
+  /// The exchange.
+  class Observer {
+   public:
+    /// The client has left, as far as it can be told. Called while the stream is watched, and when output that was
+    /// kept cannot be sent; never while the exchange waits in `read_body` or `wait_writable`.
+    virtual void on_client_gone() = 0;
+
+   protected:
+    ~Observer() = default;
+  };
+
+  /// What the exchange waits for, and so what it means when the client ends its side.
+  enum class Watch : std::uint8_t {
+    off,     ///< nobody is told
+    queue,   ///< a slot. A client that ends its side before the request is complete has left
+    upload,  ///< the API takes the request. The exchange reads the body, so the end of an incomplete one is not told
+    answer,  ///< the API answers
+  };
+
+  /// What has become of output.
+  enum class Sent : std::uint8_t { all, blocked, failed };
+
+  struct HeadContext {
+    std::string_view request_id;
+    bool made_here = false;  ///< by the proxy itself
+    bool faulty = false;     ///< the client broke a rule or was late: no further request of it is wanted
+  };
+
+  std::string_view peer() const { return peer_; }
+
+  // The request's body. A view of the body or the head is good until the next call that is not const.
+
+  /// All of the body has been decoded; its end was found.
+  bool body_complete() const { return body_complete_; }
+  /// Bytes of payload decoded so far.
+  std::uint64_t body_received() const { return body_received_; }
+  /// Payload that has been decoded and not consumed.
+  virtual std::string_view body() const = 0;
+  /// Decodes what has come since.
+  virtual http::Violation decode_body() = 0;
+  /// Forgets the payload at hand, and gives the memory of a large one back.
+  virtual void consume_body() = 0;
+  /// Waits for more of the body, `space` bytes at most but 1 at least. 0: none will come, or the wait was cancelled.
+  virtual net::Task<std::size_t> read_body(std::size_t space) = 0;
+  /// The client sends the body only once it is told to continue.
+  virtual bool awaits_continue() const = 0;
+  /// Makes room for more of the body behind the payload at hand, out of `limit` bytes for all bodies together.
+  /// The request's head may move: its views change. False: the memory is used up.
+  virtual bool make_body_space(std::size_t limit) = 0;
+  /// Memory that the body takes out of that limit.
+  virtual std::size_t body_memory() const = 0;
+  /// The head's views end here, except what the caller has copied.
+  virtual void release_head() = 0;
+
+  // The response.
+
+  /// Sends an informational head, if the client's version of HTTP has them.
+  virtual Sent write_interim(const http::ResponseHead& head, const HeadContext& context) = 0;
+  /// The head goes out with the first piece of the body. May be called again before that.
+  virtual void write_head(const http::ResponseHead& head, const HeadContext& context) = 0;
+  /// Sends a piece of the body; `last` ends the response. Unless all has been sent, `payload` must stay until `flush`
+  /// has sent the rest, or `keep` has copied it.
+  virtual Sent write_body(std::string_view payload, bool last) = 0;
+  /// Sends what is left.
+  virtual Sent flush() = 0;
+  /// Copies what is left, and sends it as the client takes it. At most `limit` bytes may be kept for all clients
+  /// together, 0 for none; `always` exceeds it. False: nothing has been copied.
+  virtual bool keep(std::size_t limit, bool always) = 0;
+  /// Bytes that have been written and not sent.
+  virtual std::size_t unsent() const = 0;
+  /// Waits until the client takes more, or the wait is cancelled.
+  virtual net::Task<> wait_writable() = 0;
+  /// Bytes that have reached the client, as far as can be told. Only differences mean something.
+  virtual std::uint64_t taken() = 0;
+
+  // Its life.
+
+  virtual void watch(Watch what) = 0;
+  /// Ends what the exchange waits for here.
+  virtual void cancel() = 0;
+  /// After a 101: bytes are bytes from here on. The caller may read and write them itself until `finish` or `reset`.
+  virtual net::Stream& upgrade() = 0;
+  /// The response has been sent, or kept.
+  virtual void finish() = 0;
+  /// There is no whole response. The client learns so, if a part has been sent.
+  virtual void reset() = 0;
+
+ protected:
+  explicit ClientStream(std::string_view peer) : peer_(peer) {}
+  ~ClientStream() = default;
+
+  std::string_view peer_;  ///< address without port; empty for a unix socket
+  std::uint64_t body_received_ = 0;
+  bool body_complete_ = false;
+};
+
+}  // namespace spillway::relay

@@ -1,0 +1,212 @@
+#include "proxy/relay/connection.hpp"
+
+#include <algorithm>
+
+#include "proxy/relay/connection_table.hpp"
+#include "proxy/relay/exchange.hpp"
+#include "proxy/relay/worker.hpp"
+
+namespace spillway::relay {
+
+namespace {
+/// How long an answered connection keeps its buffer and exchange: most next requests come sooner.
+constexpr Duration kKeepBuffer = std::chrono::seconds(1);
+/// How long a closed connection is read on, so that the client gets to see the answer instead of a reset.
+constexpr Duration kLinger = std::chrono::seconds(2);
+/// Room for the rest of a head that has come in part. More than that, and the block doubles.
+constexpr std::size_t kHeadSpace = 512;
+/// What a connection with an unfinished head takes beside its buffer: connection, exchange, coroutine frames; 3.6 KiB
+/// were measured.
+constexpr std::size_t kConnectionCost = 4 * 1024;
+}  // namespace
+
+Connection::Connection(Worker& worker, Client client)
+    : worker_(worker),
+      stream_(std::move(client.transport), worker.blocks()),
+      peer_(std::move(client.peer)),
+      counted_(std::move(client.counted)),
+      http1_(worker, *this, stream_, peer_) {}
+
+Connection::~Connection() {
+  if (exchange_) worker_.give_exchange(std::move(exchange_));
+}
+
+// GCC 12 inlines the `operator new` of a coroutine's frame but not its `operator delete`, and takes them for a
+// mismatch.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+net::Task<> Connection::serve(Worker& worker, Client client) {
+  Next next = Next::request;
+  {
+    Connection c(worker, std::move(client));
+    worker.connections().opened();
+    while (next == Next::request) {
+      next = co_await c.await_request();
+      if (next != Next::request) break;
+      Failure failure;
+      if (!c.begin_exchange(failure)) failure = co_await c.read_head();
+      if (!failure) failure = c.parse_head();
+      co_await c.exchange_->run(failure);
+      if (c.http1_.end() != End::keep_alive) next = co_await c.leave_exchange();
+    }
+    c.disarm();
+    if (next == Next::idle && !c.stream_.busy()) {
+      worker.connections().is_idle({std::move(c.stream_.transport()), std::move(c.peer_), std::move(c.counted_)},
+                                   c.ending_);
+    } else {
+      c.stream_.close();
+      c.stream_.observe(nullptr);
+      while (c.stream_.busy()) co_await c.stream_.wait_read();
+    }
+  }
+  worker.connections().closed();
+}
+#pragma GCC diagnostic pop
+
+/// Waits for the first byte of the next request. A connection that was just used keeps its buffer for a moment.
+net::Task<Connection::Next> Connection::await_request() {
+  http1_.shrink_input();
+  if (stream_.in.empty()) {
+    worker_.connections().is_recently_used(*this);
+    arm(Clock::now(), std::min(kKeepBuffer, worker_.settings()->idle_for));
+    stream_.start_read();
+    co_await stream_.wait_read();
+    worker_.connections().was_recently_used();
+    if (closing_) co_return Next::close;
+    if (stream_.in.empty()) co_return timed_out_ || ending_ ? Next::idle : Next::close;
+  }
+  disarm();
+  worker_.connections().is_busy(*this);
+  co_return Next::request;
+}
+
+/// False: its head has not come whole yet.
+bool Connection::begin_exchange(Failure& failure) {
+  if (!exchange_) exchange_ = worker_.take_exchange();
+  exchange_->begin(http1_, worker_.settings(), Clock::now());
+  http1_.begin(*exchange_, exchange_->settings(), exchange_->request(), exchange_->text());
+  return scan_head(failure);
+}
+
+/// Looks at the bytes of the head that have come. False: more are needed.
+bool Connection::scan_head(Failure& failure) {
+  http::Violation violation;
+  const bool ended = http1_.scan_head(violation);
+  if (violation) failure = Failure::bad_request(violation);
+  return ended;
+}
+
+Failure Connection::parse_head() {
+  const http::Violation violation = http1_.parse_head();
+  return violation ? Failure::bad_request(violation) : Failure();
+}
+
+/// Most heads are complete at once. One that is not may stay so for as long as it is allowed to, so that it moves into
+/// as small a block as holds it, and back into one that a body is read with.
+net::Task<Failure> Connection::read_head() {
+  arm(exchange_->began(), exchange_->settings().config.timeouts.request_head);
+  const Failure failure = co_await read_rest_of_head();
+  worker_.connections().has_head(*this);
+  disarm();
+  if (failure) co_return failure;
+  timed_out_ = evicted_ = false;  // complete after all
+  if (stream_.in.size() < net::kBlockSize) stream_.in.reserve(net::kBlockSize - stream_.in.size());
+  co_return failure;
+}
+
+net::Task<Failure> Connection::read_rest_of_head() {
+  Failure failure;
+  do {
+    // A read that began while the request before waited in the queue keeps the buffer where it is.
+    if (!stream_.reading()) stream_.in.fit(kHeadSpace);
+    worker_.connections().reads_head(*this, kConnectionCost + stream_.in.capacity());
+    if (timed_out_) co_return Failure::Kind::client_timeout;
+    stream_.start_read(1);
+    co_await stream_.wait_read();
+    if (stream_.read_error()) co_return timed_out_ ? Failure::Kind::client_timeout : Failure::Kind::client_gone;
+  } while (!scan_head(failure));
+  co_return failure;
+}
+
+/// What follows a request after which the connection does not simply stay open.
+net::Task<Connection::Next> Connection::leave_exchange() {
+  Next next = Next::close;
+  if (http1_.end() == End::drain_body) {
+    const bool drained = co_await drain_body();
+    if (drained) next = Next::request;
+  }
+  if (http1_.end() == End::linger && !evicted_) co_await linger();
+  if (http1_.end() == End::reset) stream_.reset();
+  co_return next;
+}
+
+/// Reads the rest of a small body that nobody wants, so that the next request can follow. False: it does not come.
+net::Task<bool> Connection::drain_body() {
+  arm(Clock::now(), exchange_->settings().config.timeouts.request_body);
+  while (!http1_.body_complete()) {
+    if (stream_.in.empty()) {  // else it came while the answer was sent
+      if (timed_out_) co_return false;
+      stream_.start_read();
+      co_await stream_.wait_read();
+      if (stream_.in.empty()) co_return false;
+    }
+    if (http1_.skip_body()) co_return false;
+  }
+  co_return true;
+}
+
+net::Task<> Connection::linger() {
+  stream_.shutdown_send();
+  arm(Clock::now(), kLinger);
+  while (!timed_out_) {
+    if (!stream_.reading()) stream_.in.consume(stream_.in.size());
+    http1_.shrink_input();
+    stream_.start_read(1);  // into the block there is
+    co_await stream_.wait_read();
+    if (stream_.read_error()) break;
+  }
+}
+
+void Connection::end() {
+  ending_ = true;
+  http1_.refuse_next();
+  stream_.cancel();
+  if (exchange_) exchange_->end_tunnel();
+}
+
+void Connection::close_idle() {
+  closing_ = true;
+  end();
+  stream_.close();
+}
+
+void Connection::release_buffer() {
+  timed_out_ = true;
+  stream_.cancel();
+}
+
+void Connection::evict() {
+  evicted_ = timed_out_ = true;
+  stream_.cancel();
+}
+
+void Connection::abort() {
+  ending_ = timed_out_ = true;
+  http1_.refuse_next();
+  stream_.reset();
+  if (exchange_) exchange_->abort();
+}
+
+/// Code that waits in a loop looks at `timed_out_` before it waits again: the deadline may fire in the turn in which
+/// what was waited for has come, and it fires once.
+void Connection::arm(Time from, Duration timeout) {
+  timed_out_ = false;
+  worker_.timers().arm(*this, from + timeout);
+}
+
+void Connection::on_deadline() {
+  timed_out_ = true;
+  stream_.cancel();
+}
+
+}  // namespace spillway::relay

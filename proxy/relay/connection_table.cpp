@@ -1,0 +1,253 @@
+#include "proxy/relay/connection_table.hpp"
+
+#include <memory>
+
+#include <boost/asio/post.hpp>
+
+#include "proxy/http1/writer.hpp"
+#include "proxy/net/spawn.hpp"
+#include "proxy/relay/own_response.hpp"
+#include "proxy/relay/worker.hpp"
+
+namespace spillway::relay {
+
+namespace {
+/// Connections that keep their buffer while they wait for the next request: 4 MiB of buffers.
+constexpr int kRecentlyUsedMax = 256;
+/// How long a client that has just connected may take to send its request when the process is told to stop: its bytes
+/// may be on the way, and a connection closed now would be an error to it.
+constexpr Duration kFreshMayTake = std::chrono::seconds(1);
+/// How many eviction candidates to examine; the oldest come first.
+constexpr int kCandidatesMax = 8;
+/// Idle connections closed at a time when descriptors have run out.
+constexpr int kClosedAtOnce = 16;
+/// The log says that descriptors have run out at most this often.
+constexpr Duration kLogDescriptorsEvery = std::chrono::seconds(10);
+/// What unfinished heads of requests may take at all workers together: as much as `limits.connections` of them by
+/// default, 10,000, if each has sent up to 2 KiB. Common heads are smaller and whole at once; a flood of larger ones
+/// finds its bound here.
+constexpr std::size_t kHeadMemory = 64 * 1024 * 1024;
+}  // namespace
+
+void ConnectionTable::accept(net::Accepted accepted) {
+  Shared& shared = worker_.shared();
+  Client client{net::Transport(std::move(accepted.socket)), std::move(accepted.peer),
+                ConnectionCount(worker_.counters().client_connections, shared.client_connections)};
+  const LimitsConfig& limits = worker_.settings()->config.limits;
+  if (limits.connections_per_client > 0 && !worker_.settings()->trusts(client.peer)) {
+    client.counted.of_client = shared.clients.enter(client.peer, limits.connections_per_client);
+    if (!client.counted.of_client) return refuse(std::move(client.transport), client.peer);
+  }
+  if (shared.client_connections.load(std::memory_order_relaxed) > limits.connections && !close_oldest_idle()) {
+    if (!ask_another_worker(client)) refuse(std::move(client.transport), client.peer);
+    return;
+  }
+  await_request(std::move(client), true);
+}
+
+/// Frees a place: closes the connection that has been idle longest. False: none is idle here.
+bool ConnectionTable::close_oldest_idle() {
+  int candidates = 0;
+  for (IdleConnection& oldest : idle_) {
+    if (++candidates > kCandidatesMax) break;
+    // A request has arrived, so it is not idle any more.
+    if (oldest.has_unread()) continue;
+    oldest.IdleConnection::Hook::unlink();
+    oldest.close();
+    return true;
+  }
+  for (Connection& oldest : recently_used_) {
+    if (++candidates > kCandidatesMax) break;
+    if (oldest.has_unread()) continue;
+    is_busy(oldest);
+    oldest.close_idle();
+    return true;
+  }
+  return false;
+}
+
+/// Asks a worker that has idle connections to close one, and takes the client if it could. False: there is no such
+/// worker, and the client is still the caller's.
+bool ConnectionTable::ask_another_worker(Client& client) {
+  for (Worker* worker : worker_.shared().workers) {
+    ConnectionTable& other = worker->connections();
+    const int idle = other.idle_here_.load(std::memory_order_relaxed);
+    if (&other == this || idle <= other.close_requests_.load(std::memory_order_relaxed)) continue;
+    other.close_requests_.fetch_add(1, std::memory_order_relaxed);
+    ++idle_count_;  // a drain waits for the answer
+    net::asio::post(worker->executor(), [this, &other, kept = std::make_shared<Client>(std::move(client))]() mutable {
+      other.close_requests_.fetch_sub(1, std::memory_order_relaxed);
+      const bool closed = other.close_oldest_idle();
+      net::asio::post(worker_.executor(), [this, closed, kept = std::move(kept)] {
+        --idle_count_;
+        if (closed && !worker_.draining()) return void(await_request(std::move(*kept), true));
+        refuse(std::move(kept->transport), kept->peer);
+        worker_.finish_if_drained();
+      });
+    });
+    return true;
+  }
+  return false;
+}
+
+bool ConnectionTable::out_of_descriptors() {
+  Shared& shared = worker_.shared();
+  const Time now = Clock::now();
+  Time logged = shared.descriptors_logged.load();
+  if (now - logged >= kLogDescriptorsEvery && shared.descriptors_logged.compare_exchange_strong(logged, now)) {
+    shared.log.warning(
+        "out of descriptors: idle clients are closed, and nobody is accepted for a moment; raise RLIMIT_NOFILE or "
+        "lower "
+        "limits.connections");
+  }
+  int closed = 0;
+  while (closed < kClosedAtOnce && close_oldest_idle()) ++closed;
+  return closed > 0;
+}
+
+/// One write into an empty socket buffer does not block. A client that does not read misses the explanation only.
+void ConnectionTable::refuse(net::Transport transport, std::string_view peer) {
+  Shared& shared = worker_.shared();
+  const text::RequestId id = worker_.ids().request_id();
+  const Answer answer = describe(Failure::refused(admission::Reason::connections));
+  OwnResponse response;
+  response.make_problem(answer, {.request_id = telemetry::view(id),
+                                 .date = worker_.http_date(),
+                                 .detail = {},
+                                 .retry_after = shared.gate.retry_after()});
+  std::string text;
+  http::write_response(
+      response.head,
+      {.keep_alive = false, .framing = response.head.framing, .request_id = telemetry::view(id), .made_here = true},
+      text);
+  text += response.body;
+  net::Gather output;
+  output.add(text);
+  net::error_code ignored;
+  transport.write_now(output, ignored);
+  transport.shutdown_send();
+  // No request has been read: it is of no class, and none is counted.
+  const auto reason = admission::Reason::connections;
+  if (!worker_.count_refusal(reason, classify::kDefaultClassIndex, {}, {}, Clock::now())) return;
+  if (!shared.log.wants(answer.outcome)) return;
+  telemetry::AccessEntry entry;
+  entry.request_id = telemetry::view(id);
+  entry.client = peer;
+  entry.status = answer.status;
+  entry.outcome = answer.outcome;
+  entry.reason = answer.reason;
+  shared.log.access(entry);
+}
+
+IdleConnection& ConnectionTable::await_request(Client client, bool fresh) {
+  auto* idle = new IdleConnection(worker_, std::move(client), fresh);  // owned by its wait
+  ++idle_count_;
+  publish_idle();
+  idle_.push_back(*idle);
+  worker_.timers().arm(*idle, Clock::now() + worker_.settings()->idle_for);
+  idle->wait();
+  return *idle;
+}
+
+void ConnectionTable::is_idle(Client client, bool ending) {
+  IdleConnection& idle = await_request(std::move(client), false);
+  if (ending || worker_.draining()) idle.end();
+}
+
+void ConnectionTable::idle_ended(Client client, bool request_comes) {
+  --idle_count_;
+  publish_idle();
+  if (request_comes) {
+    // After an exception, reads under way would write into freed memory: end the process instead.
+    net::spawn_vital(worker_.executor(), Connection::serve(worker_, std::move(client)), "a client's connection");
+  } else {
+    client.transport.close();
+    worker_.finish_if_drained();
+  }
+}
+
+void ConnectionTable::publish_idle() {
+  idle_here_.store(static_cast<int>(idle_count_) + recently_used_count_, std::memory_order_relaxed);
+}
+
+void ConnectionTable::closed() {
+  --open_;
+  worker_.finish_if_drained();
+}
+
+void ConnectionTable::is_busy(Connection& connection) {
+  connection.leave_list();
+  busy_.push_back(connection);
+}
+
+void ConnectionTable::is_recently_used(Connection& connection) {
+  connection.leave_list();
+  recently_used_.push_back(connection);
+  ++recently_used_count_;
+  publish_idle();
+  if (recently_used_count_ > kRecentlyUsedMax) {
+    Connection& oldest = recently_used_.front();
+    is_busy(oldest);
+    oldest.release_buffer();
+  }
+}
+
+void ConnectionTable::was_recently_used() {
+  --recently_used_count_;
+  publish_idle();
+}
+
+void ConnectionTable::reads_head(Connection& connection, std::size_t bytes) {
+  std::atomic<std::size_t>& head_memory = worker_.shared().head_memory;
+  const std::size_t before = connection.exchange_head_memory(bytes);
+  if (before == 0) {
+    connection.leave_list();
+    heads_.push_back(connection);
+  }
+  std::size_t all = head_memory.fetch_add(bytes - before, std::memory_order_relaxed) + bytes - before;
+  while (all > kHeadMemory && !heads_.empty()) {
+    Connection& oldest = heads_.front();
+    const std::size_t taken = oldest.head_memory();
+    has_head(oldest);
+    oldest.evict();
+    all -= taken;
+  }
+}
+
+void ConnectionTable::has_head(Connection& connection) {
+  const std::size_t bytes = connection.exchange_head_memory(0);
+  if (bytes == 0) return;  // the head was complete at once, or the connection has been evicted
+  worker_.shared().head_memory.fetch_sub(bytes, std::memory_order_relaxed);
+  is_busy(connection);
+}
+
+void ConnectionTable::tunnels(Connection& connection) {
+  connection.leave_list();
+  tunnels_.push_back(connection);
+}
+
+void ConnectionTable::drain() {
+  // Ending one may take it off the list, but only later, from its own coroutine.
+  for (IdleConnection& idle : idle_) {
+    if (idle.fresh()) {
+      worker_.timers().arm(idle, Clock::now() + kFreshMayTake);
+    } else {
+      idle.end();
+    }
+  }
+  for (Connection& connection : recently_used_) connection.end();
+}
+
+void ConnectionTable::end_tunnels() {
+  for (Connection& connection : tunnels_) connection.end();
+}
+
+void ConnectionTable::abort() {
+  for (IdleConnection& idle : idle_) idle.end();
+  for (Connection& connection : recently_used_) connection.end();
+  for (Connections* list : {&busy_, &heads_, &tunnels_}) {
+    for (Connection& connection : *list) connection.abort();
+  }
+}
+
+}  // namespace spillway::relay

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+
+#include <boost/intrusive/list.hpp>
+
+#include "proxy/net/listener.hpp"
+#include "proxy/relay/connection.hpp"
+#include "proxy/relay/idle_connection.hpp"
+
+namespace spillway::relay {
+
+class Worker;
+
+/// One worker's client connections, in a list for each state. Decides which connection is closed when places,
+/// descriptors or memory run short, and which ones a drain ends. Used from its worker's thread only.
+class ConnectionTable {
+ public:
+  explicit ConnectionTable(Worker& worker) : worker_(worker) {}
+  ConnectionTable(const ConnectionTable&) = delete;
+
+  /// Takes a new connection, or refuses it: too many are open, in all or of its client.
+  void accept(net::Accepted accepted);
+  /// Logs that descriptors have run out, and closes idle connections. False: none is idle here.
+  bool out_of_descriptors();
+
+  /// No connection is left.
+  bool empty() const { return open_ + idle_count_ == 0; }
+  void drain();
+  /// Closes tunnels, in order.
+  void end_tunnels();
+  /// Cuts what is still open.
+  void abort();
+
+  // What a connection reports of itself.
+  void opened() { ++open_; }
+  void closed();
+  void is_busy(Connection& connection);
+  /// It waits for its next request and keeps its buffer meanwhile. Only a number of connections may; beyond it the
+  /// oldest releases its buffer.
+  void is_recently_used(Connection& connection);
+  void was_recently_used();
+  /// It waits for the rest of a head and takes `bytes` of memory in all. While all such connections take too much, the
+  /// oldest is evicted.
+  void reads_head(Connection& connection, std::size_t bytes);
+  /// Its head is complete, or given up.
+  void has_head(Connection& connection);
+  /// It ends by itself only when its peers want.
+  void tunnels(Connection& connection);
+  /// It goes on as an idle connection. `ending`: it has been told to end.
+  void is_idle(Client client, bool ending);
+  /// An idle connection has got a request, or ends here.
+  void idle_ended(Client client, bool request_comes);
+
+ private:
+  using Connections = boost::intrusive::list<Connection, boost::intrusive::base_hook<Connection::TableHook>,
+                                             boost::intrusive::constant_time_size<false>>;
+  using IdleConnections = boost::intrusive::list<IdleConnection, boost::intrusive::base_hook<IdleConnection::Hook>,
+                                                 boost::intrusive::constant_time_size<false>>;
+
+  IdleConnection& await_request(Client client, bool fresh);
+  bool close_oldest_idle();
+  bool ask_another_worker(Client& client);
+  void publish_idle();
+  void refuse(net::Transport transport, std::string_view peer);
+
+  Worker& worker_;
+  Connections busy_;
+  Connections recently_used_;  ///< oldest first
+  Connections heads_;          ///< waiting for the rest of a head; oldest first
+  Connections tunnels_;
+  IdleConnections idle_;        ///< oldest first
+  std::size_t open_ = 0;        ///< connections that are not idle
+  std::size_t idle_count_ = 0;  ///< idle ones, and those that wait for another worker's answer
+  int recently_used_count_ = 0;
+  std::atomic<int> idle_here_{0};       ///< connections that can be closed; for the other workers
+  std::atomic<int> close_requests_{0};  ///< by other workers, not yet done
+};
+
+}  // namespace spillway::relay

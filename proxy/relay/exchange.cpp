@@ -1,0 +1,202 @@
+#include "proxy/relay/exchange.hpp"
+
+#include "proxy/classify/client_key.hpp"
+#include "proxy/relay/worker.hpp"
+
+namespace spillway::relay {
+
+namespace {
+telemetry::Outcome outcome_of(int status) {
+  if (status < 400) return telemetry::Outcome::ok;
+  return status < 500 ? telemetry::Outcome::client_error : telemetry::Outcome::upstream_error;
+}
+}  // namespace
+
+Exchange::Exchange(Worker& worker) : worker_(worker), ticket_(worker.executor()) {}
+
+/// Keeps all capacity.
+void Exchange::begin(ClientStream& client, std::shared_ptr<const Settings> settings, Time now) {
+  client_ = &client;
+  settings_ = std::move(settings);
+  began_ = now;
+  arrived_ = sent_ = answered_ = {};
+  queue_wait_ = {};
+  request_id_.clear();
+  method_ = target_ = {};
+  class_index_ = 0;
+  received_ = trusted_peer_ = false;
+  ticket_.state = admission::Request::State::fresh;
+  ticket_.shadow_refused = false;
+  ticket_.in_flight = ticket_.limit = 0;
+  ticket_.key = 0;
+  ticket_.deadline = Time::max();
+  ticket_.sent = ticket_.answered = {};
+  permit_.reset();
+  would_refuse_.reset();
+  slot_taken_back_ = false;
+  to_upstream_.clear();
+  output_ = {};
+  request_written_ = upload_cut_ = false;
+  retries_ = 0;
+  response_gate_.reset();
+  bytes_out_ = tunneled_in_ = 0;
+  response_started_ = timed_out_ = ending_ = false;
+}
+
+/// One request and its response: the whole path.
+net::Task<> Exchange::run(Failure failure) {
+  // The head has come; now the request has an identity and a class.
+  if (!failure) failure = receive();
+
+  // A slot, now or after a bounded wait; else the refusal, before the body is read.
+  if (!failure) failure = ask_for_slot();
+  if (!failure && !permit_) failure = co_await wait_for_slot();
+
+  // A body that is late does not hold the slot meanwhile.
+  if (!failure && !body_at_hand()) failure = co_await gather_body();
+
+  // To the API, written anew, and its answer's head back. Once more on a fresh connection if a kept one was stale.
+  if (!failure) failure = prepare_request();
+  if (!failure) failure = co_await forward(false);
+  if (failure.may_retry && settings_->config.retry.attempts > 0 && worker_.shared().gate.begin_retry()) {
+    ++retries_;
+    worker_.counters().upstream_retries.add();
+    failure = co_await forward(true);
+    worker_.shared().gate.end_retry();
+  }
+
+  // Both have agreed on another protocol: from here on bytes are bytes.
+  const bool tunnels = !failure && switches_protocol();
+  if (tunnels) failure = co_await tunnel();
+
+  // The answer, written anew, streamed to the client at the pace it reads.
+  if (!failure && !tunnels) failure = co_await relay_response();
+
+  if (failure) {
+    co_await answer(failure);
+  } else if (!tunnels) {
+    account(response_.status, outcome_of(response_.status), {});
+    client_->finish();
+  }
+}
+
+Failure Exchange::receive() {
+  received_ = true;
+  method_ = request_.method;
+  target_ = request_.target;
+  worker_.counters().parsed.add();
+  identify();
+  class_index_ = settings_->classifier.classify(request_);
+  if (request_.max_forwards == 0) return Failure::Kind::last_hop;
+  const std::uint64_t limit = settings_->config.limits.body;
+  if (limit != 0 && request_.framing == http::Framing::length && request_.content_length > limit) {
+    return Failure::bad_request({413, "Content-Length is beyond limits.body"});
+  }
+  return decode_body();  // what of the body has come with the head
+}
+
+/// The request's identifiers: the client's if its word is believed, else new ones.
+void Exchange::identify() {
+  trusted_peer_ = settings_->trusts(client_->peer());
+  const std::string_view id = trusted_peer_ ? request_.field("x-request-id") : std::string_view();
+  const std::string_view parent = trusted_peer_ ? request_.field("traceparent") : std::string_view();
+  const text::RequestId generated = worker_.ids().request_id();
+  request_id_ = text::valid_request_id(id) ? id : telemetry::view(generated);
+  traceparent_ = telemetry::valid_traceparent(parent) ? worker_.ids().continue_trace(parent)
+                                                      : worker_.ids().start_trace(generated);
+}
+
+// --- The slot --------------------------------------------------------------------------------------------------------
+
+/// Admitted (then there is a permit), refused, or waiting.
+Failure Exchange::ask_for_slot() {
+  using State = admission::Request::State;
+  if (settings_->config.maintenance.enabled && !settings_->critical[static_cast<std::size_t>(class_index_)]) {
+    return Failure::refused(admission::Reason::maintenance);
+  }
+  arrived_ = Clock::now();
+  ticket_.class_index = class_index_;
+  ticket_.body_at_hand = body_at_hand();
+  ticket_.key = settings_->client_keys.of(request_, client_->peer(), worker_.shared().key_hash);
+  if (const auto timeout = classify::request_timeout(request_)) ticket_.deadline = began_ + *timeout;
+  const State state = worker_.shared().gate.arrive(ticket_, arrived_);
+  if (state == State::refused) return Failure::refused(ticket_.reason);
+  if (state == State::admitted) admitted();
+  return {};
+}
+
+/// The client is watched meanwhile: one that goes away leaves the queue at once.
+net::Task<Failure> Exchange::wait_for_slot() {
+  using State = admission::Request::State;
+  client_->watch(ClientStream::Watch::queue);
+  worker_.gate_wait_begins();
+  co_await ticket_.parking.wait();
+  worker_.gate_wait_ends();
+  client_->watch(ClientStream::Watch::off);
+  queue_wait_ += Clock::now() - arrived_;
+  if (ticket_.state == State::refused) co_return Failure::refused(ticket_.reason);
+  if (ticket_.state != State::admitted) co_return Failure::Kind::client_gone;
+  admitted();
+  co_return Failure();
+}
+
+void Exchange::admitted() {
+  permit_.emplace(worker_.shared().gate, ticket_);
+  telemetry::WorkerCounters& counters = worker_.counters();
+  counters.concurrency.observe(ticket_.in_flight);
+  counters.classes[static_cast<std::size_t>(class_index_)].queue_wait.observe(telemetry::to_milliseconds(queue_wait_));
+}
+
+void Exchange::release_slot() {
+  if (!permit_) return;
+  permit_->complete(admission::Completion::ignore);
+  permit_.reset();
+}
+
+// --- What ends a wait ------------------------------------------------------------------------------------------------
+
+/// Code that waits in a loop looks at `timed_out_` before it waits again: the deadline may fire in the turn in which
+/// what was waited for has come, and it fires once.
+void Exchange::arm(Time from, Duration timeout) {
+  timed_out_ = false;
+  worker_.timers().arm(*this, from + timeout);
+}
+
+void Exchange::on_deadline() {
+  timed_out_ = true;
+  client_->cancel();
+  if (upstream_) upstream_->stream.cancel();
+}
+
+void Exchange::on_client_gone() {
+  if (ticket_.parking.occupied()) {
+    if (worker_.shared().gate.abandon(ticket_)) ticket_.parking.resume();
+  } else if (upstream_) {
+    upstream_->stream.cancel();
+  }
+}
+
+/// The API answers, or leaves, while the request is still being sent: whatever waits for the rest of it wakes up.
+void Exchange::on_unawaited_read(net::Stream& upstream) {
+  client_->cancel();
+  upstream.cancel();
+}
+
+/// Another request waits for the slot that is held for this slow client.
+void Exchange::take_slot_back() {
+  SlotHolder::leave();
+  slot_taken_back_ = true;
+  client_->cancel();
+}
+
+void Exchange::end_tunnel() {
+  ending_ = true;
+  if (upstream_) upstream_->stream.cancel();
+}
+
+void Exchange::abort() {
+  timed_out_ = true;
+  end_tunnel();
+}
+
+}  // namespace spillway::relay

@@ -1,0 +1,62 @@
+// The last stage of an exchange.
+
+#include "proxy/relay/exchange.hpp"
+#include "proxy/relay/worker.hpp"
+
+namespace spillway::relay {
+
+/// The one place where a finished exchange is counted and logged.
+void Exchange::account(int status, telemetry::Outcome outcome, std::string_view reason) {
+  disarm();
+  SlotHolder::leave();
+  const Time now = Clock::now();
+  telemetry::WorkerCounters& counters = worker_.counters();
+  if (!received_) {
+    if (status != 0) counters.bad_requests[telemetry::bad_request_index(status)].add();
+  } else {
+    telemetry::Counter& end = outcome == telemetry::Outcome::aborted ? counters.aborted
+                              : response_started_                    ? counters.answered_by_api
+                                                                     : counters.answered_by_proxy;
+    end.add();
+    telemetry::ClassCounters& of_class = counters.classes[static_cast<std::size_t>(class_index_)];
+    of_class.requests[static_cast<std::size_t>(outcome)][telemetry::code_index(status)].add();
+    of_class.duration.observe(telemetry::to_milliseconds(now - began_));
+    if (answered_ != Time{}) of_class.upstream_duration.observe(telemetry::to_milliseconds(answered_ - sent_));
+    // In shadow; a request counts once, by the reason that would have come first.
+    const bool shadow = settings_->config.admission.mode == AdmissionMode::shadow;
+    if (ticket_.shadow_refused) would_refuse_ = ticket_.reason;
+    if (shadow && would_refuse_) of_class.shadow_rejections[static_cast<std::size_t>(*would_refuse_)].add();
+  }
+  if (!received_ && status == 0) return;  // nothing happened
+  if (outcome == telemetry::Outcome::shed) {
+    const std::string_view path = target_.substr(0, target_.find('?'));
+    if (!worker_.count_refusal(refused_for_, class_index_, method_, path, now)) return;
+  }
+  if (worker_.shared().log.wants(outcome)) log(status, outcome, reason, now);
+}
+
+void Exchange::log(int status, telemetry::Outcome outcome, std::string_view reason, Time now) {
+  telemetry::AccessEntry entry;
+  entry.request_id = request_id_;
+  entry.client = client_->peer();
+  if (received_) {
+    entry.trace_id = telemetry::trace_id(telemetry::view(traceparent_));
+    entry.method = method_;
+    entry.target = target_;
+    entry.class_name = worker_.shared().class_names[static_cast<std::size_t>(class_index_)];
+  }
+  entry.status = status;
+  entry.outcome = outcome;
+  entry.reason = reason;
+  entry.queue = queue_wait_;
+  if (answered_ != Time{}) entry.upstream = answered_ - sent_;
+  entry.total = now - began_;
+  entry.bytes_in = client_->body_received() + tunneled_in_;
+  entry.bytes_out = bytes_out_;
+  entry.in_flight = ticket_.in_flight;
+  entry.limit = ticket_.limit;
+  entry.retries = retries_;
+  worker_.shared().log.access(entry);
+}
+
+}  // namespace spillway::relay

@@ -1,0 +1,214 @@
+// The stages of an exchange that go towards the client.
+
+#include <algorithm>
+#include <utility>
+
+#include "proxy/relay/exchange.hpp"
+#include "proxy/relay/worker.hpp"
+
+namespace spillway::relay {
+
+using Sent = ClientStream::Sent;
+
+namespace {
+/// As much of an answer is kept in memory for a slow client, so that the slot ends when the API is done. Of an answer
+/// that will not fit, nothing is: the API would wait in the end all the same.
+constexpr std::size_t kKeptMax = 4 * 1024 * 1024;
+/// This part of `limits.buffered` is left to late requests, which are refused without memory; answers can wait.
+constexpr std::uint64_t kLeftForRequests = 8;
+
+Failure failure_of(Sent sent) {
+  return sent == Sent::failed ? Failure::Kind::client_gone : Failure::Kind::none;
+}
+
+/// Whether a failure after admission says anything of how the API does.
+bool concerns_api(Failure::Kind kind) {
+  return kind != Failure::Kind::refused && kind != Failure::Kind::bad_request && kind != Failure::Kind::client_gone &&
+         kind != Failure::Kind::client_timeout && kind != Failure::Kind::client_slow;
+}
+}  // namespace
+
+/// The response's head, written anew, and its body as it comes.
+net::Task<Failure> Exchange::relay_response() {
+  net::Stream& up = upstream_->stream;
+  download_ = http::BodyDecoder(response_.framing, response_.content_length, 0);
+  if (const auto report = admission::parse_load_report(response_.load_report)) permit_->report(*report);
+  client_->write_head(response_, {.request_id = request_id_});
+  up.in.consume(response_head_size_);
+
+  for (;;) {
+    const http::BodyDecoder::Step step = download_.decode(up.in.data(), up.in.size());
+    if (step.violation) co_return Failure::response_invalid(step.violation);
+    // Only a proper close ends a body that has no other end: a reset, or silence, has cut it.
+    const bool ended = !up.reading() && up.read_error();
+    const bool closed = ended && up.read_error() == net::asio::error::eof;
+    const bool done = download_.done() || (closed && download_.complete_at_eof());
+    if (ended && !done) co_return read_failure(false);
+
+    bytes_out_ += step.payload;
+    if (done) answered_ = Clock::now();
+    response_started_ = true;
+    const Sent sent = client_->write_body({up.in.data(), step.payload}, done);
+    const bool kept = sent == Sent::blocked && keep_output(done);
+    if (done) {
+      upstream_done(step.consumed);
+    } else if (ticket_.answered == Time{}) {
+      ticket_.answered = Clock::now();  // how fast the client reads the rest says nothing of the API
+    }
+    Failure failure = failure_of(sent);
+    if (sent == Sent::blocked && !kept) failure = co_await await_client();
+    if (failure) co_return failure;
+    if (done) break;
+    up.in.consume(step.consumed);
+
+    arm(Clock::now(), settings_->config.timeouts.response);
+    up.start_read(net::kBlockSize);
+    co_await up.wait_read();
+  }
+  if (client_->unsent() == 0) co_return Failure();
+  const Failure failure = co_await deliver_kept();
+  co_return failure;
+}
+
+/// The API has done its part: its connection and its slot are free, in this order, however slowly the client reads.
+void Exchange::upstream_done(std::size_t consumed) {
+  SlotHolder::leave();
+  upstream_->stream.in.consume(consumed);
+  return_upstream();
+  permit_->complete(completion());
+  permit_->release(answered_);
+}
+
+/// What an answer says of the API. How long one took that did not wait for the whole request says nothing.
+admission::Completion Exchange::completion() const {
+  const int status = response_.status;
+  // An API that says when to come back is well, and has more to do than it can.
+  if ((status == 503 || status == 429) && !response_.field("retry-after").empty()) return admission::Completion::shed;
+  if (status >= 500) return admission::Completion::dropped;
+  return client_->body_complete() ? admission::Completion::success : admission::Completion::ignore;
+}
+
+// --- A client that does not take all at once -------------------------------------------------------------------------
+
+/// Keeps what the client has not taken, behind what is kept already. False: there is no memory for it. The last piece
+/// of an answer always is: it frees the API.
+bool Exchange::keep_output(bool last) {
+  const std::uint64_t all = settings_->config.limits.buffered;
+  const bool fits = client_->unsent() + download_.remaining() <= kKeptMax;
+  return client_->keep(fits ? all - all / kLeftForRequests : 0, last);
+}
+
+/// Neither the client nor the memory takes more: the API waits, with its slot, for the client, which must keep a rate.
+net::Task<Failure> Exchange::await_client() {
+  const Duration patience = settings_->config.timeouts.response;
+  if (!holds_slot()) hold_slot_for_client();
+  Time now = Clock::now();
+  Time moved = now;
+  taken_ = client_->taken();
+  pace_.begin(now);
+  tempo.begin(now);
+  Failure failure;
+  for (;;) {
+    arm(now, std::min(patience - (now - moved), pace_.left(now)));
+    co_await client_->wait_writable();
+    now = Clock::now();
+    const std::uint64_t before = taken_;
+    look(now);
+    if (taken_ != before) moved = now;
+    const Sent sent = client_->flush();
+    failure = failure_of(sent);
+    if (!failure && slot_taken_back_) co_return Failure::Kind::client_slow;
+    if (sent != Sent::blocked || keep_output(false)) break;
+    if (pace_.left(now) == Duration::zero()) co_return Failure::Kind::client_slow;
+    if (now - moved >= patience) co_return Failure::Kind::client_gone;
+  }
+  pace_.end(0, now);
+  tempo.end(0, now);
+  co_return failure;
+}
+
+/// What the client has taken since the last look. The system takes more than the client has, so it is asked.
+void Exchange::look(Time now) {
+  if (!response_started_) return;  // an upload is looked at as it comes
+  const std::uint64_t taken = client_->taken();
+  const std::uint64_t more = taken - std::exchange(taken_, taken);
+  pace_.moved(more, now);
+  tempo.moved(more, now);
+}
+
+/// The API has done its part: only the client is waited for, without a slot.
+net::Task<Failure> Exchange::deliver_kept() {
+  while (client_->unsent() > 0) {
+    const std::size_t before = client_->unsent();
+    arm(Clock::now(), settings_->config.timeouts.response);
+    co_await client_->wait_writable();
+    const bool stuck = timed_out_ && client_->unsent() == before;
+    if (stuck || client_->flush() == Sent::failed) co_return Failure::Kind::client_gone;
+  }
+  co_return Failure();
+}
+
+/// The client takes no more for now: sends the rest as it does.
+net::Task<Failure> Exchange::flush_client() {
+  Sent sent = Sent::blocked;
+  while (sent == Sent::blocked) {
+    arm(Clock::now(), settings_->config.timeouts.response);
+    co_await client_->wait_writable();
+    sent = client_->flush();
+    if (sent == Sent::blocked && timed_out_) co_return Failure::Kind::client_gone;
+  }
+  co_return failure_of(sent);
+}
+
+// --- The proxy's own answers -----------------------------------------------------------------------------------------
+
+/// Ends an exchange that failed: tells the client, if it still can be told.
+net::Task<> Exchange::answer(Failure failure) {
+  if (upstream_) drop_upstream();
+  if (permit_ && !concerns_api(failure.kind)) permit_->complete(admission::Completion::ignore);
+  permit_.reset();
+  Answer answer = describe(failure);
+  if (response_started_ || answer.status == 0) {
+    account(response_started_ ? response_.status : 0, answer.outcome, answer.reason);
+    client_->reset();
+    co_return;
+  }
+
+  make_own_response(failure, answer);
+  // Close after a malformed or timed-out request.
+  const bool faulty = failure.kind == Failure::Kind::bad_request || failure.kind == Failure::Kind::client_timeout ||
+                      failure.kind == Failure::Kind::client_slow;
+  client_->write_head(own_response_.head, {.request_id = request_id_, .made_here = true, .faulty = faulty});
+  const Sent sent = client_->write_body(own_response_.body, true);
+  Failure gone = failure_of(sent);
+  if (sent == Sent::blocked) gone = co_await flush_client();
+  if (gone) answer = describe(gone);
+  account(answer.status, answer.outcome, answer.reason);
+  gone ? client_->reset() : client_->finish();
+}
+
+void Exchange::make_own_response(const Failure& failure, const Answer& answer) {
+  if (!received_ && request_id_.empty()) request_id_ = telemetry::view(worker_.ids().request_id());
+  OwnResponseContext context;
+  context.request_id = request_id_;
+  context.date = worker_.http_date();
+  context.head_method = received_ && request_.head_method;
+  if (failure.kind == Failure::Kind::refused) {
+    refused_for_ = failure.reason;
+    if (failure.reason == admission::Reason::maintenance) {
+      context.retry_after = settings_->maintenance_retry_after_seconds;
+      context.detail = settings_->config.maintenance.message;
+    } else if (ticket_.state == admission::Request::State::refused) {
+      context.retry_after = ticket_.retry_after;
+    } else {
+      context.retry_after = worker_.shared().gate.retry_after();
+    }
+  }
+  if (failure.kind == Failure::Kind::last_hop) {
+    own_response_.make_options(context);
+  } else {
+    own_response_.make_problem(answer, context);
+  }
+}
+
+}  // namespace spillway::relay

@@ -1,0 +1,59 @@
+// The stage behind an agreed upgrade, in place of a response's body.
+
+#include "proxy/relay/exchange.hpp"
+#include "proxy/relay/tunnel.hpp"
+#include "proxy/relay/worker.hpp"
+
+namespace spillway::relay {
+
+namespace {
+constexpr Duration kUnlimited{};
+}
+
+/// The slot and the API's connection stay taken until the tunnel has ended.
+net::Task<Failure> Exchange::tunnel() {
+  net::Stream& up = upstream_->stream;
+  if (const auto report = admission::parse_load_report(response_.load_report)) permit_->report(*report);
+  client_->write_head(response_, {.request_id = request_id_});
+  up.in.consume(response_head_size_);
+  answered_ = Clock::now();
+  response_started_ = true;
+  const ClientStream::Sent sent = client_->write_body({}, false);
+  if (sent == ClientStream::Sent::failed) co_return Failure::Kind::client_gone;
+  if (sent == ClientStream::Sent::blocked) {
+    const Failure failure = co_await flush_client();
+    if (failure) co_return failure;
+  }
+
+  const auto& timeouts = settings_->config.timeouts;
+  watch_client(ClientStream::Watch::off);
+  Tunnel tunnel(client_->upgrade(), up, [&] {
+    // Once one side has said its last, the other is waited for no longer than for a response.
+    const bool shorter = tunnel.half_closed() && (timeouts.tunnel == kUnlimited || timeouts.tunnel > timeouts.response);
+    const Duration limit = shorter ? timeouts.response : timeouts.tunnel;
+    if (limit != kUnlimited) arm(Clock::now(), limit);
+  });
+  arm(answered_, timeouts.tunnel);
+  if (timeouts.tunnel == kUnlimited) disarm();
+  co_await tunnel.run();
+  tunnel_ended(tunnel);
+  co_return Failure();
+}
+
+void Exchange::tunnel_ended(const Tunnel& tunnel) {
+  tunneled_in_ = tunnel.from_client();
+  bytes_out_ += tunnel.from_upstream();
+  // How long it took says nothing about how the API is doing.
+  permit_->complete(admission::Completion::ignore);
+  permit_.reset();
+  const bool stopped = timed_out_ || ending_;
+  const bool clean = tunnel.complete() || (stopped && !tunnel.has_unsent());
+  if (!clean) upstream_->stream.reset();
+  drop_upstream();
+  std::string_view reason;
+  if (!tunnel.complete()) reason = ending_ ? "draining" : stopped ? "tunnel_idle" : "tunnel_cut";
+  account(response_.status, telemetry::Outcome::ok, reason);
+  clean ? client_->finish() : client_->reset();
+}
+
+}  // namespace spillway::relay

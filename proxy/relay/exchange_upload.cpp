@@ -1,0 +1,186 @@
+// How an exchange gets the request's body: without a slot while it is late, and at a minimum rate with one.
+
+#include <algorithm>
+
+#include "proxy/http1/writer.hpp"
+#include "proxy/relay/exchange.hpp"
+#include "proxy/relay/worker.hpp"
+#include "proxy/text/status_phrase.hpp"
+
+namespace spillway::relay {
+
+namespace {
+/// How long a body that has not come with its head may hold a slot: most clients send it right behind.
+constexpr Duration kSlotHeldForBody = std::chrono::milliseconds(20);
+/// As much of a body is gathered without a slot. What is larger streams from then on. With a head of up to 16 KiB it
+/// makes a buffer of 64 KiB: a thousand of them fill the default `limits.buffered`.
+constexpr std::size_t kGatheredMax = 48 * 1024;
+/// Room for one read of an upload.
+constexpr std::size_t kUploadSpace = net::kBlockSize / 2;
+}  // namespace
+
+/// Whether the body is complete, or is large and has begun to flow: its slot will not wait for a client that sends
+/// little.
+bool Exchange::body_at_hand() const {
+  return client_->body_complete() || client_->body().size() >= kGatheredMax;
+}
+
+Failure Exchange::decode_body() {
+  const http::Violation violation = client_->decode_body();
+  return violation ? Failure::bad_request(violation) : Failure();
+}
+
+/// Gathers a body that is late before it is forwarded. After a moment the slot goes back, and is asked for again when
+/// the body is at hand: else whoever sends many of them slowly would hold all slots.
+net::Task<Failure> Exchange::gather_body() {
+  const bool asks = client_->awaits_continue();
+  request_.expect_continue = false;
+  if (asks) {
+    const Failure failure = co_await send_continue();
+    if (failure) co_return failure;
+  }
+  const Duration patience = settings_->config.timeouts.request_body;
+  const Time slot_until = Clock::now() + kSlotHeldForBody;
+  pace_ = Pace(settings_->config.limits.min_rate, kPaceMean);
+  for (;;) {
+    const Failure failure = decode_body();
+    if (failure) co_return failure;
+    if (body_at_hand()) break;
+    if (!make_body_space()) {
+      // Without memory it would have to hold a slot instead. Only where slots are not limited may it.
+      if (settings_->config.admission.mode != AdmissionMode::enforce) break;
+      co_return Failure::refused(admission::Reason::capacity);
+    }
+    const Time now = Clock::now();
+    Duration wait = patience;
+    if (permit_) wait = std::min(wait, slot_until - now);
+    if (!permit_ && client_->body_memory() > 0) wait = std::min(wait, pace_.left(now));
+    arm(now, wait);
+    pace_.begin(now);
+    const std::size_t size = co_await client_->read_body(1);  // not moving the head, which is still needed
+    pace_.end(size, Clock::now());
+    if (size == 0) {
+      if (!timed_out_) co_return Failure::Kind::client_gone;
+      if (!permit_) co_return Failure::Kind::client_timeout;
+    }
+    if (timed_out_) release_slot();
+  }
+  disarm();
+  if (permit_) co_return Failure();
+  ticket_.state = admission::Request::State::fresh;
+  Failure failure = ask_for_slot();
+  if (!failure && !permit_) failure = co_await wait_for_slot();
+  co_return failure;
+}
+
+/// Admitted: now the client may send the body that it asked about. A client that does not read gets no slot to wait in.
+net::Task<Failure> Exchange::send_continue() {
+  http::ResponseHead head;
+  head.status = 100;
+  head.reason = text::status_phrase(100);
+  const ClientStream::Sent sent = client_->write_interim(head, {.request_id = {}, .made_here = true});
+  if (sent == ClientStream::Sent::all) co_return Failure();
+  if (sent == ClientStream::Sent::failed) co_return Failure::Kind::client_gone;
+  release_slot();
+  const Failure failure = co_await flush_client();
+  co_return failure;
+}
+
+bool Exchange::make_body_space() {
+  if (!client_->make_body_space(settings_->config.limits.buffered)) return false;
+  method_ = request_.method;  // the head may have moved
+  target_ = request_.target;
+  return true;
+}
+
+/// The payload at hand, framed for the API.
+void Exchange::gather_upload() {
+  const std::string_view payload = client_->body();
+  if (request_.framing != http::Framing::chunked) return output_.add(payload);
+  chunk_.clear();
+  if (!payload.empty()) {
+    http::write_chunk_size(payload.size(), chunk_);
+    output_.add(chunk_);
+    output_.add(payload);
+  }
+  output_.add(http::chunk_end(payload.size(), client_->body_complete()));
+}
+
+/// The rest of the body as it comes, until the API answers: an answer before the end of the body is final.
+net::Task<Failure> Exchange::upload() {
+  co_await flush_upstream();
+  if (!client_->body_complete()) hold_slot_for_client();
+  Failure failure;
+  while (!failure && !client_->body_complete() && !answered_early()) {
+    client_->consume_body();
+    // Some may have come while the connection was being made, when nobody waited for it.
+    failure = decode_body();
+    if (failure) break;
+    if (client_->body().empty() && !client_->body_complete()) {
+      failure = co_await await_upload();
+      if (!failure) failure = decode_body();
+      if (failure) break;
+    }
+    output_ = {};
+    gather_upload();
+    if (output_.empty()) continue;
+    arm(Clock::now(), settings_->config.timeouts.response);
+    co_await flush_upstream();
+  }
+  SlotHolder::leave();
+  // Here the API's part begins: how long the client took to send says nothing of it.
+  if (client_->body_complete()) sent_ = ticket_.sent = Clock::now();
+  co_return failure;
+}
+
+/// The next bytes of an upload that the API waits for; none if it has answered meanwhile. The client must keep a rate.
+net::Task<Failure> Exchange::await_upload() {
+  const Duration patience = settings_->config.timeouts.request_body;
+  if (slot_taken_back_) co_return Failure::Kind::client_slow;
+  const Time began = Clock::now();
+  const Duration in_time = pace_.left(began);
+  arm(began, std::min(patience, in_time));
+  pace_.begin(began);
+  tempo.begin(began);
+  const std::size_t size = co_await client_->read_body(kUploadSpace);
+  const Time now = Clock::now();
+  pace_.end(size, now);
+  tempo.end(size, now);
+  if (size > 0 || answered_early()) co_return Failure();
+  if (slot_taken_back_) co_return Failure::Kind::client_slow;
+  if (!timed_out_) co_return Failure::Kind::client_gone;
+  co_return in_time < patience ? Failure::Kind::client_slow : Failure::Kind::client_timeout;
+}
+
+/// From here on the slot may have to wait for the client.
+void Exchange::hold_slot_for_client() {
+  slot_taken_back_ = false;
+  pace_ = Pace(settings_->config.limits.min_rate, kPaceMean);
+  worker_.slot_held_for(*this);
+}
+
+/// Writes what the socket takes. A write that fails is no failure yet: the API may have answered before it
+/// stopped reading.
+void Exchange::write_upstream() {
+  net::error_code error;
+  const std::size_t before = output_.size();
+  upstream_->stream.write_now(output_, error);
+  request_written_ |= output_.size() != before;
+  if (error) upload_cut_ = true;
+}
+
+/// Writes all of it, or returns with output left when the API speaks meanwhile.
+net::Task<> Exchange::flush_upstream() {
+  for (write_upstream(); !output_.empty() && !answered_early(); write_upstream()) {
+    const net::error_code error = co_await upstream_->stream.writable();
+    if (error == net::asio::error::operation_aborted && !timed_out_) co_return;
+    if (error || timed_out_) upload_cut_ = true;
+  }
+}
+
+/// Whether the API has said something, or will not read on.
+bool Exchange::answered_early() const {
+  return upload_cut_ || !upstream_->stream.reading();
+}
+
+}  // namespace spillway::relay

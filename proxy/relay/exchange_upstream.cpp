@@ -1,0 +1,198 @@
+// The stages of an exchange that go towards the API, and the head of its answer.
+
+#include <algorithm>
+
+#include "proxy/http1/parse.hpp"
+#include "proxy/http1/writer.hpp"
+#include "proxy/relay/connection_table.hpp"
+#include "proxy/relay/exchange.hpp"
+#include "proxy/relay/worker.hpp"
+
+namespace spillway::relay {
+
+namespace {
+/// A connect that failed for want of something here, a local port or memory, says nothing of the API.
+bool own_shortage(net::error_code error) {
+  return error == boost::system::errc::address_not_available || error == net::asio::error::no_descriptors ||
+         error == boost::system::errc::too_many_files_open_in_system || error == net::asio::error::no_buffer_space ||
+         error == net::asio::error::no_memory;
+}
+}  // namespace
+
+/// Writes the request anew. The client's head ends here.
+Failure Exchange::prepare_request() {
+  http::Forwarding forwarding;
+  forwarding.client_address = client_->peer();
+  forwarding.trusted_peer = trusted_peer_;
+  forwarding.emit_forwarded = settings_->config.forwarded_header;
+  forwarding.request_id = request_id_;
+  forwarding.traceparent = telemetry::view(traceparent_);
+  if (ticket_.deadline != Time::max()) {
+    const auto left = std::chrono::floor<std::chrono::milliseconds>(ticket_.deadline - ticket_.admitted);
+    forwarding.time_left = std::max(left, std::chrono::milliseconds(1));
+  }
+  http::write_request(request_, forwarding, to_upstream_);
+  method_ = std::string_view(to_upstream_).substr(0, method_.size());
+  const std::size_t target_size = target_.size() + (target_.front() == '?' ? 1 : 0);  // a `/` was put before it
+  target_ = std::string_view(to_upstream_).substr(method_.size() + 1, target_size);
+
+  client_->release_head();
+  return decode_body();  // what has come while it waited for its slot
+}
+
+/// Head and body to the API, and the response's head back.
+net::Task<Failure> Exchange::forward(bool fresh) {
+  request_written_ = upload_cut_ = false;
+  Failure failure;
+  if (fresh || !reuse_connection()) failure = co_await connect();
+  if (!failure) failure = send_head();
+  while (!failure) {
+    if (!client_->body_complete() || !output_.empty()) failure = co_await upload();
+    if (!failure) failure = co_await read_response_head();
+    if (failure || !response_.informational() || switches_protocol()) break;
+    failure = co_await pass_on_interim();
+  }
+  if (!failure) co_return failure;
+
+  // Sent again only where nothing can happen twice: a kept connection closed before a byte of an answer, and
+  // either nothing was written or the method may be repeated and its body is still at hand.
+  const bool stale = failure.kind == Failure::Kind::upstream_closed && upstream_->reused;
+  const bool whole_body_here = client_->body_complete() && client_->body_received() == client_->body().size();
+  failure.may_retry = stale && !fresh && (!request_written_ || (request_.idempotent && whole_body_here));
+  if (upstream_) drop_upstream();
+  co_return failure;
+}
+
+bool Exchange::reuse_connection() {
+  upstream_ = worker_.upstream().take_idle();
+  // What cannot be sent again is not sent into a connection that is closed already.
+  if (upstream_ && !request_.idempotent && upstream_->stream.transport().stale()) drop_upstream();
+  if (!upstream_) return false;
+  upstream_->stream.observe(this);
+  watch_client(ClientStream::Watch::upload);
+  return true;
+}
+
+net::Task<Failure> Exchange::connect() {
+  telemetry::WorkerCounters& counters = worker_.counters();
+  net::error_code error;
+  const upstream::Endpoint& endpoint = worker_.shared().endpoint;
+  upstream_ = worker_.upstream().open(endpoint, worker_.executor(), error);
+  if (!upstream_) {
+    if (error) worker_.connections().out_of_descriptors();
+    co_return Failure::refused(admission::Reason::upstream_connections);
+  }
+  watch_client(ClientStream::Watch::upload);
+  if (upstream_->beyond_limit) would_refuse(admission::Reason::upstream_connections);
+  counters.upstream_connects.add();
+  timed_out_ = false;
+  if (!error) {
+    arm(Clock::now(), settings_->config.upstream.connect_timeout);
+    error = co_await upstream_->stream.transport().connect(endpoint, &timed_out_);
+  }
+  if (error) {
+    if (error == net::asio::error::operation_aborted && !timed_out_) {  // the client went away
+      drop_upstream();
+      co_return Failure::Kind::client_gone;
+    }
+    counters.upstream_connect_failures.add();
+    const bool late = timed_out_;
+    permit_->complete(late                  ? admission::Completion::connect_timeout
+                      : own_shortage(error) ? admission::Completion::ignore
+                                            : admission::Completion::unreachable);
+    drop_upstream();
+    co_return late ? Failure::Kind::connect_timeout : Failure::Kind::connect_failed;
+  }
+  permit_->reached();
+  upstream_->stream.start_read(net::kBlockSize);
+  upstream_->stream.observe(this);
+  co_return Failure();
+}
+
+/// The head, with the part of the body that came with it. What the socket does not take at once goes with the upload.
+/// Whoever cannot have the answer in time any more is not sent on.
+Failure Exchange::send_head() {
+  sent_ = ticket_.sent = Clock::now();
+  if (sent_ >= ticket_.deadline) {
+    if (settings_->enforces()) return Failure::refused(admission::Reason::deadline);
+    would_refuse(admission::Reason::deadline);
+  }
+  arm(sent_, settings_->config.timeouts.response);
+  output_ = {};
+  output_.add(to_upstream_);
+  gather_upload();
+  write_upstream();
+  return {};
+}
+
+/// The next head of the API, which may be an informational one. Nothing of it is passed on yet.
+net::Task<Failure> Exchange::read_response_head() {
+  net::Stream& up = upstream_->stream;
+  for (;;) {
+    const http::HeadGate::Result head = response_gate_.scan(up.in.view(), settings_->response_head);
+    if (head.violation) co_return Failure::response_invalid(head.violation);
+    if (head.complete) {
+      const std::string_view bytes = up.in.view().substr(head.begin, head.end - head.begin);
+      const http::Violation violation =
+          http::parse_response(bytes, settings_->response_head, request_.head_method, response_);
+      if (violation) co_return Failure::response_invalid(violation);
+      response_head_size_ = head.end;
+      co_return Failure();
+    }
+    if (!up.reading()) {
+      if (up.read_error() || timed_out_) co_return read_failure(up.in.empty());
+      up.start_read();
+    }
+    if (client_->body_complete() && output_.empty()) watch_client(ClientStream::Watch::answer);
+    co_await up.wait_read();
+  }
+}
+
+/// Why no more of a response comes.
+Failure Exchange::read_failure(bool nothing_came) const {
+  if (timed_out_) return Failure::Kind::response_timeout;
+  if (upstream_->stream.read_error() == net::asio::error::operation_aborted) return Failure::Kind::client_gone;
+  return nothing_came ? Failure::Kind::upstream_closed : Failure::Kind::response_cut;
+}
+
+/// 1xx go on to clients that understand them, but 100, which the proxy has said itself.
+net::Task<Failure> Exchange::pass_on_interim() {
+  if (response_.status == 101) co_return Failure::response_invalid({502, "101 to a request that asked for no upgrade"});
+  Failure failure;
+  if (response_.status != 100) {
+    const ClientStream::Sent sent = client_->write_interim(response_, {.request_id = request_id_});
+    if (sent == ClientStream::Sent::failed) failure = Failure::Kind::client_gone;
+    if (sent == ClientStream::Sent::blocked) failure = co_await flush_client();
+  }
+  net::Stream& up = upstream_->stream;
+  up.in.consume(response_head_size_);
+  response_gate_.reset();
+  if (up.in.empty()) up.start_read();
+  co_return failure;
+}
+
+bool Exchange::switches_protocol() const {
+  return response_.status == 101 && request_.upgrade_websocket;
+}
+
+/// A client that leaves is noticed only if that is to end the request.
+void Exchange::watch_client(ClientStream::Watch what) {
+  if (settings_->config.upstream.when_client_leaves == WhenClientLeaves::cancel) client_->watch(what);
+}
+
+void Exchange::return_upstream() {
+  const bool reusable = response_.keep_alive && response_.framing != http::Framing::until_close &&
+                        client_->body_complete() && !upload_cut_ && upstream_->stream.in.empty() &&
+                        !upstream_->stream.reading();
+  if (!reusable) return drop_upstream();
+  watch_client(ClientStream::Watch::off);
+  worker_.upstream().give(std::move(upstream_), answered_);
+}
+
+void Exchange::drop_upstream() {
+  watch_client(ClientStream::Watch::off);
+  upstream_->stream.observe(nullptr);
+  worker_.upstream().discard(std::move(upstream_));
+}
+
+}  // namespace spillway::relay

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "proxy/http/message.hpp"
+#include "proxy/relay/failure.hpp"
+
+namespace spillway::relay {
+
+/// Seconds for `Retry-After`; none.
+inline constexpr int kNoRetryAfter = -1;
+
+struct OwnResponseContext {
+  std::string_view request_id;
+  std::string_view date;            ///< IMF-fixdate
+  std::string_view detail;          ///< in place of the answer's own, unless empty
+  int retry_after = kNoRetryAfter;  ///< seconds
+  bool head_method = false;         ///< announce the body, do not send it
+};
+
+/// A response that the proxy makes itself, as head and body, for any version of HTTP. The head's views are good until
+/// the next `make_…`, and as long as the answer's and the context's texts. Reused: keeps its capacity.
+class OwnResponse {
+ public:
+  OwnResponse() = default;
+  OwnResponse(const OwnResponse&) = delete;
+
+  http::ResponseHead head;
+  std::string body;
+
+  /// A problem document (RFC 9457) that tells of a failure.
+  void make_problem(const Answer& answer, const OwnResponseContext& context);
+  /// The answer to an OPTIONS request that is not to go further (RFC 9110, section 7.6.2).
+  void make_options(const OwnResponseContext& context);
+
+ private:
+  void begin(int status, std::string_view reason, const OwnResponseContext& context);
+  void add(std::string_view name, std::string_view value) { head.fields.push_back({name, value}); }
+
+  std::string values_;  ///< of fields that are put together
+};
+
+}  // namespace spillway::relay
