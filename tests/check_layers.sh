@@ -29,7 +29,7 @@ proxy/admin/               : proxy/admin/ proxy/upstream/ proxy/telemetry/ proxy
 proxy/                     : proxy/ config/ : boost/ CLI/ fmt/ systemd/ posix
 
 api/db/                    : api/db/ proxy/net/ proxy/text/ : boost/ spdlog/ libpq-fe.h openssl/ posix
-api/db/binary_format       : api/db/binary_format api/db/date.hpp proxy/text/utf8.hpp :
+api/db/binary_format       : api/db/binary_format api/db/day.hpp proxy/text/utf8.hpp :
 api/db/sqlstate            : api/db/sqlstate :
 api/db/connection_url      : api/db/connection_url : libpq-fe.h
 api/db/pool_policy         : api/db/pool_policy proxy/text/intrusive_list.hpp proxy/net/clock.hpp :
@@ -37,7 +37,7 @@ api/config/                : api/config/ config/ :
 api/auth/                  : api/auth/ api/db/interrupt.hpp config/ proxy/net/ proxy/text/ : boost/ sodium.h jwt.h posix
 api/schema/                : api/schema/ api/auth/ api/db/ proxy/net/ : libpq-fe.h
 api/endpoints/             : api/endpoints/ api/auth/ api/config/ api/db/ proxy/net/ proxy/text/ : boost/ spdlog/
-api/server/                : api/ config/ proxy/net/ proxy/text/ : boost/ spdlog/ systemd/ posix
+api/server/                : api/server/ api/endpoints/ api/config/ api/schema/ api/db/pool api/db/connect_options api/db/interrupt config/ proxy/net/ proxy/text/ : boost/ spdlog/ systemd/ posix
 api/main.cpp               : api/ config/ : boost/ spdlog/ CLI/ sodium.h
 
 tests/unit/                : tests/ proxy/ api/ config/ : doctest/ arpa/inet.h jwt.h malloc.h unistd.h

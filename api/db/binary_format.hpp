@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "api/db/date.hpp"
+#include "api/db/day.hpp"
 
 /// PostgreSQL's binary format of the types that the API reads. Pure: from bytes to values, and nothing is believed
 /// about the bytes before it was checked. Views point into the bytes.

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "api/db/date.hpp"
+#include "api/db/day.hpp"
 
 namespace api {
 

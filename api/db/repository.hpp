@@ -3,10 +3,10 @@
 #include <cstdint>
 #include <string_view>
 
-#include "api/db/eligibility.hpp"
 #include "api/db/interrupt.hpp"
 #include "api/db/list_filter.hpp"
 #include "api/db/pool.hpp"
+#include "api/db/rows.hpp"
 #include "proxy/net/io.hpp"
 
 namespace api {
@@ -35,38 +35,6 @@ struct Answer {
 struct Caller {
   int home;  ///< index of the worker
   Interrupt& interrupt;
-};
-
-/// Rows of the answers. Views live as long as the answer.
-struct Summary {
-  std::int64_t id = 0;
-  std::string_view name;
-  std::string_view provider;
-  int amount = 0;
-  Requirements requirements;
-};
-
-struct Details {
-  Summary summary;
-  std::string_view description;
-};
-
-/// What a scholarship asks for, and which of a student's names it lists.
-struct Asked {
-  Requirements requirements;
-  Listed listed;
-};
-
-struct User {
-  std::int64_t id = 0;
-  std::string_view password_hash;
-};
-
-struct ServerState {
-  int max_connections = 0;
-  int reserved = 0;           ///< of them, for superusers
-  int schema_version = 0;     ///< last migration; may be beyond what this program knows
-  int missing_migration = 1;  ///< first of those up to `last_migration` that was not applied; 0: none
 };
 
 /// Every question that is put to the database, and the only place with SQL. Each is one round trip on one connection;

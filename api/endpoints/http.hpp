@@ -16,6 +16,7 @@ struct Request {
   Method method = Method::other;
   std::string_view path = {};   ///< target up to the `?`, still percent-encoded
   std::string_view query = {};  ///< after it
+  std::string_view id = {};     ///< variable last segment of the path, where the route has one
   std::string_view authorization = {};
   std::string_view content_type = {};
   std::string_view body = {};

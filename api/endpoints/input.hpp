@@ -3,29 +3,23 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "api/db/eligibility.hpp"
 #include "api/db/list_filter.hpp"
+#include "api/endpoints/eligibility_rules.hpp"
+#include "api/endpoints/field.hpp"
 
 /// From what a client sent to values that the rest of the program may trust: pure, bounded, and every fault is named
 /// with its field. Text that comes out is valid UTF-8 without control characters and within its length.
 namespace api {
 
-inline constexpr std::size_t kMaxTextCharacters = 200;  ///< of a search, a name, a major
-inline constexpr int kMaxLimit = 100;                   ///< items of a page
+inline constexpr int kMaxLimit = 100;  ///< items of a page
 inline constexpr int kDefaultLimit = 20;
-
-struct FieldError {
-  std::string field;    ///< as in `user_profile.gpa`; empty when the whole body is meant
-  std::string message;  ///< completes the sentence that begins with the field
-};
 
 template <class T>
 struct Input {
   T value{};
-  std::vector<FieldError> errors;  ///< every fault that was found
-  bool malformed = false;          ///< the body is no JSON (or form) at all, or no object
+  FieldErrors errors;      ///< every fault that was found
+  bool malformed = false;  ///< the body is no JSON (or form) at all, or no object
   bool ok() const { return errors.empty(); }
 };
 

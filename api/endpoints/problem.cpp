@@ -30,7 +30,7 @@ void answer_problem(const Request& request, Response& response, int status, std:
   json.end_object();
 }
 
-void answer_faults(const Request& request, Response& response, int status, const std::vector<FieldError>& errors) {
+void answer_faults(const Request& request, Response& response, int status, const FieldErrors& errors) {
   const FieldError& first = errors.front();
   text::JsonWriter json(response.body);
   begin(json, request, response, status, first.field.empty() ? first.message : first.field + " " + first.message);
@@ -40,6 +40,10 @@ void answer_faults(const Request& request, Response& response, int status, const
     json.member("message", std::string_view(error.message)).end_object();
   }
   json.end_array().end_object();
+}
+
+void answer_no_scholarship(const Request& request, Response& response) {
+  answer_problem(request, response, 404, "There is no scholarship with this id");
 }
 
 void answer_unavailable(const Request& request, Response& response, std::string_view detail) {

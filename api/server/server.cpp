@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
 
+#include "api/endpoints/database_check.hpp"
 #include "api/schema/schema.hpp"
 #include "api/server/log.hpp"
 #include "config/load.hpp"
@@ -17,8 +18,6 @@ namespace {
 
 /// Told to asio: one thread runs each loop.
 constexpr int kOneThread = 1;
-/// While the tables are missing or the database is away.
-constexpr Duration kCheckInterval = std::chrono::milliseconds(250);
 
 template <class Loop>
 std::vector<std::unique_ptr<Loop>> make_contexts(int count) {
@@ -120,53 +119,12 @@ void Server::reload() {
                std::chrono::duration_cast<std::chrono::milliseconds>(fresh.database.pool_timeout).count());
 }
 
-/// Asks the database whether this program can work with it, until it can; /ready says no until then.
 net::Task<> Server::check_database() {
-  Interrupt never;
-  net::Timer pause(contexts_.front()->get_executor());
   const int needed = schema::migrations().back().version;
-  int reported = 0;
-  for (bool first = true;; first = false) {
-    const Answer answer = co_await services_->repository.server_state({0, never}, needed);
-    if (answer.trouble == Trouble::closing) co_return;
-    // A server that says no will say so again; one that is not there may come.
-    if (first && pool_->refused()) {
-      spdlog::error("the database refuses: {}", pool_->last_error());
-      failed_ = true;
-      signals_.drain();
-      co_return;
-    }
-    // A database that is being set up has no table of migrations yet, or too few of them. One that a newer program has
-    // migrated has more, and will do: migrations stay compatible with the program before.
-    const ServerState state = answer.trouble == Trouble::none ? Repository::server_state(answer) : ServerState();
-    const bool answered = answer.trouble == Trouble::none || answer.trouble == Trouble::no_schema;
-    if (answered && state.missing_migration == 0) {
-      warn_if_too_small(state);
-      break;
-    }
-    if (answered && state.missing_migration != reported) {
-      services_->missing_migration = reported = state.missing_migration;
-      spdlog::warn(
-          "migration {} is missing, this program needs all up to {} (the tables are at version {}): run "
-          "scholarship-api migrate",
-          reported, needed, state.schema_version);
-    }
-    // The pool tries by itself.
-    do {
-      pause.expires_after(kCheckInterval);
-      co_await pause.async_wait(net::kAwait);
-    } while (!pool_->gauges().reachable);
-  }
-  services_->checked = true;
-}
-
-/// A pool larger than what the server admits fails only under load; say so before.
-void Server::warn_if_too_small(const ServerState& state) const {
-  const int admitted = state.max_connections - state.reserved;
-  const int capacity = pool_settings(config_.database).capacity();
-  if (capacity <= admitted) return;
-  spdlog::warn("the pool may open {} connections, but the server admits {} ({} of max_connections = {} are reserved)",
-               capacity, admitted, state.reserved, state.max_connections);
+  const bool usable = co_await endpoints::check_database(*services_, contexts_.front()->get_executor(), needed);
+  if (usable) co_return;
+  failed_ = true;
+  signals_.drain();
 }
 
 }  // namespace api

@@ -8,7 +8,7 @@
 
 #include "api/config/config.hpp"
 #include "api/db/pool.hpp"
-#include "api/endpoints/handlers.hpp"
+#include "api/endpoints/services.hpp"
 #include "api/server/listener.hpp"
 #include "api/server/session.hpp"
 #include "api/server/signals.hpp"
@@ -31,7 +31,6 @@ class Server {
   void drain();
   void reload();
   net::Task<> check_database();
-  void warn_if_too_small(const ServerState& state) const;
 
   /// An event loop that can let go of its coroutines while all that they hold still lives.
   struct Loop : net::asio::io_context {

@@ -13,6 +13,7 @@
 #include "api/endpoints/problem.hpp"
 #include "api/server/listener.hpp"
 #include "api/server/log.hpp"
+#include "api/server/routes.hpp"
 #include "config/forwarded.hpp"
 #include "proxy/text/http_date.hpp"
 #include "proxy/text/json.hpp"
@@ -143,22 +144,23 @@ net::Task<bool> Session::serve() {
 }
 
 net::Task<> Session::handle(Request& request) {
-  // Whoever watches must get an answer above all under load.
-  const bool watcher = request.path == "/health" || request.path == "/ready";
+  const RouteMatch match = match_route(routes(), request.method, request.path);
+  // Monitoring must get an answer above all under load.
+  const bool monitoring = match.route && match.route->access == Access::monitoring;
   surplus_ = surplus_ && context_.shared.connections > context_.shared.max_connections;
-  if (surplus_ && !watcher) {
+  if (surplus_ && !monitoring) {
     answer_unavailable(request, response_, "Too many connections, please retry");
     response_.reason = "connections";
     co_return;
   }
   const Counted in_flight(context_.shared.in_flight);
-  if (in_flight.before() >= context_.config.limits.in_flight && !watcher) {
+  if (in_flight.before() >= context_.config.limits.in_flight && !monitoring) {
     answer_unavailable(request, response_, "Too many requests in progress, please retry");
     response_.reason = "in_flight";
     co_return;
   }
   try {
-    co_await context_.handlers.handle(request, response_);
+    co_await dispatch(match, context_.endpoints, request, response_);
   } catch (const std::exception& error) {
     spdlog::error("request {}: {}", request.request_id, error.what());
     answer_problem(request, response_, 500, "An unexpected error occurred");
@@ -194,7 +196,7 @@ void Session::write_head(bool keep_alive) {
   } else if (reader_.message().version() == 10) {
     head_ += "Connection: keep-alive\r\n";
   }
-  append_load_report(head_, context_.services.pool.gauges());
+  append_load_report(head_, context_.endpoints.services.pool.gauges());
   head_ += "\r\n";
 }
 

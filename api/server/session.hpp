@@ -10,7 +10,7 @@
 
 #include "api/config/config.hpp"
 #include "api/db/interrupt.hpp"
-#include "api/endpoints/handlers.hpp"
+#include "api/endpoints/endpoints.hpp"
 #include "api/endpoints/http.hpp"
 #include "api/server/request.hpp"
 #include "api/server/request_reader.hpp"
@@ -58,8 +58,7 @@ class Session : public text::Linked<Session> {
   struct Context {
     const ApiConfig& config;
     Shared& shared;
-    Services& services;
-    Handlers& handlers;
+    endpoints::Context& endpoints;
     int home;                       ///< index of the worker
     text::List<Session>& sessions;  ///< of the worker; it stands in there from before `run` to its end
   };

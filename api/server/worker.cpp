@@ -38,10 +38,9 @@ Worker::Worker(const ApiConfig& config, Shared& shared, Services& services, net:
                int listener)
     : config_(config),
       shared_(shared),
-      services_(services),
       context_(context),
       home_(home),
-      handlers_(services, context.get_executor()),
+      endpoints_(services, context.get_executor()),
       listener_(context.get_executor(), ::dup(listener)),
       sweep_timer_(context.get_executor()) {}
 
@@ -157,7 +156,7 @@ void Worker::refuse(int descriptor) const {
   std::string answer =
       "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 1\r\n"
       "Connection: close\r\n";
-  append_load_report(answer, services_.pool.gauges());
+  append_load_report(answer, endpoints_.services.pool.gauges());
   answer.append("Content-Length: ").append(std::to_string(kBody.size())).append("\r\n\r\n").append(kBody);
   (void)!::send(descriptor, answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   ::close(descriptor);
@@ -180,7 +179,7 @@ class Worker::Place {
 };
 
 net::Task<> Worker::serve(Socket socket, [[maybe_unused]] Counted connection, std::optional<Counted> surplus) {
-  Session session({config_, shared_, services_, handlers_, home_, sessions_}, std::move(socket), surplus.has_value());
+  Session session({config_, shared_, endpoints_, home_, sessions_}, std::move(socket), surplus.has_value());
   const Place place(*this, session);
   co_await session.run();
 }

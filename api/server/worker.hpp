@@ -6,7 +6,7 @@
 #include <boost/asio.hpp>
 
 #include "api/config/config.hpp"
-#include "api/endpoints/handlers.hpp"
+#include "api/endpoints/endpoints.hpp"
 #include "api/server/session.hpp"
 #include "proxy/net/io.hpp"
 
@@ -40,10 +40,9 @@ class Worker {
 
   const ApiConfig& config_;
   Shared& shared_;
-  Services& services_;
   net::asio::io_context& context_;
   const int home_;
-  Handlers handlers_;
+  endpoints::Context endpoints_;
   net::asio::posix::basic_stream_descriptor<net::Executor> listener_;
   net::Timer sweep_timer_;
   text::List<Session> sessions_;  ///< the one that has been doing what it does for longest is in front

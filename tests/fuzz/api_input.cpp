@@ -6,7 +6,8 @@
 
 #include <boost/json.hpp>
 
-#include "api/db/eligibility.hpp"
+#include "api/endpoints/date.hpp"
+#include "api/endpoints/eligibility_rules.hpp"
 #include "api/endpoints/input.hpp"
 #include "proxy/text/json.hpp"
 #include "proxy/text/utf8.hpp"

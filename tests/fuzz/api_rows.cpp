@@ -9,6 +9,7 @@
 #include <boost/json.hpp>
 
 #include "api/db/binary_format.hpp"
+#include "api/endpoints/date.hpp"
 #include "proxy/text/json.hpp"
 #include "proxy/text/utf8.hpp"
 #include "tests/fuzz/require.hpp"

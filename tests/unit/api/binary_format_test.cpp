@@ -6,6 +6,8 @@
 
 #include <doctest/doctest.h>
 
+#include "api/endpoints/date.hpp"
+
 namespace api::db {
 namespace {
 

@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include "api/endpoints/date.hpp"
+
 namespace api {
 namespace {
 

@@ -7,11 +7,11 @@
 
 #include <doctest/doctest.h>
 
-#include "api/db/date.hpp"
-#include "api/db/eligibility.hpp"
 #include "api/db/statement.hpp"
+#include "api/endpoints/date.hpp"
+#include "api/endpoints/eligibility_rules.hpp"
 #include "api/endpoints/load_report.hpp"
-#include "api/endpoints/routes.hpp"
+#include "api/server/routes.hpp"
 
 namespace api {
 namespace {
@@ -69,39 +69,50 @@ TEST_CASE("Eligibility: a grade is cut off to hundredths, and binary fractions d
   }
 }
 
-TEST_CASE("Routes") {
-  using Outcome = Route::Outcome;
+TEST_CASE("Routes: every path leads to its endpoint, with its methods") {
   struct {
     Method method;
     std::string_view path;
-    Outcome outcome;
-    Endpoint endpoint;
+    endpoints::Handler handler;  ///< null: no route has the path
+    bool allowed;
   } const cases[] = {
-      {Method::get, "/api/v1/search", Outcome::found, Endpoint::search},
-      {Method::head, "/api/v1/search", Outcome::found, Endpoint::search},
-      {Method::post, "/api/v1/search", Outcome::no_such_method, Endpoint::search},
-      {Method::get, "/api/v1/scholarships", Outcome::found, Endpoint::scholarships},
-      {Method::get, "/api/v1/scholarships/7", Outcome::found, Endpoint::scholarship},
-      {Method::get, "/api/v1/scholarships/", Outcome::no_such_path, {}},
-      {Method::get, "/api/v1/scholarships/7/", Outcome::no_such_path, {}},
-      {Method::get, "/api/v1/scholarships/7/8", Outcome::no_such_path, {}},
-      {Method::post, "/api/v1/auth/login", Outcome::found, Endpoint::login},
-      {Method::get, "/api/v1/auth/login", Outcome::no_such_method, Endpoint::login},
-      {Method::other, "/health", Outcome::no_such_method, Endpoint::health},
-      {Method::get, "/", Outcome::no_such_path, {}},
-      {Method::get, "/healthy", Outcome::no_such_path, {}},
-      {Method::get, "/api/v1/../v1/search", Outcome::no_such_path, {}},
+      {Method::get, "/api/v1/search", endpoints::search, true},
+      {Method::head, "/api/v1/search", endpoints::search, true},
+      {Method::post, "/api/v1/search", endpoints::search, false},
+      {Method::get, "/api/v1/scholarships", endpoints::scholarships, true},
+      {Method::get, "/api/v1/scholarships/7", endpoints::scholarship, true},
+      {Method::get, "/api/v1/scholarships/", nullptr, false},
+      {Method::get, "/api/v1/scholarships/7/", nullptr, false},
+      {Method::get, "/api/v1/scholarships/7/8", nullptr, false},
+      {Method::post, "/api/v1/eligibility/check", endpoints::eligibility, true},
+      {Method::post, "/api/v1/auth/login", endpoints::login, true},
+      {Method::get, "/api/v1/auth/login", endpoints::login, false},
+      {Method::get, "/api/v1/openapi.json", endpoints::openapi, true},
+      {Method::get, "/health", endpoints::health, true},
+      {Method::other, "/health", endpoints::health, false},
+      {Method::get, "/ready", endpoints::ready, true},
+      {Method::get, "/", nullptr, false},
+      {Method::get, "/healthy", nullptr, false},
+      {Method::get, "/api/v1/../v1/search", nullptr, false},
   };
-  for (const auto& [method, path, outcome, endpoint] : cases) {
+  for (const auto& [method, path, handler, allowed] : cases) {
     CAPTURE(path);
-    const Route route = find_route(method, path);
-    CHECK(route.outcome == outcome);
-    if (outcome != Outcome::no_such_path) CHECK(route.endpoint == endpoint);
+    const RouteMatch match = match_route(routes(), method, path);
+    const bool expected = (match.route ? match.route->handler : nullptr) == handler;
+    CHECK(expected);
+    CHECK(match.method_allowed == allowed);
   }
-  CHECK(find_route(Method::get, "/api/v1/scholarships/7").id == "7");
-  CHECK(find_route(Method::other, "/api/v1/search").allow == "GET, HEAD");
-  CHECK(find_route(Method::get, "/health").open);
-  CHECK_FALSE(find_route(Method::get, "/api/v1/search").open);
+  CHECK(match_route(routes(), Method::get, "/api/v1/scholarships/7").id == "7");
+}
+
+TEST_CASE("Routes: only login, the API's description and monitoring need no token") {
+  for (const Route& route : routes()) {
+    CAPTURE(route.path);
+    const bool monitoring = route.path == "/health" || route.path == "/ready";
+    const bool open = route.path == "/api/v1/auth/login" || route.path == "/api/v1/openapi.json";
+    CHECK(route.access == (monitoring ? Access::monitoring : open ? Access::open : Access::bearer));
+    CHECK(allowed_methods(route) == (route.method == Method::get ? "GET, HEAD" : "POST"));
+  }
 }
 
 db::PoolGauges gauges(int size, int overflow, int checked_in, bool reachable = true) {

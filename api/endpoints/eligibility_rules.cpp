@@ -1,7 +1,10 @@
-#include "api/db/eligibility.hpp"
+#include "api/endpoints/eligibility_rules.hpp"
 
 #include <cmath>
 #include <cstdio>
+#include <string_view>
+
+#include "api/endpoints/date.hpp"
 
 namespace api {
 

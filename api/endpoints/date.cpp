@@ -1,4 +1,4 @@
-#include "api/db/date.hpp"
+#include "api/endpoints/date.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -41,6 +41,10 @@ std::string to_text(Day day) {
 Day today() {
   return static_cast<Day>(
       std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now()).time_since_epoch().count());
+}
+
+std::int64_t unix_now() {
+  return std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
 }
 
 }  // namespace api

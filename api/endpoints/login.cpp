@@ -1,0 +1,74 @@
+#include <chrono>
+
+#include "api/auth/client_network.hpp"
+#include "api/endpoints/date.hpp"
+#include "api/endpoints/endpoints.hpp"
+#include "api/endpoints/input.hpp"
+#include "api/endpoints/problem.hpp"
+#include "proxy/text/json.hpp"
+
+namespace api::endpoints {
+
+namespace {
+
+void refuse(const Request& request, Response& response, const auth::Outcome& outcome) {
+  switch (outcome.verdict) {
+    case auth::Verdict::mismatch:
+      answer_problem(request, response, 401, "Wrong username or password");
+      response.authenticate = true;
+      break;
+    case auth::Verdict::too_many:
+      answer_problem(request, response, 429, "Too many failed logins, please wait");
+      response.retry_after = static_cast<int>(std::chrono::ceil<std::chrono::seconds>(outcome.retry_after).count());
+      response.reason = "login_limit";
+      break;
+    case auth::Verdict::busy:
+      answer_unavailable(request, response, "Too many logins at the moment, please retry");
+      response.reason = "login_queue";
+      break;
+    case auth::Verdict::interrupted:
+      answer_trouble(request, response, Trouble::interrupted);
+      break;
+    case auth::Verdict::match:
+      break;
+  }
+}
+
+}  // namespace
+
+net::Task<> login(Context& context, Request& request, Response& response) {
+  const Input<Credentials> input = parse_credentials(request.content_type, request.body);
+  if (!input.ok()) {
+    answer_body_faults(request, response, input);
+    co_return;
+  }
+  auth::Login login{std::string(input.value.username), auth::client_network(request.client)};
+  // Before the database is asked: a storm of logins must not take connections from other requests.
+  auth::Outcome outcome = context.services.passwords.foresee(login);
+  if (outcome.verdict != auth::Verdict::match) {
+    refuse(request, response, outcome);
+    co_return;
+  }
+  Answer answer = co_await context.services.repository.user(request.caller, input.value.username);
+  if (answer.trouble != Trouble::none) {
+    answer_trouble(request, response, answer.trouble);
+    co_return;
+  }
+  const bool known = answer.rows.rows() > 0;
+  const User user = known ? Repository::user(answer, 0) : User();
+  outcome =
+      co_await context.services.passwords.verify(context.executor, std::move(login), std::string(user.password_hash),
+                                                 input.value.password, request.caller.interrupt);
+  if (outcome.verdict != auth::Verdict::match) {
+    refuse(request, response, outcome);
+    co_return;
+  }
+  context.users.note(input.value.username, user.id, Clock::now());
+  const auth::Tokens& tokens = context.services.tokens;
+  response.no_store = true;
+  text::JsonWriter json(response.body);
+  json.begin_object().member("access_token", tokens.issue(input.value.username, user.id, unix_now()));
+  json.member("token_type", "bearer").member("expires_in", tokens.lifetime()).end_object();
+}
+
+}  // namespace api::endpoints

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "api/db/repository.hpp"
+#include "proxy/text/json.hpp"
+
+namespace api {
+
+/// `"key": ["name", …]`
+void write_names(text::JsonWriter& json, std::string_view key, const std::vector<std::string_view>& names);
+/// The members of a scholarship that every list shows, into the open object.
+void write_summary(text::JsonWriter& json, const Summary& item);
+/// `"items": […]` with the first `rows` rows of the answer.
+void write_summaries(text::JsonWriter& json, const Answer& answer, int rows);
+
+}  // namespace api

@@ -1,0 +1,60 @@
+#include <algorithm>
+
+#include "api/endpoints/endpoints.hpp"
+#include "api/endpoints/input.hpp"
+#include "api/endpoints/problem.hpp"
+#include "api/endpoints/scholarship_json.hpp"
+
+namespace api::endpoints {
+
+net::Task<> scholarships(Context& context, Request& request, Response& response) {
+  Input<ListFilter> input = parse_list(request.query);
+  if (!input.ok()) {
+    answer_faults(request, response, 400, input.errors);
+    co_return;
+  }
+  // Ask for one more than is shown: it tells whether there is a next page.
+  const int limit = input.value.limit++;
+  Answer answer = co_await context.services.repository.scholarships(request.caller, input.value);
+  if (answer.trouble != Trouble::none) {
+    answer_trouble(request, response, answer.trouble);
+    co_return;
+  }
+  const int shown = std::min(answer.rows.rows(), limit);
+  text::JsonWriter json(response.body);
+  json.begin_object();
+  write_summaries(json, answer, shown);
+  json.key("next_cursor");
+  if (answer.rows.rows() > limit) {
+    json.value(std::to_string(Repository::summary(answer, shown - 1).id));
+  } else {
+    json.null();
+  }
+  json.end_object();
+}
+
+net::Task<> scholarship(Context& context, Request& request, Response& response) {
+  const Input<std::int64_t> id = parse_id(request.id);
+  if (!id.ok()) {
+    answer_faults(request, response, 400, id.errors);
+    co_return;
+  }
+  Answer answer = co_await context.services.repository.scholarship(request.caller, id.value);
+  if (answer.trouble != Trouble::none) {
+    answer_trouble(request, response, answer.trouble);
+    co_return;
+  }
+  if (answer.rows.rows() == 0) {
+    answer_no_scholarship(request, response);
+    co_return;
+  }
+  const Details details = Repository::details(answer, 0);
+  text::JsonWriter json(response.body);
+  json.begin_object();
+  write_summary(json, details.summary);
+  write_names(json, "residencies", details.summary.requirements.residencies);
+  write_names(json, "education_levels", details.summary.requirements.education_levels);
+  json.member("description", details.description).end_object();
+}
+
+}  // namespace api::endpoints

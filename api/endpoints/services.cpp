@@ -1,0 +1,14 @@
+#include "api/endpoints/services.hpp"
+
+#include <chrono>
+
+namespace api {
+
+Services::Services(const ApiConfig& config, db::Pool& the_pool)
+    : pool(the_pool),
+      repository(the_pool),
+      tokens(config.auth.secret, std::chrono::duration_cast<std::chrono::seconds>(config.auth.token_ttl).count()),
+      passwords(config.auth.hash_threads, config.auth.hash_queue,
+                auth::LoginLimit(config.auth.max_failures, config.auth.failure_window)) {}
+
+}  // namespace api

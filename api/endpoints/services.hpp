@@ -1,0 +1,24 @@
+#pragma once
+
+#include <atomic>
+
+#include "api/auth/passwords.hpp"
+#include "api/auth/tokens.hpp"
+#include "api/config/config.hpp"
+#include "api/db/repository.hpp"
+
+namespace api {
+
+/// What the endpoints of all workers share. Thread-safe.
+struct Services {
+  Services(const ApiConfig& config, db::Pool& the_pool);
+
+  db::Pool& pool;
+  Repository repository;
+  auth::Tokens tokens;
+  auth::PasswordVerifier passwords;
+  std::atomic<bool> checked{false};       ///< the database has been found usable
+  std::atomic<int> missing_migration{0};  ///< why it is not usable; 0: not known
+};
+
+}  // namespace api
