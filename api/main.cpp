@@ -9,11 +9,12 @@
 #include "api/db/connect_options.hpp"
 #include "api/schema/schema.hpp"
 #include "api/server/descriptors.hpp"
-#include "api/server/listener.hpp"
 #include "api/server/log.hpp"
 #include "api/server/server.hpp"
-#include "api/server/signals.hpp"
 #include "config/command_line.hpp"
+#include "proxy/net/descriptors.hpp"
+#include "proxy/net/listener.hpp"
+#include "proxy/net/signals.hpp"
 
 namespace {
 
@@ -62,9 +63,11 @@ int main(int argc, char** argv) {
     return api::schema::seed_demo(options, scholarships, std::cout, std::cerr) ? config::kExitOk : config::kExitFailure;
   }
 
-  api::Listener listener;
-  if (!listener.open(config.listen, error)) return fail(error);
-  const int descriptors = api::raise_descriptor_limit();
+  const std::vector<config::Listen> inherited = net::given_by_systemd();
+  const config::Listen listen = inherited.empty() ? config::Listen{config.listen, {}, {}} : inherited.front();
+  auto sockets = net::open_listeners(listen, config.workers, error, net::TcpQueue::shared);
+  if (sockets.empty()) return fail(error);
+  const int descriptors = net::raise_descriptor_limit();
   const int capacity = api::pool_settings(config.database).capacity();
   const int wanted = config.limits.connections;
   api::Shared shared;
@@ -73,8 +76,8 @@ int main(int argc, char** argv) {
     return fail("the limit of " + std::to_string(descriptors) + " open descriptors is too low for " +
                 std::to_string(capacity) + " database connections and a client: raise it (ulimit -n, LimitNOFILE)");
   }
-  // Before the first line of the log: who has read that it listens may tell it to stop. And until the very end.
-  api::Signals signals(config.timeouts.drain, shared.in_flight);
+  // Before the first line of the log and before any thread; it lives until the very end.
+  net::Signals signals(config.timeouts.drain);
   api::start_log(config.log.level);
   if (shared.max_connections < wanted) {
     spdlog::warn("limits.connections is {}, but the limit of {} open descriptors leaves room for {}: that many it is",
@@ -82,7 +85,7 @@ int main(int argc, char** argv) {
   }
   bool good = false;
   {
-    api::Server server(std::move(config), std::move(options), std::move(listener), line.config_path(), shared, signals);
+    api::Server server(std::move(config), std::move(options), std::move(sockets), line.config_path(), shared, signals);
     good = server.run();
   }
   const int status = good ? config::kExitOk : config::kExitFailure;

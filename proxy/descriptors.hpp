@@ -21,9 +21,4 @@ struct Connections {
 /// `workers` may each hold one more for a moment. At least one of each kind; `clients` 0: there is room for nothing.
 Connections fit(const Descriptors& have, const Connections& wanted, int workers);
 
-/// Raises the soft limit to the hard one. The limit that is then in force.
-int raise_descriptor_limit();
-/// Descriptors that this process has open.
-int open_descriptors();
-
 }  // namespace spillway

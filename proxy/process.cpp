@@ -13,6 +13,7 @@
 #include "proxy/admin/pages.hpp"
 #include "proxy/config/fields.hpp"
 #include "proxy/drain.hpp"
+#include "proxy/net/descriptors.hpp"
 #include "proxy/version.hpp"
 
 namespace spillway {
@@ -36,14 +37,16 @@ Process::Process(ProxyConfig config, config::References references, std::string 
       in_force_(config_),
       references_(std::move(references)),
       config_path_(std::move(config_path)),
-      signals_(config_.timeouts.drain, {.stop = [this] { net::asio::post(loop_, [this] { drain(); }); },
-                                        .reload = [this] { net::asio::post(loop_, [this] { reload(); }); }}),
+      signals_(config_.timeouts.drain),
       shared_(config_),
       watch_(loop_.get_executor(), config_path_, [this] { reload(); }),
       drain_timer_(loop_.get_executor()),
       tick_timer_(loop_.get_executor()) {
   shared_.state.maintenance = config_.maintenance.enabled;
   shared_.state.reload_time = std::time(nullptr);
+  signals_.start({.drain = [this] { net::asio::post(loop_, [this] { drain(); }); },
+                  .reload = [this] { net::asio::post(loop_, [this] { reload(); }); },
+                  .end = [](net::Signals::Forced) { return config::kExitOk; }});
 }
 
 /// Coroutines that wait on the loop refer to the members.
@@ -52,7 +55,7 @@ Process::~Process() {
 }
 
 bool Process::start() {
-  descriptors_.limit = raise_descriptor_limit();
+  descriptors_.limit = net::raise_descriptor_limit();
   std::string error;
   shared_.endpoint = upstream::resolve(config_.upstream.address, error);
   if (!error.empty()) shared_.log.error(error);
@@ -62,7 +65,7 @@ bool Process::start() {
     workers_.push_back(std::make_unique<relay::Worker>(shared_, std::make_shared<const relay::Settings>(*settings)));
   }
   if (!error.empty() || !open_admin() || !open_listeners()) return false;
-  descriptors_.used = open_descriptors();
+  descriptors_.used = net::open_descriptors();
   return fit_to_descriptors();
 }
 
@@ -241,7 +244,7 @@ void Process::reload() {
   config_ = std::move(loaded.config);
   references_ = std::move(loaded.references);
   fit_to_descriptors();
-  signals_.set_drain(config_.timeouts.drain);
+  signals_.set_drain_limit(config_.timeouts.drain);
   shared_.gate.configure(relay::admission_policy(config_), config_.retry.budget, Clock::now());
   shared_.log.configure(config_.log);
   health_->configure(config_.upstream.health);

@@ -10,8 +10,8 @@
 #include "proxy/config/config.hpp"
 #include "proxy/descriptors.hpp"
 #include "proxy/file_watch.hpp"
+#include "proxy/net/signals.hpp"
 #include "proxy/relay/worker.hpp"
-#include "proxy/signals.hpp"
 #include "proxy/telemetry/history.hpp"
 #include "proxy/telemetry/metrics.hpp"
 #include "proxy/upstream/health.hpp"
@@ -51,7 +51,7 @@ class Process {
   config::References references_;
   std::string config_path_;
   Loop loop_;
-  Signals signals_;  ///< before anything that starts a thread, and until the log has ended
+  net::Signals signals_;  ///< before anything that starts a thread, and until the log has ended
   relay::Shared shared_;
   Descriptors descriptors_;
   std::string lowered_;  ///< what the log has said of limits that do not fit

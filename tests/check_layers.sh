@@ -14,13 +14,14 @@ config/                    : config/ proxy/text/ : yaml-cpp/ CLI/ posix
 proxy/net/                 : proxy/net/ config/ : boost/ systemd/ posix grp.h linux/filter.h
 proxy/net/clock            : :
 proxy/net/memory_budget    : :
+proxy/net/line_queue       : proxy/net/line_queue proxy/net/line_writer.hpp : spdlog/
 proxy/net/timer_wheel      : proxy/net/ : boost/intrusive/
 proxy/config/              : config/ proxy/config/ :
 proxy/http/                : proxy/http/ proxy/text/ : arpa/inet.h
 proxy/http1/               : proxy/http/ proxy/http1/ : llhttp.h
 proxy/classify/            : proxy/classify/ proxy/config/ proxy/http/ config/ : arpa/inet.h
 proxy/admission/           : proxy/admission/ proxy/net/clock.hpp :
-proxy/telemetry/           : proxy/telemetry/ proxy/admission/ proxy/config/ proxy/text/ proxy/net/clock.hpp proxy/net/line_writer.hpp : prometheus/ spdlog/ fmt/ posix
+proxy/telemetry/           : proxy/telemetry/ proxy/admission/ proxy/config/ proxy/text/ proxy/net/clock.hpp proxy/net/line_queue.hpp : prometheus/ spdlog/ fmt/ posix
 proxy/upstream/            : proxy/upstream/ proxy/admission/ proxy/net/ proxy/config/ proxy/telemetry/ config/ : boost/
 proxy/relay/               : proxy/relay/ proxy/upstream/ proxy/telemetry/ proxy/admission/ proxy/classify/ proxy/http/ proxy/http1/ proxy/net/ proxy/text/ proxy/config/ config/ : boost/ fmt/
 proxy/relay/pace           : proxy/net/clock.hpp :
@@ -38,7 +39,7 @@ api/auth/                  : api/auth/ api/db/interrupt.hpp config/ proxy/net/ p
 api/schema/                : api/schema/ api/auth/ api/db/ proxy/net/ : libpq-fe.h
 api/endpoints/             : api/endpoints/ api/auth/ api/config/ api/db/ proxy/net/ proxy/text/ : boost/ spdlog/
 api/server/                : api/server/ api/endpoints/ api/config/ api/schema/ api/db/pool api/db/connect_options api/db/interrupt config/ proxy/net/ proxy/text/ : boost/ spdlog/ systemd/ posix
-api/main.cpp               : api/ config/ : boost/ spdlog/ CLI/ sodium.h
+api/main.cpp               : api/ config/ proxy/net/ : boost/ spdlog/ CLI/ sodium.h
 
 tests/unit/                : tests/ proxy/ api/ config/ : doctest/ arpa/inet.h jwt.h malloc.h unistd.h
 tests/unit/proxy/          : tests/ proxy/ config/ : doctest/ boost/ spdlog/ posix

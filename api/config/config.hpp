@@ -8,6 +8,7 @@
 #include "config/address.hpp"
 #include "config/cidr.hpp"
 #include "config/load.hpp"
+#include "config/log.hpp"
 
 namespace api {
 
@@ -52,8 +53,8 @@ struct TimeoutsConfig {
   std::chrono::nanoseconds drain = 20s;
 };
 
-enum class LogLevel : std::uint8_t { debug, info, warn, error };
-enum class AccessLog : std::uint8_t { all, errors, off };
+using config::AccessLog;
+using config::LogLevel;
 
 struct LogConfig {
   LogLevel level = LogLevel::info;

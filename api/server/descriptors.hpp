@@ -2,9 +2,6 @@
 
 namespace api {
 
-/// Raises the soft limit of open descriptors to the hard one. The limit that is then in force.
-int raise_descriptor_limit();
-
 /// How many of the `wanted` clients may be connected at a time when there are `limit` descriptors, so that the database
 /// (`database`: connections of the pool at most) and `workers` event loops find theirs. Below 1: there is room for
 /// none.

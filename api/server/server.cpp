@@ -1,5 +1,6 @@
 #include "api/server/server.hpp"
 
+#include <cstdlib>
 #include <thread>
 
 #include <spdlog/spdlog.h>
@@ -35,6 +36,18 @@ std::vector<net::Executor> executors(const std::vector<std::unique_ptr<Loop>>& c
 
 }  // namespace
 
+int end_by_force(net::Signals::Forced why, int in_flight) {
+  constexpr std::chrono::milliseconds kLastLine{100};
+  const bool told_twice = why == net::Signals::Forced::second_signal;
+  if (told_twice) {
+    spdlog::warn("second signal, ending at once");
+  } else {
+    spdlog::warn("drain time is over, {} requests are dropped", in_flight);
+  }
+  flush_log(kLastLine);
+  return told_twice ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 db::PoolSettings pool_settings(const DatabaseConfig& config) {
   db::PoolSettings settings;
   settings.size = config.pool_size;
@@ -45,11 +58,11 @@ db::PoolSettings pool_settings(const DatabaseConfig& config) {
   return settings;
 }
 
-Server::Server(ApiConfig config, db::ConnectOptions options, Listener listener, std::string config_path, Shared& shared,
-               Signals& signals)
+Server::Server(ApiConfig config, db::ConnectOptions options, std::vector<net::ListenSocket> sockets,
+               std::string config_path, Shared& shared, net::Signals& signals)
     : config_(std::move(config)),
       config_path_(std::move(config_path)),
-      listener_(std::move(listener)),
+      address_(net::local_name(sockets.front())),
       shared_(shared),
       signals_(signals),
       contexts_(make_contexts<Loop>(config_.workers)),
@@ -58,8 +71,9 @@ Server::Server(ApiConfig config, db::ConnectOptions options, Listener listener, 
       services_(std::make_unique<Services>(config_, *pool_)) {
   shared_.access = config_.log.access;
   for (int home = 0; home < config_.workers; ++home) {
-    workers_.push_back(std::make_unique<Worker>(
-        config_, shared_, *services_, *contexts_[static_cast<std::size_t>(home)], home, listener_.descriptor()));
+    const auto index = static_cast<std::size_t>(home);
+    workers_.push_back(
+        std::make_unique<Worker>(config_, shared_, *services_, *contexts_[index], home, std::move(sockets[index])));
   }
 }
 
@@ -69,14 +83,16 @@ Server::~Server() {
 }
 
 bool Server::run() {
-  signals_.start({.drain = [this] { net::asio::post(*contexts_.front(), [this] { drain(); }); },
-                  .reload = [this] { net::asio::post(*contexts_.front(), [this] { reload(); }); }});
+  signals_.start(
+      {.drain = [this] { net::asio::post(*contexts_.front(), [this] { drain(); }); },
+       .reload = [this] { net::asio::post(*contexts_.front(), [this] { reload(); }); },
+       .end = [&shared = shared_](net::Signals::Forced why) { return end_by_force(why, shared.in_flight); }});
   // The check first: it then asks while the first connection is being opened, and not between attempts, where it would
   // count as a request that waits for a connection.
   net::spawn_vital(contexts_.front()->get_executor(), check_database(), "checking the database");
   pool_->start();
   for (auto& worker : workers_) worker->start();
-  spdlog::info("listening on {}", listener_.where());
+  spdlog::info("listening on {}", address_);
   ::sd_notify(0, "READY=1");
 
   std::vector<std::jthread> threads;
@@ -89,7 +105,6 @@ void Server::drain() {
   spdlog::info("draining");
   ::sd_notify(0, "STOPPING=1");
   shared_.draining = true;
-  listener_.close();
   working_ = config_.workers;
   for (auto& worker : workers_) {
     worker->drain([this] {

@@ -9,10 +9,10 @@
 #include "api/config/config.hpp"
 #include "api/db/pool.hpp"
 #include "api/endpoints/services.hpp"
-#include "api/server/listener.hpp"
 #include "api/server/session.hpp"
-#include "api/server/signals.hpp"
 #include "api/server/worker.hpp"
+#include "proxy/net/listener.hpp"
+#include "proxy/net/signals.hpp"
 
 namespace api {
 
@@ -20,8 +20,9 @@ namespace api {
 class Server {
  public:
   /// `config_path` is read again on SIGHUP. `shared` and `signals` must outlive it.
-  Server(ApiConfig config, db::ConnectOptions options, Listener listener, std::string config_path, Shared& shared,
-         Signals& signals);
+  /// `sockets`: one for each worker.
+  Server(ApiConfig config, db::ConnectOptions options, std::vector<net::ListenSocket> sockets, std::string config_path,
+         Shared& shared, net::Signals& signals);
   ~Server();
 
   /// Until a signal and the drain that follows. False: the database has refused at the start, for good.
@@ -40,9 +41,9 @@ class Server {
 
   const ApiConfig config_;
   const std::string config_path_;
-  Listener listener_;
+  const std::string address_;  ///< that it listens on
   Shared& shared_;
-  Signals& signals_;
+  net::Signals& signals_;
   // In this order, so that the event loops go last.
   std::vector<std::unique_ptr<Loop>> contexts_;
   std::unique_ptr<db::Pool> pool_;
@@ -51,6 +52,9 @@ class Server {
   std::atomic<int> working_{0};
   bool failed_ = false;
 };
+
+/// Logs why the process ends by force, and that `in_flight` requests are dropped. The exit status.
+int end_by_force(net::Signals::Forced why, int in_flight);
 
 db::PoolSettings pool_settings(const DatabaseConfig& config);
 

@@ -11,7 +11,6 @@
 
 #include "api/endpoints/load_report.hpp"
 #include "api/endpoints/problem.hpp"
-#include "api/server/listener.hpp"
 #include "api/server/log.hpp"
 #include "api/server/routes.hpp"
 #include "config/forwarded.hpp"
@@ -66,10 +65,10 @@ std::string_view detail_of(int status) {
 
 }  // namespace
 
-Session::Session(Context context, Socket socket, bool surplus)
+Session::Session(Context context, net::Accepted accepted, bool surplus)
     : context_(context),
-      socket_(std::move(socket)),
-      peer_(peer_address(socket_.native_handle())),
+      socket_(std::move(accepted.socket)),
+      peer_(accepted.peer.empty() ? "unix" : std::move(accepted.peer)),
       sender_{peer_, config::trusts(context.config.trusted_proxies, peer_), context.config.trusted_proxies},
       since_(Clock::now()),
       surplus_(surplus),
@@ -212,7 +211,7 @@ net::Task<> Session::reject(int status) {
   if (!written) co_return;
   enter(Phase::lingering);
   error_code ignored;
-  socket_.shutdown(Socket::shutdown_send, ignored);
+  socket_.shutdown(net::Socket::shutdown_send, ignored);
   reader_.discard();
   for (;;) {
     // Not reported as received: the same room is filled again and again.

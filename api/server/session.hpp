@@ -16,6 +16,7 @@
 #include "api/server/request_reader.hpp"
 #include "proxy/net/clock.hpp"
 #include "proxy/net/io.hpp"
+#include "proxy/net/listener.hpp"
 #include "proxy/text/intrusive_list.hpp"
 
 namespace api {
@@ -49,8 +50,6 @@ struct Shared {
   std::atomic<bool> draining{false};
 };
 
-using Socket = net::asio::basic_stream_socket<net::asio::generic::stream_protocol, net::Executor>;
-
 /// One client connection: reads requests one after the other, has them handled, writes the responses. Lives on its
 /// worker's thread.
 class Session : public text::Linked<Session> {
@@ -64,7 +63,7 @@ class Session : public text::Linked<Session> {
   };
 
   /// `surplus`: beyond `limits.connections`, only there for whoever watches.
-  Session(Context context, Socket socket, bool surplus);
+  Session(Context context, net::Accepted accepted, bool surplus);
 
   /// Until the connection ends. The socket is closed then.
   net::Task<> run();
@@ -97,7 +96,7 @@ class Session : public text::Linked<Session> {
   void enter(Phase phase);
 
   const Context context_;
-  Socket socket_;
+  net::Socket socket_;
   const std::string peer_;
   const Sender sender_;
   Phase phase_ = Phase::idle;

@@ -1,16 +1,11 @@
 #include "api/server/worker.hpp"
 
-#include <cerrno>
-#include <cstring>
 #include <optional>
 #include <string_view>
 #include <utility>
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "api/endpoints/load_report.hpp"
 #include "proxy/net/spawn.hpp"
@@ -24,8 +19,6 @@ constexpr Duration kSweepInterval = std::chrono::milliseconds(100);
 /// Connections taken at once when the listener is ready; then others get their turn. Fewer than `kSurplus`, so that a
 /// full batch finds sessions of earlier ones to end.
 constexpr int kAcceptBatch = 16;
-/// Out of descriptors: connections wait in the backlog meanwhile.
-constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
 /// Connections of each worker beyond `limits.connections`, when nobody makes room: whoever watches finds a place,
 /// whichever worker takes the connection.
 constexpr int kSurplus = 32;
@@ -35,24 +28,26 @@ constexpr int kLooksForRoom = 1000;
 }  // namespace
 
 Worker::Worker(const ApiConfig& config, Shared& shared, Services& services, net::asio::io_context& context, int home,
-               int listener)
+               net::ListenSocket socket)
     : config_(config),
       shared_(shared),
       context_(context),
       home_(home),
       endpoints_(services, context.get_executor()),
-      listener_(context.get_executor(), ::dup(listener)),
+      listener_(
+          context.get_executor(), std::move(socket), [this](net::Accepted one) { accepted(std::move(one)); },
+          [this] { return out_of_descriptors(); }, kAcceptBatch),
       sweep_timer_(context.get_executor()) {}
 
 void Worker::start() {
-  net::spawn_vital(context_.get_executor(), accept(), "accepting connections");
+  listener_.start();
   net::spawn_vital(context_.get_executor(), sweep(), "looking at the clocks of connections");
 }
 
 void Worker::drain(std::function<void()> done) {
   net::asio::post(context_, [this, done = std::move(done)]() mutable {
     done_ = std::move(done);
-    listener_.close();
+    listener_.stop();
     for (Session *session = sessions_.front(), *next = nullptr; session; session = next) {
       next = session->next();  // closing moves it
       session->drain();
@@ -66,39 +61,20 @@ void Worker::finish_if_empty() {
   std::exchange(done_, nullptr)();
 }
 
-net::Task<> Worker::accept() {
-  while (listener_.is_open()) {
-    auto [error] = co_await listener_.async_wait(decltype(listener_)::wait_read, net::kAwait);
-    if (error) co_return;
-    for (int i = 0; i < kAcceptBatch; ++i) {
-      sockaddr_storage address;
-      socklen_t size = sizeof(address);
-      const int descriptor = ::accept4(listener_.native_handle(), reinterpret_cast<sockaddr*>(&address), &size,
-                                       SOCK_NONBLOCK | SOCK_CLOEXEC);
-      if (descriptor < 0) {
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-          spdlog::warn("cannot accept: {}", std::strerror(errno));
-          net::Timer pause(context_.get_executor(), kAcceptPause);
-          co_await pause.async_wait(net::kAwait);
-        }
-        break;
-      }
-      Counted connection(shared_.connections);
-      const int beyond = connection.before() - shared_.max_connections;
-      const bool room = beyond < 0 || make_room() || (beyond < kSurplus && ask_others_for_room());
-      if (!room && surplus_ >= kSurplus && !end_spare()) {
-        refuse(descriptor);
-        continue;
-      }
-      std::optional<Counted> surplus;
-      if (!room) surplus.emplace(surplus_);
-      const int on = 1;
-      if (address.ss_family != AF_UNIX) ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-      Socket socket(context_.get_executor(), net::asio::generic::stream_protocol(address.ss_family, 0), descriptor);
-      net::spawn(context_.get_executor(), serve(std::move(socket), std::move(connection), std::move(surplus)),
-                 [](const char* what) { spdlog::error("a connection was dropped: {}", what); });
-    }
-  }
+void Worker::accepted(net::Accepted accepted) {
+  Counted connection(shared_.connections);
+  const int beyond = connection.before() - shared_.max_connections;
+  const bool room = beyond < 0 || make_room() || (beyond < kSurplus && ask_others_for_room());
+  if (!room && surplus_ >= kSurplus && !end_spare()) return refuse(accepted.socket);
+  std::optional<Counted> surplus;
+  if (!room) surplus.emplace(surplus_);
+  net::spawn(context_.get_executor(), serve(std::move(accepted), std::move(connection), std::move(surplus)),
+             [](const char* what) { spdlog::error("a connection was dropped: {}", what); });
+}
+
+bool Worker::out_of_descriptors() {
+  spdlog::warn("cannot accept: out of descriptors");
+  return make_room();
 }
 
 /// Ends the connection that has been idle for longest, else one that is slow. False: all are being served.
@@ -150,7 +126,7 @@ bool Worker::end_spare() {
 }
 
 /// Best effort: a full socket buffer or a vanished client is no reason to wait.
-void Worker::refuse(int descriptor) const {
+void Worker::refuse(net::Socket& socket) const {
   constexpr std::string_view kBody =
       R"({"type":"about:blank","title":"Service Unavailable","status":503,"detail":"Too many connections, please retry"})";
   std::string answer =
@@ -158,8 +134,7 @@ void Worker::refuse(int descriptor) const {
       "Connection: close\r\n";
   append_load_report(answer, endpoints_.services.pool.gauges());
   answer.append("Content-Length: ").append(std::to_string(kBody.size())).append("\r\n\r\n").append(kBody);
-  (void)!::send(descriptor, answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-  ::close(descriptor);
+  (void)!::send(socket.native_handle(), answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 /// A session's place among those of its worker. Taken away by its end, which may be an exception's.
@@ -178,8 +153,8 @@ class Worker::Place {
   Session& session_;
 };
 
-net::Task<> Worker::serve(Socket socket, [[maybe_unused]] Counted connection, std::optional<Counted> surplus) {
-  Session session({config_, shared_, endpoints_, home_, sessions_}, std::move(socket), surplus.has_value());
+net::Task<> Worker::serve(net::Accepted accepted, [[maybe_unused]] Counted connection, std::optional<Counted> surplus) {
+  Session session({config_, shared_, endpoints_, home_, sessions_}, std::move(accepted), surplus.has_value());
   const Place place(*this, session);
   co_await session.run();
 }

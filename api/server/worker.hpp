@@ -9,15 +9,15 @@
 #include "api/endpoints/endpoints.hpp"
 #include "api/server/session.hpp"
 #include "proxy/net/io.hpp"
+#include "proxy/net/listener.hpp"
 
 namespace api {
 
 /// One event loop's share of the server: accepts, keeps the sessions, ends them. All on the thread of its context.
 class Worker {
  public:
-  /// `listener` is shared by the workers and must outlive them; whoever is idle takes the next connection.
   Worker(const ApiConfig& config, Shared& shared, Services& services, net::asio::io_context& context, int home,
-         int listener);
+         net::ListenSocket socket);
 
   /// Before the thread runs.
   void start();
@@ -27,15 +27,16 @@ class Worker {
  private:
   class Place;
 
-  net::Task<> accept();
+  void accepted(net::Accepted accepted);
   /// `connection` and, of one beyond the limit, `surplus` count until the end.
-  net::Task<> serve(Socket socket, Counted connection, std::optional<Counted> surplus);
+  net::Task<> serve(net::Accepted accepted, Counted connection, std::optional<Counted> surplus);
   net::Task<> sweep();
+  bool out_of_descriptors();
   bool make_room();
   bool ask_others_for_room();
   void give_room_to_others();
   bool end_spare();
-  void refuse(int descriptor) const;
+  void refuse(net::Socket& socket) const;
   void finish_if_empty();
 
   const ApiConfig& config_;
@@ -43,7 +44,7 @@ class Worker {
   net::asio::io_context& context_;
   const int home_;
   endpoints::Context endpoints_;
-  net::asio::posix::basic_stream_descriptor<net::Executor> listener_;
+  net::Listener listener_;
   net::Timer sweep_timer_;
   text::List<Session> sessions_;  ///< the one that has been doing what it does for longest is in front
   std::atomic<int> surplus_{0};   ///< of these, beyond `limits.connections`

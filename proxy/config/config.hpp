@@ -10,6 +10,7 @@
 #include "config/address.hpp"
 #include "config/cidr.hpp"
 #include "config/listen.hpp"
+#include "config/log.hpp"
 
 namespace spillway {
 
@@ -170,8 +171,8 @@ struct MaintenanceConfig {
   std::string message = "Down for maintenance, please retry";
 };
 
-enum class LogLevel : std::uint8_t { debug, info, warning, error };
-enum class AccessLog : std::uint8_t { all, errors, off };
+using config::AccessLog;
+using config::LogLevel;
 enum class LogFormat : std::uint8_t { automatic, json, text };
 
 struct LogConfig {

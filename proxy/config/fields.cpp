@@ -214,7 +214,7 @@ void describe_breaker(Fields& f, BreakerConfig& c) {
 void describe_log(Fields& f, LogConfig& c) {
   f.choice(
       {"level", "The least severe messages that are written."}, c.level,
-      {{"debug", LogLevel::debug}, {"info", LogLevel::info}, {"warn", LogLevel::warning}, {"error", LogLevel::error}});
+      {{"debug", LogLevel::debug}, {"info", LogLevel::info}, {"warn", LogLevel::warn}, {"error", LogLevel::error}});
   f.choice({"access", "Which requests get a line on standard output."}, c.access,
            {{"all", AccessLog::all}, {"errors", AccessLog::errors}, {"off", AccessLog::off}});
   f.choice({.name = "format", .doc = "auto: text on a terminal, JSON lines elsewhere.", .needs_restart = true},

@@ -10,6 +10,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -26,8 +27,13 @@ int open_reserve() {
   return ::open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
+std::string because(const config::Address& address, std::string_view reason) {
+  return "cannot listen on " + to_text(address) + ": " + std::string(reason);
+}
+
+/// The reason is the last failed system call's.
 std::string because(const config::Address& address) {
-  return "cannot listen on " + to_text(address) + ": " + std::strerror(errno);
+  return because(address, std::strerror(errno));
 }
 
 using AddressList = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
@@ -38,7 +44,7 @@ AddressList resolve(const config::Address& address, std::string& error) {
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   addrinfo* found = nullptr;
   const int status = ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
-  if (status != 0) error = "cannot listen on " + to_text(address) + ": " + ::gai_strerror(status);
+  if (status != 0) error = because(address, ::gai_strerror(status));
   return {found, &::freeaddrinfo};
 }
 
@@ -64,11 +70,16 @@ std::vector<ListenSocket> shared_by_all(ListenSocket first, int workers) {
   return sockets;
 }
 
-std::vector<ListenSocket> listen_tcp(const config::Address& address, int workers, std::string& error) {
+std::vector<ListenSocket> listen_tcp(const config::Address& address, int workers, std::string& error, TcpQueue queue) {
   const AddressList found = resolve(address, error);
   if (!found) return {};
+  if (queue == TcpQueue::shared) {
+    ListenSocket socket = listen_on(found->ai_addr, found->ai_addrlen, false);
+    if (socket.get() < 0) return error = because(address), std::vector<ListenSocket>{};
+    return shared_by_all(std::move(socket), workers);
+  }
   if (workers > 1) {
-    // A socket that shares its port would bind beside another process's: bind once without to be told that it is busy.
+    // SO_REUSEPORT hides a port conflict with another process: probe once without it.
     const ListenSocket probe = listen_on(found->ai_addr, found->ai_addrlen, false);
     if (probe.get() < 0) return error = because(address), std::vector<ListenSocket>{};
   }
@@ -84,18 +95,31 @@ std::vector<ListenSocket> listen_tcp(const config::Address& address, int workers
   return sockets;
 }
 
+/// Removes the socket file that a process has left behind. Nothing else is removed: not a socket that a process listens
+/// on, nor a file of another kind. Empty, or why the path cannot be used.
+std::string clear_path(const std::string& path) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0) return {};  // bind(2) reports what is wrong, if anything is
+  if (!S_ISSOCK(status.st_mode)) return "there is a file that is no socket";
+  if (!is_left_over(path)) return "another process listens there";
+  ::unlink(path.c_str());
+  return {};
+}
+
 std::vector<ListenSocket> listen_unix(const config::Listen& listen, int workers, std::string& error) {
   sockaddr_un name{};
   name.sun_family = AF_UNIX;
   listen.address.path.copy(name.sun_path, sizeof name.sun_path - 1);
-  if (is_left_over(listen.address.path)) ::unlink(name.sun_path);
+  if (const std::string why = clear_path(listen.address.path); !why.empty()) {
+    return error = because(listen.address, why), std::vector<ListenSocket>{};
+  }
   ListenSocket socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (socket.get() < 0 || ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0) {
     return error = because(listen.address), std::vector<ListenSocket>{};
   }
   socket.file = std::make_shared<SocketFile>(listen.address.path);
   if (const std::string why = set_access(listen); !why.empty()) {
-    return error = "cannot listen on " + to_text(listen.address) + ": " + why, std::vector<ListenSocket>{};
+    return error = because(listen.address, why), std::vector<ListenSocket>{};
   }
   if (::listen(socket.get(), kBacklog) != 0) return error = because(listen.address), std::vector<ListenSocket>{};
   return shared_by_all(std::move(socket), workers);
@@ -104,10 +128,10 @@ std::vector<ListenSocket> listen_unix(const config::Listen& listen, int workers,
 std::vector<ListenSocket> adopt(const config::Address& address, int workers, std::string& error) {
   int listening = 0;
   socklen_t length = sizeof listening;
-  if (::getsockopt(address.descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) != 0) {
-    return error = because(address), std::vector<ListenSocket>{};
+  if (::getsockopt(address.descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) != 0 || !listening) {
+    const std::string which = "descriptor " + std::to_string(address.descriptor);
+    return error = because(address, which + " is not a listening socket"), std::vector<ListenSocket>{};
   }
-  if (!listening) return error = to_text(address) + " is not a listening socket", std::vector<ListenSocket>{};
   ::fcntl(address.descriptor, F_SETFL, ::fcntl(address.descriptor, F_GETFL) | O_NONBLOCK);
   ::fcntl(address.descriptor, F_SETFD, FD_CLOEXEC);
   return shared_by_all(ListenSocket(address.descriptor, true), workers);
@@ -143,11 +167,12 @@ ListenSocket::~ListenSocket() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-std::vector<ListenSocket> open_listeners(const config::Listen& listen, int workers, std::string& error) {
+std::vector<ListenSocket> open_listeners(const config::Listen& listen, int workers, std::string& error,
+                                         TcpQueue queue) {
   const config::Address& address = listen.address;
   switch (address.kind) {
     case config::Address::Kind::tcp:
-      return listen_tcp(address, workers, error);
+      return listen_tcp(address, workers, error, queue);
     case config::Address::Kind::unix_socket:
       return listen_unix(listen, workers, error);
     case config::Address::Kind::descriptor:
@@ -179,12 +204,13 @@ std::string local_name(const ListenSocket& socket) {
   return (v6 ? "[" + host_of(address) + "]" : host_of(address)) + ":" + std::to_string(port);
 }
 
-Listener::Listener(Executor executor, ListenSocket socket, Handler handler, MakeRoom make_room)
+Listener::Listener(Executor executor, ListenSocket socket, Handler handler, MakeRoom make_room, int batch)
     : descriptor_(executor),
       file_(std::move(socket.file)),
       pause_(executor),
       handler_(std::move(handler)),
       make_room_(std::move(make_room)),
+      batch_(batch),
       inherited_(socket.inherited()),
       reserve_(open_reserve()) {
   const int on = 1;  // what is accepted inherits both
@@ -249,7 +275,7 @@ Listener::Accept Listener::accept_one() {
 }
 
 void Listener::accept_batch() {
-  for (int i = 0; i < kBatch && descriptor_.is_open(); ++i) {
+  for (int i = 0; i < batch_ && descriptor_.is_open(); ++i) {
     const Accept accept = accept_one();
     if (accept == Accept::no_descriptors) return without_descriptors();
     if (accept == Accept::nobody_waits) break;
@@ -268,7 +294,7 @@ void Listener::without_descriptors() {
 }
 
 void Listener::shed_batch() {
-  for (int i = 0; i < kBatch && reserve_ >= 0; ++i) {
+  for (int i = 0; i < batch_ && reserve_ >= 0; ++i) {
     ::close(reserve_);
     const int client = ::accept(descriptor_.native_handle(), nullptr, nullptr);
     if (client >= 0) ::close(client);

@@ -38,9 +38,15 @@ class ListenSocket {
   bool inherited_;
 };
 
-/// Opens an address once per worker: TCP sockets of their own that share the port, so that the kernel spreads
-/// connections; unix and inherited ones share one queue. On failure the result is empty and `error` one clear line.
-std::vector<ListenSocket> open_listeners(const config::Listen& listen, int workers, std::string& error);
+/// How workers share a TCP port. Unix and inherited sockets always have one queue.
+enum class TcpQueue : std::uint8_t {
+  per_worker,  ///< a socket for each, and the kernel spreads the connections: nobody waits for a lock
+  shared,      ///< one socket: whichever worker is idle takes the next connection
+};
+
+/// Opens an address once per worker. On failure the result is empty and `error` one clear line.
+std::vector<ListenSocket> open_listeners(const config::Listen& listen, int workers, std::string& error,
+                                         TcpQueue queue = TcpQueue::per_worker);
 
 /// The listening sockets that systemd passes to this process (sd_listen_fds(3)), as addresses `fd:N`. They replace
 /// what the configuration names. Empty without socket activation.
@@ -62,7 +68,11 @@ class Listener {
   using Handler = std::function<void(Accepted)>;
   using MakeRoom = std::function<bool()>;
 
-  Listener(Executor executor, ListenSocket socket, Handler handler, MakeRoom make_room = {});
+  /// Connections that are accepted per turn of the loop, before other work gets its turn.
+  static constexpr int kBatch = 64;
+
+  /// `batch`: see kBatch.
+  Listener(Executor executor, ListenSocket socket, Handler handler, MakeRoom make_room = {}, int batch = kBatch);
   ~Listener();
   void start();
   /// Hands on what the kernel has accepted already, then closes: those clients believe that they are connected.
@@ -70,7 +80,6 @@ class Listener {
   void stop();
 
  private:
-  static constexpr int kBatch = 64;  ///< connections per turn of the loop: others get their turn too
   static constexpr Duration kPause = std::chrono::milliseconds(100);
 
   enum class Accept : std::uint8_t { handed_on, failed, nobody_waits, no_descriptors };
@@ -86,6 +95,7 @@ class Listener {
   asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor> pause_;
   Handler handler_;
   MakeRoom make_room_;
+  int batch_;
   bool inherited_;
   int reserve_;
 };

@@ -1,11 +1,11 @@
 #include "proxy/telemetry/log_line.hpp"
 
 #include <array>
-#include <ctime>
 
 #include <fmt/format.h>
 
 #include "proxy/text/json.hpp"
+#include "proxy/text/utc_time.hpp"
 
 namespace spillway::telemetry {
 
@@ -38,33 +38,10 @@ void append_text(std::string& line, std::string_view key, std::string_view text)
   line.push_back('"');
 }
 
-/// The part down to the second is kept per thread.
-void append_time(std::string& line, system_clock::time_point now) {
-  using namespace std::chrono;
-  thread_local sys_seconds known{};
-  thread_local std::array<char, 24> text{};
-  const auto second = floor<seconds>(now);
-  if (second != known) {
-    known = second;
-    const std::time_t time = system_clock::to_time_t(second);
-    std::tm parts{};
-    gmtime_r(&time, &parts);
-    std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S.", &parts);
-  }
-  line.append(text.data());
-  append_thousandths(line, static_cast<std::uint64_t>(duration_cast<milliseconds>(now - second).count()));
-  line.push_back('Z');
-}
-
 void begin_json(std::string& line, system_clock::time_point now) {
   line.append(R"({"time":")");
-  append_time(line, now);
+  text::append_utc_time(line, now);
   line.push_back('"');
-}
-
-std::string_view level_name(LogLevel level) {
-  constexpr std::array<std::string_view, 4> kNames{"debug", "info", "warn", "error"};
-  return kNames[static_cast<std::size_t>(level)];
 }
 
 constexpr std::string_view kPlain = "\x1b[0m", kGrey = "\x1b[90m", kRed = "\x1b[31m", kGreen = "\x1b[32m",
@@ -94,7 +71,7 @@ std::string_view colour(Outcome outcome) {
 /// The time, then `text` in its colour.
 void begin_text(std::string& line, LineFormat format, system_clock::time_point now, std::string_view which,
                 std::string_view text) {
-  append_time(line, now);
+  text::append_utc_time(line, now);
   line.push_back(' ');
   if (format == LineFormat::coloured) {
     line.append(which).append(text).append(kPlain);
@@ -109,12 +86,12 @@ void append_event(std::string& line, LineFormat format, system_clock::time_point
                   std::string_view message) {
   if (format == LineFormat::json) {
     begin_json(line, now);
-    append_text(line, R"(,"level":)", level_name(level));
+    append_text(line, R"(,"level":)", name(level));
     append_text(line, R"(,"message":)", message);
     line.push_back('}');
     return;
   }
-  begin_text(line, format, now, colour(level), level_name(level));
+  begin_text(line, format, now, colour(level), name(level));
   line.append(" ").append(message);
 }
 

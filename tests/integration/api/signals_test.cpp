@@ -1,6 +1,6 @@
 // The end of the process when nothing else of it works any more.
 
-#include "api/server/signals.hpp"
+#include "proxy/net/signals.hpp"
 
 #include <csignal>
 #include <cstdlib>
@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "api/server/log.hpp"
+#include "api/server/server.hpp"
 #include "tests/integration/api/program.hpp"
 
 namespace api::test {
@@ -36,10 +37,10 @@ int end_of_hung_process(Duration drain_limit, std::initializer_list<int> signals
     } else {
       ::dup2(::open("/dev/null", O_WRONLY), STDOUT_FILENO);
     }
-    const std::atomic<int> in_flight{3};
-    Signals heard(drain_limit, in_flight);
+    net::Signals heard(drain_limit);
     start_log(LogLevel::info);
-    heard.start({.drain = [] {}, .reload = [] {}});
+    heard.start(
+        {.drain = [] {}, .reload = [] {}, .end = [](net::Signals::Forced why) { return end_by_force(why, 3); }});
     for (const int signal : signals) {
       ::kill(::getpid(), signal);
       ::usleep(1000);  // two of a kind at once count as one

@@ -7,6 +7,8 @@
 
 #include <doctest/doctest.h>
 
+#include "proxy/net/descriptors.hpp"
+
 namespace spillway {
 namespace {
 
@@ -56,9 +58,9 @@ TEST_CASE("whatever the numbers, all of it fits and clients get no fewer than th
 }
 
 TEST_CASE("the process can tell what it has and what it uses") {
-  const int before = open_descriptors();
+  const int before = net::open_descriptors();
   CHECK(before >= 3);
-  CHECK(raise_descriptor_limit() > before);
+  CHECK(net::raise_descriptor_limit() > before);
 }
 
 }  // namespace

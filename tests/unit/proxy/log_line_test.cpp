@@ -73,7 +73,7 @@ TEST_CASE("a request as text, its outcome in colour on a terminal") {
 }
 
 TEST_CASE("an event, as JSON and as text") {
-  CHECK(event(LineFormat::json, LogLevel::warning, "a \"b\"") ==
+  CHECK(event(LineFormat::json, LogLevel::warn, "a \"b\"") ==
         R"({"time":"2026-11-23T09:08:07.006Z","level":"warn","message":"a \"b\""})");
   CHECK(event(LineFormat::text, LogLevel::info, "ready") == "2026-11-23T09:08:07.006Z info ready");
   CHECK(event(LineFormat::coloured, LogLevel::error, "gone") == "2026-11-23T09:08:07.006Z \x1b[31merror\x1b[0m gone");

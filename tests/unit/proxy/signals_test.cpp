@@ -1,15 +1,18 @@
 // Being told to stop works, whatever else hangs. Each scene is a process of its own.
 
-#include "proxy/signals.hpp"
+#include "proxy/net/signals.hpp"
 
+#include <atomic>
 #include <csignal>
+#include <functional>
 #include <initializer_list>
+#include <utility>
 
 #include <doctest/doctest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace spillway {
+namespace net {
 namespace {
 
 using namespace std::chrono_literals;
@@ -33,52 +36,85 @@ int run(Scene scene) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-TEST_CASE("told once, a process that hangs ends when the drain has to be over") {
+/// What the process returns when it is ended by force.
+constexpr int kTwice = 20, kLate = 21;
+
+/// Begins to take signals, in a scene: for good.
+Signals& take(
+    Duration drain_limit, std::function<void()> drain, std::function<void()> reload = [] {}) {
+  static Signals signals(drain_limit);
+  signals.start({.drain = std::move(drain), .reload = std::move(reload), .end = [](Signals::Forced why) {
+                   return why == Signals::Forced::second_signal ? kTwice : kLate;
+                 }});
+  return signals;
+}
+
+TEST_CASE("a process that hangs ends when its drain reaches the limit, whichever signal began it") {
   for (const int signal : {SIGTERM, SIGINT, SIGQUIT}) {
     CAPTURE(signal);
     CHECK(run([signal] {
-            static Signals signals(1ms, {.stop = [] {}, .reload = [] {}});
+            take(1ms, [] {});
             ::kill(::getpid(), signal);
-          }) == 0);
+          }) == kLate);
   }
 }
 
-TEST_CASE("told twice, it ends at once, in whichever way it is told") {
+TEST_CASE("a second signal ends the process at once, whichever it is") {
   CHECK(run([] {
-          static Signals signals(1h, {.stop = [] { ::kill(::getpid(), SIGQUIT); }, .reload = [] {}});
+          take(1h, [] { ::kill(::getpid(), SIGQUIT); });
           ::kill(::getpid(), SIGTERM);
-        }) == 0);
+        }) == kTwice);
 }
 
-TEST_CASE("what changes nothing changes nothing, and a reload is none of a stop") {
+TEST_CASE("SIGUSR1, SIGUSR2 and SIGPIPE change nothing, and SIGHUP reloads without a drain") {
   CHECK(run([] {
           static int reloads = 0;
-          static Signals signals(1h, {.stop = [] { ::_exit(10 + reloads); },
-                                      .reload =
-                                          [] {
-                                            ++reloads;
-                                            ::kill(::getpid(), SIGTERM);
-                                          }});
+          take(
+              1h, [] { ::_exit(10 + reloads); },
+              [] {
+                ++reloads;
+                ::kill(::getpid(), SIGTERM);
+              });
           for (const int signal : {SIGUSR1, SIGUSR2, SIGPIPE, SIGHUP}) ::kill(::getpid(), signal);
         }) == 11);
 }
 
-TEST_CASE("a drain that has not begun takes as long as was said last") {
+TEST_CASE("the limit of a drain that has not begun can be changed") {
   CHECK(run([] {
-          static Signals signals(1h, {.stop = [] {}, .reload = [] {}});
-          signals.set_drain(1ms);
+          take(1h, [] {}).set_drain_limit(1ms);
           ::kill(::getpid(), SIGTERM);
-        }) == 0);
+        }) == kLate);
 }
 
-TEST_CASE("its thread ends with it") {
+TEST_CASE("a signal that arrives before the start is not lost") {
+  CHECK(run([] {
+          static Signals signals(1h);
+          ::kill(::getpid(), SIGTERM);
+          signals.start({.drain = [] { ::_exit(6); }, .reload = [] {}, .end = [](Signals::Forced) { return kLate; }});
+        }) == 6);
+}
+
+TEST_CASE("the program can begin the drain itself, once, and then no reload follows") {
+  CHECK(run([] {
+          static std::atomic<int> drains = 0;
+          Signals& signals = take(
+              1ms, [] { ++drains; }, [] { ::_exit(9); });
+          signals.drain();
+          signals.drain();
+          while (drains == 0) ::usleep(100);
+          ::kill(::getpid(), SIGHUP);
+        }) == kLate);
+}
+
+TEST_CASE("the thread of the signals ends with its object") {
   CHECK(run([] {
           {
-            const Signals signals(1h, {.stop = [] {}, .reload = [] {}});
+            Signals signals(1h);
+            signals.start({.drain = [] {}, .reload = [] {}, .end = [](Signals::Forced) { return kLate; }});
           }
           ::_exit(5);
         }) == 5);
 }
 
 }  // namespace
-}  // namespace spillway
+}  // namespace net
