@@ -89,7 +89,7 @@ bool parse(const std::string& url, const ConnectPolicy& policy, ConnectOptions& 
   if (const std::string* user = find(options, "user"); user && names_user(url)) options.hidden_user = *user;
   options.description = describe(options);
   std::string reason;
-  if (!read_endpoints(options.keywords, options.values, options.endpoints, options.wanted, reason)) {
+  if (!read_hosts(options.keywords, options.values, options.hosts, options.target, reason)) {
     error = "not a PostgreSQL connection string: " + reason;
     return false;
   }

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "api/db/endpoints.hpp"
+#include "api/db/hosts.hpp"
 #include "proxy/net/clock.hpp"
 
 namespace api::db {
@@ -13,9 +13,9 @@ namespace api::db {
 struct ConnectOptions {
   std::vector<std::string> keywords;
   std::vector<std::string> values;
-  std::vector<Endpoint> endpoints;  ///< at least one, in the order of the URL
-  Wanted wanted = Wanted::any;
-  Duration timeout = std::chrono::seconds(5);  ///< for each address of an endpoint, the look-up included
+  std::vector<Host> hosts;  ///< at least one, in the order of the URL
+  TargetSession target = TargetSession::any;
+  Duration timeout = std::chrono::seconds(5);  ///< for each address of an host, the look-up included
   Duration ping_timeout = std::chrono::seconds(1);
   Duration silence_limit{};         ///< of the server during a query: it would have ended it before. 0: none
   Duration unacknowledged_limit{};  ///< for what was sent, on an open connection; 0: as the URL says
@@ -31,7 +31,7 @@ struct ConnectPolicy {
   Duration ping_timeout = std::chrono::seconds(1);
 };
 
-/// An option that says where to connect to, which `endpoints` hold.
+/// An option that says where to connect to, which `hosts` hold.
 bool is_place(std::string_view keyword);
 
 /// From a libpq connection string or URI. False: `error` says in one line what is wrong, without the password.

@@ -61,7 +61,7 @@ struct Connection::Watch : std::enable_shared_from_this<Watch> {
     timer.expires_after(after);
     timer.async_wait([self = shared_from_this()](boost::system::error_code error) {
       self->armed = false;
-      if (!error && self->busy) self->busy->look();
+      if (!error && self->busy) self->busy->check_silence();
     });
   }
 
@@ -97,7 +97,7 @@ Connection::~Connection() {
 net::Task<bool> Connection::connect(const ConnectOptions& options, const Attempt& attempt) {
   assert(!descriptor_);
   options_ = &options;
-  wanted_ = attempt.wanted;
+  target_ = attempt.target;
   late_.clear();
   std::vector<const char*> keywords, values;
   auto add = [&](const char* keyword, const std::string& value) {
@@ -108,11 +108,11 @@ net::Task<bool> Connection::connect(const ConnectOptions& options, const Attempt
     if (!is_place(options.keywords[i])) add(options.keywords[i].c_str(), options.values[i]);
   }
   // The name goes with its address: certificates and password files know the server by it.
-  add("host", attempt.endpoint.host);
+  add("host", attempt.host.name);
   add("hostaddr", attempt.address);
-  add("port", attempt.endpoint.port);
+  add("port", attempt.host.port);
   keywords.insert(keywords.end(), {"target_session_attrs", nullptr});
-  values.insert(values.end(), {to_text(attempt.wanted), nullptr});
+  values.insert(values.end(), {to_text(attempt.target), nullptr});
   connection_.reset(PQconnectStartParams(keywords.data(), values.data(), 0));
   if (!connection_ || PQstatus(connection_.get()) == CONNECTION_BAD) co_return false;
   PQsetNoticeReceiver(connection_.get(), ignore_notice, nullptr);
@@ -125,8 +125,8 @@ net::Task<bool> Connection::connect(const ConnectOptions& options, const Attempt
     const auto direction = state == PGRES_POLLING_READING ? Descriptor::wait_read : Descriptor::wait_write;
     const bool ready = co_await wait_until(borrowed.descriptor, direction, attempt.deadline);
     if (!ready) {
-      late_ = attempt.endpoint.host + (attempt.address.empty() ? "" : " (" + attempt.address + ")") + ", port " +
-              attempt.endpoint.port;
+      late_ = attempt.host.name + (attempt.address.empty() ? "" : " (" + attempt.address + ")") + ", port " +
+              attempt.host.port;
       break;
     }
     state = PQconnectPoll(connection_.get());
@@ -205,7 +205,7 @@ net::Task<> Connection::exchange(QueryResult& result) {
 }
 
 /// An operation has taken as long as a ping may take, or longer.
-void Connection::look() {
+void Connection::check_silence() {
   const Duration ping_timeout = options_->ping_timeout;
   const Duration limit = options_->silence_limit;
   const Duration silence = Clock::now() - heard_;
@@ -219,7 +219,7 @@ void Connection::look() {
     return;
   }
   watch_->arm(kLookInterval);
-  siblings_.doubt();
+  siblings_.ping_idle();
 }
 
 /// Queues everything that goes out in one packet.
@@ -310,23 +310,23 @@ bool Connection::take(PGresult* taken, QueryResult& result) {
 
 bool Connection::moved() const {
   if (read_only_) return true;
-  if (wanted_ == Wanted::any) return false;
+  if (target_ == TargetSession::any) return false;
   // PostgreSQL reports changes of these by itself, from release 14 on.
   auto is = [this](const char* setting, std::string_view value) {
     const char* reported = PQparameterStatus(connection_.get(), setting);
     return reported && reported == value;
   };
-  switch (wanted_) {
-    case Wanted::read_write:
+  switch (target_) {
+    case TargetSession::read_write:
       return is("in_hot_standby", "on") || is("default_transaction_read_only", "on");
-    case Wanted::primary:
+    case TargetSession::primary:
       return is("in_hot_standby", "on");
-    case Wanted::standby:
+    case TargetSession::standby:
       return is("in_hot_standby", "off");
-    case Wanted::read_only:
+    case TargetSession::read_only:
       return is("in_hot_standby", "off") && is("default_transaction_read_only", "off");
-    case Wanted::prefer_standby:
-    case Wanted::any:
+    case TargetSession::prefer_standby:
+    case TargetSession::any:
       break;
   }
   return false;

@@ -34,7 +34,7 @@ struct ConnectError {
 class Siblings {
  public:
   /// A query has had no answer for as long as a ping may take: are the idle ones silent, too?
-  virtual void doubt() = 0;
+  virtual void ping_idle() = 0;
   /// When last one was found silent and a fresh one could be opened: who has waited since before, waits in vain.
   virtual Time replaced_at() const = 0;
 
@@ -53,9 +53,9 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   struct Attempt {
-    const Endpoint& endpoint;
+    const Host& host;
     const std::string& address;  ///< what its name was looked up to; empty: it is none
-    Wanted wanted;               ///< not `prefer_standby`, which one server alone cannot meet
+    TargetSession target;        ///< not `prefer_standby`, which one server alone cannot meet
     Time deadline;
   };
   /// Until it has succeeded once. False: see `connect_error`. `options` must outlive the connection.
@@ -98,7 +98,7 @@ class Connection {
   net::Task<> exchange(QueryResult& result);
   net::Task<bool> flush();
   net::Task<bool> consume_input();
-  void look();
+  void check_silence();
   bool take(PGresult* taken, QueryResult& result);
   void interrupt();
   void set_broken(QueryResult& result);
@@ -106,7 +106,7 @@ class Connection {
   net::Executor executor_;
   Siblings& siblings_;
   const ConnectOptions* options_ = nullptr;
-  Wanted wanted_ = Wanted::any;
+  TargetSession target_ = TargetSession::any;
   std::string late_;  ///< where the last attempt to connect got no answer
   std::unique_ptr<PGconn, Finish> connection_;
   std::optional<Descriptor> descriptor_;

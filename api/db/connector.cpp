@@ -7,15 +7,15 @@ namespace api::db {
 
 namespace {
 
-/// An address that was silent is tried after the others for so long, or each connection would cost its timeout anew.
+/// How long an address that has not answered is tried after the others. Otherwise every connection would wait for it.
 constexpr Duration kAvoidedFor = std::chrono::seconds(30);
 
-struct Target {
-  const Endpoint* endpoint;
-  std::string address;           ///< empty: to be looked up, or none needed
-  std::optional<Time> deadline;  ///< begun with the look-up
-  bool unresolved() const { return endpoint->is_name && address.empty(); }
-  std::string place() const { return (address.empty() ? endpoint->host : address) + ' ' + endpoint->port; }
+struct Candidate {
+  const Host* host;
+  std::string address;           ///< empty: the name must be looked up, or the host has none
+  std::optional<Time> deadline;  ///< set when the look-up has begun
+  bool unresolved() const { return host->is_name && address.empty(); }
+  std::string place() const { return (address.empty() ? host->name : address) + ' ' + host->port; }
 };
 
 void append(ConnectError& error, const std::string& message) {
@@ -27,41 +27,42 @@ void append(ConnectError& error, const std::string& message) {
 
 net::Task<bool> Connector::connect(Connection& connection, net::Executor executor, ConnectError& error) {
   bool open = false;
-  if (options_.wanted == Wanted::prefer_standby) {
-    open = co_await try_all(connection, executor, Wanted::standby, error);
-    if (!open && !error.permanent) open = co_await try_all(connection, executor, Wanted::any, error);
+  if (options_.target == TargetSession::prefer_standby) {
+    open = co_await try_all(connection, executor, TargetSession::standby, error);
+    if (!open && !error.permanent) open = co_await try_all(connection, executor, TargetSession::any, error);
   } else {
-    open = co_await try_all(connection, executor, options_.wanted, error);
+    open = co_await try_all(connection, executor, options_.target, error);
   }
   co_return open;
 }
 
-net::Task<bool> Connector::try_all(Connection& connection, net::Executor executor, Wanted wanted, ConnectError& error) {
+net::Task<bool> Connector::try_all(Connection& connection, net::Executor executor, TargetSession target,
+                                   ConnectError& error) {
   error = {};
-  std::deque<Target> targets, last;
-  for (const Endpoint& endpoint : options_.endpoints) targets.push_back({&endpoint, endpoint.address, std::nullopt});
-  while (!targets.empty() || !last.empty()) {
-    std::deque<Target>& from = targets.empty() ? last : targets;
-    const bool others = !targets.empty();
-    const Target target = from.front();
+  std::deque<Candidate> candidates, last;
+  for (const Host& host : options_.hosts) candidates.push_back({&host, host.address, std::nullopt});
+  while (!candidates.empty() || !last.empty()) {
+    std::deque<Candidate>& from = candidates.empty() ? last : candidates;
+    const bool others = !candidates.empty();
+    const Candidate candidate = from.front();
     from.pop_front();
-    const std::string place = target.place();
+    const std::string place = candidate.place();
     if (others && avoided(place)) {
-      last.push_back(target);
+      last.push_back(candidate);
       continue;
     }
-    const Time deadline = target.deadline ? *target.deadline : Clock::now() + options_.timeout;
-    if (target.unresolved()) {
-      const Resolver::Found found = co_await resolver_.resolve(target.endpoint->host, executor, deadline);
+    const Time deadline = candidate.deadline ? *candidate.deadline : Clock::now() + options_.timeout;
+    if (candidate.unresolved()) {
+      const Resolver::Found found = co_await resolver_.resolve(candidate.host->name, executor, deadline);
       if (found.late) avoid(place);
-      if (!found.error.empty()) append(error, "cannot look up " + target.endpoint->host + ": " + found.error);
+      if (!found.error.empty()) append(error, "cannot look up " + candidate.host->name + ": " + found.error);
       for (auto each = found.addresses.rbegin(); each != found.addresses.rend(); ++each) {
-        targets.push_front({target.endpoint, *each, std::nullopt});
+        candidates.push_front({candidate.host, *each, std::nullopt});
       }
-      if (!found.addresses.empty()) targets.front().deadline = deadline;
+      if (!found.addresses.empty()) candidates.front().deadline = deadline;
       continue;
     }
-    const Connection::Attempt attempt{*target.endpoint, target.address, wanted, deadline};
+    const Connection::Attempt attempt{*candidate.host, candidate.address, target, deadline};
     const bool open = co_await connection.connect(options_, attempt);
     if (open) {
       forgive(place);

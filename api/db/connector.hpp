@@ -21,7 +21,7 @@ class Connector {
   net::Task<bool> connect(Connection& connection, net::Executor executor, ConnectError& error);
 
  private:
-  net::Task<bool> try_all(Connection& connection, net::Executor executor, Wanted wanted, ConnectError& error);
+  net::Task<bool> try_all(Connection& connection, net::Executor executor, TargetSession target, ConnectError& error);
   void avoid(const std::string& place);
   void forgive(const std::string& place);
   bool avoided(const std::string& place);

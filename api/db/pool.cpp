@@ -210,7 +210,7 @@ net::Task<> Pool::open_one(int home) {
   if (open) {
     // Where there can be only one, and this is another, the older connections lead to one that it no longer is.
     std::string server = entry->connection.server();
-    if (is_only_one(options_.wanted) && !server_.empty() && server != server_) {
+    if (is_unique(options_.target) && !server_.empty() && server != server_) {
       spdlog::info("the database is now at {}", server);
       policy_.retire(Clock::now());
     }
@@ -227,9 +227,9 @@ net::Task<> Pool::open_one(int home) {
   act(std::move(lock), home);
 }
 
-void Pool::doubt() {
+void Pool::ping_idle() {
   Lock lock(mutex_);
-  policy_.doubt(Clock::now());
+  policy_.check_idle(Clock::now());
   act(std::move(lock), 0);
 }
 

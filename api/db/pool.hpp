@@ -81,7 +81,6 @@ class Pool : private Siblings {
   std::string last_error() const;
   /// The last attempt reached a server which said that these credentials or this database will not do.
   bool refused() const;
-  const ConnectOptions& options() const { return options_; }
 
  private:
   friend class Lease;
@@ -90,7 +89,7 @@ class Pool : private Siblings {
 
   void give_back(Lease::Entry& entry);
   void abandon(Waiting& waiter);
-  void doubt() override;
+  void ping_idle() override;
   Time replaced_at() const override { return replaced_at_.load(std::memory_order_relaxed); }
   net::Task<> open_one(int home);
   net::Task<> check(Lease::Entry& entry);

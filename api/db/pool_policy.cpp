@@ -96,10 +96,6 @@ void PoolPolicy::lost(Slot& slot, Time now) {
   plan_opens(now);
 }
 
-void PoolPolicy::doubt(Time now) {
-  check_idle(now);
-}
-
 void PoolPolicy::checked(Slot& slot, bool alive, Time now) {
   --checking_;
   if (alive) {

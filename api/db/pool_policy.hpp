@@ -111,7 +111,7 @@ class PoolPolicy {
   /// An idle connection turned out to be closed by the other side.
   void lost(Slot& slot, Time now);
   /// A query has had no answer for long: are the idle connections silent, too?
-  void doubt(Time now);
+  void check_idle(Time now);
   /// What came of a check that `next_to_check` asked for.
   void checked(Slot& slot, bool alive, Time now);
   /// Connections opened so far are not used again: the server that is wanted is another one now.
@@ -136,7 +136,6 @@ class PoolPolicy {
 
   /// The first idle slot, for a walk with `Slot::next()`.
   Slot* first_idle() const { return idle_.front(); }
-  const PoolSettings& settings() const { return settings_; }
   PoolGauges gauges() const;
   /// Nothing open, nothing opening: after `close`, the pool may be destroyed.
   bool empty() const { return open() == 0; }
@@ -151,7 +150,6 @@ class PoolPolicy {
   Slot* take_idle(int home, Time now);
   bool expired(const Slot& slot, Time now) const;
   bool doubtful(const Slot& slot, Time now) const;
-  void check_idle(Time now);
   void suspect(Time now);
   void fade_patience(Time now);
   void plan_opens(Time now);

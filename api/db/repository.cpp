@@ -117,62 +117,62 @@ constexpr bool all_different(std::initializer_list<unsigned> ids) {
 static_assert(all_different({kScholarship.id, kEligibility.id, kList.id, kSearch.id, kUser.id, kUserId.id,
                              kServerState.id}));
 
-Trouble trouble_of(db::CheckoutFailure failure) {
+DbError error_of(db::CheckoutFailure failure) {
   switch (failure) {
     case db::CheckoutFailure::timeout:
-      return Trouble::pool_timeout;
+      return DbError::pool_timeout;
     case db::CheckoutFailure::unreachable:
-      return Trouble::unreachable;
+      return DbError::unreachable;
     case db::CheckoutFailure::closing:
-      return Trouble::closing;
+      return DbError::closing;
     case db::CheckoutFailure::interrupted:
       break;
   }
-  return Trouble::interrupted;
+  return DbError::interrupted;
 }
 
-Trouble trouble_of(const db::QueryResult& result) {
+DbError error_of(const db::QueryResult& result) {
   switch (result.failure) {
     case db::QueryFailure::none:
-      return Trouble::none;
+      return DbError::none;
     case db::QueryFailure::broken:
-      return Trouble::lost;
+      return DbError::lost;
     case db::QueryFailure::interrupted:
-      return Trouble::interrupted;
+      return DbError::interrupted;
     case db::QueryFailure::transient:
-      return Trouble::transient;
+      return DbError::transient;
     case db::QueryFailure::timeout:
-      return Trouble::statement_timeout;
+      return DbError::statement_timeout;
     case db::QueryFailure::stale:
-      if (db::passes(result.sqlstate)) return Trouble::transient;
+      if (db::passes(result.sqlstate)) return DbError::transient;
       break;
     case db::QueryFailure::refused:
       break;
   }
   constexpr std::string_view kUndefinedTable = "42P01";
-  return result.sqlstate == kUndefinedTable ? Trouble::no_schema : Trouble::refused;
+  return result.sqlstate == kUndefinedTable ? DbError::no_schema : DbError::refused;
 }
 
 }  // namespace
 
-net::Task<Answer> Repository::scholarship(Caller caller, std::int64_t id) {
+net::Task<QueryReply> Repository::scholarship(Caller caller, std::int64_t id) {
   return run(caller, kScholarship, Parameters().int8(id));
 }
 
-net::Task<Answer> Repository::scholarships(Caller caller, const ListFilter& filter) {
+net::Task<QueryReply> Repository::scholarships(Caller caller, const ListFilter& filter) {
   Parameters parameters;
   parameters.int8(filter.after).text(filter.major).int4(filter.min_amount);
   filter.deadline_after ? parameters.date(*filter.deadline_after) : parameters.null();
   return run(caller, kList, parameters.int4(filter.limit));
 }
 
-net::Task<Answer> Repository::eligibility(Caller caller, std::int64_t id, const Profile& profile) {
+net::Task<QueryReply> Repository::eligibility(Caller caller, std::int64_t id, const Profile& profile) {
   Parameters parameters;
   parameters.int8(id).text(std::string_view(profile.major)).text(profile.residency).text(profile.education_level);
   return run(caller, kEligibility, parameters);
 }
 
-net::Task<Answer> Repository::search(Caller caller, std::string_view words, int limit) {
+net::Task<QueryReply> Repository::search(Caller caller, std::string_view words, int limit) {
   return run(caller, kSearch, Parameters().text(words).int4(limit));
 }
 
@@ -180,20 +180,20 @@ const char* Repository::search_sql() {
   return kSearch.sql;
 }
 
-net::Task<Answer> Repository::user(Caller caller, std::string_view name) {
+net::Task<QueryReply> Repository::user(Caller caller, std::string_view name) {
   return run(caller, kUser, Parameters().text(name));
 }
 
-net::Task<Answer> Repository::user_id(Caller caller, std::string_view name) {
+net::Task<QueryReply> Repository::user_id(Caller caller, std::string_view name) {
   return run(caller, kUserId, Parameters().text(name));
 }
 
-net::Task<Answer> Repository::server_state(Caller caller, int last_migration) {
+net::Task<QueryReply> Repository::server_state(Caller caller, int last_migration) {
   return run(caller, kServerState, Parameters().int4(last_migration));
 }
 
-Summary Repository::summary(const Answer& answer, int row) {
-  const db::Result& rows = answer.rows;
+Summary Repository::summary(const QueryReply& reply, int row) {
+  const db::Result& rows = reply.rows;
   Summary summary;
   summary.id = rows.int8(row, 0);
   summary.name = rows.text(row, 1);
@@ -205,19 +205,19 @@ Summary Repository::summary(const Answer& answer, int row) {
   return summary;
 }
 
-Details Repository::details(const Answer& answer, int row) {
+Details Repository::details(const QueryReply& reply, int row) {
   Details details;
-  details.summary = summary(answer, row);
-  details.description = answer.rows.text(row, kSummaryColumns);
-  details.summary.requirements.residencies = answer.rows.texts(row, kSummaryColumns + 1);
-  details.summary.requirements.education_levels = answer.rows.texts(row, kSummaryColumns + 2);
+  details.summary = summary(reply, row);
+  details.description = reply.rows.text(row, kSummaryColumns);
+  details.summary.requirements.residencies = reply.rows.texts(row, kSummaryColumns + 1);
+  details.summary.requirements.education_levels = reply.rows.texts(row, kSummaryColumns + 2);
   return details;
 }
 
-Asked Repository::asked(const Answer& answer, int row) {
-  const db::Result& rows = answer.rows;
+Asked Repository::asked(const QueryReply& reply, int row) {
+  const db::Result& rows = reply.rows;
   Asked asked;
-  asked.requirements = summary(answer, row).requirements;
+  asked.requirements = summary(reply, row).requirements;
   asked.requirements.residencies = rows.texts(row, kSummaryColumns);
   asked.requirements.education_levels = rows.texts(row, kSummaryColumns + 1);
   asked.listed = {rows.boolean(row, kSummaryColumns + 2), rows.boolean(row, kSummaryColumns + 3),
@@ -225,51 +225,51 @@ Asked Repository::asked(const Answer& answer, int row) {
   return asked;
 }
 
-std::int64_t Repository::search_total(const Answer& answer) {
-  return answer.rows.rows() == 0 ? 0 : answer.rows.int8(0, kSummaryColumns);
+std::int64_t Repository::search_total(const QueryReply& reply) {
+  return reply.rows.rows() == 0 ? 0 : reply.rows.int8(0, kSummaryColumns);
 }
 
-User Repository::user(const Answer& answer, int row) {
-  return {answer.rows.int8(row, 0), answer.rows.text(row, 1)};
+User Repository::user(const QueryReply& reply, int row) {
+  return {reply.rows.int8(row, 0), reply.rows.text(row, 1)};
 }
 
-std::int64_t Repository::user_id(const Answer& answer) {
-  return answer.rows.rows() == 0 ? 0 : answer.rows.int8(0, 0);
+std::int64_t Repository::user_id(const QueryReply& reply) {
+  return reply.rows.rows() == 0 ? 0 : reply.rows.int8(0, 0);
 }
 
-ServerState Repository::server_state(const Answer& answer) {
-  return {answer.rows.int4(0, 0), answer.rows.int4(0, 1), answer.rows.int4(0, 2), answer.rows.int4(0, 3)};
+ServerState Repository::server_state(const QueryReply& reply) {
+  return {reply.rows.int4(0, 0), reply.rows.int4(0, 1), reply.rows.int4(0, 2), reply.rows.int4(0, 3)};
 }
 
-net::Task<Answer> Repository::run(Caller caller, const Statement& statement, Parameters parameters) {
-  Answer answer;
+net::Task<QueryReply> Repository::run(Caller caller, const Statement& statement, Parameters parameters) {
+  QueryReply reply;
   db::Repeats repeats;
   for (;;) {
     db::Checkout checkout = co_await pool_.acquire(caller.home, caller.interrupt);
     if (!checkout.lease) {
-      answer.trouble = trouble_of(checkout.failure);
-      co_return answer;
+      reply.error = error_of(checkout.failure);
+      co_return reply;
     }
     db::Lease& lease = checkout.lease;
     db::QueryResult result = co_await lease->query(statement, parameters, lease.verify, caller.interrupt);
     const bool dead = result.failure == db::QueryFailure::broken || result.failure == db::QueryFailure::stale;
     if (!caller.interrupt.raised() && repeats.again(result.failure, result.sqlstate, lease.reused)) continue;
 
-    answer.trouble = caller.interrupt.raised() && dead ? Trouble::interrupted : trouble_of(result);
-    if (answer.trouble == Trouble::none) {
+    reply.error = caller.interrupt.raised() && dead ? DbError::interrupted : error_of(result);
+    if (reply.error == DbError::none) {
       if (const std::string fault = result.rows.fault(statement.columns); !fault.empty()) {
         spdlog::error("statement {}: {}", statement.name, fault);
-        answer.trouble = Trouble::unreadable;
-        co_return answer;
+        reply.error = DbError::unreadable;
+        co_return reply;
       }
     }
-    if (answer.trouble == Trouble::transient) {
+    if (reply.error == DbError::transient) {
       spdlog::warn("statement {}: {} {}", statement.name, result.sqlstate, result.message);
-    } else if (answer.trouble == Trouble::refused) {
+    } else if (reply.error == DbError::refused) {
       spdlog::error("statement {}: {} {}", statement.name, result.sqlstate, result.message);
     }
-    answer.rows = std::move(result.rows);
-    co_return answer;
+    reply.rows = std::move(result.rows);
+    co_return reply;
   }
 }
 

@@ -12,7 +12,7 @@
 namespace api {
 
 /// Why the database gave no answer. Whose fault it is, and what the client is told, stands in problem.cpp.
-enum class Trouble : std::uint8_t {
+enum class DbError : std::uint8_t {
   none,
   pool_timeout,       ///< all connections were busy for too long
   unreachable,        ///< no connection could be opened
@@ -26,8 +26,8 @@ enum class Trouble : std::uint8_t {
   refused,            ///< any other error of the server: a defect
 };
 
-struct Answer {
-  Trouble trouble = Trouble::none;
+struct QueryReply {
+  DbError error = DbError::none;
   db::Result rows;
 };
 
@@ -44,27 +44,27 @@ class Repository {
   explicit Repository(db::Pool& pool) : pool_(pool) {}
 
   /// Views given to these must live until the answer is there.
-  net::Task<Answer> scholarship(Caller caller, std::int64_t id);                          // details, 0 or 1
-  net::Task<Answer> scholarships(Caller caller, const ListFilter& filter);                // summaries by id
-  net::Task<Answer> eligibility(Caller caller, std::int64_t id, const Profile& profile);  // asked, 0 or 1
-  net::Task<Answer> search(Caller caller, std::string_view words, int limit);  // summaries by rank, with total
-  net::Task<Answer> user(Caller caller, std::string_view name);                // user who is not disabled, 0 or 1
-  net::Task<Answer> user_id(Caller caller, std::string_view name);             // of such a user, 0 or 1
-  net::Task<Answer> server_state(Caller caller, int last_migration);           // server state, 1
+  net::Task<QueryReply> scholarship(Caller caller, std::int64_t id);                          // details, 0 or 1
+  net::Task<QueryReply> scholarships(Caller caller, const ListFilter& filter);                // summaries by id
+  net::Task<QueryReply> eligibility(Caller caller, std::int64_t id, const Profile& profile);  // asked, 0 or 1
+  net::Task<QueryReply> search(Caller caller, std::string_view words, int limit);  // summaries by rank, with total
+  net::Task<QueryReply> user(Caller caller, std::string_view name);                // user who is not disabled, 0 or 1
+  net::Task<QueryReply> user_id(Caller caller, std::string_view name);             // of such a user, 0 or 1
+  net::Task<QueryReply> server_state(Caller caller, int last_migration);           // server state, 1
 
-  static Summary summary(const Answer& answer, int row);
-  static Details details(const Answer& answer, int row);
-  static Asked asked(const Answer& answer, int row);
-  static std::int64_t search_total(const Answer& answer);
-  static User user(const Answer& answer, int row);
-  static std::int64_t user_id(const Answer& answer);  ///< 0: there is no such user
-  static ServerState server_state(const Answer& answer);
+  static Summary summary(const QueryReply& reply, int row);
+  static Details details(const QueryReply& reply, int row);
+  static Asked asked(const QueryReply& reply, int row);
+  static std::int64_t search_total(const QueryReply& reply);
+  static User user(const QueryReply& reply, int row);
+  static std::int64_t user_id(const QueryReply& reply);  ///< 0: there is no such user
+  static ServerState server_state(const QueryReply& reply);
 
   /// Of `search`, for EXPLAIN.
   static const char* search_sql();
 
  private:
-  net::Task<Answer> run(Caller caller, const db::Statement& statement, db::Parameters parameters);
+  net::Task<QueryReply> run(Caller caller, const db::Statement& statement, db::Parameters parameters);
 
   db::Pool& pool_;
 };

@@ -22,13 +22,13 @@ const auth::Claims* bearer(Context& context, const Request& request) {
 /// Asks the database whether the user of the token still exists. Unknown: the query failed, and the request has been
 /// answered.
 net::Task<auth::Standing> look_up(Context& context, Request& request, Response& response, auth::Claims claims) {
-  Answer answer = co_await context.services.repository.user_id(request.caller, claims.subject);
-  if (answer.trouble != Trouble::none) {
-    answer_trouble(request, response, answer.trouble);
+  QueryReply reply = co_await context.services.repository.user_id(request.caller, claims.subject);
+  if (reply.error != DbError::none) {
+    answer_db_error(request, response, reply.error);
     co_return auth::Standing::unknown;
   }
   const Time now = Clock::now();
-  context.users.note(claims.subject, Repository::user_id(answer), now);
+  context.users.note(claims.subject, Repository::user_id(reply), now);
   co_return context.users.standing(claims, now);
 }
 

@@ -24,16 +24,16 @@ net::Task<bool> check_database(Services& services, net::Executor executor, int l
   net::Timer pause(executor);
   int reported = 0;
   for (bool first = true;; first = false) {
-    const Answer answer = co_await services.repository.server_state({0, never}, last_migration);
-    if (answer.trouble == Trouble::closing) co_return true;
+    const QueryReply reply = co_await services.repository.server_state({0, never}, last_migration);
+    if (reply.error == DbError::closing) co_return true;
     if (first && services.pool.refused()) {
       spdlog::error("the database refuses: {}", services.pool.last_error());
       co_return false;
     }
     // A database that is being set up has no table of migrations yet, or too few migrations. One that a newer program
     // has migrated has more, and is usable: migrations stay compatible with the program before.
-    const ServerState state = answer.trouble == Trouble::none ? Repository::server_state(answer) : ServerState();
-    const bool answered = answer.trouble == Trouble::none || answer.trouble == Trouble::no_schema;
+    const ServerState state = reply.error == DbError::none ? Repository::server_state(reply) : ServerState();
+    const bool answered = reply.error == DbError::none || reply.error == DbError::no_schema;
     if (answered && state.missing_migration == 0) {
       warn_if_too_small(state, services.pool.gauges().capacity);
       break;

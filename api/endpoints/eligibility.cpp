@@ -13,17 +13,17 @@ net::Task<> eligibility(Context& context, Request& request, Response& response) 
     answer_body_faults(request, response, input);
     co_return;
   }
-  Answer answer =
+  QueryReply reply =
       co_await context.services.repository.eligibility(request.caller, input.value.scholarship_id, input.value.profile);
-  if (answer.trouble != Trouble::none) {
-    answer_trouble(request, response, answer.trouble);
+  if (reply.error != DbError::none) {
+    answer_db_error(request, response, reply.error);
     co_return;
   }
-  if (answer.rows.rows() == 0) {
+  if (reply.rows.rows() == 0) {
     answer_no_scholarship(request, response);
     co_return;
   }
-  const Asked asked = Repository::asked(answer, 0);
+  const Asked asked = Repository::asked(reply, 0);
   const auto unmet = unmet_requirements(asked.requirements, input.value.profile, asked.listed, today());
   text::JsonWriter json(response.body);
   json.begin_object().member("eligible", unmet.empty());

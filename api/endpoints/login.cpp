@@ -27,7 +27,7 @@ void refuse(const Request& request, Response& response, const auth::Outcome& out
       response.reason = "login_queue";
       break;
     case auth::Verdict::interrupted:
-      answer_trouble(request, response, Trouble::interrupted);
+      answer_db_error(request, response, DbError::interrupted);
       break;
     case auth::Verdict::match:
       break;
@@ -49,13 +49,13 @@ net::Task<> login(Context& context, Request& request, Response& response) {
     refuse(request, response, outcome);
     co_return;
   }
-  Answer answer = co_await context.services.repository.user(request.caller, input.value.username);
-  if (answer.trouble != Trouble::none) {
-    answer_trouble(request, response, answer.trouble);
+  QueryReply reply = co_await context.services.repository.user(request.caller, input.value.username);
+  if (reply.error != DbError::none) {
+    answer_db_error(request, response, reply.error);
     co_return;
   }
-  const bool known = answer.rows.rows() > 0;
-  const User user = known ? Repository::user(answer, 0) : User();
+  const bool known = reply.rows.rows() > 0;
+  const User user = known ? Repository::user(reply, 0) : User();
   outcome =
       co_await context.services.passwords.verify(context.executor, std::move(login), std::string(user.password_hash),
                                                  input.value.password, request.caller.interrupt);

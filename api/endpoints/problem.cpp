@@ -51,39 +51,39 @@ void answer_unavailable(const Request& request, Response& response, std::string_
   response.retry_after = kRetryAfter;
 }
 
-void answer_trouble(const Request& request, Response& response, Trouble trouble) {
-  switch (trouble) {
-    case Trouble::none:
+void answer_db_error(const Request& request, Response& response, DbError error) {
+  switch (error) {
+    case DbError::none:
       return;
-    case Trouble::pool_timeout:
+    case DbError::pool_timeout:
       response.reason = "pool_timeout";
       return answer_unavailable(request, response, "No database connection became free in time, please retry");
-    case Trouble::unreachable:
+    case DbError::unreachable:
       response.reason = "database_unreachable";
       return answer_unavailable(request, response, "The database cannot be reached, please retry");
-    case Trouble::lost:
+    case DbError::lost:
       response.reason = "database_lost";
       return answer_unavailable(request, response, "The connection to the database was lost, please retry");
-    case Trouble::transient:
+    case DbError::transient:
       response.reason = "database_busy";
       return answer_unavailable(request, response, "The database cannot answer this at the moment, please retry");
-    case Trouble::statement_timeout:
+    case DbError::statement_timeout:
       response.reason = "statement_timeout";
       return answer_unavailable(request, response, "The database took too long to answer, please retry");
-    case Trouble::closing:
+    case DbError::closing:
       response.reason = "closing";
       return answer_unavailable(request, response, "The service is shutting down, please retry");
-    case Trouble::no_schema:
+    case DbError::no_schema:
       response.reason = "no_schema";
       return answer_unavailable(request, response, "The database has not been set up: run scholarship-api migrate");
-    case Trouble::interrupted:
+    case DbError::interrupted:
       response.reason = "client_gone";
       response.unanswered = true;
       return;
-    case Trouble::unreadable:
+    case DbError::unreadable:
       response.reason = "database_value";
       return answer_problem(request, response, 500, "The database holds what this service cannot answer with");
-    case Trouble::refused:
+    case DbError::refused:
       response.reason = "database_error";
       return answer_problem(request, response, 500, "The database refused the query");
   }

@@ -26,7 +26,7 @@ void answer_no_scholarship(const Request& request, Response& response);
 /// Not now: 503 with `Retry-After`.
 void answer_unavailable(const Request& request, Response& response, std::string_view detail);
 
-/// The one place that turns a database's failure into an answer. `trouble` is not `none`.
-void answer_trouble(const Request& request, Response& response, Trouble trouble);
+/// The one place that turns a database's failure into an answer. `error` is not `none`.
+void answer_db_error(const Request& request, Response& response, DbError error);
 
 }  // namespace api

@@ -22,11 +22,11 @@ void write_summary(text::JsonWriter& json, const Summary& item) {
   write_names(json, "majors", item.requirements.majors);
 }
 
-void write_summaries(text::JsonWriter& json, const Answer& answer, int rows) {
+void write_summaries(text::JsonWriter& json, const QueryReply& reply, int rows) {
   json.key("items").begin_array();
   for (int row = 0; row < rows; ++row) {
     json.begin_object();
-    write_summary(json, Repository::summary(answer, row));
+    write_summary(json, Repository::summary(reply, row));
     json.end_object();
   }
   json.end_array();

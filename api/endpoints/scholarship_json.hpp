@@ -13,6 +13,6 @@ void write_names(text::JsonWriter& json, std::string_view key, const std::vector
 /// The members of a scholarship that every list shows, into the open object.
 void write_summary(text::JsonWriter& json, const Summary& item);
 /// `"items": […]` with the first `rows` rows of the answer.
-void write_summaries(text::JsonWriter& json, const Answer& answer, int rows);
+void write_summaries(text::JsonWriter& json, const QueryReply& reply, int rows);
 
 }  // namespace api

@@ -15,18 +15,18 @@ net::Task<> scholarships(Context& context, Request& request, Response& response)
   }
   // Ask for one more than is shown: it tells whether there is a next page.
   const int limit = input.value.limit++;
-  Answer answer = co_await context.services.repository.scholarships(request.caller, input.value);
-  if (answer.trouble != Trouble::none) {
-    answer_trouble(request, response, answer.trouble);
+  QueryReply reply = co_await context.services.repository.scholarships(request.caller, input.value);
+  if (reply.error != DbError::none) {
+    answer_db_error(request, response, reply.error);
     co_return;
   }
-  const int shown = std::min(answer.rows.rows(), limit);
+  const int shown = std::min(reply.rows.rows(), limit);
   text::JsonWriter json(response.body);
   json.begin_object();
-  write_summaries(json, answer, shown);
+  write_summaries(json, reply, shown);
   json.key("next_cursor");
-  if (answer.rows.rows() > limit) {
-    json.value(std::to_string(Repository::summary(answer, shown - 1).id));
+  if (reply.rows.rows() > limit) {
+    json.value(std::to_string(Repository::summary(reply, shown - 1).id));
   } else {
     json.null();
   }
@@ -39,16 +39,16 @@ net::Task<> scholarship(Context& context, Request& request, Response& response) 
     answer_faults(request, response, 400, id.errors);
     co_return;
   }
-  Answer answer = co_await context.services.repository.scholarship(request.caller, id.value);
-  if (answer.trouble != Trouble::none) {
-    answer_trouble(request, response, answer.trouble);
+  QueryReply reply = co_await context.services.repository.scholarship(request.caller, id.value);
+  if (reply.error != DbError::none) {
+    answer_db_error(request, response, reply.error);
     co_return;
   }
-  if (answer.rows.rows() == 0) {
+  if (reply.rows.rows() == 0) {
     answer_no_scholarship(request, response);
     co_return;
   }
-  const Details details = Repository::details(answer, 0);
+  const Details details = Repository::details(reply, 0);
   text::JsonWriter json(response.body);
   json.begin_object();
   write_summary(json, details.summary);

@@ -11,15 +11,15 @@ net::Task<> search(Context& context, Request& request, Response& response) {
     answer_faults(request, response, 400, input.errors);
     co_return;
   }
-  Answer answer = co_await context.services.repository.search(request.caller, input.value.words, input.value.limit);
-  if (answer.trouble != Trouble::none) {
-    answer_trouble(request, response, answer.trouble);
+  QueryReply reply = co_await context.services.repository.search(request.caller, input.value.words, input.value.limit);
+  if (reply.error != DbError::none) {
+    answer_db_error(request, response, reply.error);
     co_return;
   }
   text::JsonWriter json(response.body);
   json.begin_object();
-  write_summaries(json, answer, answer.rows.rows());
-  json.member("total", Repository::search_total(answer)).end_object();
+  write_summaries(json, reply, reply.rows.rows());
+  json.member("total", Repository::search_total(reply)).end_object();
 }
 
 }  // namespace api::endpoints

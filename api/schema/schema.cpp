@@ -35,9 +35,9 @@ std::string seconds(Duration duration) {
 }
 
 /// One blocking connection. The first failure is kept and ends everything: what was begun is rolled back.
-class Session {
+class BlockingConnection {
  public:
-  explicit Session(const db::ConnectOptions& options) : hidden_(options.hidden_user) {
+  explicit BlockingConnection(const db::ConnectOptions& options) : hidden_(options.hidden_user) {
     std::vector<const char*> keywords, values;
     // For each address; one that stands in the URL comes later, and counts.
     const std::string timeout = seconds(options.timeout);
@@ -120,17 +120,17 @@ std::string label(const Migration& migration) {
 enum class Step { applied, nothing_left, failed };
 
 /// Applies the next migration that is missing, in a transaction of its own: it holds no lock for the sake of others.
-Step apply_next(Session& session, int& current, const Migration*& next) {
+Step apply_next(BlockingConnection& connection, int& current, const Migration*& next) {
   next = nullptr;
-  session.run("BEGIN", "begin") && session.run(kBeBrief, "settings") &&
-      session.run(kTakeTurns, "waiting for another migrate") && session.run(kHistory, "schema_migrations") &&
-      session.run("SELECT version FROM schema_migrations ORDER BY version", "schema_migrations");
-  if (!session.ok()) return Step::failed;
+  connection.run("BEGIN", "begin") && connection.run(kBeBrief, "settings") &&
+      connection.run(kTakeTurns, "waiting for another migrate") && connection.run(kHistory, "schema_migrations") &&
+      connection.run("SELECT version FROM schema_migrations ORDER BY version", "schema_migrations");
+  if (!connection.ok()) return Step::failed;
   std::vector<int> applied;
-  for (int row = 0; row < session.rows(); ++row) applied.push_back(std::stoi(std::string(session.value(row))));
+  for (int row = 0; row < connection.rows(); ++row) applied.push_back(std::stoi(std::string(connection.value(row))));
   current = applied.empty() ? 0 : applied.back();
   if (const std::string gap = gap_in(applied); !gap.empty()) {
-    session.refuse("schema_migrations: " + gap);
+    connection.refuse("schema_migrations: " + gap);
     return Step::failed;
   }
   for (const Migration& migration : migrations()) {
@@ -140,11 +140,11 @@ Step apply_next(Session& session, int& current, const Migration*& next) {
   }
   if (next) {
     const std::string version = std::to_string(next->version);
-    session.run(next->sql, label(*next)) &&
-        session.run("INSERT INTO schema_migrations (version, name) VALUES ($1::int, $2)", {version.c_str(), next->name},
-                    label(*next) + ", schema_migrations");
+    connection.run(next->sql, label(*next)) &&
+        connection.run("INSERT INTO schema_migrations (version, name) VALUES ($1::int, $2)",
+                       {version.c_str(), next->name}, label(*next) + ", schema_migrations");
   }
-  if (!session.run("COMMIT", next ? label(*next) + ", commit" : "commit")) return Step::failed;
+  if (!connection.run("COMMIT", next ? label(*next) + ", commit" : "commit")) return Step::failed;
   return next ? Step::applied : Step::nothing_left;
 }
 
@@ -163,12 +163,12 @@ std::string gap_in(std::span<const int> applied) {
 }
 
 bool migrate(const db::ConnectOptions& options, std::ostream& out, std::ostream& err) {
-  Session session(options);
+  BlockingConnection connection(options);
   int current = 0;
   const Migration* next = nullptr;
   bool any = false;
-  for (int attempt = 1; session.ok();) {
-    const Step step = apply_next(session, current, next);
+  for (int attempt = 1; connection.ok();) {
+    const Step step = apply_next(connection, current, next);
     if (step == Step::nothing_left) {
       if (!any) out << "nothing to migrate: at version " << current << '\n';
       return true;
@@ -177,34 +177,34 @@ bool migrate(const db::ConnectOptions& options, std::ostream& out, std::ostream&
       out << "applied " << next->version << ' ' << next->name << std::endl;
       any = true;
       attempt = 1;
-    } else if (session.locked() && attempt < kLockAttempts) {
-      if (attempt++ == 1) out << "waiting for a lock that others hold: " << session.error() << std::endl;
-      if (session.start_over()) std::this_thread::sleep_for(kLockPause);
+    } else if (connection.locked() && attempt < kLockAttempts) {
+      if (attempt++ == 1) out << "waiting for a lock that others hold: " << connection.error() << std::endl;
+      if (connection.start_over()) std::this_thread::sleep_for(kLockPause);
     } else {
       break;
     }
   }
-  err << session.error() << '\n';
+  err << connection.error() << '\n';
   if (next) err << "nothing of it remains, the tables are at version " << current << '\n';
   return false;
 }
 
 bool seed_demo(const db::ConnectOptions& options, int scholarships, std::ostream& out, std::ostream& err) {
-  Session session(options);
+  BlockingConnection connection(options);
   auto fail = [&] {
-    err << session.error() << '\n';
+    err << connection.error() << '\n';
     return false;
   };
   const std::string count = std::to_string(scholarships);
-  session.run("BEGIN", "begin") && session.run(kTakeTurns, "lock") &&
-      session.run(kDemoScholarships, {count.c_str()}, "demo scholarships");
-  if (!session.ok()) return fail();
-  out << session.affected() << " scholarships added\n";
+  connection.run("BEGIN", "begin") && connection.run(kTakeTurns, "lock") &&
+      connection.run(kDemoScholarships, {count.c_str()}, "demo scholarships");
+  if (!connection.ok()) return fail();
+  out << connection.affected() << " scholarships added\n";
   const std::string hash = auth::hash_password(kDemoPassword);
-  session.run(kDemoUser, {kDemoUserName, hash.c_str()}, "demo user");
-  if (!session.ok()) return fail();
-  out << session.affected() << " user added: " << kDemoUserName << " / " << kDemoPassword << '\n';
-  return (session.run("COMMIT", "commit") && session.run("ANALYZE", "analyze")) || fail();
+  connection.run(kDemoUser, {kDemoUserName, hash.c_str()}, "demo user");
+  if (!connection.ok()) return fail();
+  out << connection.affected() << " user added: " << kDemoUserName << " / " << kDemoPassword << '\n';
+  return (connection.run("COMMIT", "commit") && connection.run("ANALYZE", "analyze")) || fail();
 }
 
 }  // namespace api::schema

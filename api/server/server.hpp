@@ -9,7 +9,7 @@
 #include "api/config/config.hpp"
 #include "api/db/pool.hpp"
 #include "api/endpoints/services.hpp"
-#include "api/server/session.hpp"
+#include "api/server/client_connection.hpp"
 #include "api/server/worker.hpp"
 #include "proxy/net/listener.hpp"
 #include "proxy/net/signals.hpp"

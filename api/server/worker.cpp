@@ -48,78 +48,79 @@ void Worker::drain(std::function<void()> done) {
   net::asio::post(context_, [this, done = std::move(done)]() mutable {
     done_ = std::move(done);
     listener_.stop();
-    for (Session *session = sessions_.front(), *next = nullptr; session; session = next) {
-      next = session->next();  // closing moves it
-      session->drain();
+    for (ClientConnection *connection = connections_.front(), *next = nullptr; connection; connection = next) {
+      next = connection->next();  // closing moves it
+      connection->drain();
     }
     finish_if_empty();
   });
 }
 
 void Worker::finish_if_empty() {
-  if (!done_ || !sessions_.empty()) return;
+  if (!done_ || !connections_.empty()) return;
   std::exchange(done_, nullptr)();
 }
 
 void Worker::accepted(net::Accepted accepted) {
-  Counted connection(shared_.connections);
-  const int beyond = connection.before() - shared_.max_connections;
-  const bool room = beyond < 0 || make_room() || (beyond < kSurplus && ask_others_for_room());
-  if (!room && surplus_ >= kSurplus && !end_spare()) return refuse(accepted.socket);
+  Counted counted(shared_.connections);
+  const int beyond = counted.before() - shared_.max_connections;
+  const bool room = beyond < 0 || evict_one() || (beyond < kSurplus && request_eviction());
+  if (!room && surplus_ >= kSurplus && !evict_surplus()) return refuse(accepted.socket);
   std::optional<Counted> surplus;
   if (!room) surplus.emplace(surplus_);
-  net::spawn(context_.get_executor(), serve(std::move(accepted), std::move(connection), std::move(surplus)),
+  net::spawn(context_.get_executor(), serve(std::move(accepted), std::move(counted), std::move(surplus)),
              [](const char* what) { spdlog::error("a connection was dropped: {}", what); });
 }
 
 bool Worker::out_of_descriptors() {
   spdlog::warn("cannot accept: out of descriptors");
-  return make_room();
+  return evict_one();
 }
 
 /// Ends the connection that has been idle for longest, else one that is slow. False: all are being served.
-bool Worker::make_room() {
+bool Worker::evict_one() {
   const Time now = Clock::now();
-  Session* slow = nullptr;
+  ClientConnection* slow = nullptr;
   int looks = 0;
-  for (Session* session = sessions_.front(); session && looks < kLooksForRoom; session = session->next(), ++looks) {
-    if (session->is_idle()) {
-      session->close();
+  for (ClientConnection* connection = connections_.front(); connection && looks < kLooksForRoom;
+       connection = connection->next(), ++looks) {
+    if (connection->is_idle()) {
+      connection->close();
       return true;
     }
-    if (!slow && session->is_slow(now)) slow = session;
+    if (!slow && connection->is_slow(now)) slow = connection;
   }
   if (slow) slow->close();
   return slow != nullptr;
 }
 
 /// They hear of it at their next sweep.
-bool Worker::ask_others_for_room() {
-  if (shared_.idle <= shared_.room_wanted) return false;
-  ++shared_.room_wanted;
+bool Worker::request_eviction() {
+  if (shared_.idle <= shared_.evictions_wanted) return false;
+  ++shared_.evictions_wanted;
   return true;
 }
 
-void Worker::give_room_to_others() {
-  for (int wanted = shared_.room_wanted; wanted > 0;) {
+void Worker::serve_eviction_requests() {
+  for (int wanted = shared_.evictions_wanted; wanted > 0;) {
     if (shared_.connections <= shared_.max_connections) {
-      shared_.room_wanted = 0;
+      shared_.evictions_wanted = 0;
       return;
     }
-    if (!shared_.room_wanted.compare_exchange_weak(wanted, wanted - 1)) continue;
-    if (!make_room()) {
-      ++shared_.room_wanted;
+    if (!shared_.evictions_wanted.compare_exchange_weak(wanted, wanted - 1)) continue;
+    if (!evict_one()) {
+      ++shared_.evictions_wanted;
       return;
     }
-    wanted = shared_.room_wanted;
+    wanted = shared_.evictions_wanted;
   }
 }
 
 /// Of those that are only there for whoever watches, ends the oldest whose request has not come.
-bool Worker::end_spare() {
-  for (Session* session = sessions_.front(); session; session = session->next()) {
-    if (!session->is_spare()) continue;
-    session->close();
+bool Worker::evict_surplus() {
+  for (ClientConnection* connection = connections_.front(); connection; connection = connection->next()) {
+    if (!connection->is_evictable_surplus()) continue;
+    connection->close();
     return true;
   }
   return false;
@@ -138,25 +139,28 @@ void Worker::refuse(net::Socket& socket) const {
 }
 
 /// A session's place among those of its worker. Taken away by its end, which may be an exception's.
-class Worker::Place {
+class Worker::Registration {
  public:
-  Place(Worker& worker, Session& session) : worker_(worker), session_(session) { worker.sessions_.push_back(session); }
-  ~Place() {
-    worker_.sessions_.erase(session_);
+  Registration(Worker& worker, ClientConnection& connection) : worker_(worker), connection_(connection) {
+    worker.connections_.push_back(connection);
+  }
+  ~Registration() {
+    worker_.connections_.erase(connection_);
     worker_.finish_if_empty();
   }
-  Place(const Place&) = delete;
-  Place& operator=(const Place&) = delete;
+  Registration(const Registration&) = delete;
+  Registration& operator=(const Registration&) = delete;
 
  private:
   Worker& worker_;
-  Session& session_;
+  ClientConnection& connection_;
 };
 
-net::Task<> Worker::serve(net::Accepted accepted, [[maybe_unused]] Counted connection, std::optional<Counted> surplus) {
-  Session session({config_, shared_, endpoints_, home_, sessions_}, std::move(accepted), surplus.has_value());
-  const Place place(*this, session);
-  co_await session.run();
+net::Task<> Worker::serve(net::Accepted accepted, [[maybe_unused]] Counted counted, std::optional<Counted> surplus) {
+  ClientConnection connection({config_, shared_, endpoints_, home_, connections_}, std::move(accepted),
+                              surplus.has_value());
+  const Registration registration(*this, connection);
+  co_await connection.run();
 }
 
 net::Task<> Worker::sweep() {
@@ -164,11 +168,11 @@ net::Task<> Worker::sweep() {
     sweep_timer_.expires_after(kSweepInterval);
     co_await sweep_timer_.async_wait(net::kAwait);
     const Time now = Clock::now();
-    for (Session *session = sessions_.front(), *next = nullptr; session; session = next) {
-      next = session->next();  // closing moves it
-      session->sweep(now);
+    for (ClientConnection *connection = connections_.front(), *next = nullptr; connection; connection = next) {
+      next = connection->next();  // closing moves it
+      connection->sweep(now);
     }
-    give_room_to_others();
+    serve_eviction_requests();
   }
 }
 

@@ -7,7 +7,7 @@
 
 #include "api/config/config.hpp"
 #include "api/endpoints/endpoints.hpp"
-#include "api/server/session.hpp"
+#include "api/server/client_connection.hpp"
 #include "proxy/net/io.hpp"
 #include "proxy/net/listener.hpp"
 
@@ -21,21 +21,21 @@ class Worker {
 
   /// Before the thread runs.
   void start();
-  /// From any thread. Accepts no more; calls `done` once, from its own thread, when the last session has ended.
+  /// From any thread. Accepts no more; calls `done` once, from its own thread, when the last connection has ended.
   void drain(std::function<void()> done);
 
  private:
-  class Place;
+  class Registration;
 
   void accepted(net::Accepted accepted);
   /// `connection` and, of one beyond the limit, `surplus` count until the end.
-  net::Task<> serve(net::Accepted accepted, Counted connection, std::optional<Counted> surplus);
+  net::Task<> serve(net::Accepted accepted, Counted counted, std::optional<Counted> surplus);
   net::Task<> sweep();
   bool out_of_descriptors();
-  bool make_room();
-  bool ask_others_for_room();
-  void give_room_to_others();
-  bool end_spare();
+  bool evict_one();
+  bool request_eviction();
+  void serve_eviction_requests();
+  bool evict_surplus();
   void refuse(net::Socket& socket) const;
   void finish_if_empty();
 
@@ -46,8 +46,8 @@ class Worker {
   endpoints::Context endpoints_;
   net::Listener listener_;
   net::Timer sweep_timer_;
-  text::List<Session> sessions_;  ///< the one that has been doing what it does for longest is in front
-  std::atomic<int> surplus_{0};   ///< of these, beyond `limits.connections`
+  text::List<ClientConnection> connections_;  ///< the one that has been doing what it does for longest is in front
+  std::atomic<int> surplus_{0};               ///< of these, beyond `limits.connections`
   std::function<void()> done_;
 };
 

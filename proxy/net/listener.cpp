@@ -101,7 +101,7 @@ std::string clear_path(const std::string& path) {
   struct stat status {};
   if (::lstat(path.c_str(), &status) != 0) return {};  // bind(2) reports what is wrong, if anything is
   if (!S_ISSOCK(status.st_mode)) return "there is a file that is no socket";
-  if (!is_left_over(path)) return "another process listens there";
+  if (!is_left_over(path)) return "Address already in use: another process listens there";
   ::unlink(path.c_str());
   return {};
 }

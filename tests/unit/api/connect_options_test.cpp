@@ -19,32 +19,32 @@ struct Place {
   bool is_name;
 };
 
-TEST_CASE("Where a connection string leads") {
+TEST_CASE("The hosts of a connection string are read as libpq reads them") {
   struct {
     const char* url;
-    Wanted wanted;
+    TargetSession target;
     std::vector<Place> places;
   } const rows[] = {
       {"postgresql://u@h1:5433,h2:5434/db?target_session_attrs=read-write",
-       Wanted::read_write,
+       TargetSession::read_write,
        {{"h1", "", "5433", true}, {"h2", "", "5434", true}}},
       {"postgresql://u@h1,h2/db?target_session_attrs=prefer-standby",
-       Wanted::prefer_standby,
+       TargetSession::prefer_standby,
        {{"h1", "", "5432", true}, {"h2", "", "5432", true}}},
       {"postgresql://u@h1:,[::1]:6000,10.0.0.1/db",
-       Wanted::any,
+       TargetSession::any,
        {{"h1", "", "5432", true}, {"::1", "", "6000", false}, {"10.0.0.1", "", "5432", false}}},
       {"host=h1,h2 port=7000 target_session_attrs=primary",
-       Wanted::primary,
+       TargetSession::primary,
        {{"h1", "", "7000", true}, {"h2", "", "7000", true}}},
       {"host=/run/a,@abstract,",
-       Wanted::any,
+       TargetSession::any,
        {{"/run/a", "", "5432", false}, {"@abstract", "", "5432", false}, {"", "", "5432", false}}},
-      {"host=name hostaddr=10.0.0.9", Wanted::any, {{"name", "10.0.0.9", "5432", false}}},
+      {"host=name hostaddr=10.0.0.9", TargetSession::any, {{"name", "10.0.0.9", "5432", false}}},
       {"hostaddr=10.0.0.1,10.0.0.2 port=1,2 target_session_attrs=standby",
-       Wanted::standby,
+       TargetSession::standby,
        {{"", "10.0.0.1", "1", false}, {"", "10.0.0.2", "2", false}}},
-      {"dbname=x target_session_attrs=read-only", Wanted::read_only, {{"", "", "5432", false}}},
+      {"dbname=x target_session_attrs=read-only", TargetSession::read_only, {{"", "", "5432", false}}},
   };
   for (const auto& row : rows) {
     CAPTURE(row.url);
@@ -52,19 +52,19 @@ TEST_CASE("Where a connection string leads") {
     std::string error;
     const bool good = parse_connect_options(row.url, kPolicy, options, error);
     REQUIRE_MESSAGE(good, error);
-    CHECK(options.wanted == row.wanted);
-    REQUIRE(options.endpoints.size() == row.places.size());
+    CHECK(options.target == row.target);
+    REQUIRE(options.hosts.size() == row.places.size());
     for (std::size_t i = 0; i < row.places.size(); ++i) {
       CAPTURE(i);
-      CHECK(options.endpoints[i].host == row.places[i].host);
-      CHECK(options.endpoints[i].address == row.places[i].address);
-      CHECK(options.endpoints[i].port == row.places[i].port);
-      CHECK(options.endpoints[i].is_name == row.places[i].is_name);
+      CHECK(options.hosts[i].name == row.places[i].host);
+      CHECK(options.hosts[i].address == row.places[i].address);
+      CHECK(options.hosts[i].port == row.places[i].port);
+      CHECK(options.hosts[i].is_name == row.places[i].is_name);
     }
   }
 }
 
-TEST_CASE("What is wrong with the hosts of a connection string") {
+TEST_CASE("Invalid hosts of a connection string are reported") {
   struct {
     const char* url;
     const char* says;
@@ -106,7 +106,7 @@ TEST_CASE("Limits for silence are added, unless the URL has its own") {
   CHECK(value(options, "keepalives_idle") == "60");
   CHECK(options.unacknowledged_limit == 0s);
 
-  // Without a statement_timeout on the server nothing says how long it may be silent.
+  // Without a statement_timeout the silence of the server has no limit.
   REQUIRE(parse_connect_options("host=a", {2s, 5s, false, 1s}, options, error));
   CHECK(options.silence_limit == 0s);
   REQUIRE(parse_connect_options("host=a", {2s, 0s, true, 1s}, options, error));

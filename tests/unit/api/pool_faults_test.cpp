@@ -68,15 +68,15 @@ TEST_CASE("A query without an answer for long has the idle connections checked t
   fill<3>(scene);
   Waiter user;
   scene.acquire(user);
-  scene.policy.doubt(scene.now + kTrustedFor - 1ms);
+  scene.policy.check_idle(scene.now + kTrustedFor - 1ms);
   scene.settle();
   CHECK(scene.checks.empty());
   scene.pass(kTrustedFor);
-  scene.policy.doubt(scene.now);
+  scene.policy.check_idle(scene.now);
   scene.settle();
   CHECK(scene.checks.size() == 2);
   while (!scene.checks.empty()) scene.finish_check(true);
-  scene.policy.doubt(scene.now);
+  scene.policy.check_idle(scene.now);
   scene.settle();
   CHECK(scene.checks.empty());
   CHECK(scene.policy.gauges().connection_errors == 0);
@@ -160,7 +160,7 @@ TEST_CASE("Once the server has moved, no older connection is used again") {
 
   SUBCASE("one that was being checked is closed, too") {
     scene.pass(10s);
-    scene.policy.doubt(scene.now);
+    scene.policy.check_idle(scene.now);
     scene.settle();
     scene.policy.retire(scene.now);
     scene.settle();

@@ -329,7 +329,7 @@ TEST_CASE("A hundred thousand random events break no invariant and leak nothing"
         scene.settle();
       }
       if (chance(1)) {
-        scene.policy.doubt(scene.now);
+        scene.policy.check_idle(scene.now);
         scene.settle();
       }
       scene.pass(std::chrono::milliseconds(random() % 30));

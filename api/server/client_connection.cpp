@@ -1,4 +1,4 @@
-#include "api/server/session.hpp"
+#include "api/server/client_connection.hpp"
 
 #include <array>
 #include <cerrno>
@@ -65,7 +65,7 @@ std::string_view detail_of(int status) {
 
 }  // namespace
 
-Session::Session(Context context, net::Accepted accepted, bool surplus)
+ClientConnection::ClientConnection(Context context, net::Accepted accepted, bool surplus)
     : context_(context),
       socket_(std::move(accepted.socket)),
       peer_(accepted.peer.empty() ? "unix" : std::move(accepted.peer)),
@@ -74,7 +74,7 @@ Session::Session(Context context, net::Accepted accepted, bool surplus)
       surplus_(surplus),
       reader_(context.config.limits) {}
 
-net::Task<> Session::run() {
+net::Task<> ClientConnection::run() {
   bool more = true;
   while (more) {
     const int status = co_await read_request();
@@ -89,7 +89,7 @@ net::Task<> Session::run() {
 }
 
 /// kRequest: it is there; kEnded: the connection has ended; else: what is wrong with the request.
-net::Task<int> Session::read_request() {
+net::Task<int> ClientConnection::read_request() {
   reader_.next();
   enter(reader_.has_bytes() ? Phase::receiving : Phase::idle);
   continue_sent_ = false;
@@ -111,7 +111,7 @@ net::Task<int> Session::read_request() {
 }
 
 /// Some clients hold back a body until they are asked for it.
-net::Task<bool> Session::continue_body() {
+net::Task<bool> ClientConnection::continue_body() {
   if (continue_sent_) co_return true;
   continue_sent_ = true;
   if (!boost::beast::iequals(reader_.message()[http::field::expect], "100-continue")) co_return true;
@@ -120,7 +120,7 @@ net::Task<bool> Session::continue_body() {
 }
 
 /// One request, from its head to its response. False: the connection is not to be used any more.
-net::Task<bool> Session::serve() {
+net::Task<bool> ClientConnection::serve() {
   enter(Phase::handling);
   request_began_ = since_;
   interrupt_.reset();
@@ -132,7 +132,7 @@ net::Task<bool> Session::serve() {
   co_await handle(request);
   if (response_.unanswered && !client_gone_) {
     response_.unanswered = false;
-    answer_trouble(request, response_, Trouble::statement_timeout);
+    answer_db_error(request, response_, DbError::statement_timeout);
   }
   const bool keep_alive = reader_.keep_alive() && !context_.shared.draining && !surplus_;
   bool reusable = false;
@@ -142,7 +142,7 @@ net::Task<bool> Session::serve() {
   co_return reusable;
 }
 
-net::Task<> Session::handle(Request& request) {
+net::Task<> ClientConnection::handle(Request& request) {
   const RouteMatch match = match_route(routes(), request.method, request.path);
   // Monitoring must get an answer above all under load.
   const bool monitoring = match.route && match.route->access == Access::monitoring;
@@ -167,7 +167,7 @@ net::Task<> Session::handle(Request& request) {
 }
 
 /// Writes `response_`.
-net::Task<bool> Session::write(bool keep_alive, bool with_body) {
+net::Task<bool> ClientConnection::write(bool keep_alive, bool with_body) {
   enter(Phase::writing);
   write_head(keep_alive);
   const std::array buffers{net::asio::buffer(head_),
@@ -177,7 +177,7 @@ net::Task<bool> Session::write(bool keep_alive, bool with_body) {
   co_return !error;
 }
 
-void Session::write_head(bool keep_alive) {
+void ClientConnection::write_head(bool keep_alive) {
   char digits[8];
   head_ = "HTTP/1.1 ";
   head_.append(digits, std::to_chars(digits, digits + sizeof(digits), response_.status).ptr);
@@ -200,7 +200,7 @@ void Session::write_head(bool keep_alive) {
 }
 
 /// Answers what could not be read to its end, and reads a little of the rest so that the answer arrives.
-net::Task<> Session::reject(int status) {
+net::Task<> ClientConnection::reject(int status) {
   response_.clear();
   made_up_id_ = make_request_id();
   Request request{.caller = {context_.home, interrupt_}};
@@ -220,7 +220,7 @@ net::Task<> Session::reject(int status) {
   }
 }
 
-void Session::log(const Request& request) const {
+void ClientConnection::log(const Request& request) const {
   const AccessLog mode = context_.shared.access.load(std::memory_order_relaxed);
   const bool failed = response_.status >= 500 || response_.unanswered;
   if (mode == AccessLog::off || (mode == AccessLog::errors && !failed)) return;
@@ -237,7 +237,7 @@ void Session::log(const Request& request) const {
   log_request(std::string_view(line).substr(1));
 }
 
-void Session::sweep(Time now) {
+void ClientConnection::sweep(Time now) {
   const ApiConfig& config = context_.config;
   const Duration spent = now - since_;
   switch (phase_) {
@@ -255,7 +255,7 @@ void Session::sweep(Time now) {
       break;
     case Phase::handling: {
       if (spent < kGoneCheckAfter) break;
-      client_gone_ = client_gone_ || has_gone();
+      client_gone_ = client_gone_ || client_has_gone();
       // The server's own limit comes first, unless a pooler is in between or the server is gone without a word.
       const auto& database = config.database;
       const bool overdue = database.statement_timeout > Duration::zero() &&
@@ -271,7 +271,7 @@ void Session::sweep(Time now) {
 
 /// A client that has ended its side may be gone, or only have no more to say: a write tells, since who is gone answers
 /// it with a reset. Any client of HTTP/1.1 skips a 100 (RFC 9110, 15.2.1).
-bool Session::has_gone() {
+bool ClientConnection::client_has_gone() {
   pollfd client{socket_.native_handle(), POLLRDHUP, 0};
   if (::poll(&client, 1, 0) <= 0) return false;
   if ((client.revents & (POLLHUP | POLLERR)) != 0) return true;
@@ -281,35 +281,35 @@ bool Session::has_gone() {
   return sent < 0 ? errno != EAGAIN : static_cast<std::size_t>(sent) < kContinue.size();
 }
 
-void Session::drain() {
+void ClientConnection::drain() {
   if (phase_ == Phase::idle) close();
 }
 
-bool Session::is_idle() {
+bool ClientConnection::is_idle() {
   if (phase_ != Phase::idle || !served_) return false;
   pollfd client{socket_.native_handle(), POLLIN, 0};
   return ::poll(&client, 1, 0) == 0;
 }
 
-bool Session::is_slow(Time now) const {
+bool ClientConnection::is_slow(Time now) const {
   return phase_ != Phase::handling && phase_ != Phase::closing && now - since_ > kSlow;
 }
 
-bool Session::is_spare() const {
+bool ClientConnection::is_evictable_surplus() const {
   return surplus_ && (phase_ == Phase::idle || phase_ == Phase::receiving || phase_ == Phase::lingering);
 }
 
 /// The worker's sessions stand in the order in which they have begun what they are doing.
-void Session::enter(Phase phase) {
+void ClientConnection::enter(Phase phase) {
   phase_ = phase;
   since_ = Clock::now();
   idle_.reset();
   if (phase == Phase::idle && served_) idle_.emplace(context_.shared.idle);
-  context_.sessions.erase(*this);
-  context_.sessions.push_back(*this);
+  context_.connections.erase(*this);
+  context_.connections.push_back(*this);
 }
 
-void Session::close() {
+void ClientConnection::close() {
   if (phase_ != Phase::closing) enter(Phase::closing);
   error_code ignored;
   socket_.close(ignored);

@@ -43,8 +43,8 @@ class Counted {
 struct Shared {
   int max_connections = 0;  ///< `limits.connections`, as far as there are descriptors; set before all begins
   std::atomic<int> connections{0};
-  std::atomic<int> idle{0};         ///< of these, waiting for another request; `is_idle` may end them
-  std::atomic<int> room_wanted{0};  ///< idle ones that other workers are to end
+  std::atomic<int> idle{0};              ///< of these, waiting for another request; `is_idle` may end them
+  std::atomic<int> evictions_wanted{0};  ///< idle ones that other workers are to end
   std::atomic<int> in_flight{0};
   std::atomic<AccessLog> access{AccessLog::errors};
   std::atomic<bool> draining{false};
@@ -52,18 +52,18 @@ struct Shared {
 
 /// One client connection: reads requests one after the other, has them handled, writes the responses. Lives on its
 /// worker's thread.
-class Session : public text::Linked<Session> {
+class ClientConnection : public text::Linked<ClientConnection> {
  public:
   struct Context {
     const ApiConfig& config;
     Shared& shared;
     endpoints::Context& endpoints;
-    int home;                       ///< index of the worker
-    text::List<Session>& sessions;  ///< of the worker; it stands in there from before `run` to its end
+    int home;                                   ///< index of the worker
+    text::List<ClientConnection>& connections;  ///< of the worker; it stands in there from before `run` to its end
   };
 
   /// `surplus`: beyond `limits.connections`, only there for whoever watches.
-  Session(Context context, net::Accepted accepted, bool surplus);
+  ClientConnection(Context context, net::Accepted accepted, bool surplus);
 
   /// Until the connection ends. The socket is closed then.
   net::Task<> run();
@@ -78,7 +78,7 @@ class Session : public text::Linked<Session> {
   /// Its client has been about to send a request, or to take an answer, for longer than clients commonly are.
   bool is_slow(Time now) const;
   /// It is surplus, and its request is not there yet.
-  bool is_spare() const;
+  bool is_evictable_surplus() const;
   void close();
 
  private:
@@ -92,7 +92,7 @@ class Session : public text::Linked<Session> {
   net::Task<> reject(int status);
   void write_head(bool keep_alive);
   void log(const Request& request) const;
-  bool has_gone();
+  bool client_has_gone();
   void enter(Phase phase);
 
   const Context context_;

@@ -1,4 +1,4 @@
-#include "api/db/endpoints.hpp"
+#include "api/db/hosts.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -44,79 +44,79 @@ bool is_name(const std::string& host) {
   return ::inet_pton(AF_INET, host.c_str(), &address) != 1 && ::inet_pton(AF_INET6, host.c_str(), &address) != 1;
 }
 
-Wanted read_wanted(std::string_view text) {
-  if (text == "read-write") return Wanted::read_write;
-  if (text == "read-only") return Wanted::read_only;
-  if (text == "primary") return Wanted::primary;
-  if (text == "standby") return Wanted::standby;
-  if (text == "prefer-standby") return Wanted::prefer_standby;
-  return Wanted::any;
+TargetSession read_target_session(std::string_view text) {
+  if (text == "read-write") return TargetSession::read_write;
+  if (text == "read-only") return TargetSession::read_only;
+  if (text == "primary") return TargetSession::primary;
+  if (text == "standby") return TargetSession::standby;
+  if (text == "prefer-standby") return TargetSession::prefer_standby;
+  return TargetSession::any;
 }
 
 }  // namespace
 
-const char* to_text(Wanted wanted) {
-  switch (wanted) {
-    case Wanted::read_write:
+const char* to_text(TargetSession target) {
+  switch (target) {
+    case TargetSession::read_write:
       return "read-write";
-    case Wanted::read_only:
+    case TargetSession::read_only:
       return "read-only";
-    case Wanted::primary:
+    case TargetSession::primary:
       return "primary";
-    case Wanted::standby:
+    case TargetSession::standby:
       return "standby";
-    case Wanted::prefer_standby:
+    case TargetSession::prefer_standby:
       return "prefer-standby";
-    case Wanted::any:
+    case TargetSession::any:
       break;
   }
   return "any";
 }
 
-bool read_endpoints(const std::vector<std::string>& keywords, const std::vector<std::string>& values,
-                    std::vector<Endpoint>& endpoints, Wanted& wanted, std::string& error) {
+bool read_hosts(const std::vector<std::string>& keywords, const std::vector<std::string>& values,
+                std::vector<Host>& hosts, TargetSession& target, std::string& error) {
   // libpq tells what it would add only of a connection. One that fails before it is begun will do: for this value it
   // has no meaning, and it is looked at after everything that matters here.
   constexpr std::string_view kStopped = "invalid channel_binding value";
-  std::vector<const char*> names, texts;
+  std::vector<const char*> keys, texts;
   for (std::size_t i = 0; i < keywords.size(); ++i) {
     if (keywords[i] == "channel_binding") continue;
-    names.push_back(keywords[i].c_str());
+    keys.push_back(keywords[i].c_str());
     texts.push_back(values[i].c_str());
   }
-  names.insert(names.end(), {"channel_binding", nullptr});
+  keys.insert(keys.end(), {"channel_binding", nullptr});
   texts.insert(texts.end(), {"stop", nullptr});
-  const std::unique_ptr<PGconn, Free> connection(PQconnectStartParams(names.data(), texts.data(), 0));
+  const std::unique_ptr<PGconn, Free> connection(PQconnectStartParams(keys.data(), texts.data(), 0));
   const std::string_view message = PQerrorMessage(connection.get());
   if (!message.starts_with(kStopped)) {
     error = message.substr(0, message.find('\n'));
     return false;
   }
-  std::string host, address, port;
+  std::string names, addresses, ports;
   const std::unique_ptr<PQconninfoOption, Free> all(PQconninfo(connection.get()));
   for (const PQconninfoOption* option = all.get(); option && option->keyword; ++option) {
     const std::string_view keyword = option->keyword;
     const char* value = option->val ? option->val : "";
-    if (keyword == "host") host = value;
-    if (keyword == "hostaddr") address = value;
-    if (keyword == "port") port = value;
-    if (keyword == "target_session_attrs") wanted = read_wanted(value);
+    if (keyword == "host") names = value;
+    if (keyword == "hostaddr") addresses = value;
+    if (keyword == "port") ports = value;
+    if (keyword == "target_session_attrs") target = read_target_session(value);
   }
   // libpq has found the lists to be as long as each other, or a port to stand for all.
-  const std::vector<std::string> hosts = split(host), addresses = split(address), ports = split(port);
-  const std::size_t count = address.empty() ? hosts.size() : addresses.size();
+  const std::vector<std::string> each_name = split(names), each_address = split(addresses), each_port = split(ports);
+  const std::size_t count = addresses.empty() ? each_name.size() : each_address.size();
   for (std::size_t i = 0; i < count; ++i) {
-    Endpoint endpoint;
-    if (i < hosts.size()) endpoint.host = hosts[i];
-    if (i < addresses.size()) endpoint.address = addresses[i];
-    endpoint.port = ports.size() == 1 ? ports.front() : ports[i];
-    if (endpoint.port.empty()) endpoint.port = kDefaultPort;
-    if (!is_port(endpoint.port)) {
-      error = "invalid port number: \"" + endpoint.port + "\"";
+    Host host;
+    if (i < each_name.size()) host.name = each_name[i];
+    if (i < each_address.size()) host.address = each_address[i];
+    host.port = each_port.size() == 1 ? each_port.front() : each_port[i];
+    if (host.port.empty()) host.port = kDefaultPort;
+    if (!is_port(host.port)) {
+      error = "invalid port number: \"" + host.port + "\"";
       return false;
     }
-    endpoint.is_name = endpoint.address.empty() && is_name(endpoint.host);
-    endpoints.push_back(std::move(endpoint));
+    host.is_name = host.address.empty() && is_name(host.name);
+    hosts.push_back(std::move(host));
   }
   return true;
 }
