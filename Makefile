@@ -54,7 +54,7 @@ bench-api: build ## the API beside the FastAPI stack that it replaces, about 8 m
 restarts: build ## kill PostgreSQL under the API RESTARTS=50 times
 	@cmake --build --preset release --target integration_api >/dev/null
 	@SPILLWAY_BIN_DIR=build/release RESTARTS=$(or $(RESTARTS),50) tests/with_postgres.sh \
-	  build/release/tests/integration/api/integration_api --test-case="PostgreSQL dies*"
+	  build/release/tests/integration/api/integration_api --test-case="PostgreSQL is killed*"
 
 fuzz: deps ## fuzz the parsers: SECONDS=60 for each target
 	@deploy/dev/deps.sh fuzz

@@ -18,7 +18,7 @@
 
 namespace {
 
-/// Enough for a search to have something to rank.
+/// Enough for a search to rank many results.
 constexpr int kDemoScholarships = 10'000;
 constexpr int kMaxDemoScholarships = 10'000'000;
 
@@ -76,7 +76,7 @@ int main(int argc, char** argv) {
     return fail("the limit of " + std::to_string(descriptors) + " open descriptors is too low for " +
                 std::to_string(capacity) + " database connections and a client: raise it (ulimit -n, LimitNOFILE)");
   }
-  // Before the first line of the log and before any thread; it lives until the very end.
+  // Install the signal handlers before the first log line and before any thread, and keep them until the end.
   net::Signals signals(config.timeouts.drain);
   api::start_log(config.log.level);
   if (shared.max_connections < wanted) {

@@ -11,24 +11,24 @@ namespace api::auth {
 
 enum class Line : std::uint8_t { familiar, strangers };
 
-/// Two lines of password checks before the threads that make them, served by turns: whatever the strangers send, every
-/// second check is one of the familiar, if there is any. Pure and not thread-safe.
+/// Two queues of password checks, served in turn: every second check is one of the familiar if any waits, however many
+/// strangers log in. Pure and not thread-safe.
 class CheckLines {
  public:
   using Check = std::function<void()>;
 
-  /// `places` in each line; a check keeps its place until `done`.
+  /// `places`: the length of each queue. A check keeps its place until `done`.
   explicit CheckLines(std::size_t places) : places_(places) {}
 
   bool full(Line line) const { return taken(line) >= places_; }
-  /// False: the line is full.
+  /// False: the queue is full.
   bool join(Line line, Check check) {
     if (full(line)) return false;
     ++taken_[index(line)];
     waiting_[index(line)].push_back(std::move(check));
     return true;
   }
-  /// There must be one.
+  /// A check must be waiting.
   Check next() {
     if (waiting_[turn_].empty()) turn_ = 1 - turn_;
     Check check = std::move(waiting_[turn_].front());
@@ -45,7 +45,7 @@ class CheckLines {
   const std::size_t places_;
   std::array<std::deque<Check>, 2> waiting_;
   std::array<std::size_t, 2> taken_{};
-  std::size_t turn_ = 0;  // whose is next, if anybody is there
+  std::size_t turn_ = 0;  // the queue that is served next, unless it is empty
 };
 
 }  // namespace api::auth

@@ -5,8 +5,8 @@
 
 namespace api::auth {
 
-/// What counts as one client for the limits of logins: its IPv4 address, or its /64 of IPv6, which is what one
-/// household has. Any other text counts as itself.
+/// The network that counts as one client for the limits of logins: an IPv4 address, or a /64 of IPv6, which is what one
+/// household gets. Any other text is returned as it is.
 std::string client_network(std::string_view client);
 
 }  // namespace api::auth

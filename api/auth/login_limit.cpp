@@ -9,7 +9,7 @@ Duration LoginLimit::refused_for(const Login& login, Time now) {
   if (max_failures_ == 0) return Duration::zero();
   const std::string pair = pair_key(login);
   if (count(pair, now) >= max_failures_) return refuse(pair, now);
-  // Who has logged in from there before does not answer for his neighbours.
+  // A user who has logged in from this network before is not limited by the failures of others there.
   if (count(login.network, now) < max_failures_ * kPerNetworkFactor) return Duration::zero();
   return successes_.contains(pair, now) ? Duration::zero() : refuse(login.network, now);
 }
@@ -30,7 +30,7 @@ bool LoginLimit::familiar(const Login& login, Time now) {
   return successes_.contains(login.network, now) && (max_failures_ == 0 || count(login.network, now) < max_failures_);
 }
 
-/// A network holds no space, so the two kinds of key never meet.
+/// A network contains no space, so this key never equals the key of a network alone.
 std::string LoginLimit::pair_key(const Login& login) {
   return login.network + ' ' + login.user;
 }

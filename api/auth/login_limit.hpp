@@ -10,40 +10,39 @@
 
 namespace api::auth {
 
-/// Who wants to log in, and from which network: an address, or what counts as one (`client_network`).
+/// The user of a login and its network, see `client_network`.
 struct Login {
   std::string user, network;
 };
 
-/// Bounds the guessing of passwords: failures per user and network, and per network, within a window that begins with
-/// the first failure. Not per user alone: that would let anybody lock anybody out. Only what was found wrong counts, so
-/// that right passwords never stand in each other's way: ask again just before a password is checked. Remembers who has
-/// logged in, too. Pure and not thread-safe.
+/// Limits the guessing of passwords: counts failures per user and network, and per network, within a window that begins
+/// with the first failure. It does not count per user alone, because then anybody could lock a user out. A login counts
+/// only after its password was found wrong, so parallel logins with right passwords are never refused: ask again just
+/// before the check. It also remembers successful logins. Pure and not thread-safe.
 class LoginLimit {
  public:
   /// `max_failures` of one user from one network; 0: no limit.
   LoginLimit(int max_failures, Duration window) : max_failures_(max_failures), window_(window) {}
   LoginLimit(LoginLimit&&) = default;
 
-  /// Zero: go on. Otherwise: refused, try again after this time.
+  /// Zero: the password may be checked. Otherwise the time after which the client may try again.
   Duration refused_for(const Login& login, Time now);
   void failed(const Login& login, Time now);
   void succeeded(const Login& login, Time now);
-  /// The user has logged in from there lately, or somebody has and the network has not failed often since.
+  /// The user has logged in from this network lately, or another user has and the network has few failures since.
   bool familiar(const Login& login, Time now);
 
   std::size_t tracked() const { return failures_.size(); }
 
  private:
-  /// A school behind one address has many users who mistype.
+  /// Many users may share one address, as in a school, and mistype.
   static constexpr int kPerNetworkFactor = 10;
-  /// Some 4 MiB. A newcomer takes the place of whoever has failed or asked least recently, so that a flood from many
-  /// addresses frees nobody who goes on guessing.
+  /// Some 4 MiB. A new entry replaces the least recently used one, so a flood from many addresses does not forget a
+  /// client that goes on guessing.
   static constexpr std::size_t kMaxTracked = 20'000;
-  /// Successes, in each of two generations; only right passwords make any, so a flood of wrong ones cannot push them
-  /// out.
+  /// Successful logins in each of two generations. Wrong passwords add none, so a flood of them evicts nothing.
   static constexpr std::size_t kMaxFamiliar = 10'000;
-  /// Who comes once a week stays familiar.
+  /// A user who logs in once a week stays familiar.
   static constexpr Duration kFamiliarFor = std::chrono::hours(24 * 8);
 
   struct Failures {

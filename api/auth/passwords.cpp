@@ -17,7 +17,7 @@ namespace {
 constexpr unsigned long long kPasses = 2;
 constexpr std::size_t kMemory = 19 * 1024 * 1024;
 
-/// Below the event loops, so that a search does not wait for a login.
+/// A lower priority than that of the event loops, so that a search does not wait for a login.
 constexpr int kNice = 10;
 
 void lower_priority() {
@@ -102,7 +102,7 @@ net::Task<Outcome> PasswordVerifier::verify(net::Executor executor, Login login,
   co_return outcome;
 }
 
-/// As often called as a check has joined.
+/// Called once for each check that has joined a queue.
 void PasswordVerifier::make_next() {
   lower_priority();
   CheckLines::Check next;
@@ -119,7 +119,7 @@ Outcome PasswordVerifier::make(Check& check) {
     outcome.verdict = Verdict::interrupted;
   } else {
     std::lock_guard lock(mutex_);
-    // Those ahead may have failed meanwhile.
+    // Checks ahead of this one may have failed meanwhile.
     outcome.retry_after = limit_.refused_for(check.login, Clock::now());
     outcome.verdict = outcome.retry_after > Duration::zero() ? Verdict::too_many : Verdict::mismatch;
   }

@@ -20,9 +20,9 @@ std::string hash_password(std::string_view password);
 enum class Verdict : std::uint8_t {
   match,
   mismatch,
-  too_many,     ///< failures before: not checked
-  busy,         ///< too many are waiting already
-  interrupted,  ///< nobody waits for the answer any more
+  too_many,     ///< not checked, because of earlier failures
+  busy,         ///< not checked, because the queue is full
+  interrupted,  ///< the client has gone
 };
 
 struct Outcome {
@@ -30,20 +30,19 @@ struct Outcome {
   Duration retry_after{};  ///< with too_many
 };
 
-/// Checks passwords on threads of its own, at low priority, with bounded lines before them: a storm of logins delays
-/// logins and nothing else, and a storm of strangers leaves those who have logged in before every second check. Keeps
-/// the limit on failures, which holds exactly with one thread; each further one may check one more at a time.
-/// Thread-safe.
+/// Checks passwords on threads of its own at low priority, with bounded queues: a storm of logins delays other logins
+/// but nothing else, and every second check is one of a client that has logged in before. Applies the limit of
+/// failures. The limit is exact with one thread; each further thread may exceed it by one check. Thread-safe.
 class PasswordVerifier {
  public:
-  /// In each line at most `queue` checks wait or run beside the threads.
+  /// `queue`: how many checks of each queue may wait.
   PasswordVerifier(int threads, int queue, LoginLimit limit);
   ~PasswordVerifier();
 
-  /// What a check would be refused for now: too_many or busy; match if for nothing.
+  /// Whether a check would be refused now: too_many or busy; `match` if not.
   Outcome foresee(const Login& login);
 
-  /// An empty hash (no such user) takes as long as any other and is a mismatch.
+  /// An empty hash (the user does not exist) is a mismatch, and takes as long as any other.
   net::Task<Outcome> verify(net::Executor executor, Login login, std::string hash, std::string password,
                             Interrupt& interrupt);
 
@@ -53,7 +52,7 @@ class PasswordVerifier {
   Outcome make(Check& check);
   Line line_of(const Login& login, Time now);  // under mutex_
 
-  const std::string decoy_;  ///< hash that is checked when there is none
+  const std::string decoy_;  ///< the hash to check when the user does not exist
   std::mutex mutex_;
   CheckLines lines_;  // guarded by mutex_
   LoginLimit limit_;  // guarded by mutex_

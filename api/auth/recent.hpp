@@ -9,8 +9,8 @@
 
 namespace api::auth {
 
-/// Remembers texts for at least `period` and less than twice as long, in two generations: the older goes when the
-/// younger is old or holds `most`. So memory is bounded, and no walk is ever needed. Pure and not thread-safe.
+/// Remembers texts for `period` to twice that, in two generations. The older one is dropped when the younger one is
+/// `period` old or holds `most` texts: memory is bounded, and no text is removed singly. Pure and not thread-safe.
 class Recent {
  public:
   Recent(std::size_t most, Duration period) : most_(most), period_(period) {}

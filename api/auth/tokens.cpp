@@ -13,7 +13,7 @@ namespace api::auth {
 
 namespace {
 
-/// A longer one cannot be ours and is not worth parsing.
+/// A longer token was not issued here and is not parsed.
 constexpr std::size_t kMaxTokenBytes = 1024;
 
 struct Free {
@@ -21,8 +21,8 @@ struct Free {
   void operator()(char* text) const { std::free(text); }
 };
 
-/// In a time that does not depend on where they differ. Eight bytes at a time: this runs for every request, and
-/// sodium_memcmp takes them one by one.
+/// Compares in constant time. Eight bytes at a time, because every request calls it; sodium_memcmp compares single
+/// bytes.
 bool equal(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   std::uint64_t difference = 0;
@@ -45,7 +45,7 @@ boost::json::value read_claims(jwt_t* token) {
   return boost::json::parse(text.get(), error);
 }
 
-/// False: there is one, but it is no whole number. Unchanged if there is none.
+/// False: the claim exists but is not a whole number. If there is no such claim, the value does not change.
 bool read_number(const boost::json::object& claims, std::string_view name, std::int64_t& value) {
   const boost::json::value* claim = claims.if_contains(name);
   if (!claim) return true;
@@ -79,7 +79,7 @@ bool Tokens::verify(const std::string& token, UnixTime now, Claims& claims) cons
     return false;
   }
   std::unique_ptr<jwt_t, Free> decoded(raw);
-  // libjwt takes the algorithm from the token; here it is not the bearer's choice.
+  // libjwt takes the algorithm from the token. Accept only HS256, whatever the token says.
   if (jwt_get_alg(raw) != JWT_ALG_HS256) return false;
   const std::unique_ptr<char, Free> extensions(jwt_get_headers_json(raw, "crit"));
   if (extensions) return false;

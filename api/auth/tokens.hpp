@@ -10,10 +10,10 @@ namespace api::auth {
 /// Seconds since 1970, as in a token.
 using UnixTime = std::int64_t;
 
-/// What a token says about its bearer.
+/// The claims of a token about its bearer.
 struct Claims {
   std::string subject;
-  std::int64_t user_id = 0;  ///< 0: it does not say
+  std::int64_t user_id = 0;  ///< 0: the token has no such claim
   UnixTime expires = 0;
 };
 
@@ -25,8 +25,8 @@ class Tokens {
 
   std::int64_t lifetime() const { return lifetime_; }
   std::string issue(const std::string& subject, std::int64_t user_id, UnixTime now) const;
-  /// False: malformed, signed otherwise, expired or not good yet, with an `exp`, `nbf` or `uid` that is no whole
-  /// number, or with extensions that must be understood (`crit`): none are.
+  /// False: the token is malformed, its signature is wrong, it has expired or is not valid yet, its `exp`, `nbf` or
+  /// `uid` is not a whole number, or it has critical extensions (`crit`), of which none is supported.
   bool verify(const std::string& token, UnixTime now, Claims& claims) const;
 
  private:
@@ -34,13 +34,13 @@ class Tokens {
   const std::int64_t lifetime_;
 };
 
-/// Remembers tokens that were found good, because checking one costs more than a lookup in the database. One per
-/// worker, not thread-safe; of fixed size, a newcomer takes the place of what stood there.
+/// Remembers valid tokens, because a check costs more than a query. One for each worker, not thread-safe. Its size is
+/// fixed: a new token replaces an older one.
 class TokenCache {
  public:
   explicit TokenCache(const Tokens& tokens) : tokens_(tokens), places_(kPlaces) {}
 
-  /// Null: not good. Valid until the next call.
+  /// Null: the token is invalid. The result is valid until the next call.
   const Claims* verify(std::string_view token, UnixTime now);
 
  private:

@@ -14,12 +14,12 @@ namespace api::auth {
 enum class Standing : std::uint8_t {
   active,
   gone,     ///< deleted or disabled, or another user of the same name
-  unknown,  ///< to be looked up, and noted then
+  unknown,  ///< look it up in the database, then call `note`
 };
 
-/// Remembers for seconds whether users are still there, so that a token ends with its user and the database is asked
-/// only now and then. When what is known of a user grows old, one request looks it up and the others go on. One per
-/// worker, not thread-safe; of fixed size, a newcomer takes the place of what stood there. Pure.
+/// Remembers for seconds whether a user exists, so that a token ends with its user without a query for each request.
+/// When an entry is old, one request looks the user up, and the others use the entry. One for each worker, not
+/// thread-safe. Its size is fixed: a new user replaces an older one. Pure.
 class UserCache {
  public:
   UserCache() : places_(kPlaces) {}
@@ -43,7 +43,7 @@ class UserCache {
   /// At some 100 bytes each, 400 KiB when full.
   static constexpr std::size_t kPlaces = 4096;
   static constexpr Duration kFresh = std::chrono::seconds(4);
-  /// As long as a look-up may take before another request tries, too.
+  /// How long a look-up may take before another request tries it as well.
   static constexpr Duration kLookUp = std::chrono::seconds(1);
 
   struct Place {

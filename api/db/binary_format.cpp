@@ -11,13 +11,13 @@ namespace {
 constexpr TypeId kTextArray = 1009;
 constexpr TypeId kVarcharArray = 1015;
 
-/// Takes numbers off the front of bytes; all are big-endian.
+/// Reads big-endian numbers from the front of bytes.
 class Reader {
  public:
   explicit Reader(std::string_view bytes) : bytes_(bytes) {}
 
   std::size_t left() const { return bytes_.size(); }
-  /// False: too short, nothing is taken.
+  /// False: there are too few bytes; nothing is read.
   bool take(std::uint32_t& value) {
     if (left() < sizeof(value)) return false;
     value = 0;

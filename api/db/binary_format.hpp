@@ -7,11 +7,11 @@
 
 #include "api/db/day.hpp"
 
-/// PostgreSQL's binary format of the types that the API reads. Pure: from bytes to values, and nothing is believed
-/// about the bytes before it was checked. Views point into the bytes.
+/// PostgreSQL's binary format of the types that the API reads. Pure. Every property of the bytes is checked before it
+/// is used. Views point into the bytes.
 namespace api::db {
 
-/// Type numbers of PostgreSQL (pg_type.dat), which clients may rely on.
+/// Type numbers of PostgreSQL (pg_type.dat). They never change.
 using TypeId = std::uint32_t;
 inline constexpr TypeId kBool = 16;
 inline constexpr TypeId kInt8 = 20;
@@ -23,7 +23,7 @@ inline constexpr TypeId kDate = 1082;
 /// PostgreSQL counts days from 2000-01-01.
 inline constexpr Day kPostgresEpoch = 10957;
 
-/// What a column of a result has to hold.
+/// The type that a column of a result must have.
 enum class Kind : std::uint8_t { boolean, int4, int8, text, date, texts };
 
 struct Column {
@@ -43,18 +43,18 @@ bool fits(Kind kind, const ColumnShape& shape);
 /// As in SQL.
 std::string_view name_of(Kind kind);
 
-/// Why the bytes are no such value, to complete a sentence that begins with the column; empty when they are one.
+/// Why the bytes are not a value of this kind, as the end of a sentence that begins with the column. Empty: they are.
 std::string_view fault_of(Kind kind, std::string_view bytes);
 
-// Each gives nothing where `fault_of` says something.
+// Each returns nothing where `fault_of` returns a reason.
 std::optional<bool> decode_bool(std::string_view bytes);
 std::optional<std::int32_t> decode_int4(std::string_view bytes);
 std::optional<std::int64_t> decode_int8(std::string_view bytes);
-/// Valid UTF-8: a server or a connection with another encoding would break the JSON.
+/// Must be valid UTF-8: bytes in another encoding would make the JSON invalid.
 std::optional<std::string_view> decode_text(std::string_view bytes);
-/// kFirstDay to kLastDay: neither infinity nor what RFC 3339 has no form for.
+/// kFirstDay to kLastDay: not infinity, nor a day that RFC 3339 cannot write.
 std::optional<Day> decode_date(std::string_view bytes);
-/// Any number of elements in one dimension, none null.
+/// An array of one dimension without nulls, or an empty array.
 std::optional<std::vector<std::string_view>> decode_texts(std::string_view bytes);
 
 }  // namespace api::db

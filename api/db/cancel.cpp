@@ -10,7 +10,7 @@ namespace api::db {
 
 namespace {
 
-/// With this many stuck, the server is gone, and cancelling pointless.
+/// If so many threads are blocked, the server is gone, and more would not help.
 constexpr int kThreads = 4;
 /// Some 200 bytes each.
 constexpr std::size_t kWaiting = 256;

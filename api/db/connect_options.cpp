@@ -12,7 +12,7 @@ namespace api::db {
 
 namespace {
 
-/// What was sent may stay unacknowledged for so many ping timeouts: some packets may be lost on the way.
+/// How many ping timeouts sent bytes may stay unacknowledged. More than one, because packets may be lost.
 constexpr int kUnacknowledgedPings = 2;
 
 struct FreeOptions {
@@ -49,8 +49,8 @@ std::string describe(ConnectOptions& options) {
   return text;
 }
 
-/// What is wrong with the value of an option (an unknown sslmode, a port that is no number), or empty. libpq checks
-/// them when it connects: so let it, but to a socket that is not there, which needs no network and no time.
+/// Why an option has an invalid value, such as an unknown sslmode; empty: all are valid. libpq checks the values when
+/// it connects, so connect to a socket that does not exist: that needs neither the network nor time.
 std::string fault_of_values(const ConnectOptions& options) {
   std::vector<const char*> keywords, values;
   for (std::size_t i = 0; i < options.keywords.size(); ++i) {
@@ -104,11 +104,11 @@ bool parse(const std::string& url, const ConnectPolicy& policy, ConnectOptions& 
   set_unless_given(options, "application_name", "scholarship-api");
   // Without it, libpq looks for Kerberos credentials at every connect, which costs time and megabytes.
   set_unless_given(options, "gssencmode", "disable");
-  // A peer that vanished without a word is noticed within half a minute by those who rest …
+  // An idle connection notices within half a minute that its peer has vanished …
   set_unless_given(options, "keepalives_idle", "10");
   set_unless_given(options, "keepalives_interval", "3");
   set_unless_given(options, "keepalives_count", "3");
-  // … and by those who send within this; while connecting, and for a cancel request, that is what connecting may take.
+  // … and a connection that has sent something notices within this time, also while connecting or cancelling.
   if (set_unless_given(options, "tcp_user_timeout", milliseconds(policy.timeout))) {
     options.unacknowledged_limit = kUnacknowledgedPings * policy.ping_timeout;
   }

@@ -16,7 +16,7 @@ namespace api::db {
 
 namespace {
 
-/// How often a query that has been silent for the time of a ping is looked at.
+/// How often a query is checked that has had no answer for `ping_timeout`.
 constexpr Duration kLookInterval = std::chrono::milliseconds(100);
 
 std::string first_line(const char* message) {
@@ -29,14 +29,15 @@ void ignore_notice(void*, const PGresult*) {}
 /// read_only_sql_transaction: the server has become a standby.
 constexpr std::string_view kReadOnly = "25006";
 
-/// A TLS record may hold more than libpq had room for. OpenSSL keeps the rest, and the socket tells nothing of it.
+/// OpenSSL may keep a part of a TLS record that did not fit into libpq's buffer. The socket does not show it as
+/// readable.
 bool holds_more(PGconn* connection) {
   if (!PQsslInUse(connection)) return false;
   auto* tls = static_cast<SSL*>(PQsslStruct(connection, "OpenSSL"));
   return tls && SSL_pending(tls) > 0;
 }
 
-/// An open connection on which nothing arrives is given up by the kernel, too. Not for unix sockets.
+/// Lets the kernel close the connection if the peer does not acknowledge for this long. No effect on unix sockets.
 void limit_unacknowledged(int socket, Duration limit) {
   const auto ms = static_cast<unsigned>(std::chrono::ceil<std::chrono::milliseconds>(limit).count());
   ::setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
@@ -44,14 +45,15 @@ void limit_unacknowledged(int socket, Duration limit) {
 
 }  // namespace
 
-/// libpq closes its socket itself, also when a coroutine ends in the middle.
+/// Releases the descriptor at the end, because libpq closes its socket itself.
 struct Connection::Borrowed {
   Descriptor descriptor;
   ~Borrowed() { descriptor.release(); }
 };
 
-/// Fires while an operation takes long. One timer serves all that follow each other: none is set or cancelled for an
-/// operation that is short. Stays behind on its thread, with nobody to look at, when the connection moves on.
+/// Calls `check_silence` while an operation takes long. The timer goes on from one operation to the next, so a short
+/// operation sets and cancels none. When the connection moves to another thread, this stays on its own and does
+/// nothing.
 struct Connection::Watch : std::enable_shared_from_this<Watch> {
   explicit Watch(net::Executor executor) : timer(executor) {}
 
@@ -70,7 +72,7 @@ struct Connection::Watch : std::enable_shared_from_this<Watch> {
   Connection* busy = nullptr;
 };
 
-/// The time of an operation.
+/// Marks the connection as busy for the time of an operation.
 class Connection::Busy {
  public:
   explicit Busy(Connection& connection) : watch_(connection.watch_) {
@@ -107,7 +109,7 @@ net::Task<bool> Connection::connect(const ConnectOptions& options, const Attempt
   for (std::size_t i = 0; i < options.keywords.size(); ++i) {
     if (!is_place(options.keywords[i])) add(options.keywords[i].c_str(), options.values[i]);
   }
-  // The name goes with its address: certificates and password files know the server by it.
+  // Pass the name beside the address: certificates and password files contain the name.
   add("host", attempt.host.name);
   add("hostaddr", attempt.address);
   add("port", attempt.host.port);
@@ -120,7 +122,7 @@ net::Task<bool> Connection::connect(const ConnectOptions& options, const Attempt
 
   auto state = PGRES_POLLING_WRITING;
   while (state != PGRES_POLLING_OK && state != PGRES_POLLING_FAILED) {
-    // libpq may go on to another socket at every step (without TLS, say): registered for one step only.
+    // libpq may change its socket at every step, for example to try without TLS. So register it for one step only.
     Borrowed borrowed{{executor_, PQsocket(connection_.get())}};
     const auto direction = state == PGRES_POLLING_READING ? Descriptor::wait_read : Descriptor::wait_write;
     const bool ready = co_await wait_until(borrowed.descriptor, direction, attempt.deadline);
@@ -180,7 +182,7 @@ net::Task<bool> Connection::ping() {
   co_return reusable();
 }
 
-/// From what is queued to the end of its answer.
+/// Sends what is queued and reads the reply to its end.
 net::Task<> Connection::exchange(QueryResult& result) {
   Busy busy(*this);
   bool alive = co_await flush();
@@ -204,7 +206,7 @@ net::Task<> Connection::exchange(QueryResult& result) {
   }
 }
 
-/// An operation has taken as long as a ping may take, or longer.
+/// The operation has taken at least `ping_timeout`: decides whether the server is silent.
 void Connection::check_silence() {
   const Duration ping_timeout = options_->ping_timeout;
   const Duration limit = options_->silence_limit;
@@ -231,7 +233,7 @@ bool Connection::send(const Statement& statement, const Parameters& parameters, 
   if (!pipeline_) return send_query(statement, parameters);
 
   if (!PQenterPipelineMode(connection)) return false;
-  // Its answer comes before the query is begun, however long that takes.
+  // The server answers the ping before it begins the query, however long the query takes.
   if (verify && !(send_ping() && PQsendFlushRequest(connection))) return false;
   if (prepare && !PQsendPrepare(connection, statement.name, statement.sql, static_cast<int>(statement.types.size()),
                                 statement.types.data())) {
@@ -241,7 +243,7 @@ bool Connection::send(const Statement& statement, const Parameters& parameters, 
   return send_query(statement, parameters) && PQpipelineSync(connection);
 }
 
-/// The empty statement: no plan, no snapshot.
+/// An empty statement is the cheapest: PostgreSQL makes no plan and no snapshot.
 bool Connection::send_ping() {
   pinging_ = true;
   return PQsendQueryParams(connection_.get(), "", 0, nullptr, nullptr, nullptr, nullptr, 1) != 0;
@@ -277,7 +279,7 @@ net::Task<bool> Connection::consume_input() {
   co_return PQconsumeInput(connection_.get()) != 0;
 }
 
-/// Owns `taken`. False: it was the end of the pipeline.
+/// Takes ownership of `taken`. False: it is the end of the pipeline.
 bool Connection::take(PGresult* taken, QueryResult& result) {
   Result owned(taken);
   switch (PQresultStatus(taken)) {
@@ -294,11 +296,11 @@ bool Connection::take(PGresult* taken, QueryResult& result) {
     case PGRES_EMPTY_QUERY:  // a ping
       pinging_ = false;
       return true;
-    case PGRES_PIPELINE_ABORTED:  // follows an error that was seen
+    case PGRES_PIPELINE_ABORTED:  // follows an error that was read before
       return true;
     default: {
       const char* sqlstate = PQresultErrorField(taken, PG_DIAG_SQLSTATE);
-      // Without a code it is libpq's own: the connection is lost.
+      // An error without a code is libpq's own: the connection is lost.
       result.sqlstate = sqlstate ? sqlstate : "08006";
       result.failure = failure_of(result.sqlstate);
       read_only_ = read_only_ || result.sqlstate == kReadOnly;
@@ -311,7 +313,7 @@ bool Connection::take(PGresult* taken, QueryResult& result) {
 bool Connection::moved() const {
   if (read_only_) return true;
   if (target_ == TargetSession::any) return false;
-  // PostgreSQL reports changes of these by itself, from release 14 on.
+  // PostgreSQL 14 and later report changes of these settings without being asked.
   auto is = [this](const char* setting, std::string_view value) {
     const char* reported = PQparameterStatus(connection_.get(), setting);
     return reported && reported == value;
@@ -350,9 +352,9 @@ void Connection::move_to(net::Executor executor) {
   descriptor_.emplace(executor_, PQsocket(connection_.get()));
 }
 
-/// The first time asks the server to stop; the second time gives the connection up.
+/// The first call cancels the query; the second one closes the connection.
 void Connection::interrupt() {
-  // A cancel request can reach the server late and hit the next statement: this connection is not used again.
+  // A late cancel request could hit the next statement, so this connection is never reused.
   if (!std::exchange(interrupted_, true) && request_cancel(connection_.get())) return;
   ::shutdown(PQsocket(connection_.get()), SHUT_RDWR);
 }

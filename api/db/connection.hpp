@@ -27,23 +27,24 @@ struct QueryResult {
 struct ConnectError {
   std::string message;     ///< one line
   bool late = false;       ///< no answer before the deadline
-  bool permanent = false;  ///< the server was reached and does not know this user, password or database
+  bool permanent = false;  ///< the server has refused the user, the password or the database
 };
 
-/// What the connections of one pool tell each other about silence. Called on a connection's own thread.
+/// How the connections of a pool tell each other that a server is silent. Called on a connection's own thread.
 class Siblings {
  public:
-  /// A query has had no answer for as long as a ping may take: are the idle ones silent, too?
+  /// A query has had no answer for `ping_timeout`: pings the idle connections.
   virtual void ping_idle() = 0;
-  /// When last one was found silent and a fresh one could be opened: who has waited since before, waits in vain.
+  /// When a connection was last opened after another one was found silent. A query that has had no answer since before
+  /// will get none.
   virtual Time replaced_at() const = 0;
 
  protected:
   ~Siblings() = default;
 };
 
-/// One connection to PostgreSQL: libpq in non-blocking mode, waiting through Asio. One operation at a time; used by
-/// one thread at a time, which may change between operations (`move_to`).
+/// One connection to PostgreSQL: libpq in non-blocking mode, waiting through Asio. One operation at a time, on one
+/// thread at a time, which may change between operations (`move_to`).
 class Connection {
  public:
   /// `siblings` must outlive it.
@@ -54,33 +55,34 @@ class Connection {
 
   struct Attempt {
     const Host& host;
-    const std::string& address;  ///< what its name was looked up to; empty: it is none
-    TargetSession target;        ///< not `prefer_standby`, which one server alone cannot meet
+    const std::string& address;  ///< the address of its name; empty: the host has no name
+    TargetSession target;        ///< not `prefer_standby`: the connector tries two kinds for that
     Time deadline;
   };
-  /// Until it has succeeded once. False: see `connect_error`. `options` must outlive the connection.
+  /// May be called again until it has succeeded once. False: see `connect_error`. `options` must outlive the
+  /// connection.
   net::Task<bool> connect(const ConnectOptions& options, const Attempt& attempt);
   ConnectError connect_error() const;
 
-  /// One statement in one round trip, whatever has to go before it (`verify`: a ping; a first time: its preparation).
-  /// The statement and parameters must live until the end. A server that is silent for too long ends it as broken.
+  /// Runs a statement in one round trip. A ping (`verify`) and, the first time, the preparation go with it. Statement
+  /// and parameters must live until the end. If the server is silent for too long, the result is `broken`.
   net::Task<QueryResult> query(const Statement& statement, const Parameters& parameters, bool verify,
                                Interrupt& interrupt);
-  /// The cheapest question. False: no answer within `ping_timeout`, or the connection is not fit for use.
+  /// False: no answer within `ping_timeout`, or the connection is not reusable.
   net::Task<bool> ping();
 
-  /// In sync with the server and outside any transaction: fit for somebody else.
+  /// In sync with the server and outside any transaction: another request may use it.
   bool reusable() const;
   bool broken() const { return broken_; }
   /// Broken because no answer came in time.
   bool silent() const { return silent_; }
-  /// The server is not, or no longer, of the kind that was wanted: it has become a standby, say.
+  /// The server is not, or no longer, of the wanted kind: it may have become a standby.
   bool moved() const;
-  /// The server it leads to: address and port.
+  /// Address and port of the server.
   std::string server() const;
-  /// Waits through this executor from now on. Not while an operation is under way.
+  /// Uses this executor from now on. Not during an operation.
   void move_to(net::Executor executor);
-  /// The socket, for a look from outside while idle.
+  /// The socket, to poll it while the connection is idle.
   int socket() const { return PQsocket(connection_.get()); }
   int backend_pid() const { return PQbackendPID(connection_.get()); }
 
@@ -107,14 +109,14 @@ class Connection {
   Siblings& siblings_;
   const ConnectOptions* options_ = nullptr;
   TargetSession target_ = TargetSession::any;
-  std::string late_;  ///< where the last attempt to connect got no answer
+  std::string late_;  ///< the address that did not answer at the last attempt to connect
   std::unique_ptr<PGconn, Finish> connection_;
   std::optional<Descriptor> descriptor_;
-  std::shared_ptr<Watch> watch_;  ///< over the operation under way
-  Time heard_{};                  ///< when it last got anything, or began
+  std::shared_ptr<Watch> watch_;  ///< of the operation that runs
+  Time heard_{};                  ///< when bytes last arrived, or the operation began
   bool pinging_ = false;          ///< its ping has not been answered
   std::uint64_t prepared_ = 0;    ///< bit 1 << Statement::id
-  std::uint64_t preparing_ = 0;   ///< the bit of the statement whose preparation is under way
+  std::uint64_t preparing_ = 0;   ///< the bit of the statement that is being prepared
   bool pipeline_ = false;
   bool broken_ = false;
   bool stale_ = false;

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kLeftOut = "\"…\"";
 
-/// After `//`; empty when it is no URI of PostgreSQL's.
+/// The part after `//`; empty: the string is not a URI of PostgreSQL.
 std::string_view after_scheme(std::string_view url) {
   for (std::string_view scheme : {"postgresql://", "postgres://"}) {
     if (url.starts_with(scheme)) return url.substr(scheme.size());
@@ -30,7 +30,7 @@ bool has_lone_percent(std::string_view text) {
   return false;
 }
 
-/// What libpq quotes besides what it was given.
+/// Words that libpq quotes in messages and that are not part of its input.
 bool is_known_word(std::string_view word) {
   struct Free {
     void operator()(PQconninfoOption* options) const { PQconninfoFree(options); }
@@ -74,8 +74,8 @@ bool names_user(std::string_view url) {
 std::string without_values(std::string_view complaint) {
   constexpr std::string_view kOption = " for connection option \"";
   std::string text;
-  // A quoted value may hold quotes itself, and lines: up to the first that is not known, then only what surely is not
-  // of the value.
+  // A quoted value may contain quotes and line ends. Keep the text before the first unknown quotation, and after it
+  // only what cannot be part of the value.
   for (std::string_view left = complaint;;) {
     const std::size_t quote = left.find('"');
     text += first_line(left.substr(0, quote));

@@ -3,20 +3,20 @@
 #include <string>
 #include <string_view>
 
-/// What may be said about a connection string that holds a password. Pure.
+/// Messages about a connection string, without its password. Pure.
 namespace api::db {
 
-/// Which character has to be percent-encoded in a URI, else user and password end somewhere else than was meant, and
-/// parts of them would be taken for a host and shown. Empty: none, or it is no URI.
+/// The character in the user or password of a URI that must be percent-encoded. Without that they would end too early,
+/// and the rest would be taken for a host and shown. Empty: none, or the string is not a URI.
 std::string fault_of_url(std::string_view url);
 
-/// Whether the URI names a user: it stands between `//` and `@`, and is shown nowhere.
+/// The URI has a user between `//` and `@`, which no message shows.
 bool names_user(std::string_view url);
 
-/// A complaint of libpq's about a connection string, in one line, without the values that it quotes.
+/// An error message of libpq about a connection string, in one line, without the values that it quotes.
 std::string without_values(std::string_view complaint);
 
-/// Any other message, in one line, without this name, which servers put in quotes. Empty: nothing to leave out.
+/// Any other message, in one line, without the quoted `name`. An empty `name` hides nothing.
 std::string without_name(std::string_view message, std::string_view name);
 
 }  // namespace api::db

@@ -9,15 +9,15 @@
 
 namespace api::db {
 
-/// Finds a server among the hosts of the URL and their addresses: one after the other, in their order, each with
-/// `connect_timeout` of its own, the look-up of its name included. As with psql, a host that is not of the wanted kind
-/// (`target_session_attrs`) is passed over, and one that does not know the user, the password or the database ends it.
-/// Thread-safe.
+/// Connects to the first usable server among the hosts of the URL and their addresses. It tries them in their order,
+/// each with its own `connect_timeout`, which includes the look-up of the name. As with psql, a host that is not of the
+/// wanted kind (`target_session_attrs`) is skipped, and a host that refuses the user, the password or the database ends
+/// the attempt. Thread-safe.
 class Connector {
  public:
   explicit Connector(const ConnectOptions& options) : options_(options) {}
 
-  /// False: `error` tells of all that were tried. On the connection's thread, through its executor.
+  /// On the connection's thread, through its executor. False: `error` lists the failure of each host.
   net::Task<bool> connect(Connection& connection, net::Executor executor, ConnectError& error);
 
  private:

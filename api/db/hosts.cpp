@@ -20,7 +20,7 @@ struct Free {
 constexpr int kMaxPort = 65535;
 constexpr const char* kDefaultPort = "5432";
 
-/// Of a list with commas; an empty list has one empty element.
+/// Splits at commas. An empty list has one empty element.
 std::vector<std::string> split(std::string_view list) {
   std::vector<std::string> parts;
   for (;;) {
@@ -75,8 +75,8 @@ const char* to_text(TargetSession target) {
 
 bool read_hosts(const std::vector<std::string>& keywords, const std::vector<std::string>& values,
                 std::vector<Host>& hosts, TargetSession& target, std::string& error) {
-  // libpq tells what it would add only of a connection. One that fails before it is begun will do: for this value it
-  // has no meaning, and it is looked at after everything that matters here.
+  // libpq shows the options that it adds only for a connection object. This one fails before it connects, at an invalid
+  // value that libpq checks after everything that matters here.
   constexpr std::string_view kStopped = "invalid channel_binding value";
   std::vector<const char*> keys, texts;
   for (std::size_t i = 0; i < keywords.size(); ++i) {
@@ -102,7 +102,7 @@ bool read_hosts(const std::vector<std::string>& keywords, const std::vector<std:
     if (keyword == "port") ports = value;
     if (keyword == "target_session_attrs") target = read_target_session(value);
   }
-  // libpq has found the lists to be as long as each other, or a port to stand for all.
+  // libpq has checked that the lists have equal lengths, or that there is one port for all hosts.
   const std::vector<std::string> each_name = split(names), each_address = split(addresses), each_port = split(ports);
   const std::size_t count = addresses.empty() ? each_name.size() : each_address.size();
   for (std::size_t i = 0; i < count; ++i) {

@@ -2,13 +2,13 @@
 
 namespace api {
 
-/// How the server tells a request in progress that nobody waits for its answer any more. Whoever waits for something
-/// hangs a hook in for that time. Used by one worker thread only.
+/// Tells a running request that its client has gone. Code that waits for something sets a hook for that time. Only on
+/// one worker's thread.
 class Interrupt {
  public:
   using Hook = void (*)(void* target);
 
-  /// Hangs a hook in until the end of the scope.
+  /// Sets a hook until the end of the scope.
   class Scope {
    public:
     Scope(Interrupt& interrupt, Hook hook, void* target) : interrupt_(interrupt) {
@@ -23,7 +23,7 @@ class Interrupt {
     Interrupt& interrupt_;
   };
 
-  /// May be called again: each call is more insistent (cancel a query, then drop its connection).
+  /// May be called again: a hook may first cancel a query, and then close its connection.
   void raise() {
     raised_ = true;
     if (hook_) hook_(target_);

@@ -10,7 +10,7 @@ namespace api {
 
 /// Which scholarships a page lists.
 struct ListFilter {
-  std::int64_t after = 0;  ///< only ids beyond it
+  std::int64_t after = 0;  ///< only ids above it
   std::optional<std::string> major;
   int min_amount = 0;
   std::optional<Day> deadline_after;

@@ -12,7 +12,7 @@ namespace api::db {
 
 namespace {
 
-/// Idle connections that the server has closed are noticed within this time. One poll() for all of them.
+/// How often to look for idle connections that the server has closed: one poll(2) for all of them.
 constexpr Duration kWatchInterval = std::chrono::seconds(1);
 
 }  // namespace
@@ -22,7 +22,7 @@ struct Lease::Entry : Slot {
   Connection connection;
 };
 
-/// Lives in the frame of `acquire`, which ends only after it was woken: by whoever decides, once.
+/// A waiter in the frame of `acquire`. The thread that decides about it wakes it once; only then does `acquire` end.
 struct Pool::Waiting : Waiter {
   Waiting(Pool& the_pool, net::Executor executor) : pool(the_pool), timer(executor, Time::max()) {}
 
@@ -31,7 +31,7 @@ struct Pool::Waiting : Waiter {
     woken = true;
     timer.cancel();
   }
-  /// It may have been woken already: an opening that fails at once is over before the wait begins.
+  /// It may be awake already: an opening that fails at once ends before the wait begins.
   net::Task<> wait() {
     while (!woken) co_await timer.async_wait(net::kAwait);
   }
@@ -71,7 +71,7 @@ Pool::Pool(std::vector<net::Executor> homes, ConnectOptions options, PoolSetting
   publish();
 }
 
-/// Waits for nothing: what a frozen server or a slow look-up holds up is left behind.
+/// Does not wait for threads that a frozen server or a slow look-up blocks.
 Pool::~Pool() = default;
 
 void Pool::start() {
@@ -179,7 +179,7 @@ void Pool::give_back(Lease::Entry& entry) {
   act(std::move(lock), home);
 }
 
-/// On the waiter's own thread. If the decision was faster, its wake-up is under way and nothing is to be done.
+/// On the waiter's own thread. If the waiter has been decided already, its wake-up is on the way.
 void Pool::abandon(Waiting& waiter) {
   Lock lock(mutex_);
   if (!policy_.abandon(waiter, Clock::now())) return;
@@ -208,7 +208,7 @@ net::Task<> Pool::open_one(int home) {
   }
   refused_ = !open && failure.permanent;
   if (open) {
-    // Where there can be only one, and this is another, the older connections lead to one that it no longer is.
+    // There can be only one server of this kind, and it has changed: the older connections lead to a former one.
     std::string server = entry->connection.server();
     if (is_unique(options_.target) && !server_.empty() && server != server_) {
       spdlog::info("the database is now at {}", server);
@@ -244,7 +244,7 @@ net::Task<> Pool::check(Lease::Entry& entry) {
   act(std::move(lock), home);
 }
 
-/// Notices connections that the server has closed while nobody used them.
+/// Finds idle connections that the server has closed.
 net::Task<> Pool::watch_idle() {
   std::vector<pollfd> sockets;
   std::vector<Slot*> slots;
@@ -267,8 +267,8 @@ net::Task<> Pool::watch_idle() {
   }
 }
 
-/// Fetches what the policy has decided, then carries it out without the lock. Runs on the thread of `home` (or of
-/// nobody's, where nothing can be decided for it).
+/// Takes the decisions of the policy, then acts on them without the lock. Runs on the thread of `home`; on any thread
+/// if no waiter of a home can be decided.
 void Pool::act(Lock lock, int home) {
   std::vector<std::unique_ptr<Lease::Entry>> closing;
   std::vector<Lease::Entry*> checking;
@@ -309,7 +309,8 @@ void Pool::publish() {
   reachable_.store(gauges.reachable, std::memory_order_relaxed);
 }
 
-/// A timer that is set already is only moved forward: it looks for itself what is next when it fires.
+/// Sets the timer for the next deadline of the policy. A later deadline does not move it: when it fires, it is set
+/// again.
 void Pool::arm() {
   const std::optional<Time> due = closed_ ? std::nullopt : policy_.next_deadline();
   if (!due || (armed_for_ && *armed_for_ <= *due)) return;

@@ -20,8 +20,8 @@ namespace api::db {
 
 class Pool;
 
-/// The right to use one connection, until destruction. A connection that is not fit for somebody else by then
-/// (an unfinished query, an open transaction) is closed.
+/// The right to use one connection, until destruction. A connection that cannot be reused then (an unfinished query, an
+/// open transaction) is closed.
 class Lease {
  public:
   Lease() = default;
@@ -37,7 +37,7 @@ class Lease {
   void reset();
 
   bool verify = false;  ///< ping before trusting it
-  bool reused = false;  ///< has served before; its being dead says nothing about the database
+  bool reused = false;  ///< has served before: if it is dead, the database may still be up
 
  private:
   friend class Pool;
@@ -55,31 +55,31 @@ struct Checkout {
   CheckoutFailure failure{};  ///< when there is no lease
 };
 
-/// Carries out what PoolPolicy decides: one pool for all workers, its limits exact across them. A mutex serialises the
-/// decisions; it is never held across I/O, and with one worker it is never contended. A connection follows its lease
-/// to another worker's event loop, those that already are there are taken first.
+/// Acts on the decisions of PoolPolicy: one pool for all workers, with limits that hold exactly across them. A mutex
+/// serialises the decisions. It is never held during I/O, and one worker never waits for it. A connection moves to the
+/// event loop of the worker that leases it; connections that are there already are preferred.
 class Pool : private Siblings {
  public:
-  /// `homes`: the workers' executors; a `home` below is an index into it. The first also runs the pool's timers.
+  /// `homes`: the executors of the workers; every `home` is an index into them. The first one runs the pool's timers.
   Pool(std::vector<net::Executor> homes, ConnectOptions options, PoolSettings settings, bool echo);
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  /// Starts to look after idle connections and opens a first one. Once, before the workers run.
+  /// Opens the first connection and begins to watch idle ones. Once, before the workers run.
   void start();
   /// On the thread of that home.
   net::Task<Checkout> acquire(int home, Interrupt& interrupt);
   /// From any thread.
   void configure(PoolSettings settings, bool echo);
-  /// From any thread. Fails whoever waits; connections are closed as they come back. Ends the timers.
+  /// From any thread. Fails all waiters, closes connections when they are returned, and stops the timers.
   void close();
 
-  /// From any thread, without a lock; consistent in itself but for `connection_errors` and `reachable`.
+  /// From any thread, without a lock. The counts of connections and waiters are consistent with each other.
   PoolGauges gauges() const;
-  /// Why the last attempt to open a connection failed; empty when it did not.
+  /// Why the last attempt to open a connection failed; empty if it succeeded.
   std::string last_error() const;
-  /// The last attempt reached a server which said that these credentials or this database will not do.
+  /// At the last attempt the server refused the user, the password or the database.
   bool refused() const;
 
  private:
@@ -109,9 +109,9 @@ class Pool : private Siblings {
   std::vector<std::unique_ptr<Lease::Entry>> entries_;  // guarded by mutex_
   std::minstd_rand random_;                             // guarded by mutex_
   std::string last_error_;                              // guarded by mutex_
-  std::string server_;                                  // guarded by mutex_; that the last one was opened to
+  std::string server_;                                  // guarded by mutex_; where the last connection leads
   bool refused_ = false;                                // guarded by mutex_
-  bool silence_found_ = false;                          // guarded by mutex_; no fresh connection was opened since
+  bool silence_found_ = false;                          // guarded by mutex_; and no connection was opened since
   std::optional<Time> armed_for_;                       // guarded by mutex_
   bool closed_ = false;                                 // guarded by mutex_
   net::Timer timer_;                                    // on the thread of homes_[0]
@@ -119,7 +119,7 @@ class Pool : private Siblings {
   std::atomic<bool> echo_;
   std::atomic<Time> replaced_at_{Time::min()};  ///< see Siblings
 
-  // What `gauges` reads, written under the mutex.
+  // Written under the mutex, read by `gauges`.
   std::atomic<std::uint64_t> shape_{0};  ///< size, overflow, checked_in, waiters: 16 bits each
   std::atomic<int> capacity_{0};
   std::atomic<std::int64_t> errors_{0};

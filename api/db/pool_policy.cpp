@@ -11,7 +11,7 @@ Duration backoff(int failures, double jitter) {
   Duration pause = kFirstBackoff;
   for (int i = 1; i < failures && pause < kMaxBackoff; ++i) pause *= 2;
   pause = std::min(pause, kMaxBackoff);
-  // Between half and all of the pause.
+  // A random part of it, at least half.
   return std::chrono::duration_cast<Duration>(pause * (0.5 + 0.5 * jitter));
 }
 
@@ -28,7 +28,7 @@ Waiter::State PoolPolicy::acquire(Waiter& waiter, Time now) {
     waiter.failure = PoolFailure::closing;
     return waiter.state = Waiter::State::failed;
   }
-  // A new waiter never overtakes: beside an idle connection nobody is waiting.
+  // A new waiter overtakes nobody: if a connection is idle, no waiter exists.
   if (Slot* slot = take_idle(waiter.home, now)) {
     grant(waiter, *slot, true, now);
     return waiter.state;
@@ -64,7 +64,7 @@ void PoolPolicy::give_back(Slot& slot, Returned how, Time now) {
 
 void PoolPolicy::opened(Slot& slot, Duration took, Time now) {
   --opening_;
-  // Smoothed, since one opening may meet a pause of the machine.
+  // Smoothed, because a pause of the machine may delay one opening.
   patience_ = std::clamp(patience_ + (took - patience_) / 4, kOverflowPatience, kMaxOverflowPatience);
   patience_since_ = now;
   failures_ = 0;
@@ -80,11 +80,11 @@ void PoolPolicy::open_failed(Time now, double jitter) {
   ++errors_;
   ++failures_;
   retry_at_ = now + backoff(failures_, jitter);
-  // A server at its limit of connections is not asked again and again while those that are open work. Whether they do
-  // is found out here if nobody uses them.
+  // While other connections are open, do not probe a server that may be at its limit of connections. Check instead
+  // whether the idle ones still work.
   probe_wanted_ = established() == 0;
   check_idle(now);
-  // With a connection in use or another attempt under way there is still something to wait for.
+  // Waiters may still get a connection that is in use or being opened.
   if (open() == 0) fail_all(PoolFailure::unreachable);
   plan_opens(now);
 }
@@ -111,7 +111,7 @@ void PoolPolicy::checked(Slot& slot, bool alive, Time now) {
 void PoolPolicy::retire(Time now) {
   ++generation_;
   while (Slot* slot = idle_.pop_front()) to_close_.push_back(*slot);
-  // Find the other server at once, also when nobody asks.
+  // Find the new server now, even if no request needs it yet.
   probe_wanted_ = true;
   plan_opens(now);
 }
@@ -120,7 +120,7 @@ void PoolPolicy::tick(Time now) {
   while (Waiter* waiter = waiters_.front()) {
     if (waiter->since + settings_.timeout > now) break;
     waiters_.erase(*waiter);
-    // Say what is wrong: a pool that cannot open anything is not merely busy.
+    // A pool that cannot open any connection is unreachable, not busy.
     fail(*waiter, established() == 0 && failures_ > 0 ? PoolFailure::unreachable : PoolFailure::timeout);
   }
   plan_opens(now);
@@ -154,7 +154,7 @@ std::optional<Time> PoolPolicy::next_deadline() const {
   if (failures_ > 0) {
     if (wanted && opening_ == 0 && open() < settings_.capacity()) at(retry_at_);
   } else if (open() >= settings_.size && open() < settings_.capacity()) {
-    // The first waiter that no opening is under way for.
+    // The first waiter for which no connection is being opened.
     Waiter* waiter = waiters_.front();
     for (int i = 0; i < opening_ && waiter; ++i) waiter = waiter->next();
     if (waiter) at(waiter->since + patience_);
@@ -168,7 +168,7 @@ PoolGauges PoolPolicy::gauges() const {
   const int connecting = std::min(opening_, waiting);
   PoolGauges gauges;
   gauges.size = settings_.size;
-  // A pool that has become smaller shows no more than it may have: beyond that nobody can use anything anyway.
+  // After a shrink, do not show the connections that are only waiting to be closed.
   gauges.overflow = std::clamp(open() - settings_.size, 0, settings_.max_overflow);
   gauges.checked_in = std::max(0, gauges.total() - in_use_ - connecting);
   gauges.capacity = settings_.capacity();
@@ -178,7 +178,7 @@ PoolGauges PoolPolicy::gauges() const {
   return gauges;
 }
 
-/// A connection has become free: to the first in line, to the idle ones, or closed.
+/// A connection is free: grants it to the first waiter, keeps it idle, or closes it.
 void PoolPolicy::place(Slot& slot, Time now) {
   if (closing_ || slot.generation != generation_ || open() + 1 > settings_.capacity()) {
     to_close_.push_back(slot);
@@ -241,13 +241,13 @@ bool PoolPolicy::expired(const Slot& slot, Time now) const {
   return settings_.recycle > Duration::zero() && now - slot.opened >= settings_.recycle;
 }
 
-/// It may have gone stale while it rested: to be pinged before it is trusted.
+/// It may have broken while it was idle: ping it before use.
 bool PoolPolicy::doubtful(const Slot& slot, Time now) const {
   return settings_.pre_ping && (now - slot.last_used >= kTrustedFor || slot.last_used <= suspect_since_);
 }
 
-/// Takes out the idle connections that may be silent, to be pinged all at once: one after the other, by those who need
-/// them, would take each of these the time of a ping.
+/// Takes out the idle connections that may be silent, and has all of them pinged at once. Otherwise each request that
+/// gets one would wait for `ping_timeout`.
 void PoolPolicy::check_idle(Time now) {
   for (Slot* slot = idle_.front(); slot;) {
     Slot* next = slot->next();
@@ -260,14 +260,14 @@ void PoolPolicy::check_idle(Time now) {
   }
 }
 
-/// One was lost: so may be the others. Finds out whether the database is still there, also when nobody asks.
+/// One connection is lost: verify the others before use, and probe the database even if no request needs it.
 void PoolPolicy::suspect(Time now) {
   ++errors_;
   suspect_since_ = now;
   probe_wanted_ = true;
 }
 
-/// Halves it for each half-life without an opening; few rounds, since it ends at the least.
+/// Halves the patience for each half-life without an opening, down to its minimum.
 void PoolPolicy::fade_patience(Time now) {
   while (patience_ > kOverflowPatience && now - patience_since_ >= kPatienceHalfLife) {
     patience_ = std::max(patience_ / 2, kOverflowPatience);
@@ -275,7 +275,7 @@ void PoolPolicy::fade_patience(Time now) {
   }
 }
 
-/// Raises `opening_` to what the waiters (or a probe) are worth.
+/// Decides how many more connections to open for the waiters, or for a probe.
 void PoolPolicy::plan_opens(Time now) {
   if (closing_) return;
   Waiter* waiter = waiters_.front();
@@ -283,7 +283,7 @@ void PoolPolicy::plan_opens(Time now) {
   while (open() < settings_.capacity()) {
     const bool probing = probe_wanted_ && opening_ == 0;
     if (!waiter && !probing) return;
-    // While the database refuses, one attempt at a time.
+    // After a failure: one attempt at a time, and not before `retry_at_`.
     if (failures_ > 0 && (opening_ > 0 || now < retry_at_)) return;
     if (open() >= settings_.size && !probing && now - waiter->since < patience_) return;
     ++opening_;

@@ -15,8 +15,8 @@ using db::Kind;
 using db::Parameters;
 using db::Statement;
 
-// The columns of a summary, read by `Repository::summary` in this order. Every statement says what its columns hold,
-// and `run` looks whether they do.
+// The columns of a summary, in the order in which `Repository::summary` reads them. Every statement declares its
+// columns, and `run` checks the result against the declaration.
 #define SUMMARY_COLUMNS "s.id, s.name, s.provider, s.amount, s.deadline, (s.min_gpa * 100)::int4, s.majors"
 constexpr std::array kSummary{
     Column{"id", Kind::int8},      Column{"name", Kind::text},     Column{"provider", Kind::text},
@@ -25,7 +25,7 @@ constexpr std::array kSummary{
 };
 constexpr int kSummaryColumns = static_cast<int>(kSummary.size());
 
-/// A summary and what follows it.
+/// The columns of a summary, followed by `more`.
 template <std::size_t N>
 constexpr auto summary_and(const std::array<Column, N>& more) {
   std::array<Column, kSummary.size() + N> all{};
@@ -59,7 +59,7 @@ constexpr Statement kEligibility{6,
                                  " FROM scholarships s WHERE s.id = $1",
                                  kEligibilityTypes, kEligibilityColumns};
 
-// A page by key: as cheap at the end of the list as at its start. A scholarship without majors is open to all.
+// Pages by key cost the same at the end of the list as at its start. A scholarship without majors is open to all.
 constexpr std::array kListTypes{db::kInt8, db::kText, db::kInt4, db::kDate, db::kInt4};
 constexpr Statement kList{1, "list",
                           "SELECT " SUMMARY_COLUMNS

@@ -11,18 +11,18 @@
 
 namespace api {
 
-/// Why the database gave no answer. Whose fault it is, and what the client is told, stands in problem.cpp.
+/// Why a query has no result. `endpoints/problem.cpp` turns it into the response.
 enum class DbError : std::uint8_t {
   none,
   pool_timeout,       ///< all connections were busy for too long
   unreachable,        ///< no connection could be opened
   lost,               ///< the connection broke in the middle of the query
-  transient,          ///< the server could not, twice: a conflict, a lock, no memory or room
+  transient,          ///< the server failed twice: a conflict, a lock, no memory or disk
   statement_timeout,  ///< the query ran for too long
   closing,            ///< the process is ending
   interrupted,        ///< the client has gone
   no_schema,          ///< the tables are not there: `migrate` was not run
-  unreadable,         ///< a table was altered, or a row holds what no answer can say: see the log
+  unreadable,         ///< a column or a value is not as declared; the log names it
   refused,            ///< any other error of the server: a defect
 };
 
@@ -31,19 +31,19 @@ struct QueryReply {
   db::Result rows;
 };
 
-/// On whose behalf a query runs.
+/// The worker and the request that a query belongs to.
 struct Caller {
   int home;  ///< index of the worker
   Interrupt& interrupt;
 };
 
-/// Every question that is put to the database, and the only place with SQL. Each is one round trip on one connection;
-/// all only read, so one that met a dead connection is put again on the next.
+/// Every query of the API, and the only file with SQL. A query is one round trip on one connection. All of them only
+/// read, so a query on a dead connection is sent again on the next one.
 class Repository {
  public:
   explicit Repository(db::Pool& pool) : pool_(pool) {}
 
-  /// Views given to these must live until the answer is there.
+  // Arguments that are views must live until the reply. The comment names the rows.
   net::Task<QueryReply> scholarship(Caller caller, std::int64_t id);                          // details, 0 or 1
   net::Task<QueryReply> scholarships(Caller caller, const ListFilter& filter);                // summaries by id
   net::Task<QueryReply> eligibility(Caller caller, std::int64_t id, const Profile& profile);  // asked, 0 or 1
@@ -60,7 +60,7 @@ class Repository {
   static std::int64_t user_id(const QueryReply& reply);  ///< 0: there is no such user
   static ServerState server_state(const QueryReply& reply);
 
-  /// Of `search`, for EXPLAIN.
+  /// The statement of `search`, for EXPLAIN in a test.
   static const char* search_sql();
 
  private:

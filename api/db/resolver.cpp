@@ -40,7 +40,7 @@ Resolver::Found look_up(const std::string& name) {
 
 }  // namespace
 
-/// Owned by its thread and those who wait. The thread touches nothing else: what started it may be gone.
+/// Shared by its thread and the waiters. The thread uses nothing else, because the resolver may be gone.
 struct Resolver::Lookup {
   Lookup() : ready(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
   ~Lookup() { ::close(ready); }
@@ -53,7 +53,7 @@ struct Resolver::Lookup {
     ::eventfd_write(ready, 1);
   }
 
-  const int ready;  ///< readable from the end on, for everyone
+  const int ready;  ///< readable once it is done, for every waiter
   Found found;      ///< once it is done
   std::atomic<bool> done{false};
 };

@@ -11,15 +11,15 @@
 
 namespace api::db {
 
-/// Looks names up. getaddrinfo blocks, for as long as the system's settings allow, and cannot be stopped: it runs on a
-/// thread that nobody ever waits for, not even the end of the process. There is one at a time for each name; who asks
-/// meanwhile shares it. Thread-safe.
+/// Looks names up. getaddrinfo(3) may block for long and cannot be stopped, so it runs on a thread that nobody joins,
+/// not even the end of the process. There is one look-up at a time for each name, and all callers share it.
+/// Thread-safe.
 class Resolver {
  public:
   struct Found {
     std::vector<std::string> addresses;  ///< in the system's order; empty: see `error`
     std::string error;
-    bool late = false;  ///< no answer before the deadline; it is still being waited for
+    bool late = false;  ///< no answer before the deadline; the look-up goes on
   };
 
   net::Task<Found> resolve(const std::string& name, net::Executor executor, Time deadline);
@@ -29,7 +29,7 @@ class Resolver {
   std::shared_ptr<Lookup> join(const std::string& name);
 
   std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<Lookup>> lookups_;  ///< the last one for each name, under way or not
+  std::map<std::string, std::shared_ptr<Lookup>> lookups_;  ///< the last look-up of each name, running or done
 };
 
 }  // namespace api::db

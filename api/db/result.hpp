@@ -19,14 +19,14 @@ class Result {
   Result() = default;
   explicit Result(PGresult* result) : result_(result) {}
 
-  /// Whether columns and values are as expected, all of them: a table may have been altered, and what a column accepts
-  /// may be more than this program can tell. Empty: they are. Else what is not, with the column's name, in one line.
+  /// Compares all columns and values with their declaration, because a table may have been altered, and a column may
+  /// accept values that this program cannot show. Empty: all are valid. Otherwise one line that names the column.
   std::string fault(std::span<const Column> columns) const;
 
   int rows() const { return PQntuples(result_.get()); }
   bool null(int row, int column) const { return PQgetisnull(result_.get(), row, column) != 0; }
 
-  // To be asked for what `fault` has found good; all else reads as 0 or empty.
+  // Call these after `fault` has returned nothing. An invalid value reads as 0 or empty.
   bool boolean(int row, int column) const;
   std::int32_t int4(int row, int column) const;
   std::int64_t int8(int row, int column) const;
@@ -37,7 +37,7 @@ class Result {
  private:
   /// Empty for null, and beyond the last row or column.
   std::string_view bytes(int row, int column) const;
-  /// "row 3", or its id.
+  /// "row 3", or "the row with id 7".
   std::string name_of_row(int row, std::span<const Column> columns) const;
 
   struct Clear {

@@ -7,24 +7,24 @@ namespace api::db {
 namespace {
 
 struct Meaning {
-  std::string_view begins;  ///< of a code: a class has two characters
+  std::string_view begins;  ///< of the code; two characters are a class
   QueryFailure failure;
-  bool passes;  ///< the same question may well be answered a moment later
+  bool passes;  ///< the same query may succeed a moment later
 };
 
-/// The first that fits counts (PostgreSQL, appendix A).
+/// The first entry that matches counts (PostgreSQL, appendix A).
 constexpr Meaning kMeanings[] = {
     {"57014", QueryFailure::timeout, false},  // query_canceled
     {"57P01", QueryFailure::broken, true},    // admin_shutdown
-    {"57P02", QueryFailure::broken, true},    // crash_shutdown: a neighbour has crashed
+    {"57P02", QueryFailure::broken, true},    // crash_shutdown: another backend has crashed
     {"57P03", QueryFailure::broken, true},    // cannot_connect_now: starting, or ending
     {"57P", QueryFailure::broken, false},     // database_dropped, idle_session_timeout
-    {"08", QueryFailure::broken, false},      // connection exceptions; a pooler's session may live on, but is of no use
-    {"26000", QueryFailure::stale, false},    // invalid_sql_statement_name: a pooler has changed servers
-    {"42P05", QueryFailure::stale, false},    // duplicate_prepared_statement: the same
-    {"0A000", QueryFailure::stale, false},    // feature_not_supported: the tables have changed shape
-    {"25006", QueryFailure::stale, true},     // read_only_sql_transaction: the server has become a standby
-    {"40", QueryFailure::transient, true},    // serialization_failure, deadlock_detected; a standby's conflicts
+    {"08", QueryFailure::broken, false},  // connection exceptions; a pooler's connection may stay open, but is useless
+    {"26000", QueryFailure::stale, false},     // invalid_sql_statement_name: a pooler has changed servers
+    {"42P05", QueryFailure::stale, false},     // duplicate_prepared_statement: the same
+    {"0A000", QueryFailure::stale, false},     // feature_not_supported: the tables have been altered
+    {"25006", QueryFailure::stale, true},      // read_only_sql_transaction: the server has become a standby
+    {"40", QueryFailure::transient, true},     // serialization_failure, deadlock_detected; a standby's conflicts
     {"55P03", QueryFailure::transient, true},  // lock_not_available
     {"53", QueryFailure::transient, true},     // disk_full, out_of_memory, too_many_connections
 };

@@ -13,9 +13,9 @@
 
 namespace api::db {
 
-/// A statement with its text, fixed at compile time: no query is ever built from input.
+/// A statement whose text is fixed at compile time: no query is built from input.
 struct Statement {
-  unsigned id;       ///< below 64; says whether a connection has prepared it
+  unsigned id;       ///< below 64: its bit in the set of statements that a connection has prepared
   const char* name;  ///< of the prepared statement
   const char* sql;
   std::span<const Oid> types;       ///< of the parameters
@@ -41,7 +41,7 @@ class Parameters {
     std::array<int, kMaxParameters> lengths;
     std::array<int, kMaxParameters> formats;
   };
-  /// Pointers as libpq wants them, into this object.
+  /// The arrays that libpq takes. They point into this object.
   Arrays arrays() const;
   int count() const { return static_cast<int>(count_); }
 

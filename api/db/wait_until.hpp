@@ -11,7 +11,8 @@ namespace api::db {
 
 using Descriptor = net::asio::posix::basic_stream_descriptor<net::Executor>;
 
-/// Waits for the descriptor to become ready. False: not before the deadline. It must live that long.
+/// Waits for the descriptor to become ready. False: it was not before the deadline. The descriptor must live until
+/// then.
 inline net::Task<bool> wait_until(Descriptor& descriptor, Descriptor::wait_type what, Time deadline) {
   net::Timer timer(descriptor.get_executor(), deadline);
   // The timer's handler may run after the end of this coroutine; then `waiting` is gone.

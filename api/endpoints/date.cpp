@@ -27,7 +27,7 @@ std::optional<Day> parse_date(std::string_view text) {
 std::string to_text(Day day) {
   const std::chrono::year_month_day date{
       std::chrono::sys_days(std::chrono::days(std::clamp(day, kFirstDay, kLastDay)))};
-  // By hand: a page of results has many, and printf takes longer than all else about a row.
+  // Without printf, which would take longer than the rest of a row; a page has many rows.
   std::string text = "0000-00-00";
   auto write = [&text](std::size_t last, unsigned value) {
     for (std::size_t i = last; value > 0; --i, value /= 10) text[i] = static_cast<char>('0' + value % 10);

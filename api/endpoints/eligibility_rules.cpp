@@ -40,7 +40,7 @@ void require_one_of(const std::vector<std::string_view>& allowed, const std::opt
 std::vector<std::string> unmet_requirements(const Requirements& requirements, const Profile& profile,
                                             const Listed& listed, Day today) {
   std::vector<std::string> unmet;
-  // Cut off, not rounded: 3.499 is not 3.50. The tiny addition undoes what binary fractions take from 3.70.
+  // Round down: 3.499 is below 3.50. The addition corrects the binary fraction, which is a little below 3.70.
   const int gpa = static_cast<int>(std::floor(profile.gpa * 100 + 1e-6));
   if (requirements.min_gpa_hundredths && gpa < *requirements.min_gpa_hundredths) {
     unmet.push_back("gpa " + hundredths(gpa) + " is below the minimum of " +

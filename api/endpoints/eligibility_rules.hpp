@@ -7,7 +7,7 @@
 
 namespace api {
 
-/// Every requirement that is not met, in words; none means eligible.
+/// A sentence for each requirement that is not met; empty: the student is eligible.
 std::vector<std::string> unmet_requirements(const Requirements& requirements, const Profile& profile,
                                             const Listed& listed, Day today);
 

@@ -11,7 +11,7 @@ namespace api {
 
 enum class Method : std::uint8_t { get, head, post, other };
 
-/// A request as handlers see it. Views live until the response is written.
+/// A request as the endpoints see it. Views live until the response is written.
 struct Request {
   Method method = Method::other;
   std::string_view path = {};   ///< target up to the `?`, still percent-encoded
@@ -20,20 +20,20 @@ struct Request {
   std::string_view authorization = {};
   std::string_view content_type = {};
   std::string_view body = {};
-  std::string_view client = {};      ///< address: the peer's, or what a trusted proxy says
-  std::string_view request_id = {};  ///< of the client, or made up
-  Caller caller;                     ///< for the database
+  std::string_view client = {};      ///< address: the peer's, or the one that a trusted proxy reports
+  std::string_view request_id = {};  ///< from the client, or generated
+  Caller caller;                     ///< for queries
 };
 
-/// Filled by a handler. Reused from request to request, so that its strings keep their capacity.
+/// An endpoint fills it. It is reused for every request of a connection, so that its strings keep their capacity.
 struct Response {
   int status = 200;
   std::string_view content_type = "application/json";
   std::string_view allow;     ///< with 405
   int retry_after = 0;        ///< seconds; 0: not sent
-  bool authenticate = false;  ///< with 401: say how
+  bool authenticate = false;  ///< with 401: send WWW-Authenticate
   bool no_store = false;      ///< must not be cached
-  bool unanswered = false;    ///< the client has gone: nothing to send
+  bool unanswered = false;    ///< the client has gone: send nothing
   std::string_view reason;    ///< for the log, a literal
   std::string body;
 

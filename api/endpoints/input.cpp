@@ -16,10 +16,10 @@ namespace {
 
 namespace json = boost::json;
 
-/// libsodium takes more, but nobody types it.
+/// libsodium accepts more, but no user types so many.
 constexpr std::size_t kMaxPasswordCharacters = 1024;
 
-/// The body's members, or null with the reason in `input`. `document` must outlive the result.
+/// The members of the body. Null: `input` has the reason. `document` must outlive the result.
 template <class T>
 const json::object* parse_body(std::string_view body, json::value& document, Input<T>& input) {
   boost::system::error_code error;
@@ -47,7 +47,7 @@ std::optional<double> json_number(const json::value& value) {
   return std::nullopt;
 }
 
-/// Type and subtype of a media type ignore case (RFC 9110, 8.3.1).
+/// Media types are compared without case (RFC 9110, 8.3.1).
 bool is_json(std::string_view content_type) {
   constexpr std::string_view kJson = "application/json";
   std::string_view type = content_type.substr(0, content_type.find(';'));

@@ -8,8 +8,8 @@
 #include "api/endpoints/eligibility_rules.hpp"
 #include "api/endpoints/field.hpp"
 
-/// From what a client sent to values that the rest of the program may trust: pure, bounded, and every fault is named
-/// with its field. Text that comes out is valid UTF-8 without control characters and within its length.
+/// Parses what clients send into values that the rest of the program may trust. Pure and bounded; every fault names its
+/// field. Text in the result is valid UTF-8 without control characters and not longer than its limit.
 namespace api {
 
 inline constexpr int kMaxLimit = 100;  ///< items of a page
@@ -19,7 +19,7 @@ template <class T>
 struct Input {
   T value{};
   FieldErrors errors;      ///< every fault that was found
-  bool malformed = false;  ///< the body is no JSON (or form) at all, or no object
+  bool malformed = false;  ///< the body is not JSON, or not a form
   bool ok() const { return errors.empty(); }
 };
 
@@ -38,7 +38,7 @@ struct EligibilityCheck {
   Profile profile;
 };
 
-/// `query` as it stands in the target, still percent-encoded.
+/// `query`: of the target, still percent-encoded.
 Input<Search> parse_search(std::string_view query);
 Input<ListFilter> parse_list(std::string_view query);
 /// A path segment.

@@ -8,7 +8,7 @@ namespace api {
 
 namespace {
 
-/// A pool this full (in percent of the open connections) is no longer well.
+/// From this share of the open connections in use, in percent, /health says `degraded`.
 constexpr double kDegradedFrom = 80.0;
 
 double percent(int part, int whole) {

@@ -6,10 +6,10 @@
 
 namespace api {
 
-/// `Endpoint-Load-Metrics: TEXT …` with its line end: the ORCA text form that Envoy and gRPC use.
+/// Appends the field `Endpoint-Load-Metrics: TEXT …` with its line end: the ORCA text form that Envoy and gRPC read.
 void append_load_report(std::string& head, const db::PoolGauges& gauges);
 
-/// The body of `GET /health`.
+/// Appends the body of `GET /health`.
 void append_health(std::string& body, const db::PoolGauges& gauges);
 
 }  // namespace api

@@ -7,7 +7,7 @@ namespace api {
 
 namespace {
 
-/// Seconds. The database's backoff is at most half a second, so a second is neither too eager nor a waste.
+/// Seconds. The pool retries the database after at most 250 ms, so a client that waits a second can succeed.
 constexpr int kRetryAfter = 1;
 
 void begin(text::JsonWriter& json, const Request& request, Response& response, int status, std::string_view detail) {

@@ -16,10 +16,10 @@ namespace api::schema {
 
 namespace {
 
-/// Any number will do, as long as nobody else uses it for something else in the same database.
+/// The key of the advisory lock: any number that nothing else in the database uses.
 constexpr const char* kTakeTurns = "SELECT pg_advisory_xact_lock(7270119023145)";
-/// Who waits for a table's lock makes everybody wait who comes after: so only for a moment, and again after a pause
-/// in which they get theirs. As long as it takes a query of the API's to end, many times over.
+/// All queries queue up behind a migration that waits for a table's lock. So it waits only briefly, and again after a
+/// pause in which they run. The pause is many times as long as a query of the API.
 constexpr const char* kBeBrief = "SET LOCAL lock_timeout = '250ms'; SET LOCAL client_min_messages = warning";
 constexpr std::chrono::milliseconds kLockPause{500};
 constexpr int kLockAttempts = 80;  ///< about a minute
@@ -29,17 +29,17 @@ constexpr const char* kHistory =
 constexpr const char* kDemoUserName = "admin";
 constexpr const char* kDemoPassword = "admin123";
 
-/// libpq's in seconds, of which it makes at least 2.
+/// The connect timeout of libpq, in seconds; it uses at least 2.
 std::string seconds(Duration duration) {
   return std::to_string(std::chrono::ceil<std::chrono::seconds>(duration).count());
 }
 
-/// One blocking connection. The first failure is kept and ends everything: what was begun is rolled back.
+/// One blocking connection. It keeps the first failure; every later call does nothing and returns false.
 class BlockingConnection {
  public:
   explicit BlockingConnection(const db::ConnectOptions& options) : hidden_(options.hidden_user) {
     std::vector<const char*> keywords, values;
-    // For each address; one that stands in the URL comes later, and counts.
+    // For each address. A value in the URL comes later and replaces this one.
     const std::string timeout = seconds(options.timeout);
     keywords.push_back("connect_timeout");
     values.push_back(timeout.c_str());
@@ -53,11 +53,11 @@ class BlockingConnection {
   }
 
   bool ok() const { return ok_; }
-  /// The first failure, in one line: the step, and what the server says.
+  /// The first failure in one line: the step and the server's message.
   const std::string& error() const { return error_; }
-  /// It was a lock that others hold.
+  /// The failure is a lock that another connection holds.
   bool locked() const { return sqlstate_ == "55P03" || sqlstate_ == "40P01"; }
-  /// Takes back what was begun, and forgets the failure.
+  /// Rolls back, and forgets the failure.
   bool start_over() {
     ok_ = true;
     sqlstate_.clear();
@@ -74,13 +74,13 @@ class BlockingConnection {
                         what);
   }
 
-  /// A failure that the server does not know of.
+  /// Sets a failure that the server has not reported.
   void refuse(std::string why) {
     error_ = std::move(why);
     ok_ = false;
   }
 
-  /// Of the last statement.
+  // Results of the last statement.
   int rows() const { return PQntuples(last_.get()); }
   std::string_view affected() const { return PQcmdTuples(last_.get()); }
   std::string_view value(int row) const { return PQgetvalue(last_.get(), row, 0); }
@@ -119,7 +119,7 @@ std::string label(const Migration& migration) {
 
 enum class Step { applied, nothing_left, failed };
 
-/// Applies the next migration that is missing, in a transaction of its own: it holds no lock for the sake of others.
+/// Applies the next missing migration in its own transaction, so that it holds its locks no longer than needed.
 Step apply_next(BlockingConnection& connection, int& current, const Migration*& next) {
   next = nullptr;
   connection.run("BEGIN", "begin") && connection.run(kBeBrief, "settings") &&

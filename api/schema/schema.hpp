@@ -20,15 +20,16 @@ std::span<const Migration> migrations();
 extern const char* const kDemoScholarships;
 extern const char* const kDemoUser;
 
-/// Which version is missing, in words; empty when they run from 1 without a gap.
+/// A sentence about the version that is missing; empty: the versions run from 1 without a gap.
 std::string gap_in(std::span<const int> applied);
 
-// Both run blocking, for the command line. False: the reason was written to `err`.
+// Both block; they are for the command line. False: `err` has the reason.
 
-/// Applies what is missing, each in a transaction of its own. Safe with several processes at once: they take turns.
-/// A lock that others hold is waited for in short turns, for about a minute, so that no search queues up behind it.
+/// Applies the missing migrations, each in its own transaction. Several processes may call it at once: a lock
+/// serialises them. It waits for locks of others in short turns, for about a minute, so that no search queues up behind
+/// it.
 bool migrate(const db::ConnectOptions& options, std::ostream& out, std::ostream& err);
-/// Demo scholarships, unless there are any, and the user admin / admin123, unless there is one.
+/// Adds demo scholarships if there are none, and the user admin / admin123 if it does not exist.
 bool seed_demo(const db::ConnectOptions& options, int scholarships, std::ostream& out, std::ostream& err);
 
 }  // namespace api::schema

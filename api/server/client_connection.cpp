@@ -26,21 +26,22 @@ namespace {
 namespace http = boost::beast::http;
 using boost::system::error_code;
 
-/// After a refusal with bytes still under way: closing at once could make the client lose the answer.
+/// How long the connection stays open after a refusal. Unread bytes at the close would reset the connection, and the
+/// client could lose the response.
 constexpr Duration kLinger = std::chrono::seconds(1);
-/// Whether the client is still there is not asked for requests that are answered faster.
+/// A request must take this long before the connection checks whether its client has gone.
 constexpr Duration kGoneCheckAfter = std::chrono::milliseconds(100);
-/// A query that ignores its cancellation for this long loses its connection.
+/// If a cancelled query still runs after this time, its connection to the database is closed.
 constexpr Duration kInterruptAgain = std::chrono::seconds(2);
-/// A request is commonly here, and its answer taken, in a few milliseconds. Who takes longer than this may go on, but
-/// not while others find no place.
+/// Clients commonly send a request, or read a response, within milliseconds. A slower one may go on, but is evicted if
+/// a new connection needs its place.
 constexpr Duration kSlow = std::chrono::seconds(1);
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-/// Over and above the limits of pool and server, after which a request is interrupted.
+/// Added to the limits of the pool and of PostgreSQL. A request that takes longer is interrupted.
 constexpr Duration kGrace = std::chrono::seconds(1);
-/// Of `read_request`, beside the reader's.
+/// A result of `read_request`, beside those of the reader: the connection has ended.
 constexpr int kEnded = -1;
-/// Response bodies are at most some 50 KB; a larger capacity is given back.
+/// Response bodies are at most some 50 KB. A buffer that is larger is released after the response.
 constexpr std::size_t kKeptCapacity = 64 * 1024;
 
 void append_number(std::string& out, std::string_view before, std::size_t number) {
@@ -88,7 +89,7 @@ net::Task<> ClientConnection::run() {
   close();
 }
 
-/// kRequest: it is there; kEnded: the connection has ended; else: what is wrong with the request.
+/// kRequest: a whole request has been read. kEnded: the connection has ended. Otherwise the status to refuse with.
 net::Task<int> ClientConnection::read_request() {
   reader_.next();
   enter(reader_.has_bytes() ? Phase::receiving : Phase::idle);
@@ -102,7 +103,7 @@ net::Task<int> ClientConnection::read_request() {
     }
     if (phase_ == Phase::idle && context_.shared.draining) co_return kEnded;
     auto [error, bytes] = co_await socket_.async_read_some(reader_.room(), net::kAwait);
-    // Who has ended its side in the middle of a request may still want to know.
+    // The client has closed its sending side in the middle of a request, but may still read the refusal.
     if (error == net::asio::error::eof && phase_ == Phase::receiving) co_return 400;
     if (error) co_return kEnded;
     reader_.received(bytes);
@@ -110,7 +111,7 @@ net::Task<int> ClientConnection::read_request() {
   }
 }
 
-/// Some clients hold back a body until they are asked for it.
+/// Answers `Expect: 100-continue`: the client sends the body only after that. False: the connection has ended.
 net::Task<bool> ClientConnection::continue_body() {
   if (continue_sent_) co_return true;
   continue_sent_ = true;
@@ -119,7 +120,7 @@ net::Task<bool> ClientConnection::continue_body() {
   co_return !error;
 }
 
-/// One request, from its head to its response. False: the connection is not to be used any more.
+/// Handles one request and writes its response. False: close the connection.
 net::Task<bool> ClientConnection::serve() {
   enter(Phase::handling);
   request_began_ = since_;
@@ -166,7 +167,7 @@ net::Task<> ClientConnection::handle(Request& request) {
   }
 }
 
-/// Writes `response_`.
+/// Writes `response_`. False: the connection has ended.
 net::Task<bool> ClientConnection::write(bool keep_alive, bool with_body) {
   enter(Phase::writing);
   write_head(keep_alive);
@@ -199,7 +200,8 @@ void ClientConnection::write_head(bool keep_alive) {
   head_ += "\r\n";
 }
 
-/// Answers what could not be read to its end, and reads a little of the rest so that the answer arrives.
+/// Refuses a request that could not be read to its end. Then discards what still arrives, so that the client receives
+/// the response.
 net::Task<> ClientConnection::reject(int status) {
   response_.clear();
   made_up_id_ = make_request_id();
@@ -214,7 +216,7 @@ net::Task<> ClientConnection::reject(int status) {
   socket_.shutdown(net::Socket::shutdown_send, ignored);
   reader_.discard();
   for (;;) {
-    // Not reported as received: the same room is filled again and again.
+    // The bytes are not reported to the reader, so each read overwrites the last one.
     auto [error, bytes] = co_await socket_.async_read_some(reader_.room(), net::kAwait);
     if (error) break;
   }
@@ -256,7 +258,7 @@ void ClientConnection::sweep(Time now) {
     case Phase::handling: {
       if (spent < kGoneCheckAfter) break;
       client_gone_ = client_gone_ || client_has_gone();
-      // The server's own limit comes first, unless a pooler is in between or the server is gone without a word.
+      // PostgreSQL's own limit comes first, unless a pooler is in between or the server is silent.
       const auto& database = config.database;
       const bool overdue = database.statement_timeout > Duration::zero() &&
                            spent > database.pool_timeout + database.statement_timeout + kGrace;
@@ -269,8 +271,8 @@ void ClientConnection::sweep(Time now) {
   }
 }
 
-/// A client that has ended its side may be gone, or only have no more to say: a write tells, since who is gone answers
-/// it with a reset. Any client of HTTP/1.1 skips a 100 (RFC 9110, 15.2.1).
+/// A client that has closed its sending side may still read the response. A write tells: if the client has gone, its
+/// system answers with a reset. Every client of HTTP/1.1 skips an interim response 100 (RFC 9110, 15.2.1).
 bool ClientConnection::client_has_gone() {
   pollfd client{socket_.native_handle(), POLLRDHUP, 0};
   if (::poll(&client, 1, 0) <= 0) return false;
@@ -299,7 +301,7 @@ bool ClientConnection::is_evictable_surplus() const {
   return surplus_ && (phase_ == Phase::idle || phase_ == Phase::receiving || phase_ == Phase::lingering);
 }
 
-/// The worker's sessions stand in the order in which they have begun what they are doing.
+/// Moves to the end of the worker's list, which is ordered by the beginning of the phase.
 void ClientConnection::enter(Phase phase) {
   phase_ = phase;
   since_ = Clock::now();

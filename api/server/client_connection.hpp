@@ -21,7 +21,7 @@
 
 namespace api {
 
-/// One of a number that is bounded, from its making to its end however that comes. Movable.
+/// Counts one up when it is made, and one down when it is destroyed. Movable.
 class Counted {
  public:
   explicit Counted(std::atomic<int>& number) : number_(&number), before_(number.fetch_add(1)) {}
@@ -31,7 +31,7 @@ class Counted {
     if (number_) number_->fetch_sub(1);
   }
 
-  /// How many there were before this one.
+  /// The count before this one was added.
   int before() const { return before_; }
 
  private:
@@ -39,19 +39,19 @@ class Counted {
   int before_;
 };
 
-/// Bounds that hold across all workers, and switches that a reload or a drain flips. Thread-safe.
+/// Counts and switches of all workers together. Thread-safe.
 struct Shared {
-  int max_connections = 0;  ///< `limits.connections`, as far as there are descriptors; set before all begins
+  int max_connections = 0;  ///< `limits.connections`, or fewer if descriptors are scarce; set before the workers run
   std::atomic<int> connections{0};
-  std::atomic<int> idle{0};              ///< of these, waiting for another request; `is_idle` may end them
-  std::atomic<int> evictions_wanted{0};  ///< idle ones that other workers are to end
+  std::atomic<int> idle{0};              ///< connections of these that wait for another request
+  std::atomic<int> evictions_wanted{0};  ///< idle connections that any worker shall close
   std::atomic<int> in_flight{0};
   std::atomic<AccessLog> access{AccessLog::errors};
   std::atomic<bool> draining{false};
 };
 
-/// One client connection: reads requests one after the other, has them handled, writes the responses. Lives on its
-/// worker's thread.
+/// One client connection: reads requests one after the other, calls their endpoints, and writes the responses. Only on
+/// its worker's thread.
 class ClientConnection : public text::Linked<ClientConnection> {
  public:
   struct Context {
@@ -59,25 +59,25 @@ class ClientConnection : public text::Linked<ClientConnection> {
     Shared& shared;
     endpoints::Context& endpoints;
     int home;                                   ///< index of the worker
-    text::List<ClientConnection>& connections;  ///< of the worker; it stands in there from before `run` to its end
+    text::List<ClientConnection>& connections;  ///< of the worker; holds this one from before `run` to its end
   };
 
-  /// `surplus`: beyond `limits.connections`, only there for whoever watches.
+  /// `surplus`: beyond `limits.connections`. Only monitoring requests are served on it.
   ClientConnection(Context context, net::Accepted accepted, bool surplus);
 
-  /// Until the connection ends. The socket is closed then.
+  /// Runs until the connection ends, and closes the socket.
   net::Task<> run();
-  /// Looks after the clocks, and whether the client is still there. To be called a few times a second.
+  /// Applies the timeouts, and interrupts a request whose client has gone. Call it a few times a second.
   void sweep(Time now);
-  /// The end is near: an idle connection is closed now, a busy one after its response.
+  /// Closes an idle connection now, and a busy one after its response.
   void drain();
 
-  // Who may be closed to make room for another connection.
-  /// It waits for another request, and none is on its way.
+  // Candidates for eviction.
+  /// It has served a request, waits for another one, and no byte of that has arrived.
   bool is_idle();
-  /// Its client has been about to send a request, or to take an answer, for longer than clients commonly are.
+  /// Its client sends its request, or reads its response, more slowly than clients commonly do.
   bool is_slow(Time now) const;
-  /// It is surplus, and its request is not there yet.
+  /// It is surplus, and its request has not been read yet.
   bool is_evictable_surplus() const;
   void close();
 
@@ -100,15 +100,15 @@ class ClientConnection : public text::Linked<ClientConnection> {
   const std::string peer_;
   const Sender sender_;
   Phase phase_ = Phase::idle;
-  Time since_;  ///< beginning of the phase
+  Time since_;  ///< the beginning of the phase
   std::optional<Counted> idle_;
   bool surplus_;
-  bool served_ = false;  ///< a request, at least
+  bool served_ = false;  ///< at least one request
   Time request_began_{};
   Interrupt interrupt_;
   Time interrupted_at_{};
   bool client_gone_ = false;
-  bool probed_ = false;  ///< whether the client is still there, by a write
+  bool probed_ = false;  ///< a 100 has been written to find out whether the client has gone
   RequestReader reader_;
   bool continue_sent_ = false;
   std::string head_;

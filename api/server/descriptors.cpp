@@ -8,8 +8,7 @@ namespace {
 
 /// Standard streams, the log, cancellations under way.
 constexpr int kReserve = 31;
-/// Of an event loop: epoll, its timer, its wake-up, its listener with a reserve, and up to 32 connections of
-/// monitoring.
+/// Of an event loop: epoll, a timer, a wake-up, a listener with its reserve, and 32 surplus connections.
 constexpr int kPerWorker = 37;
 
 }  // namespace

@@ -7,17 +7,17 @@
 
 namespace api {
 
-/// JSON lines on stdout, written by a thread of its own: a reader that hangs costs lines, never a request.
-/// Elsewhere, spdlog::info and its like are used as they are.
+/// Makes spdlog::info and its like write JSON lines to stdout, on a thread of its own: a reader that hangs costs lines,
+/// never a request. Once, before any line is logged.
 void start_log(LogLevel level);
 void set_log_level(LogLevel level);
-/// Waits until the lines so far have been handed to the reader, or `limit` is over: false. From any thread.
+/// Waits until the lines so far have been written. False: not within `limit`. From any thread.
 bool flush_log(std::chrono::milliseconds limit);
-/// The last lines; a reader that has stalled loses them after a second. False: the writing itself hangs, and with it
-/// whatever joins threads at the end of the process.
+/// Writes the last lines; a reader that has stalled loses them after a second. False: the writer hangs, and nobody may
+/// wait for its thread.
 bool stop_log();
 
-/// `members`: the inside of a JSON object, already escaped.
+/// Writes the line of a request. `members`: of a JSON object, without its brackets, escaped.
 void log_request(std::string_view members);
 
 }  // namespace api

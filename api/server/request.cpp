@@ -20,8 +20,8 @@ bool is_number(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
-/// What the target says behind scheme and authority, if it has the absolute form, which a server has to take (RFC 9112,
-/// 3.2.2): `/path?query`, `?query` or empty. Null: it is neither this nor the origin form.
+/// The target without scheme and authority: `/path?query`, `?query` or empty. A server must accept the absolute form
+/// (RFC 9112, 3.2.2). Null: the target has neither the absolute nor the origin form.
 std::optional<std::string_view> path_and_query(std::string_view target) {
   if (target.starts_with('/')) return target;
   for (const std::string_view scheme : {"http://", "https://"}) {
@@ -59,7 +59,7 @@ int fault_of_head(const Message& message) {
   const bool one_host = message.version() == 10 || message.count(http::field::host) == 1;
   const std::string_view target = message.target();
   if (!one_host || !path_and_query(target) || target.find('#') != std::string_view::npos) return 400;
-  // How long the body is must have one reading only (RFC 9112, 6.1 and 6.3).
+  // Refuse a head that two parsers could understand as two lengths of the body (RFC 9112, 6.1 and 6.3).
   const std::size_t lengths = message.count(http::field::content_length);
   if (lengths > 1) return 400;
   if (lengths == 1 && !is_number(message[http::field::content_length])) return 400;
@@ -81,7 +81,7 @@ Request make_request(const Message& message, const Sender& sender, std::string& 
   }
   config::ForwardedFor forwarded(sender.address, sender.trusted, sender.proxies);
   if (forwarded.open()) {
-    // All lines are one list, whose right end is the last line's.
+    // All lines are one list; its right end is in the last line.
     auto [begin, end] = message.equal_range("X-Forwarded-For");
     while (end != begin && forwarded.open()) forwarded.line((--end)->value());
   }

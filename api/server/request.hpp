@@ -8,20 +8,22 @@
 #include "api/server/request_parser.hpp"
 #include "config/cidr.hpp"
 
-/// From a parsed message to a request as handlers see it: what Beast leaves open is decided here. No I/O.
+/// Makes a request for the endpoints from a message of Beast, and checks what Beast does not. No I/O.
 namespace api {
 
-/// 0, or the status to refuse a head with that the parser takes but an origin server must not (RFC 9112): 400, 501.
+/// The status to refuse a head with: 400 or 501; 0 if the head is valid. Checks what RFC 9112 requires of an origin
+/// server and Beast's parser accepts.
 int fault_of_head(const Message& message);
 
-/// Who is at the other end of the connection.
+/// The peer of the connection.
 struct Sender {
   std::string_view address;                    ///< `unix` for a unix socket
   bool trusted;                                ///< its X-Forwarded-For is believed
-  std::span<const config::Cidr> proxies = {};  ///< trusted, too, when they stand in X-Forwarded-For
+  std::span<const config::Cidr> proxies = {};  ///< trusted as well, as entries of X-Forwarded-For
 };
 
-/// Views into `message`, the sender's address, and `made_up_id`, which is written when the client names no sane id.
+/// The request has views into `message`, the sender's address and `made_up_id`. `made_up_id` is written if the client
+/// has sent no valid id.
 Request make_request(const Message& message, const Sender& sender, std::string& made_up_id, Caller caller);
 
 std::string make_request_id();

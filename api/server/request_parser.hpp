@@ -12,18 +12,18 @@ namespace api {
 
 using Message = boost::beast::http::request<boost::beast::http::string_body>;
 
-/// Beast's parser of requests, writing into a Message. The parser that Beast derives itself throws at long fields and
-/// mixes trailers into the head.
+/// Parses a request into a Message with Beast's basic parser. Beast's own `request_parser` throws at long fields and
+/// adds trailers to the head.
 class RequestParser final : public boost::beast::http::basic_parser<true> {
  public:
-  /// Fields of a head; beyond it 431. Many tiny ones would cost many times the memory of their bytes.
+  /// Fields of a head; more are refused with 431. A tiny field takes many times as much memory as its bytes.
   static constexpr std::size_t kMaxFields = 100;
-  /// What Beast's container takes of a name or value; it throws beyond.
+  /// Longest name or value that Beast's container accepts; it throws at longer ones.
   static constexpr std::size_t kMaxFieldPart = std::numeric_limits<std::uint16_t>::max() - 2;
 
   Message message;
-  std::size_t head_bytes = 0;       ///< counted by who feeds the parser
-  std::uint64_t framing_bytes = 0;  ///< likewise: of a body in chunks, all but its content
+  std::size_t head_bytes = 0;       ///< counted by the caller
+  std::uint64_t framing_bytes = 0;  ///< counted by the caller: the bytes of a chunked body that are not content
   bool chunk_began = false;         ///< set when a chunk's line has been read
 
  private:

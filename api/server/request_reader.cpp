@@ -14,8 +14,8 @@ namespace {
 namespace http = boost::beast::http;
 using boost::system::error_code;
 
-/// Framing that a body in chunks may have per byte of it, over and above the limit of a head: chunks of a single byte
-/// need five. Who sends more is after our time.
+/// Bytes of framing that a chunked body may have for each byte of content, beside the limit of a head. Chunks of one
+/// byte need five. More is an attempt to waste processor time.
 constexpr std::uint64_t kFramingPerByte = 8;
 
 int status_of(error_code error) {
@@ -33,7 +33,7 @@ RequestReader::RequestReader(const LimitsConfig& limits)
 
 void RequestReader::next() {
   parser_.emplace();
-  // Beast limits what it sees at a time, which is up to the peer's writes; `after_head_bytes` limits the whole.
+  // Beast's limit counts what it gets in one call, which depends on the peer's writes. `after_head_bytes` counts all.
   parser_->header_limit(std::numeric_limits<std::uint32_t>::max());
   parser_->body_limit(max_body_);
 }
@@ -52,7 +52,7 @@ int RequestReader::advance() {
     const bool in_head = !parser.is_header_done();
     parser.chunk_began = false;
     error_code error;
-    // One step at a time: the head, a chunk's line, content. So each can be held to its limit.
+    // Each step takes one part: the head, the line of a chunk, or content. So each part can have its limit.
     const std::size_t taken = parser.put(buffer_.data(), error);
     buffer_.consume(taken);
     if (error && error != http::error::need_more) return status_of(error);
@@ -71,7 +71,7 @@ int RequestReader::after_head_bytes(std::size_t taken) {
   return head_done() ? fault_of_head(parser_->message) : 0;
 }
 
-/// The line of a chunk, and the last one together with the trailer, are left in the buffer until they are whole.
+/// Beast leaves the line of a chunk in the buffer until it is whole; the last line includes the trailer.
 int RequestReader::after_body_bytes(std::size_t taken) {
   if (taken == 0) return buffer_.size() > max_head_ ? 400 : 0;
   if (!parser_->chunk_began) return 0;

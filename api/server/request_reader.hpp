@@ -12,8 +12,8 @@
 
 namespace api {
 
-/// Takes the requests out of a connection's bytes, one after the other and within limits, however the bytes are cut.
-/// No I/O. Throws only when memory runs out, whatever a peer sends. The caller's loop:
+/// Reads requests from the bytes of a connection, one after the other and within limits. The result does not depend on
+/// how the bytes are cut. No I/O. Throws only when memory runs out. The caller's loop:
 ///
 ///     reader.next();
 ///     while (reader.advance() == RequestReader::kMore) reader.received(read_some_into(reader.room()));
@@ -26,23 +26,23 @@ class RequestReader {
 
   explicit RequestReader(const LimitsConfig& limits);
 
-  /// Forgets the last request and begins another one with the bytes that came behind it.
+  /// Forgets the last request and begins the next one with the bytes that followed it.
   void next();
-  /// Where the next bytes go: never empty, at most kReadBytes.
+  /// The buffer for the next bytes: never empty, at most kReadBytes.
   boost::asio::mutable_buffer room();
   void received(std::size_t bytes);
-  /// kMore, kRequest, or the status to refuse the request with: 400, 413, 431 or 501. After a refusal the connection is
-  /// of no further use.
+  /// kMore, kRequest, or the status to refuse the request with: 400, 413, 431 or 501. Close the connection after a
+  /// refusal.
   int advance();
 
-  /// Whether bytes wait that no request has taken.
+  /// There are bytes that belong to no request yet.
   bool has_bytes() const { return buffer_.size() > 0; }
   bool head_done() const { return parser_->is_header_done(); }
-  /// Whole only after kRequest; its head once `head_done`.
+  /// Complete after kRequest; its head is complete when `head_done`.
   const Message& message() const { return parser_->message; }
-  /// Whether the client can send another request. After kRequest.
+  /// The client may send another request. After kRequest.
   bool keep_alive() const { return parser_->keep_alive(); }
-  /// Drops all bytes: what follows a refusal is read but not kept.
+  /// Drops all bytes. For what follows a refusal.
   void discard() { buffer_.clear(); }
 
  private:

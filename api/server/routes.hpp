@@ -9,8 +9,8 @@ namespace api {
 /// Every path of the API.
 std::span<const Route> routes();
 
-/// Answers a request whose path has been looked up: checks method and token, then calls the endpoint. The caller keeps
-/// what the references lead to until the end.
+/// Checks the method and the token, then calls the endpoint that `match` has found. The references must stay valid
+/// until the end.
 net::Task<> dispatch(RouteMatch match, endpoints::Context& context, Request& request, Response& response);
 
 }  // namespace api

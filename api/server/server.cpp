@@ -17,7 +17,7 @@ namespace api {
 
 namespace {
 
-/// Told to asio: one thread runs each loop.
+/// The hint for Asio that one thread runs each loop: it then needs no locks.
 constexpr int kOneThread = 1;
 
 template <class Loop>
@@ -77,7 +77,8 @@ Server::Server(ApiConfig config, db::ConnectOptions options, std::vector<net::Li
   }
 }
 
-/// What was under way besides requests (the check of the database, the opening of a connection) may hold a lease.
+/// Coroutines that are no requests (the check of the database, the opening of a connection) may still hold a lease.
+/// Destroy them while the pool lives.
 Server::~Server() {
   for (auto& context : contexts_) context->shutdown();
 }
@@ -87,8 +88,8 @@ bool Server::run() {
       {.drain = [this] { net::asio::post(*contexts_.front(), [this] { drain(); }); },
        .reload = [this] { net::asio::post(*contexts_.front(), [this] { reload(); }); },
        .end = [&shared = shared_](net::Signals::Forced why) { return end_by_force(why, shared.in_flight); }});
-  // The check first: it then asks while the first connection is being opened, and not between attempts, where it would
-  // count as a request that waits for a connection.
+  // Start the check before the pool: it then waits for the first connection. Between two attempts to connect it would
+  // be shown as a waiting request.
   net::spawn_vital(contexts_.front()->get_executor(), check_database(), "checking the database");
   pool_->start();
   for (auto& worker : workers_) worker->start();
@@ -115,7 +116,7 @@ void Server::drain() {
   }
 }
 
-/// Takes over what can change while running; the rest waits for a restart.
+/// Applies the keys that can change at run time. The others take effect at the next start.
 void Server::reload() {
   auto loaded = config::load_file(config_path_, kApiDefinition, config::Reading::again);
   if (!loaded.ok()) {

@@ -16,7 +16,7 @@
 
 namespace api {
 
-/// The whole program but for its command line: wires the parts, runs the workers, reloads and drains on signals.
+/// The program without its command line: connects the parts, runs the workers, and reloads and drains on signals.
 class Server {
  public:
   /// `config_path` is read again on SIGHUP. `shared` and `signals` must outlive it.
@@ -25,7 +25,8 @@ class Server {
          Shared& shared, net::Signals& signals);
   ~Server();
 
-  /// Until a signal and the drain that follows. False: the database has refused at the start, for good.
+  /// Serves until a signal and the end of the drain. False: the database has refused the user, the password or the
+  /// database at the start.
   bool run();
 
  private:
@@ -33,7 +34,7 @@ class Server {
   void reload();
   net::Task<> check_database();
 
-  /// An event loop that can let go of its coroutines while all that they hold still lives.
+  /// An event loop whose coroutines can be destroyed before the objects that they use.
   struct Loop : net::asio::io_context {
     using net::asio::io_context::io_context;
     using net::asio::io_context::shutdown;
@@ -41,10 +42,10 @@ class Server {
 
   const ApiConfig config_;
   const std::string config_path_;
-  const std::string address_;  ///< that it listens on
+  const std::string address_;  ///< where it listens
   Shared& shared_;
   net::Signals& signals_;
-  // In this order, so that the event loops go last.
+  // The order matters: the event loops are destroyed last.
   std::vector<std::unique_ptr<Loop>> contexts_;
   std::unique_ptr<db::Pool> pool_;
   std::unique_ptr<Services> services_;

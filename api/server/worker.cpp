@@ -14,15 +14,15 @@ namespace api {
 
 namespace {
 
-/// Timeouts are this exact. A walk over all sessions, a few times a second.
+/// How often the timeouts of all connections are checked, and how exact they are.
 constexpr Duration kSweepInterval = std::chrono::milliseconds(100);
-/// Connections taken at once when the listener is ready; then others get their turn. Fewer than `kSurplus`, so that a
-/// full batch finds sessions of earlier ones to end.
+/// Connections that are accepted per turn of the loop. Fewer than `kSurplus`, so that the surplus connections of an
+/// earlier batch can be evicted.
 constexpr int kAcceptBatch = 16;
-/// Connections of each worker beyond `limits.connections`, when nobody makes room: whoever watches finds a place,
-/// whichever worker takes the connection.
+/// Surplus connections of each worker: beyond `limits.connections`, when no connection can be evicted. They let
+/// monitoring in, whichever worker accepts it.
 constexpr int kSurplus = 32;
-/// Sessions that are looked at for one that makes room.
+/// How many eviction candidates to examine; the oldest come first.
 constexpr int kLooksForRoom = 1000;
 
 }  // namespace
@@ -49,7 +49,7 @@ void Worker::drain(std::function<void()> done) {
     done_ = std::move(done);
     listener_.stop();
     for (ClientConnection *connection = connections_.front(), *next = nullptr; connection; connection = next) {
-      next = connection->next();  // closing moves it
+      next = connection->next();  // `close` moves it to the end of the list
       connection->drain();
     }
     finish_if_empty();
@@ -77,7 +77,7 @@ bool Worker::out_of_descriptors() {
   return evict_one();
 }
 
-/// Ends the connection that has been idle for longest, else one that is slow. False: all are being served.
+/// Closes the connection that has been idle for longest, or else a slow one. False: all are being served.
 bool Worker::evict_one() {
   const Time now = Clock::now();
   ClientConnection* slow = nullptr;
@@ -94,7 +94,7 @@ bool Worker::evict_one() {
   return slow != nullptr;
 }
 
-/// They hear of it at their next sweep.
+/// Asks the other workers to evict an idle connection at their next sweep. False: there is none left.
 bool Worker::request_eviction() {
   if (shared_.idle <= shared_.evictions_wanted) return false;
   ++shared_.evictions_wanted;
@@ -116,7 +116,7 @@ void Worker::serve_eviction_requests() {
   }
 }
 
-/// Of those that are only there for whoever watches, ends the oldest whose request has not come.
+/// Closes the oldest surplus connection whose request has not been read yet. False: there is none.
 bool Worker::evict_surplus() {
   for (ClientConnection* connection = connections_.front(); connection; connection = connection->next()) {
     if (!connection->is_evictable_surplus()) continue;
@@ -126,7 +126,7 @@ bool Worker::evict_surplus() {
   return false;
 }
 
-/// Best effort: a full socket buffer or a vanished client is no reason to wait.
+/// Best effort: if the socket buffer is full or the client has gone, the response is lost.
 void Worker::refuse(net::Socket& socket) const {
   constexpr std::string_view kBody =
       R"({"type":"about:blank","title":"Service Unavailable","status":503,"detail":"Too many connections, please retry"})";
@@ -138,7 +138,7 @@ void Worker::refuse(net::Socket& socket) const {
   (void)!::send(socket.native_handle(), answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-/// A session's place among those of its worker. Taken away by its end, which may be an exception's.
+/// Keeps a connection in the worker's list until it ends, also by an exception.
 class Worker::Registration {
  public:
   Registration(Worker& worker, ClientConnection& connection) : worker_(worker), connection_(connection) {
@@ -169,7 +169,7 @@ net::Task<> Worker::sweep() {
     co_await sweep_timer_.async_wait(net::kAwait);
     const Time now = Clock::now();
     for (ClientConnection *connection = connections_.front(), *next = nullptr; connection; connection = next) {
-      next = connection->next();  // closing moves it
+      next = connection->next();  // `close` moves it to the end of the list
       connection->sweep(now);
     }
     serve_eviction_requests();

@@ -13,22 +13,22 @@
 
 namespace api {
 
-/// One event loop's share of the server: accepts, keeps the sessions, ends them. All on the thread of its context.
+/// One event loop: accepts connections, runs them, and applies their timeouts. Only on the thread of its context.
 class Worker {
  public:
   Worker(const ApiConfig& config, Shared& shared, Services& services, net::asio::io_context& context, int home,
          net::ListenSocket socket);
 
-  /// Before the thread runs.
+  /// Call it before the thread runs.
   void start();
-  /// From any thread. Accepts no more; calls `done` once, from its own thread, when the last connection has ended.
+  /// From any thread. Accepts no more connections. Calls `done` once, on its own thread, when the last one has ended.
   void drain(std::function<void()> done);
 
  private:
   class Registration;
 
   void accepted(net::Accepted accepted);
-  /// `connection` and, of one beyond the limit, `surplus` count until the end.
+  /// `counted` counts the connection, and `surplus` a surplus one, until it ends.
   net::Task<> serve(net::Accepted accepted, Counted counted, std::optional<Counted> surplus);
   net::Task<> sweep();
   bool out_of_descriptors();
@@ -46,8 +46,8 @@ class Worker {
   endpoints::Context endpoints_;
   net::Listener listener_;
   net::Timer sweep_timer_;
-  text::List<ClientConnection> connections_;  ///< the one that has been doing what it does for longest is in front
-  std::atomic<int> surplus_{0};               ///< of these, beyond `limits.connections`
+  text::List<ClientConnection> connections_;  ///< ordered by the beginning of their phase, oldest first
+  std::atomic<int> surplus_{0};               ///< connections beyond `limits.connections`
   std::function<void()> done_;
 };
 

@@ -4,8 +4,8 @@
 
 namespace net {
 
-/// The one clock of both programs, except for dates and the expiry of tokens. Pure code never reads it: it is handed
-/// `now`.
+/// The clock of both programs, except for dates and the expiry of tokens. Pure code never reads it; it gets `now` as an
+/// argument.
 using Clock = std::chrono::steady_clock;
 using Time = Clock::time_point;
 using Duration = Clock::duration;

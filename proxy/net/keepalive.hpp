@@ -6,9 +6,9 @@
 
 namespace net {
 
-/// Lets the system find out within two minutes that the peer of a silent TCP connection is gone: a host that lost its
-/// power or its network says nothing. Keeps the entries of firewalls and balancers on the way alive, too, which
-/// commonly forget after some minutes. On a listening socket, for all that it accepts. Without effect on other sockets.
+/// Makes the kernel find out within two minutes that the peer of a silent TCP connection has vanished, as after a power
+/// or network failure. It also keeps the entries of firewalls and load balancers alive, which commonly expire after
+/// some minutes. Accepted sockets inherit it from a listening one. No effect on sockets that are not TCP.
 inline void keep_alive(int descriptor) {
   constexpr int kOn = 1;
   constexpr int kIdleSeconds = 60;

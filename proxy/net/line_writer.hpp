@@ -15,11 +15,11 @@
 
 namespace net {
 
-/// Writes finished lines to a descriptor. A full disk costs lines at once; a reader that has stalled is waited for
-/// until `close`. `write` on one thread, `close` on any.
+/// Writes finished lines to a descriptor. Lines that do not fit on a full disk are dropped at once. A reader that has
+/// stalled is waited for until `close`. `write` on one thread, `close` on any.
 class LineWriter {
  public:
-  /// From `close` on, a stalled reader is waited for no longer than this in all.
+  /// After `close`, the longest wait for a stalled reader in all.
   static constexpr std::chrono::milliseconds kFarewell{1000};
 
   /// `descriptor` is not owned.
@@ -28,7 +28,7 @@ class LineWriter {
     if (::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode)) piece_ = kFilePiece;
   }
 
-  /// Each with its line feed. How many were lost.
+  /// `lines`: each with its line feed. Returns how many were dropped.
   std::uint64_t write(std::string_view lines) {
     if (torn_ && write_out("\n").empty()) torn_ = false;
     const std::string_view left = torn_ ? lines : write_out(lines);
@@ -42,22 +42,22 @@ class LineWriter {
   }
 
  private:
-  static constexpr int kLookMs = 50;                  ///< how often a stalled writer looks whether it is to close
+  static constexpr int kLookMs = 50;                  ///< how often a stalled writer checks for `close`
   static constexpr std::size_t kFilePiece = 1 << 20;  ///< a file never blocks
 
-  /// False: there is none and there will be none. Not by O_NONBLOCK: that would change the descriptor for everybody
-  /// who shares it, such as the shell that started us.
+  /// Waits until the descriptor accepts bytes. False: give up. O_NONBLOCK would change the descriptor for every process
+  /// that shares it, such as the shell that started this one.
   bool await_room() {
     pollfd wanted{descriptor_, POLLOUT, 0};
     while (true) {
       const int ready = ::poll(&wanted, 1, kLookMs);
-      if (ready > 0) return true;  // an error, too, which write tells
+      if (ready > 0) return true;  // also after an error, which write(2) reports
       if (ready < 0 && errno != EINTR) return false;
       if (closing_ && std::chrono::steady_clock::now() >= until_) return false;
     }
   }
 
-  /// What could not be written.
+  /// Returns what could not be written.
   std::string_view write_out(std::string_view text) {
     while (!text.empty() && await_room()) {
       const ssize_t written = ::write(descriptor_, text.data(), std::min(text.size(), piece_));
@@ -69,7 +69,7 @@ class LineWriter {
 
   int descriptor_;
   std::size_t piece_ = PIPE_BUF;  ///< bytes that a write takes without blocking once poll(2) says so
-  bool torn_ = false;             ///< the last line written lacks its end
+  bool torn_ = false;             ///< the last line was written in part
   std::atomic<bool> closing_{false};
   std::chrono::steady_clock::time_point until_{};  ///< set before `closing_`
 };

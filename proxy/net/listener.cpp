@@ -152,8 +152,9 @@ std::string host_of(const sockaddr_storage& address) {
   return text;
 }
 
-/// From now on the kernel drops what comes to connect, so that the queue of accepted connections ends somewhere. Who is
-/// dropped tries again in a second, and meets whoever listens then. (Refused by the kernel, it does no harm.)
+/// Lets the kernel drop new connection requests, so that the queue of accepted connections gets no longer. A dropped
+/// client tries again after a second, and reaches whichever process listens then. If the kernel refuses the filter,
+/// nothing changes.
 void refuse_new(int descriptor) {
   sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
   const sock_fprog program{1, &nothing};
@@ -230,7 +231,7 @@ void Listener::start() {
 void Listener::drain() {
   if (!descriptor_.is_open()) return;
   if (!inherited_) refuse_new(descriptor_.native_handle());
-  // No more than can have waited: others may go on filling the queue.
+  // At most a full queue: clients of another process may go on filling an inherited one.
   for (int i = 0; i < kBacklog; ++i) {
     const Accept accept = accept_one();
     if (accept == Accept::nobody_waits || accept == Accept::no_descriptors) break;

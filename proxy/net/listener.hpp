@@ -20,7 +20,7 @@ namespace net {
 /// An owned listening descriptor.
 class ListenSocket {
  public:
-  /// `inherited`: others may go on listening on it when we are done.
+  /// `inherited`: another process may go on listening on it after this one.
   explicit ListenSocket(int descriptor, bool inherited = false) : descriptor_(descriptor), inherited_(inherited) {}
   ListenSocket(ListenSocket&& other) noexcept
       : file(std::move(other.file)), descriptor_(std::exchange(other.descriptor_, -1)), inherited_(other.inherited_) {}
@@ -31,7 +31,7 @@ class ListenSocket {
   int get() const { return descriptor_; }
   bool inherited() const { return inherited_; }
 
-  std::shared_ptr<SocketFile> file;  ///< of a unix socket that was bound here; all copies of it have it
+  std::shared_ptr<SocketFile> file;  ///< of a unix socket that this process has bound; shared by all its copies
 
  private:
   int descriptor_;
@@ -60,9 +60,9 @@ struct Accepted {
   std::string peer;  ///< address without port; empty for a unix socket
 };
 
-/// Accepts in batches and hands each connection on. When descriptors run out, accepting pauses for `kPause`, so that
-/// the loop does not spin. Before, `make_room` is asked; if there is no room to make, a reserve descriptor is spent to
-/// close what waits, so that clients learn of it.
+/// Accepts in batches and hands each connection on. When descriptors run out, `make_room` may close a connection. If it
+/// cannot, the listener spends a reserve descriptor to accept and close the waiting clients, so that they do not hang.
+/// Then accepting pauses for `kPause`, so that the loop does not spin.
 class Listener {
  public:
   using Handler = std::function<void(Accepted)>;
@@ -91,7 +91,7 @@ class Listener {
   void shed_batch();
 
   asio::posix::basic_stream_descriptor<Executor> descriptor_;
-  std::shared_ptr<SocketFile> file_;  ///< let go of before the descriptor
+  std::shared_ptr<SocketFile> file_;  ///< released before the descriptor
   asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor> pause_;
   Handler handler_;
   MakeRoom make_room_;

@@ -9,8 +9,8 @@
 
 namespace net {
 
-/// Starts a coroutine that nobody awaits. What it throws goes to `on_failure`, as text, on its own thread:
-/// `asio::detached` would swallow it, and the rest of the program would not know. `where`: an executor or a context.
+/// Starts a coroutine that nobody awaits. If it throws, `on_failure` gets the text of the exception, on the coroutine's
+/// thread; `asio::detached` would hide it. `where`: an executor or a context.
 template <class Where, class Coroutine, class OnFailure>
 void spawn(Where&& where, Coroutine&& coroutine, OnFailure on_failure) {
   boost::asio::co_spawn(std::forward<Where>(where), std::forward<Coroutine>(coroutine),
@@ -26,8 +26,8 @@ void spawn(Where&& where, Coroutine&& coroutine, OnFailure on_failure) {
                         });
 }
 
-/// Likewise, for a coroutine that the program cannot do without, such as the one that accepts: its failure ends the
-/// process, with a line on stderr. `name` is a literal.
+/// The same for a coroutine that the program needs, such as the one that checks timeouts: an exception ends the process
+/// with a line on stderr. `name` is a literal.
 template <class Where, class Coroutine>
 void spawn_vital(Where&& where, Coroutine&& coroutine, const char* name) {
   spawn(std::forward<Where>(where), std::forward<Coroutine>(coroutine), [name](const char* what) {

@@ -8,8 +8,8 @@
 
 namespace net {
 
-/// The file of a unix socket that this process has bound. The last owner removes it, unless another file has taken its
-/// place. To be let go of while the socket is open: until then nothing else can be mistaken for the file.
+/// The file of a unix socket that this process has bound. The last owner removes it, unless another file has replaced
+/// it. Release it while the socket is open: until then no other file can have the same inode.
 class SocketFile {
  public:
   explicit SocketFile(std::string path);
@@ -27,8 +27,8 @@ class SocketFile {
 /// listener whose queue is full is one.
 bool is_left_over(const std::string& path);
 
-/// Gives the file of a socket the mode and the group that are asked for. Before listen(2), so that nobody connects
-/// meanwhile. Empty, or one line that says why not.
+/// Sets the mode and the group of a socket's file. Call it before listen(2), so that nobody connects meanwhile. Empty,
+/// or one line that says why it failed.
 std::string set_access(const config::Listen& listen);
 
 }  // namespace net

@@ -1,5 +1,5 @@
-// What the API makes of query strings, path segments, forms and JSON bodies: a value within its bounds, or faults that
-// say something, written as JSON that a parser takes. Input: a byte that chooses, then the text.
+// Parses query strings, path segments, forms and JSON bodies. The result must be a value within its bounds, or faults
+// with messages that can be written as JSON. Input: a byte that selects the parser, then the text.
 
 #include <cstdint>
 #include <string>
@@ -37,7 +37,7 @@ void require_json(const std::string& text) {
   FUZZ_REQUIRE(std::string_view(back.at(0).as_string()) == text);
 }
 
-/// True: the value is to be trusted.
+/// True: the value is valid.
 template <class T>
 bool require_verdict(const Input<T>& input) {
   FUZZ_REQUIRE(!input.malformed || !input.ok());

@@ -1,6 +1,6 @@
-// What the API makes of a connection's bytes, by the loop that a session runs: requests within their limits, one after
-// the other, whose parts its handlers can take, then a refusal with a status of its own or a wait for more; the same
-// however the bytes are cut. Input: a byte of options, one to eight that say where the bytes are cut, the bytes.
+// Reads the bytes of a connection with the loop of a client connection. The result must be requests within their
+// limits, which routes and parsers accept, and then a refusal or a wait for more bytes. It must not depend on how the
+// bytes are cut. Input: a byte of options, one to eight bytes that say where to cut, the bytes of the connection.
 
 #include <algorithm>
 #include <cstdint>
@@ -21,7 +21,7 @@ namespace {
 const LimitsConfig kLimits{.head = 1024, .body = 512};
 constexpr std::string_view kPeer = "192.0.2.7";
 
-/// A session's loop: what is read is what the reader has room for, cut where `cuts` say. Its last word.
+/// The loop of a client connection: reads what fits into the reader's buffer, cut as `cuts` says. The last status.
 int read(RequestReader& reader, std::string_view& bytes, std::string_view cuts) {
   for (std::size_t turn = 0;; ++turn) {
     const int status = reader.advance();
@@ -38,7 +38,7 @@ int read(RequestReader& reader, std::string_view& bytes, std::string_view cuts) 
   }
 }
 
-/// When a fault is seen, and which one first, depends on the cuts; what is a request, and what it says, does not.
+/// Which fault is found first may depend on the cuts. Whether there is a request, and what it contains, must not.
 void require_same(int whole_status, const RequestReader& whole, int cut_status, const RequestReader& cut) {
   FUZZ_REQUIRE((whole_status == RequestReader::kRequest) == (cut_status == RequestReader::kRequest));
   if (whole_status != RequestReader::kRequest) return;

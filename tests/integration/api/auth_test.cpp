@@ -1,4 +1,4 @@
-// Logins that fail, repeat, pile up.
+// Logins that fail, repeat, and come in storms.
 
 #include <algorithm>
 #include <atomic>
@@ -34,7 +34,7 @@ TEST_CASE("Wrong password and unknown user look the same and cost the same") {
   api.await_ready();
   Client client(api.port());
   login(client, "admin", "admin123");
-  // Processor time, not the clock: a busy machine must not decide this.
+  // Compare processor time, which a busy machine does not change.
   auto cost_of = [&](const std::string& user) {
     auto least = std::chrono::nanoseconds::max();
     for (int i = 0; i < 8; ++i) {
@@ -52,7 +52,7 @@ TEST_CASE("Wrong password and unknown user look the same and cost the same") {
   CHECK(unknown < known * 2);
 }
 
-TEST_CASE("After too many failures a user waits, at this address only, and a token's user does not") {
+TEST_CASE("After too many failures a user is refused at this address only, and tokens stay valid") {
   Program api(config("max_failures: 3, failure_window: 1h"));
   Client client(api.port());
   client.login();
@@ -61,13 +61,13 @@ TEST_CASE("After too many failures a user waits, at this address only, and a tok
   const Reply refused = login(client, "admin", "admin123", from_here);
   CHECK(refused.status == 429);
   CHECK(std::stoi(refused.headers.at("retry-after")) > 3000);
-  // What the client adds in front of it is not believed, only what the last proxy has written.
+  // Entries that the client adds on the left are not trusted, only what the last proxy has written.
   CHECK(login(client, "admin", "admin123", "X-Forwarded-For: 198.51.100.1, 203.0.113.7\r\n").status == 429);
   CHECK(login(client, "admin", "admin123", "X-Forwarded-For: 203.0.113.7, 198.51.100.1\r\n").status == 200);
   CHECK(client.request("GET", "/api/v1/scholarships/1").status == 200);
 }
 
-TEST_CASE("No line that a client writes, and no address of its network, makes it another client") {
+TEST_CASE("Neither a forged X-Forwarded-For nor another address of its network evades the limit") {
   Program api(config("max_failures: 3, failure_window: 1h"));
   api.await_ready();
   Client client(api.port());
@@ -81,7 +81,7 @@ TEST_CASE("No line that a client writes, and no address of its network, makes it
   CHECK(login(client, "admin", "admin123", "X-Forwarded-For: 2001:db8:0:1::1\r\n").status == 200);
 }
 
-/// The statuses of so many logins at once.
+/// The statuses of `count` parallel logins.
 std::map<int, int> at_once(const Program& api, int count, const std::string& password) {
   std::vector<std::unique_ptr<Client>> clients;
   for (int i = 0; i < count; ++i) {
@@ -93,14 +93,14 @@ std::map<int, int> at_once(const Program& api, int count, const std::string& pas
   return statuses;
 }
 
-TEST_CASE("Right passwords of one user at the same moment are all right, and wrong ones no more than the limit") {
+TEST_CASE("Parallel right passwords of a user all succeed, and parallel wrong ones keep to the limit") {
   Program api(config("max_failures: 3, failure_window: 1h, hash_queue: 100"));
   api.await_ready();
   CHECK(at_once(api, 40, "admin123") == std::map<int, int>{{200, 40}});
   CHECK(at_once(api, 40, "wrong") == std::map<int, int>{{401, 3}, {429, 37}});
 }
 
-TEST_CASE("A flood of wrong passwords from many addresses leaves who has logged in before a share") {
+TEST_CASE("A flood of wrong passwords leaves familiar users their share of checks") {
   Program api(config("hash_queue: 4"));
   api.await_ready();
   const std::string home = "X-Forwarded-For: 203.0.113.7\r\n";
@@ -161,13 +161,13 @@ TEST_CASE("The token of a user who is disabled, deleted or replaced ends within 
   CHECK(admin.request("GET", "/api/v1/scholarships/1").status == 200);
 }
 
-TEST_CASE("Successes are not counted") {
+TEST_CASE("Successful logins do not count as failures") {
   Program api(config("max_failures: 2, failure_window: 1h"));
   Client client(api.port());
   for (int i = 0; i < 6; ++i) CHECK(login(client, "admin", "admin123").status == 200);
 }
 
-TEST_CASE("A storm of logins is cut off, and searches go on beside it") {
+TEST_CASE("A storm of logins is refused, and searches go on beside it") {
   Program api(config("max_failures: 0, hash_queue: 4"));
   api.await_ready();
   Client client(api.port());
@@ -203,11 +203,11 @@ TEST_CASE("A storm of logins is cut off, and searches go on beside it") {
     std::sort(times.begin(), times.end());
     return times[times.size() / 2];
   };
-  // A lookup that had to wait for password checks would take as long as a login.
+  // If a look-up waited for password checks, it would take as long as a login.
   CHECK(median(lookups) < median(logins) / 2);
 }
 
-TEST_CASE("A token ends") {
+TEST_CASE("A token expires") {
   Program api(config("token_ttl: 2s"));
   Client client(api.port());
   client.login();

@@ -1,4 +1,4 @@
-// What a broken or hostile client sees: a 4xx that says what is wrong, and a server that goes on.
+// A broken or hostile client gets a 4xx that says what is wrong, and the server goes on.
 
 #include <doctest/doctest.h>
 
@@ -59,7 +59,7 @@ TEST_CASE("Malformed HTTP is refused and the connection closed") {
   CHECK(api.stop() == 0);
 }
 
-TEST_CASE("A request without an end is refused, and the process lives on") {
+TEST_CASE("A request without an end is refused, and the process goes on") {
   Program api(database());
   const std::string head = "POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
   const std::string filler(40'000, 'a');
@@ -70,7 +70,7 @@ TEST_CASE("A request without an end is refused, and the process lives on") {
     CHECK(client.receive().status == 400);
     CHECK(client.receive_all().empty());
   }
-  // The sweep walks over all sessions: one that has ended must not be among them.
+  // The sweep visits all connections: one that has ended must not be among them.
   Client slow(api.port());
   slow.send("GET /");
   CHECK(Client(api.port()).request("GET", "/health").status == 200);
@@ -78,7 +78,7 @@ TEST_CASE("A request without an end is refused, and the process lives on") {
   CHECK(api.log().find("dropped") == std::string::npos);
 }
 
-TEST_CASE("A transfer coding other than chunked ends the connection: nothing behind it is read as a request") {
+TEST_CASE("A transfer coding other than chunked ends the connection, and the rest is not read as a request") {
   Program api(database());
   for (const std::string coding : {"gzip", "identity", "chunked, gzip", "gzip, chunked"}) {
     CAPTURE(coding);
@@ -93,7 +93,7 @@ TEST_CASE("A transfer coding other than chunked ends the connection: nothing beh
   }
 }
 
-TEST_CASE("The answer to an upload that is too large arrives although the upload goes on") {
+TEST_CASE("The refusal of a large upload arrives although the upload goes on") {
   Program api(database());
   Client client(api.port());
   client.send("POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n");
@@ -101,7 +101,7 @@ TEST_CASE("The answer to an upload that is too large arrives although the upload
   CHECK(client.receive().status == 413);
 }
 
-TEST_CASE("Bad values are a 4xx that names the field, on a connection that stays usable") {
+TEST_CASE("An invalid value is a 4xx that names the field, and the connection stays open") {
   Program api(database());
   Client client(api.port());
   client.login();
@@ -167,7 +167,7 @@ TEST_CASE("A target may have the absolute form") {
   }
 }
 
-TEST_CASE("HTTP/1.0 is told whether the connection stays") {
+TEST_CASE("A response to HTTP/1.0 says whether the connection stays open") {
   Program api(database());
   Client client(api.port());
   for (int i = 0; i < 2; ++i) {
@@ -181,7 +181,7 @@ TEST_CASE("HTTP/1.0 is told whether the connection stays") {
   CHECK(client.receive_all().empty());
 }
 
-TEST_CASE("A client that has ended its side gets its answer, however long that takes") {
+TEST_CASE("A client that has closed its sending side gets its response, however late") {
   Program api("database: {url: \"" + Database::shared().url() + "\", statement_timeout: 60s}\n");
   Client watcher(api.port());
   watcher.login();
@@ -199,7 +199,7 @@ TEST_CASE("A client that has ended its side gets its answer, however long that t
     gone.start("GET", "/api/v1/scholarships/1");
     CHECK(eventually([&] { return watcher.request("GET", "/health").json().at("pool").at("checked_in") == 17; }));
     gone.close();
-    // Who has gone for good is noticed, and by then the two others have been looked at, too.
+    // When the client that has gone is noticed, the two others have been checked as well.
     CHECK(eventually([&] { return watcher.request("GET", "/health").json().at("pool").at("checked_in") == 18; }));
   }
   for (Client& client : clients) {
@@ -210,7 +210,7 @@ TEST_CASE("A client that has ended its side gets its answer, however long that t
   }
 }
 
-TEST_CASE("Slow and idle connections keep nobody out") {
+TEST_CASE("Slow and idle connections are evicted for new ones") {
   int workers = 1;
   SUBCASE("one worker") {}
   SUBCASE("two workers") {
@@ -218,7 +218,7 @@ TEST_CASE("Slow and idle connections keep nobody out") {
   }
   Program api(database() + "limits: {connections: 100}\nworkers: " + std::to_string(workers) + "\n");
   const auto answered = [&] { return Client(api.port()).request("GET", "/api/v1/openapi.json").status == 200; };
-  SUBCASE("idle ones, the oldest first") {
+  SUBCASE("idle ones, oldest first") {
     std::vector<Client> idle;
     for (int i = 0; i < 100; ++i) {
       idle.emplace_back(api.port());
@@ -227,9 +227,9 @@ TEST_CASE("Slow and idle connections keep nobody out") {
     for (int i = 0; i < 20; ++i) CHECK(answered());
     if (workers == 1) CHECK(idle.back().request("GET", "/health").status == 200);
   }
-  SUBCASE("slow ones, once they have had their time") {
+  SUBCASE("slow ones, after a second") {
     std::vector<Client> slow;
-    // More than there are places, those of watchers included. All connect before the first of them sends anything.
+    // More connections than places, surplus ones included. All connect before the first one sends anything.
     for (int i = 0; i < 200; ++i) slow.emplace_back(api.port());
     for (Client& client : slow) client.send("GET /");
     for (int i = 0; i < 20; ++i) {
@@ -249,7 +249,7 @@ TEST_CASE("Every line of the log is UTF-8") {
   CHECK(text::valid_utf8(api.log()));
 }
 
-TEST_CASE("A request id of the client is kept if it is one") {
+TEST_CASE("A valid request id of the client is kept") {
   Program api(database());
   Client client(api.port());
   auto id = [&](const std::string& header) {
@@ -263,7 +263,7 @@ TEST_CASE("A request id of the client is kept if it is one") {
   CHECK(id("X-Request-ID: " + std::string(200, 'x') + "\r\n").size() == 32);
 }
 
-TEST_CASE("Slow and silent clients lose their connection, in time and without harm to others") {
+TEST_CASE("Slow and silent clients time out without harm to others") {
   Program api(database() + "timeouts: {request: 300ms, keep_alive: 500ms}\n");
   Client silent(api.port());
   Client slow(api.port());
@@ -276,7 +276,7 @@ TEST_CASE("Slow and silent clients lose their connection, in time and without ha
   CHECK(Client(api.port()).request("GET", "/health").status == 200);
 }
 
-TEST_CASE("Connections and requests are bounded") {
+TEST_CASE("Connections and requests are limited") {
   SUBCASE("connections") {
     Program api(database() + "limits: {connections: 3}\n");
     Client client(api.port());
@@ -291,7 +291,7 @@ TEST_CASE("Connections and requests are bounded") {
       }
       CHECK(eventually(
           [&] { return Client(api.port()).request("GET", "/health").json().at("pool").at("checked_in") == 17; }));
-      // The three are served, so they do not make room: others are told so.
+      // The three are being served, so they are not evicted, and others are refused.
       Client extra(api.port());
       const Reply refused = extra.request("GET", "/api/v1/openapi.json");
       CHECK(refused.status == 503);
@@ -301,10 +301,10 @@ TEST_CASE("Connections and requests are bounded") {
       for (int i = 0; i < 10; ++i) CHECK(Client(api.port()).request("GET", "/health").status == 200);
     }
     for (Client& one : held) CHECK(one.receive().status == 200);
-    // Now they are idle, and the one that has been for longest makes room.
+    // Now they are idle, and the one that has been idle for longest is evicted.
     for (int i = 0; i < 10; ++i) CHECK(Client(api.port()).request("GET", "/api/v1/openapi.json").status == 200);
   }
-  SUBCASE("requests in flight, but whoever watches is let through") {
+  SUBCASE("requests in flight, except those of monitoring") {
     Program api(database() + "limits: {in_flight: 2}\n");
     Client client(api.port());
     client.login();

@@ -22,7 +22,7 @@ struct Reply {
   }
 };
 
-/// A blocking HTTP client that can also misbehave. Gives up after kPatience.
+/// A blocking HTTP client that can also misbehave. Every wait ends after kPatience.
 class Client {
  public:
   explicit Client(int port);
@@ -34,14 +34,14 @@ class Client {
   void send(std::string_view raw);
   void shut_down_sending();
   Reply receive(bool head_only = false);
-  /// Bytes until the other side closes.
+  /// All bytes until the server closes.
   std::string receive_all();
   Reply request(std::string_view method, std::string_view target, std::string_view body = {},
                 std::string_view headers = {});
-  /// Writes the request and does not wait for the answer.
+  /// Writes the request and does not wait for the response.
   void start(std::string_view method, std::string_view target, std::string_view body = {},
              std::string_view headers = {});
-  /// As admin: later requests carry the token.
+  /// Logs in as admin; later requests carry the token.
   void login();
   const std::string& token() const { return token_; }
   void use_token(std::string token) { token_ = std::move(token); }

@@ -7,7 +7,7 @@
 
 namespace api::test {
 
-/// The database all tests share: made for this run, with the tables and a few thousand demo scholarships.
+/// The database that all tests share: created for this run, with the tables and a few thousand demo scholarships.
 class Database {
  public:
   static const Database& shared();
@@ -16,7 +16,7 @@ class Database {
   const std::string& url() const { return url_; }
   /// The same database through another socket folder.
   std::string url_through(const std::string& host) const;
-  /// Of the server: the folder of its socket.
+  /// The folder of the server's socket.
   const std::string& host() const { return host_; }
   const std::string& port() const { return port_; }
   const std::string& user() const { return user_; }
@@ -28,13 +28,13 @@ class Database {
   std::string name_, base_, url_, host_, port_, user_;
 };
 
-/// A blocking connection of the test's own.
+/// A blocking connection of the test.
 class Session {
  public:
   explicit Session(const std::string& url = Database::shared().url());
   void run(const std::string& sql);
   std::string value(const std::string& sql);
-  /// Whether the server takes it.
+  /// The server accepts the statement.
   bool try_run(const std::string& sql);
 
  private:

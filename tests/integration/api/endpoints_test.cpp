@@ -1,4 +1,4 @@
-// What a well-behaved client sees.
+// The endpoints with valid requests.
 
 #include <set>
 
@@ -17,7 +17,7 @@ std::string database() {
   return "database: {url: \"" + Database::shared().url() + "\"}\n";
 }
 
-TEST_CASE("A user logs in, searches, looks at one scholarship and checks eligibility") {
+TEST_CASE("A user logs in, searches, reads one scholarship and checks eligibility") {
   Program api(database());
   Client client(api.port());
 
@@ -58,7 +58,7 @@ TEST_CASE("A user logs in, searches, looks at one scholarship and checks eligibi
   CHECK(api.stop() == 0);
 }
 
-TEST_CASE("Eligibility follows the rules in the table, naming every one that is not met") {
+TEST_CASE("Eligibility names every requirement of the table that is not met") {
   Session().run(
       "INSERT INTO scholarships (id, name, provider, description, amount, deadline, min_gpa, majors, residencies,"
       " education_levels) VALUES (900001, 'Strict', 'P', 'D', 100, current_date + 10, 3.5, '{Law}', '{Ohio}',"
@@ -166,7 +166,7 @@ TEST_CASE("Filters of the list agree with the table") {
         expected("(majors = '{}' OR 'Law' = ANY (majors)) AND amount >= 20000 AND deadline > '2027-01-01'"));
 }
 
-TEST_CASE("Searches that find nothing are no error") {
+TEST_CASE("A search without a result is not an error") {
   Program api(database());
   Client client(api.port());
   client.login();
@@ -179,7 +179,7 @@ TEST_CASE("Searches that find nothing are no error") {
   }
 }
 
-TEST_CASE("Without a good token there is nothing to see") {
+TEST_CASE("Without a valid token every endpoint is refused") {
   Program api(database());
   Client client(api.port());
   client.login();
@@ -199,7 +199,7 @@ TEST_CASE("Without a good token there is nothing to see") {
   CHECK(client.request("GET", "/api/v1/scholarships/1", {}, "Authorization: Basic " + good + "\r\n").status == 401);
 }
 
-TEST_CASE("Every response carries the load report, health carries the same") {
+TEST_CASE("Every response carries the load report, and health shows the same numbers") {
   Program api(database());
   api.await_ready();
   Client client(api.port());
@@ -217,7 +217,7 @@ TEST_CASE("Every response carries the load report, health carries the same") {
         R"("connection_errors":0},"utilization_pct":0.0,"capacity_pct":0.0})");
 }
 
-TEST_CASE("Methods and paths that are not there") {
+TEST_CASE("Unknown paths are 404 and unknown methods 405") {
   Program api(database());
   Client client(api.port());
   const Reply nothing = client.request("GET", "/api/v1/nothing");
@@ -227,13 +227,13 @@ TEST_CASE("Methods and paths that are not there") {
   const Reply wrong = client.request("DELETE", "/api/v1/search?q=a");
   CHECK(wrong.status == 405);
   CHECK(wrong.headers.at("allow") == "GET, HEAD");
-  // A path whose answer does not change with the state of the pool.
+  // A path whose response does not depend on the state of the pool.
   const Reply head = client.request("HEAD", "/api/v1/openapi.json");
   CHECK(head.status == 200);
   CHECK(head.headers.at("content-length") == std::to_string(client.request("GET", "/api/v1/openapi.json").body.size()));
 }
 
-TEST_CASE("Pipelined requests are answered in order, HTTP/1.0 and Connection: close end the connection") {
+TEST_CASE("Pipelined requests are answered in order; HTTP/1.0 and Connection: close end the connection") {
   Program api(database());
   {
     Client client(api.port());
@@ -253,7 +253,7 @@ TEST_CASE("Pipelined requests are answered in order, HTTP/1.0 and Connection: cl
   }
 }
 
-TEST_CASE("A body may come in chunks, in pieces, and after 100 Continue") {
+TEST_CASE("A body may be chunked, in pieces, and after 100 Continue") {
   Program api(database());
   {
     Client client(api.port());

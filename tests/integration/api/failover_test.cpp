@@ -1,5 +1,4 @@
-// Several hosts in one URL: as psql reads it, with dead and silent ones among them, and with two real clusters of which
-// one takes the place of the other.
+// Several hosts in one URL, some of them dead or silent, and two real clusters of which one replaces the other.
 
 #include <atomic>
 #include <csignal>
@@ -25,7 +24,7 @@ namespace asio = boost::asio;
 
 constexpr const char* kLookup = "/api/v1/scholarships/1";
 
-/// Takes connections, into its backlog, and says nothing.
+/// Accepts connections into its backlog and stays silent.
 class SilentHost {
  public:
   explicit SilentHost(const char* address = "127.0.0.1", int port = 0)
@@ -51,7 +50,7 @@ Start with_names(const std::string& config) {
           {}};
 }
 
-TEST_CASE("Several hosts in one URL, the first of them silent: the next one is found, also while it is silent") {
+TEST_CASE("If the first of several hosts is silent, the next one is used") {
   SilentHost silent;
   Relay relay(Relay::Place::loopback);
   const std::string url = "postgresql://" + Database::shared().user() + "@127.0.0.1:" + std::to_string(silent.port()) +
@@ -68,7 +67,7 @@ TEST_CASE("Several hosts in one URL, the first of them silent: the next one is f
   CHECK(api.stop() == 0);
 }
 
-TEST_CASE("Only silent hosts: not ready, and the log names each") {
+TEST_CASE("With silent hosts only, the API is not ready and the log names each host") {
   SilentHost one, two;
   const std::string first = std::to_string(one.port()), second = std::to_string(two.port());
   Program api("database: {url: \"host=127.0.0.1,127.0.0.1 port=" + first + "," + second +
@@ -78,7 +77,7 @@ TEST_CASE("Only silent hosts: not ready, and the log names each") {
   CHECK(Client(api.port()).request("GET", "/ready").status == 503);
 }
 
-TEST_CASE("One name with a silent address and one that works") {
+TEST_CASE("One name has a silent address and a working one") {
   Relay relay(Relay::Place::loopback);
   SilentHost silent("127.0.0.2", relay.port());
   Program api(
@@ -88,7 +87,7 @@ TEST_CASE("One name with a silent address and one that works") {
   CHECK(api.stop() == 0);
 }
 
-TEST_CASE("A look-up that takes for ever holds up neither the next host nor the end of the process") {
+TEST_CASE("A look-up that hangs blocks neither the next host nor the end of the process") {
   Relay relay(Relay::Place::loopback);
   Program api(with_names("database: {url: \"" + relay.url() + " host=never.test,127.0.0.1 port=1," +
                          std::to_string(relay.port()) + "\", connect_timeout: 2s, echo_pool: true}\n"));
@@ -117,7 +116,7 @@ struct Pair {
                          .value("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'scholarship-api'"));
   }
   void promote() const {
-    // The copy is complete before its original ends.
+    // The standby has all data before the primary ends.
     Session primary(first.url()), standby(second->url());
     const std::string position = primary.value("SELECT pg_current_wal_lsn()");
     REQUIRE(eventually(
@@ -131,7 +130,7 @@ struct Pair {
   std::optional<Client> client;
 };
 
-TEST_CASE("Fail-over: the primary dies, its standby is promoted, and the pool finds it by itself") {
+TEST_CASE("Fail-over: the primary dies, its standby is promoted, and the pool finds it") {
   Pair pair;
   CHECK(pair.connections(pair.first) > 0);
   CHECK(pair.connections(*pair.second) == 0);
@@ -153,7 +152,7 @@ TEST_CASE("Fail-over: the primary is frozen and its standby promoted") {
   CHECK(pair.api->stop() == 0);
 }
 
-TEST_CASE("Switch-over: the primary lives on, read-only; no connection to it is used again, and no request fails") {
+TEST_CASE("Switch-over: the primary becomes read-only, its connections are not reused, and no request fails") {
   Pair pair;
   std::atomic<bool> stop{false};
   std::atomic<int> failed{0};
@@ -176,11 +175,11 @@ TEST_CASE("Switch-over: the primary lives on, read-only; no connection to it is 
   CHECK(pair.api->stop() == 0);
 }
 
-TEST_CASE("A server that refuses to write (25006) is left for another, whatever the URL asks for") {
+TEST_CASE("A server that refuses to write (25006) is replaced by another, whatever the URL asks for") {
   OwnPostgres first;
   first.fill();
   OwnPostgres second(&first);
-  // A look-up that writes: what only a primary takes.
+  // A query that writes, which only a primary accepts.
   Session primary(first.url());
   primary.run("CREATE SEQUENCE looks");
   primary.run("ALTER TABLE scholarships RENAME TO scholarships_table");
@@ -189,7 +188,7 @@ TEST_CASE("A server that refuses to write (25006) is left for another, whatever 
   Session standby(second.url());
   REQUIRE(eventually(
       [&] { return standby.value("SELECT pg_last_wal_replay_lsn() >= '" + position + "'::pg_lsn") == "t"; }));
-  // As behind a name that is moved from one server to the other.
+  // As with a name that moves from one server to the other.
   Relay relay(Relay::Place::folder, second.host());
   Program api("database: {url: \"postgresql://spillway@/spillway?host=" + relay.folder() + "," + first.host() +
               "&port=5432,5432\", pool_size: 4}\n");

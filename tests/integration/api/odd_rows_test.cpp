@@ -1,4 +1,4 @@
-// What the tables may hold, and what becomes of rows and columns that no answer can say.
+// Invalid rows and columns: the tables refuse them, and the API reports them.
 
 #include <doctest/doctest.h>
 
@@ -9,7 +9,7 @@
 namespace api::test {
 namespace {
 
-TEST_CASE("A row that no answer can say is a 500 that the log explains, and nothing else is harmed") {
+TEST_CASE("An invalid value in a row is a 500 that the log explains, and other rows are served") {
   OwnTables tables("odd");
   Program api(tables.config());
   Client client(api.port());
@@ -51,7 +51,7 @@ TEST_CASE("A row that no answer can say is a 500 that the log explains, and noth
         "(SELECT name, deadline, majors FROM odd.kept)");
     CHECK(client.request("GET", "/api/v1/scholarships/1").status == 200);
   }
-  // Years that RFC 3339 can say.
+  // Years that RFC 3339 can write.
   for (const char* day : {"0001-01-01", "9999-12-31"}) {
     tables.session().run("UPDATE odd.scholarships SET deadline = '" + std::string(day) + "'");
     CHECK(client.request("GET", "/api/v1/scholarships/1").json().at("deadline") == day);
@@ -61,7 +61,7 @@ TEST_CASE("A row that no answer can say is a 500 that the log explains, and noth
   CHECK(api.stop() == 0);
 }
 
-TEST_CASE("A column of another type is a 500 that names it, until it is what it was") {
+TEST_CASE("A column of another type is a 500, and the log names it, until the type is restored") {
   OwnTables tables("odd");
   Program api(tables.config());
   Client client(api.port());
@@ -90,7 +90,7 @@ TEST_CASE("A column of another type is a 500 that names it, until it is what it 
   }
 }
 
-TEST_CASE("The tables refuse what no answer can say") {
+TEST_CASE("The constraints of the tables refuse invalid values") {
   Session session;
   const std::string insert =
       "INSERT INTO scholarships (id, name, provider, description, amount, deadline, majors, residencies,"

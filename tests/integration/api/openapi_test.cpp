@@ -1,4 +1,4 @@
-// The OpenAPI document: sound in itself, complete, and true.
+// The OpenAPI document is valid and complete, and real responses match it.
 
 #include <functional>
 #include <set>
@@ -29,8 +29,8 @@ class Document {
     return root_.at_pointer(target.substr(1));
   }
 
-  /// The first way in which `value` does not fit `schema`, or empty. As much of JSON Schema as the document uses; an
-  /// unknown keyword is a failure, so that nothing goes unchecked.
+  /// The first reason why `value` does not match `schema`; empty: it matches. Supports the part of JSON Schema that the
+  /// document uses. An unknown keyword is a failure.
   std::string mismatch(const json::value& value, const json::value& unresolved, const std::string& at = "") const {
     const json::object& schema = resolve(unresolved).as_object();
     for (const auto& [keyword, wanted] : schema) {
@@ -84,7 +84,7 @@ class Document {
   json::value root_;
 };
 
-TEST_CASE("The OpenAPI document is sound, and real answers are what it says") {
+TEST_CASE("The OpenAPI document is valid, and real responses match it") {
   Program api("database: {url: \"" + Database::shared().url() + "\"}\n");
   Client client(api.port());
   const Reply reply = client.request("GET", "/api/v1/openapi.json");
@@ -122,7 +122,7 @@ TEST_CASE("The OpenAPI document is sound, and real answers are what it says") {
   }
   CHECK(static_cast<int>(ids.size()) == operations);
 
-  // What the server takes at every documented path is no 404 and no 405.
+  // The server answers no documented path with 404 or 405.
   for (const auto& [path, item] : document.root().at("paths").as_object()) {
     for (const auto& [method, operation] : item.as_object()) {
       std::string target(path);

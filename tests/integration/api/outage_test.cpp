@@ -1,4 +1,4 @@
-// The database goes away, in every way a database can.
+// The database fails in every way that a database can fail.
 
 #include <atomic>
 #include <thread>
@@ -29,7 +29,7 @@ bool at_rest(Client& client) {
          health.at("pool").at("overflow") == 0 && health.at("pool").at("waiters") == 0;
 }
 
-TEST_CASE("Without a database at start: 503, degraded, not ready; then it comes and all is well within a second") {
+TEST_CASE("Without a database at the start: 503, degraded, not ready; it recovers within a second") {
   Relay relay;
   relay.refuse();
   Program api(config(relay));
@@ -51,7 +51,7 @@ TEST_CASE("Without a database at start: 503, degraded, not ready; then it comes 
   CHECK(at_rest(client));
 }
 
-TEST_CASE("Without a database nobody waits for a connection unless somebody asks for one") {
+TEST_CASE("Without a database and without requests the pool shows no waiter") {
   Relay relay;
   relay.refuse();
   Program api(config(relay));
@@ -64,7 +64,7 @@ TEST_CASE("Without a database nobody waits for a connection unless somebody asks
   }));
 }
 
-TEST_CASE("Connections that died while idle cost nobody a request") {
+TEST_CASE("Connections that die while idle fail no request") {
   Relay relay;
   Program api(config(relay));
   api.await_ready();
@@ -77,7 +77,7 @@ TEST_CASE("Connections that died while idle cost nobody a request") {
   CHECK(client.request("GET", "/api/v1/scholarships/1").status == 200);
 }
 
-TEST_CASE("A quiet API notices by itself that its database has gone, and that it is back") {
+TEST_CASE("An API without requests notices that its database goes and returns") {
   Relay relay;
   Program api(config(relay));
   api.await_ready();
@@ -91,7 +91,7 @@ TEST_CASE("A quiet API notices by itself that its database has gone, and that it
   CHECK(eventually([&] { return at_rest(client); }));
 }
 
-TEST_CASE("A database that takes connections and says nothing: 503 in time, and no slot is lost") {
+TEST_CASE("A database that accepts connections and stays silent: 503 in time, and no slot leaks") {
   Relay relay;
   Program api(config(relay, "pool_size: 2, max_overflow: 0, connect_timeout: 300ms, pool_timeout: 500ms"));
   api.await_ready();
@@ -106,7 +106,7 @@ TEST_CASE("A database that takes connections and says nothing: 503 in time, and 
   CHECK(eventually([&] { return at_rest(client); }));
 }
 
-TEST_CASE("A query that never comes back is given up") {
+TEST_CASE("A query that never ends is abandoned") {
   Relay relay;
   Program api(config(relay, "pool_size: 1, max_overflow: 0, statement_timeout: 100ms, pool_timeout: 100ms"));
   api.await_ready();
@@ -120,8 +120,7 @@ TEST_CASE("A query that never comes back is given up") {
   CHECK(eventually([&] { return at_rest(client); }));
 }
 
-TEST_CASE(
-    "Fifty outages under load: no slot leaks, nothing is answered wrongly, each time it is back within a second") {
+TEST_CASE("Fifty outages under load: no slot leaks, no response is wrong, and each recovery takes less than a second") {
   Relay relay;
   Program api(config(relay));
   api.await_ready();
@@ -179,7 +178,7 @@ TEST_CASE(
   CHECK(api.stop() == 0);
 }
 
-TEST_CASE("While the database refuses, every request is answered, whenever it comes") {
+TEST_CASE("While the database refuses connections, every request is answered") {
   Relay relay;
   Program api(config(relay));
   api.await_ready();
@@ -203,7 +202,7 @@ TEST_CASE("While the database refuses, every request is answered, whenever it co
   CHECK(client.request("GET", "/health").json().at("pool").at("waiters") == 0);
 }
 
-TEST_CASE("An opening that fails at once, within the very call that asks for it, wakes whoever asked") {
+TEST_CASE("An opening that fails within acquire wakes its waiter") {
   net::asio::io_context context;
   db::ConnectOptions options;
   std::string error;
@@ -222,7 +221,7 @@ TEST_CASE("An opening that fails at once, within the very call that asks for it,
   CHECK(failure == db::CheckoutFailure::unreachable);
 }
 
-TEST_CASE("A backend that the administrator ends costs nobody a request") {
+TEST_CASE("A backend that the administrator terminates fails no request") {
   Program api("database: {url: \"" + Database::shared().url() + "\", pool_size: 2}\n");
   Client client(api.port());
   client.login();
@@ -235,7 +234,7 @@ TEST_CASE("A backend that the administrator ends costs nobody a request") {
   }
 }
 
-TEST_CASE("A table that changes shape under a prepared statement costs nobody a request") {
+TEST_CASE("A table that is altered under a prepared statement fails no request") {
   Program api("database: {url: \"" + Database::shared().url() + "\", pool_size: 2}\n");
   Client client(api.port());
   client.login();
@@ -248,7 +247,7 @@ TEST_CASE("A table that changes shape under a prepared statement costs nobody a 
   }
 }
 
-TEST_CASE("Without prepared statements everything works the same") {
+TEST_CASE("All endpoints work without prepared statements") {
   Program api("database: {url: \"" + Database::shared().url() + "\", prepared_statements: false}\n");
   Client client(api.port());
   client.login();
@@ -257,7 +256,7 @@ TEST_CASE("Without prepared statements everything works the same") {
   CHECK(client.request("GET", "/api/v1/scholarships/1").status == 200);
 }
 
-TEST_CASE("Without tables: 503 that says what to do") {
+TEST_CASE("Without tables the response is a 503 that names the command") {
   Session().run("CREATE SCHEMA IF NOT EXISTS nothing");
   Program api("database: {url: \"" + Database::shared().url() + " options='-c search_path=nothing'\"}\n");
   Client client(api.port());

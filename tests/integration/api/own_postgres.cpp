@@ -18,7 +18,7 @@ std::string postgres_script() {
   return SOURCE_FOLDER "/deploy/dev/postgres.sh";
 }
 
-/// Processes whose parent this is.
+/// The child processes of a process.
 std::vector<pid_t> children(pid_t parent) {
   const std::string task = "/proc/" + std::to_string(parent) + "/task/" + std::to_string(parent) + "/children";
   std::ifstream file(task);
@@ -30,14 +30,14 @@ std::vector<pid_t> children(pid_t parent) {
 }  // namespace
 
 OwnPostgres::OwnPostgres() {
-  // User postgres passes through when root calls.
+  // User postgres must be able to enter the folder if root runs the test.
   std::filesystem::permissions(folder_.path(), std::filesystem::perms(0711));
   start();
 }
 
 OwnPostgres::OwnPostgres(const OwnPostgres* primary) {
   std::filesystem::permissions(folder_.path(), std::filesystem::perms(0711));
-  // As the owner of the primary's files; `start` takes the data folder that it finds.
+  // Run as the owner of the primary's files; `start` uses an existing data folder.
   const std::string dir = folder_.path("postgres");
   const std::string copy = "dir=" + dir + "; from=" + primary->host() +
                            "; data=" + primary->folder_.path("postgres/data") +

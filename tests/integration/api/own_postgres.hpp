@@ -7,7 +7,7 @@
 
 namespace api::test {
 
-/// A PostgreSQL of a test's own, made by the script that developers use.
+/// A PostgreSQL for one test, started by the script that developers use.
 class OwnPostgres {
  public:
   OwnPostgres();
@@ -17,16 +17,16 @@ class OwnPostgres {
   OwnPostgres(const OwnPostgres&) = delete;
   OwnPostgres& operator=(const OwnPostgres&) = delete;
 
-  /// With the API's tables and some scholarships.
+  /// Creates the API's tables and some scholarships.
   void fill() const;
   void start() const;
-  /// Of its database.
+  /// The URL of its database.
   std::string url() const;
   /// The folder of its socket.
   std::string host() const;
-  /// The postmaster ends, at once; SIGQUIT is what an immediate stop sends it.
+  /// Ends the postmaster at once; an immediate stop sends SIGQUIT.
   void end(int signal) const;
-  /// All its processes stand still, until `thaw` or the end.
+  /// Stops all its processes until `thaw` or the end.
   void freeze();
   void thaw();
 

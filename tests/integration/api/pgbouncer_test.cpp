@@ -33,7 +33,7 @@ class Pgbouncer {
         << "\nauth_type = trust\nauth_file = " << folder_.path("users.txt")
         << "\npool_mode = transaction\ndefault_pool_size = " << kServerConnections << '\n';
     if (::getuid() == 0) {
-      // It refuses to stay root; its socket needs a folder that is open to whom it becomes.
+      // It refuses to run as root, so the folder of its socket must be open to its user.
       ini << "user = postgres\n";
       std::filesystem::permissions(folder_.path(), std::filesystem::perms::all);
     }
@@ -59,7 +59,7 @@ class Pgbouncer {
   pid_t pid_ = -1;
 };
 
-TEST_CASE("Behind pgbouncer in transaction mode everything works, with more clients than server connections") {
+TEST_CASE("All endpoints work behind pgbouncer in transaction mode, with more clients than connections") {
   Pgbouncer pgbouncer;
   Program api("database: {url: \"" + pgbouncer.url() + "\", prepared_statements: false, pool_size: 8}\n");
   api.await_ready();

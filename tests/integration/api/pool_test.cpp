@@ -1,5 +1,5 @@
-// The pool as clients feel it: limits, waiting, giving up, changing sizes. A table lock makes queries last as long as a
-// test needs.
+// The pool as clients see it: limits, waits, timeouts, new sizes. A table lock makes queries last as long as a test
+// needs.
 
 #include <csignal>
 #include <thread>
@@ -51,7 +51,7 @@ int backends(Session& session, const std::string& state = "%") {
                     state + "'"));
 }
 
-TEST_CASE("Base, overflow, waiting, timeout, and back to rest") {
+TEST_CASE("The pool goes from base to overflow, waiting and timeout, and back to idle") {
   Program api(config("pool_size: 2, max_overflow: 1, pool_timeout: 300ms"));
   Client client(api.port());
   client.login();
@@ -65,7 +65,7 @@ TEST_CASE("Base, overflow, waiting, timeout, and back to rest") {
     CHECK(health.at("utilization_pct") == 100.0);
     CHECK(health.at("capacity_pct") == 100.0);
 
-    // The fourth waits, and no longer than it should.
+    // The fourth request waits until the timeout.
     const auto start = std::chrono::steady_clock::now();
     Client fourth(api.port());
     fourth.use_token(client.token());
@@ -84,7 +84,7 @@ TEST_CASE("Base, overflow, waiting, timeout, and back to rest") {
   CHECK(eventually([&] { return backends(session) == 2; }));
 }
 
-TEST_CASE("Who waits is served in turn when a connection comes back") {
+TEST_CASE("Waiters are served in turn when connections are returned") {
   Program api(config("pool_size: 1, max_overflow: 0"));
   Client client(api.port());
   client.login();
@@ -97,7 +97,7 @@ TEST_CASE("Who waits is served in turn when a connection comes back") {
   for (Client& each : crowd.clients) CHECK(each.receive().status == 200);
 }
 
-TEST_CASE("A client that leaves while it waits takes nothing") {
+TEST_CASE("A client that leaves while it waits gets no connection") {
   Program api(config("pool_size: 1, max_overflow: 0"));
   Client client(api.port());
   client.login();
@@ -110,7 +110,7 @@ TEST_CASE("A client that leaves while it waits takes nothing") {
   CHECK(eventually([&] { return pool_of(client).waiters == 1; }));
 }
 
-TEST_CASE("A client that leaves during its query ends the query and frees the slot") {
+TEST_CASE("A client that leaves during its query cancels the query and frees the slot") {
   Program api(config("pool_size: 2, max_overflow: 0"));
   Client client(api.port());
   client.login();
@@ -125,7 +125,7 @@ TEST_CASE("A client that leaves during its query ends the query and frees the sl
   CHECK(client.request("POST", "/api/v1/auth/login", "username=admin&password=admin123").status == 200);
 }
 
-TEST_CASE("A query that takes too long is ended by the server, and its connection used again") {
+TEST_CASE("A query that exceeds statement_timeout is ended by the server, and its connection is reused") {
   Program api(config("pool_size: 1, max_overflow: 0, statement_timeout: 200ms"));
   Client client(api.port());
   client.login();
@@ -162,7 +162,7 @@ TEST_CASE("Sizes change on SIGHUP, without a restart") {
   Session session;
   CHECK(eventually([&] { return backends(session) == 1; }));
 
-  // A file that makes no sense changes nothing.
+  // An invalid file changes nothing.
   api.rewrite_config(config("pool_size: none"));
   api.signal(SIGHUP);
   CHECK(api.await_log("reload refused"));
@@ -180,12 +180,12 @@ TEST_CASE("echo_pool logs every open, checkout, return and close") {
   }
 }
 
-TEST_CASE("A pool larger than the server is warned about") {
+TEST_CASE("A pool larger than max_connections is reported in the log") {
   Program api(config("pool_size: 1000"));
   CHECK(api.await_log("the pool may open 1030 connections, but the server admits"));
 }
 
-TEST_CASE("Two thousand requests from many clients, whatever the number of workers, leak nothing") {
+TEST_CASE("Two thousand requests from many clients leak no connection, with one worker or more") {
   for (int workers : {1, 3}) {
     CAPTURE(workers);
     Program api(config("pool_size: 3, max_overflow: 2, pool_recycle: 20ms") + "workers: " + std::to_string(workers) +

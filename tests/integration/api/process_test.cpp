@@ -37,7 +37,7 @@ int listening_socket(int& port) {
   return descriptor;
 }
 
-TEST_CASE("SIGTERM: requests in progress are finished, idle connections closed, new ones refused, exit 0") {
+TEST_CASE("SIGTERM finishes running requests, closes idle connections, refuses new ones, and exits with 0") {
   for (int signal : {SIGTERM, SIGINT, SIGQUIT}) {
     Program api(database());
     Client idle(api.port());
@@ -69,7 +69,7 @@ TEST_CASE("SIGUSR1, SIGUSR2 and SIGPIPE change nothing") {
   CHECK(api.stop() == 0);
 }
 
-TEST_CASE("The drain ends in time although a request does not") {
+TEST_CASE("The drain ends at its limit although a request still runs") {
   Program api(database() + "timeouts: {drain: 200ms}\n");
   Client client(api.port());
   client.login();
@@ -81,7 +81,7 @@ TEST_CASE("The drain ends in time although a request does not") {
   CHECK(api.log().find("drain time is over, 1 requests are dropped") != std::string::npos);
 }
 
-TEST_CASE("A second signal ends at once") {
+TEST_CASE("A second signal ends the process at once") {
   Program api(database());
   Client client(api.port());
   client.login();
@@ -95,12 +95,12 @@ TEST_CASE("A second signal ends at once") {
   CHECK(api.wait() == 1);
 }
 
-TEST_CASE("It ends in time although the reader of its log has stopped reading") {
+TEST_CASE("The process ends in time although the reader of its log has stalled") {
   Folder folder;
   const std::string path = folder.path("api.sock");
   int ends[2];
   REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
-  // Not a byte more fits: the first line already waits.
+  // The pipe is full: even the first line waits.
   ::fcntl(ends[1], F_SETFL, O_NONBLOCK);
   const std::string filler(65'536, '\n');
   while (::write(ends[1], filler.data(), filler.size()) > 0) {
@@ -118,7 +118,7 @@ TEST_CASE("It ends in time although the reader of its log has stopped reading") 
   ::close(ends[1]);
 }
 
-TEST_CASE("It listens on a unix socket, and removes it at the end") {
+TEST_CASE("The process listens on a unix socket and removes its file at the end") {
   Folder folder;
   const std::string path = folder.path("api.sock");
   Program api(database() + "listen: unix:" + path + "\n");
@@ -128,13 +128,13 @@ TEST_CASE("It listens on a unix socket, and removes it at the end") {
     CHECK(api.stop() == 0);
     CHECK_FALSE(std::filesystem::exists(path));
   }
-  SUBCASE("another one does not take it over while it is in use") {
+  SUBCASE("a second process does not take it over while it is in use") {
     Program second(Start{database() + "listen: unix:" + path + "\n", {}, {}, {}});
     CHECK(second.wait() == 1);
     CHECK(second.log().find("another process listens there") != std::string::npos);
     CHECK(Client(path).request("GET", "/health").status == 200);
   }
-  SUBCASE("but takes over what a killed one has left") {
+  SUBCASE("a second process takes over the file of a killed one") {
     api.signal(SIGKILL);
     api.wait();
     CHECK(std::filesystem::exists(path));
@@ -143,7 +143,7 @@ TEST_CASE("It listens on a unix socket, and removes it at the end") {
   }
 }
 
-TEST_CASE("It does not touch what is no socket, nor the socket of its successor") {
+TEST_CASE("The process removes neither a file that is not a socket nor the socket of its successor") {
   Folder folder;
   const std::string path = folder.path("api.sock");
   const std::string config = database() + "listen: unix:" + path + "\n";
@@ -154,13 +154,13 @@ TEST_CASE("It does not touch what is no socket, nor the socket of its successor"
     CHECK(api.log().find("there is a file that is no socket") != std::string::npos);
     CHECK(std::filesystem::file_size(path) == 8);
   }
-  SUBCASE("a link to nowhere") {
+  SUBCASE("a dangling link") {
     std::filesystem::create_symlink("nowhere", path);
     Program api(Start{config, {}, {}, {}});
     CHECK(api.wait() == 1);
     CHECK(std::filesystem::is_symlink(path));
   }
-  SUBCASE("a socket that has replaced its own") {
+  SUBCASE("the socket of a successor") {
     Program first(config);
     std::filesystem::remove(path);
     Program second(config);
@@ -169,7 +169,7 @@ TEST_CASE("It does not touch what is no socket, nor the socket of its successor"
   }
 }
 
-TEST_CASE("It takes an inherited socket, by number or from systemd") {
+TEST_CASE("The process takes an inherited socket, by number or from systemd") {
   int port = 0;
   const int descriptor = listening_socket(port);
   Start start{database(), {}, {}, {}};
@@ -190,7 +190,7 @@ TEST_CASE("It takes an inherited socket, by number or from systemd") {
   CHECK(api.stop() == 0);
 }
 
-TEST_CASE("What cannot work is said in one line, with exit status 1, and nothing is started") {
+TEST_CASE("An error at the start is one line with exit status 1") {
   int port = 0;
   const int taken = listening_socket(port);
   struct {
@@ -227,7 +227,7 @@ TEST_CASE("What cannot work is said in one line, with exit status 1, and nothing
   ::close(taken);
 }
 
-TEST_CASE("The limit of descriptors is raised, and clients get what it leaves them") {
+TEST_CASE("The limit of descriptors is raised, and clients get what is left of it") {
   const auto limited = [](rlim_t soft, rlim_t hard) {
     return [soft, hard] {
       const rlimit limit{soft, hard};
@@ -243,7 +243,7 @@ TEST_CASE("The limit of descriptors is raised, and clients get what it leaves th
     CHECK(api.log().find("descriptors") == std::string::npos);
     CHECK(api.stop() == 0);
   }
-  SUBCASE("the hard limit leaves room for fewer clients") {
+  SUBCASE("the hard limit allows fewer clients") {
     Program api(Start{config, {}, {}, limited(200, 200)});
     CHECK(api.await_log("limits.connections is 1000, but the limit of 200 open descriptors leaves room for 82"));
     CHECK(api.await_log("listening on"));
@@ -255,7 +255,7 @@ TEST_CASE("The limit of descriptors is raised, and clients get what it leaves th
     CHECK(eventually([&] { return Client(path).request("GET", "/ready").status == 200; }));
     CHECK(api.stop() == 0);
   }
-  SUBCASE("there is none for any client") {
+  SUBCASE("the hard limit allows no client") {
     Program api(Start{config, {}, {}, limited(100, 100)});
     CHECK(api.wait() == 1);
     CHECK(api.log().find("the limit of 100 open descriptors is too low for 50 database connections") !=
@@ -263,7 +263,7 @@ TEST_CASE("The limit of descriptors is raised, and clients get what it leaves th
   }
 }
 
-TEST_CASE("migrate and seed-demo may be run again, and at the same time") {
+TEST_CASE("migrate and seed-demo may run again, and at the same time") {
   Session session;
   session.run("CREATE DATABASE " + session.value("SELECT current_database()") + "_fresh");
   std::string url = Database::shared().url();
@@ -319,7 +319,7 @@ TEST_CASE("At a hundred thousand rows a search uses the full-text index and a lo
     }
     CHECK(api.stop() == 0);
   }
-  // Statistics are complete once the API's connections have ended.
+  // PostgreSQL completes its statistics when the API's connections have ended.
   CHECK(eventually([&] { return index_scans("scholarships_search") == 10; }));
   CHECK(index_scans("scholarships_pkey") >= primary_before + 20);
   CHECK(Session(url).value(sequential) == before);
@@ -330,7 +330,7 @@ TEST_CASE("At a hundred thousand rows a search uses the full-text index and a lo
     CAPTURE(plan);
     CHECK(plan.find("\"scholarships_search\"") != std::string::npos);
     CHECK(plan.find("Seq Scan") == std::string::npos);
-    // Rows that have just come are in the index itself, not in a list that every search reads to its end.
+    // New rows are in the index itself, not in a pending list that every search reads to its end.
     CHECK(planner.value("SELECT 'fastupdate=off' = ANY (reloptions) FROM pg_class WHERE relname = "
                         "'scholarships_search'") == "t");
   }

@@ -10,13 +10,13 @@
 
 namespace api::test {
 
-/// Long enough for a sanitizer on a busy machine; nothing ever waits for it to pass.
+/// Long enough for a sanitizer on a busy machine. A test that passes never waits so long.
 inline constexpr std::chrono::seconds kPatience{120};
 
-/// Asks again and again until it holds. False: not within kPatience.
+/// Repeats the condition until it holds. False: not within kPatience.
 bool eventually(const std::function<bool()>& holds, std::chrono::milliseconds patience = kPatience);
 
-/// A folder that is gone at the end.
+/// A temporary folder, removed at the end.
 class Folder {
  public:
   Folder();
@@ -51,7 +51,7 @@ class Program {
   void await_ready() const;
   int port() const { return port_; }
   pid_t pid() const { return pid_; }
-  /// Spent on a processor by all its threads since it started: what a busy machine does not stretch.
+  /// Processor time of all its threads since the start.
   std::chrono::nanoseconds cpu_time() const;
   /// Everything written so far, to stdout and stderr.
   std::string log() const;

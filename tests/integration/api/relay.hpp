@@ -12,27 +12,26 @@
 
 namespace api::test {
 
-/// Stands between API and PostgreSQL and breaks what is asked for: a database that restarts, refuses or hangs, at once
-/// and as often as a test likes.
+/// A relay between the API and PostgreSQL that simulates faults: a database that restarts, refuses or hangs.
 class Relay {
  public:
   enum class Place { folder, loopback };  ///< a unix socket in a folder of its own, or 127.0.0.1 with a free port
 
-  /// In front of the server whose socket is in folder `host`; empty: of the shared one.
+  /// `host`: the folder of the server's socket; empty: the shared server.
   explicit Relay(Place place = Place::folder, const std::string& host = {});
   ~Relay();
 
-  /// Of the shared test database, through here.
+  /// The URL of the shared test database through this relay.
   std::string url() const;
-  /// Ends all connections without a word, as `kill -9` does.
+  /// Closes all connections without a message, as `kill -9` does.
   void cut();
-  /// No new connections: the socket is gone.
+  /// Accepts no new connections: the socket does not exist.
   void refuse();
-  /// New connections are taken and nothing comes of them; in open ones, nothing moves any more.
+  /// Accepts new connections without an answer, and forwards nothing in open ones.
   void hang();
-  /// Open connections forget each other: what either side sends gets lost. New ones work.
+  /// Drops what either side sends in open connections. New ones work.
   void silence();
-  /// As it should be. What hung goes on.
+  /// Ends the fault. What hung goes on.
   void restore();
   int open() const { return open_; }
   int opened() const { return opened_; }

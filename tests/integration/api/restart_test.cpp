@@ -1,5 +1,5 @@
-// PostgreSQL itself dies under load and is started again, RESTARTS times (4 unless the environment says otherwise):
-// in turns as `pg_ctl stop -m immediate` and as `kill -9` do it.
+// PostgreSQL is killed under load and started again, RESTARTS times (an environment variable, 4 by default): in turn by
+// `pg_ctl stop -m immediate` and by `kill -9`.
 
 #include <algorithm>
 #include <atomic>
@@ -31,7 +31,7 @@ bool at_rest(int port) {
          pool.at("waiters") == 0;
 }
 
-TEST_CASE("PostgreSQL dies under load, again and again: no slot leaks, none is dirty, service is back by itself") {
+TEST_CASE("PostgreSQL is killed under load many times: no slot leaks, none is dirty, service recovers") {
   const char* wanted = std::getenv("RESTARTS");
   const int restarts = wanted ? std::stoi(wanted) : 4;
   OwnPostgres postgres;
@@ -55,7 +55,7 @@ TEST_CASE("PostgreSQL dies under load, again and again: no slot leaks, none is d
           ++good;
         } else if (reply.status == 503) {
           ++refused;
-          // As Retry-After would have it, but sooner: this leaves the processor to PostgreSQL's start.
+          // Wait as Retry-After asks, but shorter, and leave the processor to PostgreSQL's start.
           std::this_thread::sleep_for(5ms);
         } else {
           ++wrong;

@@ -1,4 +1,4 @@
-// The end of the process when nothing else of it works any more.
+// The process ends although everything else in it hangs.
 
 #include "proxy/net/signals.hpp"
 
@@ -21,8 +21,8 @@ using namespace std::chrono_literals;
 
 enum class Log { read, stalled };
 
-/// A process whose event loop hangs for ever: what it is told to do by a signal is never done. Its exit status once it
-/// has got these signals; 128 + N after signal N; -1 when it still runs after kPatience.
+/// The exit status of a process whose event loop hangs, after these signals; 128 + N if signal N ended it; -1 if it
+/// still runs after kPatience.
 int end_of_hung_process(Duration drain_limit, std::initializer_list<int> signals, Log log = Log::read) {
   int ends[2];
   REQUIRE(::pipe(ends) == 0);
@@ -56,7 +56,7 @@ int end_of_hung_process(Duration drain_limit, std::initializer_list<int> signals
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-TEST_CASE("A process that hangs ends when the time for its drain is over") {
+TEST_CASE("A process that hangs ends when its drain reaches the limit") {
   for (const int signal : {SIGTERM, SIGINT, SIGQUIT}) {
     CAPTURE(signal);
     CHECK(end_of_hung_process(20ms, {signal}) == EXIT_SUCCESS);
@@ -64,13 +64,13 @@ TEST_CASE("A process that hangs ends when the time for its drain is over") {
   }
 }
 
-TEST_CASE("A process that hangs ends at once at a second signal") {
+TEST_CASE("A process that hangs ends at once on a second signal") {
   CHECK(end_of_hung_process(1h, {SIGTERM, SIGTERM}) == EXIT_FAILURE);
   CHECK(end_of_hung_process(1h, {SIGTERM, SIGHUP, SIGINT}) == EXIT_FAILURE);
   CHECK(end_of_hung_process(1h, {SIGQUIT, SIGQUIT}, Log::stalled) == EXIT_FAILURE);
 }
 
-TEST_CASE("Signals that mean nothing change nothing") {
+TEST_CASE("SIGUSR1, SIGUSR2 and SIGPIPE do not end a process that hangs") {
   CHECK(end_of_hung_process(20ms, {SIGUSR1, SIGUSR2, SIGPIPE, SIGHUP, SIGTERM}) == EXIT_SUCCESS);
 }
 

@@ -1,4 +1,4 @@
-// Connections that go silent, each in its own way: firewalls forget them, servers freeze, pools fill up.
+// Connections turn silent in several ways: firewalls forget them, servers freeze, servers reach their limits.
 
 #include <atomic>
 #include <csignal>
@@ -32,7 +32,7 @@ std::int64_t in_use(Client& client) {
   return pool.at("total").as_int64() - pool.at("checked_in").as_int64();
 }
 
-/// Opens so many connections, and leaves them idle.
+/// Opens `count` connections and leaves them idle.
 void fill_pool(const Program& api, Client& client, int count) {
   std::vector<Client> clients;
   {
@@ -51,7 +51,7 @@ long milliseconds(Clock::duration time) {
   return static_cast<long>(std::chrono::duration_cast<std::chrono::milliseconds>(time).count());
 }
 
-TEST_CASE("Twenty silent connections and five users: no request fails, and the pool is whole again") {
+TEST_CASE("Twenty connections turn silent under five users: no request fails, and the pool recovers") {
   constexpr int kSize = 20;
   constexpr int kUsers = 5;
   Relay relay(Relay::Place::loopback);
@@ -89,7 +89,7 @@ TEST_CASE("Twenty silent connections and five users: no request fails, and the p
   CHECK(api.stop() == 0);
 }
 
-TEST_CASE("A silent connection without siblings costs its request the time of a query, and no failure") {
+TEST_CASE("A silent connection without siblings delays its request by statement_timeout, without a failure") {
   Relay relay(Relay::Place::loopback);
   Program api("database: {url: \"" + relay.url() + "\", pool_size: 1, max_overflow: 0, statement_timeout: 2s}\n");
   Client client(api.port());
@@ -102,7 +102,7 @@ TEST_CASE("A silent connection without siblings costs its request the time of a 
   CHECK(eventually([&] { return relay.silent() == 0; }));
 }
 
-TEST_CASE("A slow query is not mistaken for a silent one") {
+TEST_CASE("A slow query is not taken for a silent connection") {
   Relay relay(Relay::Place::loopback);
   Program api("database: {url: \"" + relay.url() + "\", pool_size: 4, statement_timeout: 60s}\n");
   Client client(api.port());
@@ -114,7 +114,7 @@ TEST_CASE("A slow query is not mistaken for a silent one") {
     TableLock lock;
     slow.start("GET", kLookup);
     REQUIRE(eventually([&] { return in_use(client) == 1; }));
-    // Long enough for its siblings to rest, to be doubted and to answer.
+    // Long enough for the idle connections to be pinged and to answer.
     const auto start = Clock::now();
     REQUIRE(eventually([&] { return Clock::now() - start > 2500ms; }));
     CHECK(in_use(client) == 1);
@@ -123,7 +123,7 @@ TEST_CASE("A slow query is not mistaken for a silent one") {
   CHECK(pool_of(client).at("connection_errors") == 0);
 }
 
-TEST_CASE("SIGTERM ends the process beside a frozen PostgreSQL that a cancel request is stuck in") {
+TEST_CASE("SIGTERM ends the process although a cancel request to a frozen PostgreSQL hangs") {
   OwnPostgres postgres;
   postgres.fill();
   Program api("database: {url: \"" + postgres.url() + "\", pool_size: 2}\n");
@@ -138,13 +138,13 @@ TEST_CASE("SIGTERM ends the process beside a frozen PostgreSQL that a cancel req
     REQUIRE(eventually([&] { return in_use(watcher) == 1; }));
     postgres.freeze();
   }
-  // First it is cancelled, then its connection is closed.
+  // First the query is cancelled, then its connection is closed.
   CHECK(eventually([&] { return in_use(watcher) == 0; }));
 
   CHECK(api.stop() == 0);
 }
 
-TEST_CASE("A server at its limit of connections: who has one is served, and nothing is said to be unreachable") {
+TEST_CASE("At the server's limit of connections the open ones serve, and the database counts as reachable") {
   constexpr int kLimit = 2;
   Session session;
   const std::string role = "api_limited_" + std::to_string(::getpid());
@@ -163,7 +163,7 @@ TEST_CASE("A server at its limit of connections: who has one is served, and noth
         clients.back().use_token(client.token());
         clients.back().start("GET", kLookup);
       }
-      // Some openings have been refused meanwhile.
+      // Some openings have failed meanwhile.
       CHECK(eventually([&] {
         CHECK(client.request("GET", "/ready").status == 200);
         return pool_of(client).at("connection_errors").as_int64() >= 3;

@@ -1,4 +1,4 @@
-// TLS to PostgreSQL, with records as large as they may be: poolers and proxies write them, PostgreSQL itself does not.
+// TLS to PostgreSQL with records of the largest size. Poolers and proxies write such records, PostgreSQL does not.
 
 #include <algorithm>
 #include <atomic>
@@ -41,7 +41,7 @@ std::shared_ptr<SSL_CTX> server_context() {
 
 constexpr std::size_t kLargestRecord = 16384;
 
-/// Takes TLS on 127.0.0.1 and speaks plain text to the shared PostgreSQL. Hands each answer on as a whole.
+/// Accepts TLS on 127.0.0.1 and forwards to the shared PostgreSQL without TLS. Forwards each reply as a whole.
 class TlsRelay {
  public:
   TlsRelay() : context_(server_context()), listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
@@ -159,7 +159,7 @@ struct WideRows {
   Session session;
 };
 
-TEST_CASE("An answer in large TLS records is read to its end at once") {
+TEST_CASE("A result in large TLS records is read to its end without a wait") {
   WideRows rows;
   TlsRelay relay;
   Program api("database: {url: \"" + relay.url() + "\", pool_size: 1, max_overflow: 0, ping_timeout: 30s}\n");
@@ -173,7 +173,7 @@ TEST_CASE("An answer in large TLS records is read to its end at once") {
     CHECK(reply.json().at("items").as_array().size() == 100);
   }
   CHECK(relay.largest() > kLargestRecord);
-  // Without a second attempt, which would hide a first one that was given up.
+  // A second attempt would hide that the first one was abandoned.
   CHECK(client.request("GET", "/health").json().at("pool").at("connection_errors") == 0);
   CHECK(api.stop() == 0);
 }

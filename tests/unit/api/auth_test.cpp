@@ -29,7 +29,7 @@ std::string forge(jwt_alg_t algorithm, const std::string& key, long expires, boo
   return result;
 }
 
-TEST_CASE("A token is good until it expires") {
+TEST_CASE("A token is valid until it expires") {
   Tokens tokens(kSecret, 3600);
   const std::string token = tokens.issue("admin", 7, kNow);
   Claims claims;
@@ -41,7 +41,7 @@ TEST_CASE("A token is good until it expires") {
   CHECK_FALSE(tokens.verify(token, kNow + 3600, claims));
 }
 
-TEST_CASE("What was not signed by us, with our algorithm, is refused") {
+TEST_CASE("A token with another key or algorithm is refused") {
   Tokens tokens(kSecret, 3600);
   Claims claims;
   CHECK(tokens.verify(forge(JWT_ALG_HS256, kSecret, kNow + 9), kNow, claims));
@@ -57,7 +57,7 @@ TEST_CASE("What was not signed by us, with our algorithm, is refused") {
   for (std::size_t i = 0; i < token.size(); i += 7) {
     std::string changed = token;
     changed[i] = changed[i] == 'A' ? 'B' : 'A';
-    // The last character of a segment has bits that do not count; none of these is one.
+    // The last character of a segment has unused bits. These changes do not touch them.
     CAPTURE(i);
     CHECK_FALSE(tokens.verify(changed, kNow, claims));
   }
@@ -66,7 +66,7 @@ TEST_CASE("What was not signed by us, with our algorithm, is refused") {
   CHECK_FALSE(tokens.verify(token + std::string(2000, 'x'), kNow, claims));
 }
 
-/// A token of ours with a header and claims of somebody's choice, each a JSON value, or none.
+/// A token that is signed correctly, with any header and claims. Each is a JSON value, or empty for none.
 std::string with(const char* header, const char* value, const char* claims) {
   jwt_t* token = nullptr;
   jwt_new(&token);
@@ -83,7 +83,7 @@ std::string with(const char* header, const char* value, const char* claims) {
   return result;
 }
 
-TEST_CASE("A token is not good before its time, nor with extensions that must be understood") {
+TEST_CASE("A token is refused before its time, and with critical extensions") {
   Tokens tokens(kSecret, 3600);
   Claims claims;
   const auto good = [&](const char* more, UnixTime now = kNow) {
@@ -110,7 +110,7 @@ TEST_CASE("A token is not good before its time, nor with extensions that must be
   CHECK(tokens.verify(with("kid", "\"x\"", ""), kNow, claims));
 }
 
-TEST_CASE("A user is looked up once in seconds, by one request at a time while the others go on") {
+TEST_CASE("A user is looked up every few seconds, by one request while the others go on") {
   UserCache users;
   const Claims admin{"admin", 7, kNow + 60};
   Time now{1h};
@@ -128,7 +128,7 @@ TEST_CASE("A user is looked up once in seconds, by one request at a time while t
   CHECK(users.standing({"eve", 8, kNow + 60}, now + 2s) == Standing::unknown);
 }
 
-TEST_CASE("A token does not outlive its user, whoever gets the name next") {
+TEST_CASE("A token ends with its user, even if another user gets the name") {
   UserCache users;
   const Time now{1h};
   users.note("admin", 7, now);
@@ -137,7 +137,7 @@ TEST_CASE("A token does not outlive its user, whoever gets the name next") {
   CHECK(users.standing({"admin", 0, kNow + 60}, now) == Standing::active);  // of a version that did not say
 }
 
-TEST_CASE("The cache remembers good tokens and their expiry, and nothing else") {
+TEST_CASE("The cache remembers valid tokens with their expiry only") {
   Tokens tokens(kSecret, 60);
   TokenCache cache(tokens);
   const std::string token = tokens.issue("admin", 7, kNow);
@@ -146,13 +146,13 @@ TEST_CASE("The cache remembers good tokens and their expiry, and nothing else") 
   CHECK_FALSE(cache.verify(token, kNow + 60));
   CHECK_FALSE(cache.verify(token.substr(0, token.size() - 1), kNow));
   CHECK_FALSE(cache.verify("", kNow));
-  // More tokens than places: they push each other out, and all stay good.
+  // More tokens than the cache holds: they replace each other, and all stay valid.
   for (int round = 0; round < 2; ++round) {
     for (int i = 0; i < 3000; i += 7) REQUIRE(cache.verify(tokens.issue("user" + std::to_string(i), i, kNow), kNow));
   }
 }
 
-TEST_CASE("Failed logins of a user from an address are limited, others are not") {
+TEST_CASE("Failed logins are limited per user and address") {
   LoginLimit limit(3, 60s);
   const Login eve{"eve", "10.0.0.1"};
   Time now{1h};
@@ -168,7 +168,7 @@ TEST_CASE("Failed logins of a user from an address are limited, others are not")
   CHECK(limit.refused_for(eve, now) == 0s);
 }
 
-TEST_CASE("What is under way or right is no failure") {
+TEST_CASE("Logins that run or succeed do not count as failures") {
   LoginLimit limit(3, 60s);
   const Login bob{"bob", "10.0.0.1"};
   Time now{1h};
@@ -178,7 +178,7 @@ TEST_CASE("What is under way or right is no failure") {
   CHECK(limit.tracked() == 0);
 }
 
-TEST_CASE("An address that tries many users is limited as a whole, but for those who log in from there") {
+TEST_CASE("An address that tries many users is limited, except for users who have logged in from it") {
   LoginLimit limit(3, 60s);
   Time now{1h};
   limit.succeeded({"bob", "10.0.0.1"}, now);
@@ -194,7 +194,7 @@ TEST_CASE("An address that tries many users is limited as a whole, but for those
   CHECK(limit.refused_for({"bob", "10.0.0.1"}, now) == 60s);
 }
 
-TEST_CASE("Familiar is who has logged in from there, and his neighbours while they do not guess") {
+TEST_CASE("A user who has logged in is familiar, and so are others of the network while it has few failures") {
   LoginLimit limit(3, 60s);
   Time now{1h};
   const Login bob{"bob", "10.0.0.1"}, neighbour{"eve", "10.0.0.1"};
@@ -206,13 +206,13 @@ TEST_CASE("Familiar is who has logged in from there, and his neighbours while th
   for (int i = 0; i < 3; ++i) limit.failed({"x" + std::to_string(i), "10.0.0.1"}, now);
   CHECK_FALSE(limit.familiar(neighbour, now));
   CHECK(limit.familiar(bob, now));
-  // A flood of wrong passwords makes nobody forgotten.
+  // A flood of wrong passwords does not evict familiar users.
   for (int i = 0; i < 100'000; ++i) limit.failed({"u", std::to_string(i)}, now);
   CHECK(limit.familiar(bob, now + 24h * 7));
   CHECK_FALSE(limit.familiar(bob, now + 24h * 30));
 }
 
-TEST_CASE("What is remembered lately is bounded, and its youngest half is always there") {
+TEST_CASE("The memory of recent texts is bounded and always holds the younger generation") {
   Recent recent(100, 60s);
   Time now{1h};
   for (int i = 0; i < 1000; ++i) recent.add(std::to_string(i), now);
@@ -223,7 +223,7 @@ TEST_CASE("What is remembered lately is bounded, and its youngest half is always
   CHECK(recent.size() == 0);
 }
 
-TEST_CASE("Strangers leave the familiar every second check, and each line has its own places") {
+TEST_CASE("Every second check is a familiar one, and each queue has its own length") {
   CheckLines lines(3);
   std::string made;
   const auto join = [&](Line line, char name) { return lines.join(line, [&made, name] { made += name; }); };
@@ -239,7 +239,7 @@ TEST_CASE("Strangers leave the familiar every second check, and each line has it
   CHECK(join(Line::strangers, 'd'));
 }
 
-TEST_CASE("The books stay small whatever comes") {
+TEST_CASE("The memory of the login limit stays bounded") {
   LoginLimit limit(3, 60s);
   Time now{1h};
   for (int i = 0; i < 100'000; ++i) limit.failed({"u", std::to_string(i)}, now);
@@ -267,7 +267,7 @@ TEST_CASE("a flood of failures from many addresses frees neither who goes on gue
   CHECK(limit.refused_for(guesser, now) == 0s);
 }
 
-TEST_CASE("Zero switches the limit off") {
+TEST_CASE("A limit of zero is no limit") {
   LoginLimit limit(0, 60s);
   for (int i = 0; i < 1000; ++i) {
     REQUIRE(limit.refused_for({"eve", "10.0.0.1"}, Time{}) == 0s);

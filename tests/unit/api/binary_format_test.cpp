@@ -1,4 +1,4 @@
-// Values in PostgreSQL's binary format: what is no such value is told, never read.
+// Values in PostgreSQL's binary format: invalid bytes are reported and never read.
 
 #include "api/db/binary_format.hpp"
 
@@ -38,7 +38,7 @@ std::string_view fault_of_texts(const std::string& bytes) {
   return fault;
 }
 
-TEST_CASE("Numbers have just their bytes, the most significant first") {
+TEST_CASE("Numbers are big-endian and have an exact size") {
   CHECK(decode_int4(std::string("\0\0\1\2", 4)) == 258);
   CHECK(decode_int4("\xff\xff\xff\xfe") == -2);
   CHECK(decode_int8(std::string("\0\0\0\1\0\0\0\2", 8)) == 4'294'967'298);
@@ -55,7 +55,7 @@ TEST_CASE("Numbers have just their bytes, the most significant first") {
   }
 }
 
-TEST_CASE("Dates: what RFC 3339 has a form for, and nothing else") {
+TEST_CASE("Dates: only those that RFC 3339 can write") {
   CHECK(decode_date(date(0)) == 0);
   CHECK(kFirstDay == *parse_date("0001-01-01"));
   CHECK(kLastDay == *parse_date("9999-12-31"));
@@ -76,7 +76,7 @@ TEST_CASE("Text is UTF-8") {
   CHECK_FALSE(decode_text("\xff"));
 }
 
-TEST_CASE("Lists of text: elements, of text or varchar, from any lower bound") {
+TEST_CASE("Lists of text: text or varchar, with any lower bound") {
   using Texts = std::vector<std::string_view>;
   CHECK(decode_texts(int4(0) + int4(0) + int4(kText)) == Texts{});
   CHECK(decode_texts(array(0, "")) == Texts{});
@@ -85,7 +85,7 @@ TEST_CASE("Lists of text: elements, of text or varchar, from any lower bound") {
   CHECK(decode_texts(int4(1) + int4(1) + int4(kText) + int4(1) + int4(7) + element("Law")) == Texts{"Law"});
 }
 
-TEST_CASE("Lists of text: every way to be none") {
+TEST_CASE("Lists of text: every malformed array is refused") {
   CHECK(fault_of_texts(array(2, element("Law") + kNull)) == "has a NULL element");
   CHECK(fault_of_texts(int4(2) + int4(0) + int4(kText) + int4(1) + int4(1) + int4(1) + int4(1) + element("Law")) ==
         "has more than one dimension");

@@ -1,4 +1,4 @@
-// The committed files that are generated from the description of api.yaml are in step with it.
+// The generated files in the repository match the description of api.yaml.
 
 #include "tests/unit/config/generated.hpp"
 
@@ -9,7 +9,7 @@
 
 namespace {
 
-TEST_CASE("The schema and the reference of api.yaml are as generated") {
+TEST_CASE("The schema and the reference of api.yaml are up to date") {
   generated::check_file("api.schema.json", config::to_schema(api::kApiDefinition, "scholarship-api configuration"));
   generated::check_section("REFERENCE.md", config::to_reference(api::kApiDefinition, "scholarship-api configuration"));
 }

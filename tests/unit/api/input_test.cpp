@@ -27,7 +27,7 @@ TEST_CASE("A search has words and a limit") {
   CHECK(parse_search("q=x").value.limit == kDefaultLimit);
 }
 
-TEST_CASE("What is wrong with a query string is said by field") {
+TEST_CASE("Faults of a query string name their field") {
   struct {
     std::string query;
     std::string expected;
@@ -59,7 +59,7 @@ TEST_CASE("What is wrong with a query string is said by field") {
   CHECK(fault(parse_search(many)) == "query must not have more than 32 parameters");
 }
 
-TEST_CASE("What browsers leave as it is in a query string stands for itself") {
+TEST_CASE("Characters that browsers do not encode in a query string stand for themselves") {
   const std::pair<std::string, std::string> cases[] = {
       {R"(q=a|b^c`d{e}[f]\g)", R"(a|b^c`d{e}[f]\g)"},
       {"q=100%", "100%"},
@@ -100,13 +100,13 @@ TEST_CASE("Lengths count characters, as the OpenAPI document does") {
   CHECK(login(passwords[1]) == "password must not exceed 1024 characters");
 }
 
-TEST_CASE("A view that is followed by other text is read to its own end") {
+TEST_CASE("A view into a longer text is read to its end only") {
   const std::string longer = "q=engineering&limit=25";
   auto input = parse_search(std::string_view(longer).substr(0, longer.size() - 1));
   CHECK(input.value.limit == 2);
 }
 
-TEST_CASE("SQL is text like any other") {
+TEST_CASE("SQL in a parameter is plain text") {
   CHECK(parse_search("q=%27%3B+DROP+TABLE+users%3B--").value.words == "'; DROP TABLE users;--");
 }
 
@@ -126,14 +126,14 @@ TEST_CASE("A list takes every filter") {
   CHECK(plain.value.after == 0);
 }
 
-TEST_CASE("All faults of a list are named at once") {
+TEST_CASE("All faults of a list query are reported together") {
   auto input = parse_list("limit=x&cursor=y&min_amount=-1&deadline_after=2030-02-30&major=");
   std::vector<std::string> fields;
   for (const FieldError& error : input.errors) fields.push_back(error.field);
   CHECK(fields == std::vector<std::string>{"limit", "min_amount", "major", "cursor", "deadline_after"});
 }
 
-TEST_CASE("An id is a positive integer and nothing else") {
+TEST_CASE("An id is a positive integer") {
   CHECK(parse_id("1").value == 1);
   CHECK(parse_id("9223372036854775807").ok());
   for (auto text : {"0", "-1", "1.0", "abc", "9223372036854775808", "1 ", "%31"}) {
@@ -142,7 +142,7 @@ TEST_CASE("An id is a positive integer and nothing else") {
   }
 }
 
-TEST_CASE("Credentials come as a form or as JSON") {
+TEST_CASE("Credentials are read from a form or from JSON") {
   for (auto [type, body] :
        {std::pair{"application/x-www-form-urlencoded", "username=admin&password=a%26b+c"},
         std::pair{"", "username=admin&password=a%26b+c"},
@@ -197,7 +197,7 @@ TEST_CASE("An eligibility check is read from JSON") {
   CHECK(parse_eligibility(R"({"user_profile":{"gpa":4,"major":"x"},"scholarship_id":1})").value.profile.gpa == 4.0);
 }
 
-TEST_CASE("What is wrong with an eligibility check is said by field") {
+TEST_CASE("Faults of an eligibility check name their field") {
   auto profile = [](const std::string& members) { return R"({"scholarship_id":1,"user_profile":{)" + members + "}}"; };
   struct {
     std::string body;
@@ -236,7 +236,7 @@ TEST_CASE("What is wrong with an eligibility check is said by field") {
   }
 }
 
-TEST_CASE("What is no JSON at all is malformed") {
+TEST_CASE("A body that is not JSON is malformed") {
   for (const std::string& body : {""s, "{"s, "{'a':1}"s, "{\"a\":\"\xFF\"}"s, "{\"a\":\"\xC0\xAF\"}"s, "{\"a\":1}x"s,
                                   "{\"a\":NaN}"s, std::string(100, '['), "\0{}"s, "{\"a\":\"\\ud800\"}"s}) {
     CAPTURE(body);

@@ -17,12 +17,12 @@ TEST_CASE("Recycling: a connection past its age is replaced at checkout") {
   scene.pass(30min - 1s);
   CHECK(scene.acquire(user) == Waiter::State::granted);
 
-  SUBCASE("from the idle ones") {
+  SUBCASE("an idle one") {
     scene.give_back(user);
     scene.pass(1s);
     CHECK(scene.acquire(waiting) == Waiter::State::waiting);
   }
-  SUBCASE("when handed on to a waiter") {
+  SUBCASE("one that would go to a waiter") {
     CHECK(scene.acquire(waiting) == Waiter::State::waiting);
     scene.pass(1s);
     scene.give_back(user);
@@ -35,7 +35,7 @@ TEST_CASE("Recycling: a connection past its age is replaced at checkout") {
   CHECK_FALSE(waiting.reused);
 }
 
-TEST_CASE("Recycling can be switched off") {
+TEST_CASE("A recycle age of zero switches recycling off") {
   PoolSettings settings = small(1, 0);
   settings.recycle = 0s;
   Scene scene(settings);
@@ -46,7 +46,7 @@ TEST_CASE("Recycling can be switched off") {
   CHECK(scene.acquire(user) == Waiter::State::granted);
 }
 
-TEST_CASE("Pre-ping: wanted after a second of rest, and for all after one has broken") {
+TEST_CASE("Pre-ping: after a second without use, and for all connections after one has broken") {
   PoolSettings settings = small(2, 0);
   settings.recycle = 0s;
   Scene scene(settings);
@@ -87,7 +87,7 @@ TEST_CASE("Pre-ping: wanted after a second of rest, and for all after one has br
   }
 }
 
-TEST_CASE("A dirty connection is never handed on") {
+TEST_CASE("A dirty connection is closed when it is returned") {
   Scene scene(small(1, 0));
   Waiter user, waiting;
   scene.take(user);
@@ -102,7 +102,7 @@ TEST_CASE("A dirty connection is never handed on") {
   CHECK(waiting.slot != dirty);
 }
 
-TEST_CASE("A database that refuses fails all who wait, and is asked again ever more slowly, one attempt at a time") {
+TEST_CASE("A failed opening fails all waiters, and is retried one at a time with a growing pause") {
   Scene scene(small(3, 0));
   Waiter a, b;
   scene.acquire(a);
@@ -117,7 +117,7 @@ TEST_CASE("A database that refuses fails all who wait, and is asked again ever m
   CHECK_FALSE(scene.policy.gauges().reachable);
   CHECK(scene.policy.gauges().connection_errors == 2);
 
-  // Nobody waits, still it is asked: that is how its return is noticed.
+  // Nobody waits, but the pool probes: so it finds out that the database is up again.
   Duration expected[] = {100ms, 200ms, 250ms, 250ms};
   for (Duration pause : expected) {
     REQUIRE(scene.policy.next_deadline() == scene.now + pause);
@@ -155,7 +155,7 @@ TEST_CASE("Jitter shortens the pause by up to a half") {
   }
 }
 
-TEST_CASE("While one connection works, a refused overflow makes nobody fail early") {
+TEST_CASE("While one connection works, a failed overflow opening fails no waiter") {
   Scene scene(small(1, 1));
   Waiter holder, waiting;
   scene.take(holder);
@@ -167,7 +167,7 @@ TEST_CASE("While one connection works, a refused overflow makes nobody fail earl
   CHECK(waiting.state == Waiter::State::granted);
 }
 
-TEST_CASE("An idle connection that the server has closed is replaced without anybody asking") {
+TEST_CASE("An idle connection that the server has closed is replaced without a request") {
   Scene scene(small(2, 0));
   Waiter a;
   scene.take(a);

@@ -1,4 +1,4 @@
-// What the pool makes of connections that go silent, of a server that is full, and of one that is another now.
+// The pool with silent connections, with a server at its limit, and after a fail-over.
 
 #include <array>
 
@@ -19,8 +19,7 @@ void fill(Scene& scene) {
   for (Waiter& user : users) scene.give_back(user);
 }
 
-TEST_CASE(
-    "A silent connection makes the idle ones suspect: all are checked at once, and who asks meanwhile gets none") {
+TEST_CASE("After a silent connection all idle ones are pinged at once, and none of them is granted meanwhile") {
   Scene scene(small(4, 2));
   fill<4>(scene);
   scene.pass(10s);
@@ -39,13 +38,13 @@ TEST_CASE(
   CHECK(second.state == Waiter::State::granted);
   CHECK_FALSE(second.reused);
 
-  SUBCASE("those that are silent, too, are replaced as they are needed") {
+  SUBCASE("silent ones are replaced when they are needed") {
     while (!scene.checks.empty()) scene.finish_check(false);
     CHECK(scene.closed == 4);
     CHECK(scene.policy.gauges().connection_errors == 4);
     CHECK(scene.policy.gauges().reachable);
   }
-  SUBCASE("those that answer are used again, without another ping") {
+  SUBCASE("those that answer are reused without another ping") {
     scene.pass(1ms);
     while (!scene.checks.empty()) scene.finish_check(true);
     CHECK(scene.closed == 1);
@@ -54,7 +53,7 @@ TEST_CASE(
     CHECK(third.reused);
     CHECK_FALSE(third.verify);
   }
-  SUBCASE("one that answers goes to who waits") {
+  SUBCASE("one that answers goes to a waiter") {
     Waiter waiting[3];
     for (Waiter& waiter : waiting) scene.acquire(waiter);
     scene.finish_check(true);
@@ -63,7 +62,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("A query without an answer for long has the idle connections checked that have rested") {
+TEST_CASE("A query that has had no answer for long has the idle connections pinged") {
   Scene scene(small(3, 0));
   fill<3>(scene);
   Waiter user;
@@ -82,7 +81,7 @@ TEST_CASE("A query without an answer for long has the idle connections checked t
   CHECK(scene.policy.gauges().connection_errors == 0);
 }
 
-TEST_CASE("Without pre-ping nothing is checked") {
+TEST_CASE("Without pre-ping no connection is pinged") {
   PoolSettings settings = small(2, 0);
   settings.pre_ping = false;
   Scene scene(settings);
@@ -95,7 +94,7 @@ TEST_CASE("Without pre-ping nothing is checked") {
   CHECK(scene.policy.first_idle() != nullptr);
 }
 
-TEST_CASE("A server at its limit of connections is reachable as long as one is open, and is not asked for nothing") {
+TEST_CASE("A server at its limit of connections is reachable while one is open, and is not probed") {
   Scene scene(small(1, 1));
   Waiter holder, waiting;
   scene.take(holder);
@@ -112,14 +111,14 @@ TEST_CASE("A server at its limit of connections is reachable as long as one is o
   CHECK_FALSE(scene.policy.next_deadline());
   CHECK(scene.policy.gauges().reachable);
 
-  // The last one goes, and none can be opened.
+  // The last connection is lost, and none can be opened.
   scene.policy.lost(*scene.policy.first_idle(), scene.now);
   scene.settle();
   scene.fail_one();
   CHECK_FALSE(scene.policy.gauges().reachable);
 }
 
-TEST_CASE("While none can be opened, idle ones that have rested are checked: without them nothing is reachable") {
+TEST_CASE("While openings fail, idle connections are pinged; without any the database is unreachable") {
   Scene scene(small(2, 0));
   fill<2>(scene);
   scene.pass(10s);
@@ -134,7 +133,7 @@ TEST_CASE("While none can be opened, idle ones that have rested are checked: wit
   CHECK(scene.pending_opens == 1);
 }
 
-TEST_CASE("Once the server has moved, no older connection is used again") {
+TEST_CASE("After a fail-over no older connection is reused") {
   Scene scene(small(3, 1));
   Waiter first, second, waiting;
   scene.take(first);
@@ -154,11 +153,11 @@ TEST_CASE("Once the server has moved, no older connection is used again") {
   CHECK(waiting.state == Waiter::State::granted);
   CHECK_FALSE(waiting.reused);
 
-  // Of the new ones nothing is lost by an old one that says the same late.
+  // An old connection that reports the fail-over late does not close the new ones.
   scene.give_back(waiting);
   CHECK(scene.policy.first_idle() != nullptr);
 
-  SUBCASE("one that was being checked is closed, too") {
+  SUBCASE("one that is being pinged is closed, too") {
     scene.pass(10s);
     scene.policy.check_idle(scene.now);
     scene.settle();
@@ -169,7 +168,7 @@ TEST_CASE("Once the server has moved, no older connection is used again") {
   }
 }
 
-TEST_CASE("A pool that has become smaller shows at most 100 % in use, and converges under unbroken load") {
+TEST_CASE("A shrunk pool shows at most 100 % in use, and reaches its size under constant load") {
   Scene scene(small(4, 4));
   std::array<Waiter, 8> users;
   for (Waiter& user : users) scene.take(user);

@@ -9,7 +9,8 @@
 
 namespace api::db {
 
-/// Plays the driver: opens and closes at once or when told to, and keeps the books that the policy must agree with.
+/// Acts as the driver: opens and closes connections at once or on demand, and keeps counts to compare with the
+/// policy's.
 struct Scene {
   explicit Scene(PoolSettings settings) : policy(settings) {}
 
@@ -67,7 +68,7 @@ struct Scene {
     policy.tick(now);
     settle();
   }
-  /// Acquires and, where that is needed, opens.
+  /// Acquires a connection, and opens one if needed.
   void take(Waiter& waiter) {
     if (acquire(waiter) == Waiter::State::granted) return;
     if (pending_opens == 0) pass(kOverflowPatience);

@@ -12,7 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-TEST_CASE("A fresh pool opens nothing and is 0 % used") {
+TEST_CASE("A fresh pool opens no connection and is 0 % used") {
   Scene scene(small(20, 30));
   auto gauges = scene.policy.gauges();
   CHECK(gauges.size == 20);
@@ -24,7 +24,7 @@ TEST_CASE("A fresh pool opens nothing and is 0 % used") {
   CHECK(scene.pending_opens == 0);
 }
 
-TEST_CASE("A connection is opened for the first who asks, kept, and used again") {
+TEST_CASE("A connection is opened for the first request, kept idle, and reused") {
   Scene scene(small(2, 0));
   Waiter first;
   CHECK(scene.acquire(first) == Waiter::State::waiting);
@@ -48,7 +48,7 @@ TEST_CASE("A connection is opened for the first who asks, kept, and used again")
   CHECK(scene.closed == 0);
 }
 
-TEST_CASE("The connection used last is taken first, one of the same home before others") {
+TEST_CASE("The connection used last is taken first, and one of the same home before others") {
   Scene scene(small(3, 0));
   Waiter a, b, c;
   for (Waiter* waiter : {&a, &b, &c}) scene.take(*waiter);
@@ -65,7 +65,7 @@ TEST_CASE("The connection used last is taken first, one of the same home before 
   CHECK(homely.slot == of_a);
 }
 
-TEST_CASE("Waiters are served in the order in which they came, whatever becomes free first") {
+TEST_CASE("Waiters are served in their order of arrival, whichever connection is free first") {
   Scene scene(small(1, 1));
   Waiter holder, first, second, third;
   scene.take(holder);
@@ -86,12 +86,12 @@ TEST_CASE("Waiters are served in the order in which they came, whatever becomes 
   CHECK(scene.decided == std::vector<Waiter*>{&holder, &first, &second, &third});
 }
 
-TEST_CASE("Overflow: opened for who has waited a little, closed on return unless someone waits") {
+TEST_CASE("Overflow: opened for a waiter after the patience, closed on return unless one waits") {
   Scene scene(small(1, 2));
   Waiter base, extra, next;
   scene.take(base);
 
-  SUBCASE("a queue that drains at once opens nothing") {
+  SUBCASE("a queue that drains within the patience opens none") {
     scene.acquire(extra);
     CHECK(scene.pending_opens == 0);
     CHECK(scene.policy.next_deadline() == scene.now + kOverflowPatience);
@@ -100,7 +100,7 @@ TEST_CASE("Overflow: opened for who has waited a little, closed on return unless
     scene.pass(kOverflowPatience);
     CHECK(scene.pending_opens == 0);
   }
-  SUBCASE("one that does not opens one per patient waiter, up to the capacity") {
+  SUBCASE("a longer queue opens one per waiter, up to the capacity") {
     Waiter more[3];
     for (Waiter& waiter : more) scene.acquire(waiter);
     scene.pass(kOverflowPatience);
@@ -111,17 +111,17 @@ TEST_CASE("Overflow: opened for who has waited a little, closed on return unless
     CHECK(scene.policy.gauges().total() == 3);
     CHECK(scene.policy.gauges().checked_in == 0);
     CHECK(scene.policy.gauges().waiters == 1);
-    // Someone waits: handed on, not closed.
+    // A waiter gets it, so it is not closed.
     scene.give_back(more[0]);
     CHECK(more[2].state == Waiter::State::granted);
     CHECK(scene.closed == 0);
-    // Nobody waits: closed.
+    // Nobody waits, so it is closed.
     scene.give_back(more[1]);
     scene.give_back(more[2]);
     CHECK(scene.closed == 2);
     CHECK(scene.policy.gauges().overflow == 0);
   }
-  SUBCASE("an opening that nobody waits for any more is closed, too") {
+  SUBCASE("one that no waiter needs any more is closed after its opening") {
     scene.acquire(extra);
     scene.pass(kOverflowPatience);
     CHECK(scene.pending_opens == 1);
@@ -132,7 +132,7 @@ TEST_CASE("Overflow: opened for who has waited a little, closed on return unless
   }
 }
 
-TEST_CASE("The longer an opening takes, the longer a waiter waits before another one, up to a bound") {
+TEST_CASE("The patience follows the duration of openings, up to its maximum") {
   Scene scene(small(1, 40));
   Waiter base, extra[2];
   scene.take(base);
@@ -167,7 +167,7 @@ TEST_CASE("The longer an opening takes, the longer a waiter waits before another
   }
 }
 
-TEST_CASE("Who waits longer than the timeout fails, and only who does") {
+TEST_CASE("A waiter fails exactly after the timeout") {
   PoolSettings settings = small(1, 0);
   settings.timeout = 10s;
   Scene scene(settings);
@@ -185,7 +185,7 @@ TEST_CASE("Who waits longer than the timeout fails, and only who does") {
   CHECK(late.state == Waiter::State::granted);
 }
 
-TEST_CASE("A waiter that goes away takes nothing") {
+TEST_CASE("A waiter that leaves gets no connection") {
   Scene scene(small(1, 0));
   Waiter holder, gone, next;
   scene.take(holder);
@@ -196,10 +196,10 @@ TEST_CASE("A waiter that goes away takes nothing") {
   CHECK(next.state == Waiter::State::granted);
   CHECK(gone.state == Waiter::State::fresh);
 
-  SUBCASE("but not once it is decided") {
+  SUBCASE("but it cannot leave after the decision") {
     CHECK_FALSE(scene.policy.abandon(next, scene.now));
   }
-  SUBCASE("and a connection opened because of it is kept for others") {
+  SUBCASE("and a connection that was opened for it is kept") {
     Scene cold(small(1, 0));
     Waiter lonely;
     cold.acquire(lonely);
@@ -218,7 +218,7 @@ TEST_CASE("New sizes take effect at once") {
   for (Waiter& user : users) scene.take(user);
   CHECK(scene.policy.gauges().overflow == 2);
 
-  SUBCASE("smaller: idle ones are closed now, the others when they return") {
+  SUBCASE("smaller: idle connections are closed now, the others when they are returned") {
     scene.policy.configure(small(1, 0), scene.now);
     scene.settle();
     CHECK(scene.closed == 0);
@@ -242,7 +242,7 @@ TEST_CASE("New sizes take effect at once") {
     CHECK(scene.closed == 4);
     CHECK(scene.policy.gauges().total() == 1);
   }
-  SUBCASE("larger: whoever waits is served") {
+  SUBCASE("larger: waiters are served") {
     Waiter waiting;
     scene.acquire(waiting);
     scene.policy.configure(small(6, 0), scene.now);
@@ -253,7 +253,7 @@ TEST_CASE("New sizes take effect at once") {
   }
 }
 
-TEST_CASE("Closing fails who waits, refuses who comes, and is over when all is back") {
+TEST_CASE("Closing fails waiters and new requests, and ends when all connections are returned") {
   Scene scene(small(2, 0));
   Waiter user, idle, waiting;
   scene.take(idle);
@@ -275,7 +275,7 @@ TEST_CASE("Closing fails who waits, refuses who comes, and is over when all is b
   CHECK_FALSE(scene.policy.next_deadline());
 }
 
-TEST_CASE("A hundred thousand random events break no invariant and leak nothing") {
+TEST_CASE("A hundred thousand random events break no invariant and leak no connection") {
   for (unsigned seed = 0; seed < 10; ++seed) {
     std::mt19937 random(seed);
     auto chance = [&](int percent) { return static_cast<int>(random() % 100) < percent; };
@@ -335,7 +335,7 @@ TEST_CASE("A hundred thousand random events break no invariant and leak nothing"
       scene.pass(std::chrono::milliseconds(random() % 30));
       check();
     }
-    // Quiet: all comes back, nothing is left.
+    // The load ends: all connections are returned, and nothing is left.
     scene.policy.close();
     scene.settle();
     for (Waiter& waiter : waiters) {

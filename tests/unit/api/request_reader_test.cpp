@@ -1,4 +1,4 @@
-// Requests out of a connection's bytes: within limits, whatever comes and however it is cut.
+// Requests are read from a connection's bytes within limits, however the bytes are cut.
 
 #include "api/server/request_reader.hpp"
 
@@ -11,7 +11,7 @@ namespace {
 
 const LimitsConfig kLimits{.head = 1024, .body = 512};
 
-/// Puts in what there is room for, up to `step` bytes at a time, until the reader has had enough. Its last word.
+/// Feeds the reader with at most `step` bytes at a time until it has a request or a refusal. Its last status.
 int feed(RequestReader& reader, std::string_view& bytes, std::size_t step) {
   for (;;) {
     const int status = reader.advance();
@@ -40,7 +40,7 @@ constexpr std::size_t kSteps[] = {1, 2, 3, 7, 100, 1000, 4096};
 constexpr std::string_view kHead = "POST /a HTTP/1.1\r\nHost: a\r\n";
 constexpr std::string_view kChunked = "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-TEST_CASE("a body in chunks may come cut anywhere") {
+TEST_CASE("A chunked body may be cut anywhere") {
   for (const auto& [chunks, body] : {std::pair{"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: t\r\n\r\n", "abcde"},
                                      {"1\r\na\r\n0\r\n\r\n", "a"},
                                      {"0\r\n\r\n", ""}}) {
@@ -57,7 +57,7 @@ TEST_CASE("a body in chunks may come cut anywhere") {
   }
 }
 
-TEST_CASE("what has no end is refused before it fills memory") {
+TEST_CASE("A request without an end is refused at its limits") {
   struct {
     const char* what;
     std::string begin, endless;
@@ -90,7 +90,7 @@ TEST_CASE("what has no end is refused before it fills memory") {
   }
 }
 
-TEST_CASE("a head may be as long as its limit says, however it is cut") {
+TEST_CASE("A head may be as long as its limit, however it is cut") {
   const auto head = [](std::size_t size) {
     std::string text = std::string(kHead) + "X: ";
     return text + std::string(size - text.size() - 4, 'x') + "\r\n\r\n";
@@ -99,18 +99,18 @@ TEST_CASE("a head may be as long as its limit says, however it is cut") {
     CAPTURE(step);
     CHECK(status_of(head(kLimits.head), step) == RequestReader::kRequest);
     CHECK(status_of(head(kLimits.head + 1), step) == 431);
-    // So that every read ends behind a field: Beast alone would go on for ever.
+    // Every read ends behind a field. Beast's own limit never applies then.
     CHECK(status_of(std::string(kHead) + repeated("X-A: b\r\n", 1000), 8) == 431);
   }
 }
 
-TEST_CASE("a head has a hundred fields at most") {
+TEST_CASE("A head has at most a hundred fields") {
   const auto fields = [](std::size_t count) { return std::string(kHead) + repeated("a:\r\n", count) + "\r\n"; };
   CHECK(status_of(fields(RequestParser::kMaxFields - 1), 4096) == RequestReader::kRequest);
   CHECK(status_of(fields(RequestParser::kMaxFields), 4096) == 431);
 }
 
-TEST_CASE("with wide limits, too, a field that Beast cannot hold is refused and does not throw") {
+TEST_CASE("A field that is too long for Beast is refused without an exception, even with wide limits") {
   const LimitsConfig wide{.head = 1024 * 1024, .body = 512};
   for (const std::size_t size : {65'533u, 65'534u, 70'000u, 500'000u}) {
     CAPTURE(size);
@@ -121,7 +121,7 @@ TEST_CASE("with wide limits, too, a field that Beast cannot hold is refused and 
   }
 }
 
-TEST_CASE("a body may be as long as its limit says") {
+TEST_CASE("A body may be as long as its limit") {
   for (const std::size_t step : kSteps) {
     CAPTURE(step);
     const auto length = [](std::size_t size) {
@@ -137,7 +137,7 @@ TEST_CASE("a body may be as long as its limit says") {
   }
 }
 
-TEST_CASE("a trailer adds nothing to the head") {
+TEST_CASE("A trailer adds no field to the head") {
   RequestReader reader(kLimits);
   std::string_view bytes =
       "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -147,7 +147,7 @@ TEST_CASE("a trailer adds nothing to the head") {
   CHECK(reader.message().count("Authorization") == 0);
 }
 
-TEST_CASE("requests that come together are taken one after the other, with nothing of the last one") {
+TEST_CASE("Pipelined requests are read one after the other and share nothing") {
   const std::string both =
       std::string(kHead) + "Content-Length: 3\r\nX: y\r\n\r\nabc" + "GET /b HTTP/1.1\r\nHost: b\r\n\r\n";
   for (const std::size_t step : kSteps) {

@@ -1,4 +1,4 @@
-// From bytes to a request: what Beast leaves open.
+// What the API checks and reads beside Beast's parser.
 
 #include "api/server/request.hpp"
 
@@ -29,7 +29,7 @@ struct Read {
   std::optional<Request> request;
 };
 
-TEST_CASE("what is no request for an origin server is refused") {
+TEST_CASE("A head that is invalid for an origin server is refused") {
   const auto status = [](std::string_view bytes) { return Read(bytes).status; };
   CHECK(status("GET /a?b HTTP/1.1\r\nHost: a\r\n\r\n") == 200);
   CHECK(status("GET / HTTP/1.0\r\n\r\n") == 200);
@@ -43,7 +43,7 @@ TEST_CASE("what is no request for an origin server is refused") {
   CHECK(status("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n") == 400);
 }
 
-TEST_CASE("how long a body is has one reading, or the request is refused") {
+TEST_CASE("A request with an ambiguous body length is refused") {
   const auto status = [](std::string_view fields, std::string_view body, std::string_view version = "1.1") {
     return Read("POST / HTTP/" + std::string(version) + "\r\nHost: a\r\n" + std::string(fields) + "\r\n" +
                 std::string(body))
@@ -70,7 +70,7 @@ TEST_CASE("how long a body is has one reading, or the request is refused") {
   CHECK(status("Transfer-Encoding: chunked\r\n", chunks, "1.0") == 400);
 }
 
-TEST_CASE("target, query and id are told apart") {
+TEST_CASE("Path, query and request id are read from the message") {
   const Read read("GET /a?b=c?d HTTP/1.1\r\nHost: a\r\nX-Request-ID: the-id\r\n\r\n");
   CHECK(read.request->method == Method::get);
   CHECK(read.request->path == "/a");
@@ -78,7 +78,7 @@ TEST_CASE("target, query and id are told apart") {
   CHECK(read.request->request_id == "the-id");
 }
 
-TEST_CASE("the absolute form names the same path and query") {
+TEST_CASE("The absolute form gives the same path and query") {
   const std::tuple<const char*, const char*, const char*> cases[] = {
       {"http://a/b?c", "/b", "c"},    {"HTTPS://a:80/b", "/b", ""},     {"http://a", "/", ""},
       {"http://a?b=/c", "/", "b=/c"}, {"http://[::1]/b/c", "/b/c", ""}, {"/b?http://c/d", "/b", "http://c/d"},
@@ -92,7 +92,7 @@ TEST_CASE("the absolute form names the same path and query") {
   }
 }
 
-TEST_CASE("an id that would not do in a log is replaced") {
+TEST_CASE("A request id with invalid characters is replaced") {
   for (const std::string& id : {std::string("a b"), std::string("a\"b"), std::string(129, 'x'), std::string()}) {
     const Read read("GET / HTTP/1.0\r\nX-Request-ID: " + id + "\r\n\r\n");
     CHECK(text::valid_request_id(read.request->request_id));
@@ -100,7 +100,7 @@ TEST_CASE("an id that would not do in a log is replaced") {
   }
 }
 
-TEST_CASE("the client is the right-most address that no trusted proxy has, over all lines together") {
+TEST_CASE("The client is the right-most untrusted address over all lines of X-Forwarded-For") {
   std::vector<config::Cidr> proxies(2);
   REQUIRE(parse("10.0.0.0/8", proxies[0]));
   REQUIRE(parse("fd00::/8", proxies[1]));
@@ -115,7 +115,7 @@ TEST_CASE("the client is the right-most address that no trusted proxy has, over 
   CHECK(client({"198.51.100.1, unknown"}) == "192.0.2.1");
   CHECK(client({""}) == "192.0.2.1");
   CHECK(client({}) == "192.0.2.1");
-  // HAProxy adds a line of its own behind what the client has written.
+  // HAProxy adds a line of its own after the client's lines.
   CHECK(client({"198.51.100.1", "203.0.113.7"}) == "203.0.113.7");
   CHECK(client({"198.51.100.1", "203.0.113.7", "10.0.0.2"}) == "203.0.113.7");
   CHECK(client({"198.51.100.1, 203.0.113.7", "", "10.0.0.2,fd00::3"}) == "203.0.113.7");
@@ -124,7 +124,7 @@ TEST_CASE("the client is the right-most address that no trusted proxy has, over 
   CHECK(client({"[2001:db8::1]:4711, 10.0.0.2:1"}) == "2001:db8::1");
 }
 
-TEST_CASE("a client is an address of IPv4 or a network of IPv6") {
+TEST_CASE("A client is an IPv4 address or an IPv6 network") {
   CHECK(auth::client_network("192.0.2.1") == auth::client_network("::ffff:192.0.2.1"));
   CHECK(auth::client_network("192.0.2.1") == auth::client_network("192.0.2.1:80"));
   CHECK(auth::client_network("192.0.2.1") != auth::client_network("192.0.2.2"));

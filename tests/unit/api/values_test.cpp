@@ -16,7 +16,7 @@
 namespace api {
 namespace {
 
-TEST_CASE("Dates: only real days in one form") {
+TEST_CASE("Dates: only existing days in the form YYYY-MM-DD") {
   CHECK(parse_date("1970-01-01") == 0);
   CHECK(parse_date("2024-02-29") == 19782);
   CHECK(to_text(19782) == "2024-02-29");
@@ -55,7 +55,7 @@ TEST_CASE("Eligibility: every unmet requirement is a reason") {
         std::vector<std::string>{"residency must be Ohio, not ohio"});
 }
 
-TEST_CASE("Eligibility: a grade is cut off to hundredths, and binary fractions do no harm") {
+TEST_CASE("Eligibility: a grade is rounded down to hundredths, without errors of binary fractions") {
   for (int hundredths = 0; hundredths <= 400; ++hundredths) {
     Requirements requirements;
     requirements.min_gpa_hundredths = hundredths;
@@ -136,7 +136,7 @@ TEST_CASE("The load report has the words and the order of the contract") {
         "named_metrics.db_pool_waiters=3,named_metrics.db_connection_errors=7\r\n");
 }
 
-TEST_CASE("Health: degraded from 80 % of the open connections on, and without a database") {
+TEST_CASE("Health: degraded if 80 % of the open connections are in use, or the database is unreachable") {
   std::string body;
   append_health(body, gauges(20, 0, 20));
   CHECK(body ==

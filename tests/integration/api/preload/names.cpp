@@ -1,5 +1,5 @@
-// Preloaded into the API: names that no real name server is needed for.
-//   never.test  is looked up for ever
+// Preloaded into the API: resolves test names without a name server.
+//   never.test  never gets an answer
 //   two.test    has a silent address, 127.0.0.2, and then 127.0.0.1
 
 #include <cstring>
