@@ -148,11 +148,11 @@ void Process::announce(const std::vector<std::string>& addresses) {
   }
   const int capacity = config_.admission.max_concurrent;
   std::string line = fmt::format("admitting {}", capacity);
-  for (const admission::ClassPolicy& c : relay::admission_policy(config_).classes) {
+  for (const admission::ClassPolicy& c : admission_policy(config_).classes) {
     line += fmt::format(", shedding {} at {}", c.name, admission::share_of(c.shed_at, capacity));
   }
-  if (config_.admission.mode == AdmissionMode::shadow) line += "; mode shadow: nothing is refused";
-  if (config_.admission.mode == AdmissionMode::off) line += "; mode off: nothing is refused";
+  if (config_.admission.mode == admission::Mode::shadow) line += "; mode shadow: nothing is refused";
+  if (config_.admission.mode == admission::Mode::off) line += "; mode off: nothing is refused";
   shared_.log.info(line);
 }
 
@@ -245,7 +245,7 @@ void Process::reload() {
   references_ = std::move(loaded.references);
   fit_to_descriptors();
   signals_.set_drain_limit(config_.timeouts.drain);
-  shared_.gate.configure(relay::admission_policy(config_), config_.retry.budget, Clock::now());
+  shared_.gate.configure(admission_policy(config_), config_.retry.budget, Clock::now());
   shared_.log.configure(config_.log);
   health_->configure(config_.upstream.health);
   shared_.state.maintenance = config_.maintenance.enabled;

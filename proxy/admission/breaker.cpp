@@ -30,7 +30,8 @@ Breaker::Pass Breaker::started(bool body_at_hand, Time now) {
 }
 
 void Breaker::ended(Pass pass, Result result, Duration latency, Time now) {
-  const bool slow = usual_.known(now) && latency >= std::max(policy_.slow_call, usual_.ordinary_below(now));
+  const bool slow = policy_.slow_call > Duration::zero() && usual_.known(now) &&
+                    latency >= std::max(policy_.slow_call, usual_.ordinary_below(now));
   const bool late = latency >= trial_limit(now);
   if (result == Result::success) usual_.learn(latency, now);
   if (pass.stamp != stamp_ || !policy_.enabled) return;
@@ -101,7 +102,7 @@ void Breaker::end_trial(std::uint32_t number, Result result, bool late, Time now
 
 /// A trial may take what any call may take without being slow.
 Duration Breaker::trial_limit(Time now) {
-  const Duration limit = policy_.slow_call == Duration::max() ? kLongestTrial : policy_.slow_call;
+  const Duration limit = policy_.slow_call > Duration::zero() ? policy_.slow_call : kLongestTrial;
   return std::max(limit, usual_.ordinary_below(now));
 }
 

@@ -6,23 +6,11 @@
 #include <string_view>
 #include <vector>
 
+#include "proxy/admission/policy.hpp"
 #include "proxy/admission/usual_latency.hpp"
 #include "proxy/net/clock.hpp"
 
 namespace spillway::admission {
-
-struct BreakerPolicy {
-  bool enabled = true;
-  Duration window = std::chrono::seconds(10);
-  int min_requests = 20;                         ///< fewer in the window prove nothing
-  double failure_ratio = 0.5;                    ///< of the window's requests
-  Duration slow_call = std::chrono::seconds(5);  ///< `max()`: no call is slow
-  double slow_ratio = 0.8;
-  Duration open_for = std::chrono::seconds(5);  ///< doubles on each failed trial, up to `max_open`
-  Duration max_open = std::chrono::seconds(60);
-  int trial_requests = 5;                   ///< at a time while half-open, and successes until it closes
-  Duration ramp = std::chrono::seconds(5);  ///< longest way back to full admission
-};
 
 /// Stops requests to what fails, so that they fail at once and the API is left in peace to recover. The controller
 /// has one for each class, which counts what fails in that class, and one for all, which counts connects.

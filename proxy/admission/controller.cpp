@@ -18,12 +18,8 @@ constexpr Duration kServedLately = std::chrono::seconds(1);
 /// The policy of the breaker for all: it counts connects, which are not slow but late.
 BreakerPolicy reach_policy(const Policy& policy) {
   BreakerPolicy reach = policy.breaker;
-  reach.slow_call = Duration::max();
+  reach.slow_call = Duration::zero();
   return reach;
-}
-
-LimitPolicy limit_policy(const Policy& policy) {
-  return {.adaptive = policy.adaptive.enabled, .min = policy.adaptive.min, .max = policy.max_concurrent};
 }
 
 std::size_t most_keys(const Policy& policy) {
@@ -33,7 +29,7 @@ std::size_t most_keys(const Policy& policy) {
 }  // namespace
 
 Controller::Controller(Policy policy)
-    : limit_(limit_policy(policy)),
+    : limit_(policy.adaptive, policy.max_concurrent),
       reach_(reach_policy(policy)),
       keys_(most_keys(policy)),
       retry_after_(policy.retry_after) {
@@ -109,7 +105,7 @@ void Controller::tick(Time now) {
 }
 
 void Controller::configure(Policy policy, Time now) {
-  limit_.configure(limit_policy(policy));
+  limit_.configure(policy.adaptive, policy.max_concurrent);
   reach_.configure(reach_policy(policy));
   note(reach_);
   keys_.reserve(most_keys(policy));
@@ -265,7 +261,7 @@ bool Controller::may_start(int class_id, Time now) const {
 
 /// What waits counts like what is in flight: else one client could fill the queue.
 bool Controller::over_fair_share(const Request& request) const {
-  return request.key != 0 && keys_.count(request.key) >= share_of(policy_.fairness_share, limit());
+  return request.key != 0 && keys_.count(request.key) >= share_of(policy_.fairness.share, limit());
 }
 
 /// Nobody waits in `shadow`: there is nothing to wait for. Nor for trials, which find their slot or are pointless.

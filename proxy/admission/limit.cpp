@@ -35,21 +35,22 @@ void approach(double& value, double target, double gain) {
 
 }  // namespace
 
-Limit::Limit(const LimitPolicy& policy) : policy_(policy), limit_(policy.max) {
-  if (policy_.adaptive) set(kInitial);
+Limit::Limit(const AdaptivePolicy& policy, int max) : policy_(policy), max_(max), limit_(max) {
+  if (policy_.enabled) set(kInitial);
 }
 
-void Limit::configure(const LimitPolicy& policy) {
-  if (policy.adaptive != policy_.adaptive) {
-    *this = Limit(policy);
+void Limit::configure(const AdaptivePolicy& policy, int max) {
+  if (policy.enabled != policy_.enabled) {
+    *this = Limit(policy, max);
   } else {
     policy_ = policy;
-    set(policy_.adaptive ? limit_ : policy_.max);
+    max_ = max;
+    set(policy_.enabled ? limit_ : max_);
   }
 }
 
 void Limit::learn(Duration latency, Time now) {
-  if (!policy_.adaptive) return;
+  if (!policy_.enabled) return;
   if (window_.samples + window_.shed == 0) window_.begin = now;
   if (window_.samples < kLatencies) {
     window_.latencies[static_cast<std::size_t>(window_.samples)] = std::chrono::duration<double>(latency).count();
@@ -59,7 +60,7 @@ void Limit::learn(Duration latency, Time now) {
 }
 
 void Limit::shed(Time now) {
-  if (!policy_.adaptive) return;
+  if (!policy_.enabled) return;
   if (window_.samples + window_.shed == 0) window_.begin = now;
   ++window_.shed;
   close_if_complete(now);
@@ -126,7 +127,7 @@ void Limit::find_start(double throughput) {
   const bool first = start_.throughput == 0;
   const double raised = first ? 1 : limit_ / start_.limit;
   const double growth = first ? 1 : throughput / start_.throughput;
-  if (growth >= kGrowthSeen * raised && limit_ < policy_.max) {
+  if (growth >= kGrowthSeen * raised && limit_ < max_) {
     start_ = {limit_, throughput};
     return set(2 * limit_);
   }
@@ -172,7 +173,7 @@ double Limit::guard(double throughput) {
 }
 
 void Limit::set(double limit) {
-  limit_ = std::clamp<double>(limit, std::min(policy_.min, policy_.max), policy_.max);
+  limit_ = std::clamp<double>(limit, std::min(policy_.min, max_), max_);
 }
 
 }  // namespace spillway::admission

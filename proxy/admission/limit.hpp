@@ -2,15 +2,9 @@
 
 #include <array>
 
-#include "proxy/net/clock.hpp"
+#include "proxy/admission/policy.hpp"
 
 namespace spillway::admission {
-
-struct LimitPolicy {
-  bool adaptive = false;  ///< false: the limit is `max`
-  int min = 4;
-  int max = 100;
-};
 
 /// How many requests may be in flight: fixed, or learned from latency and throughput. Computes only, enforces nothing.
 /// Pure: events come with `now`. Not thread-safe.
@@ -32,9 +26,10 @@ struct LimitPolicy {
 /// No probing: no request is ever refused to learn something.
 class Limit {
  public:
-  explicit Limit(const LimitPolicy& policy);
+  /// Up to `max`; that, unless `policy` says to learn.
+  Limit(const AdaptivePolicy& policy, int max);
   /// Keeps what was learned, within the new bounds.
-  void configure(const LimitPolicy& policy);
+  void configure(const AdaptivePolicy& policy, int max);
 
   int value() const { return static_cast<int>(limit_); }
   /// An arrival found the limit reached.
@@ -67,7 +62,8 @@ class Limit {
   double guard(double throughput);
   void set(double limit);
 
-  LimitPolicy policy_;
+  AdaptivePolicy policy_;
+  int max_;
   double limit_;
   Window window_;
   double latency_ = 0, baseline_ = 0;

@@ -1,15 +1,14 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "proxy/admission/breaker.hpp"
-#include "proxy/admission/retry_after.hpp"
 #include "proxy/net/clock.hpp"
 
+/// What the operator wants of admission. The configuration fills these types directly; their member initialisers are
+/// the defaults, and stand nowhere else.
 namespace spillway::admission {
 
 enum class Mode : std::uint8_t {
@@ -17,12 +16,16 @@ enum class Mode : std::uint8_t {
   shadow,  ///< decide and count, but admit
   off,     ///< admit everything
 };
+std::string_view name(Mode mode);
 
-struct ClassPolicy {
-  std::string name;       ///< a class is known by its name: it keeps its state across reloads
-  double shed_at = 0.80;  ///< share of the limit at which the class is refused, 0 (always) to 1
-  int reserve = 0;        ///< slots of `max_concurrent` that only this class may take while it needs them, whatever its
-                          ///< share; all reserves together stay below `max_concurrent`
+/// `least` to `most`, drawn for each refusal; the same for all if they are equal. Rounded up to whole seconds where it
+/// is sent. `automatic`: from how fast requests finish at the moment, see `RetryAfter`.
+struct RetryAfterPolicy {
+  bool automatic = false;
+  Duration least = std::chrono::seconds(5);
+  Duration most = std::chrono::seconds(5);
+
+  bool operator==(const RetryAfterPolicy&) const = default;
 };
 
 struct QueuePolicy {
@@ -34,26 +37,50 @@ struct QueuePolicy {
 
 struct AdaptivePolicy {
   bool enabled = false;  ///< learn the limit, up to `max_concurrent`
-  int min = 4;
+  int min = 4;           ///< the learned limit never goes below it
 };
 
-/// What the operator wants: the part of the configuration that admission follows.
+struct FairnessPolicy {
+  double share = 0.5;  ///< of the limit, for one client; effective for requests with a key
+};
+
+struct BreakerPolicy {
+  bool enabled = true;
+  Duration window = std::chrono::seconds(10);
+  int min_requests = 20;                         ///< fewer in the window prove nothing
+  double failure_ratio = 0.5;                    ///< of the window's requests
+  Duration slow_call = std::chrono::seconds(5);  ///< 0: no call is slow
+  double slow_ratio = 0.8;
+  Duration open_for = std::chrono::seconds(5);  ///< doubles on each failed trial, up to `max_open`
+  Duration max_open = std::chrono::seconds(60);
+  int trial_requests = 5;                   ///< at a time while half-open, and successes until it closes
+  Duration ramp = std::chrono::seconds(5);  ///< longest way back to full admission
+};
+
+/// The class of a request that no rule matches.
+inline constexpr std::string_view kDefaultClass = "normal";
+
+struct ClassPolicy {
+  std::string name;       ///< a class is known by its name: it keeps its state across reloads
+  double shed_at = 0.80;  ///< share of the limit at which the class is refused, 0 (always) to 1
+  int reserve = 0;        ///< slots of `max_concurrent` that only this class may take while it needs them, whatever its
+                          ///< share; all reserves together stay below `max_concurrent`
+};
+
 struct Policy {
   Mode mode = Mode::enforce;
   int max_concurrent = 100;  ///< requests in flight, at least 1
-  /// At least one; `Request::class_index` counts here. Who has the greater share goes first; of equal share, in this
-  /// order, but the first of all, which is the default class, behind the others.
-  std::vector<ClassPolicy> classes;
+  /// At least one, the default class; `Request::class_index` counts here. The class with the greater share goes first;
+  /// of equal share, in this order, but the default class behind the others.
+  std::vector<ClassPolicy> classes = {{.name = std::string(kDefaultClass)}};
+  RetryAfterPolicy retry_after;
   QueuePolicy queue;
   AdaptivePolicy adaptive;
-  bool pool_aware = true;       ///< effective once the API reports a pool
-  double fairness_share = 0.5;  ///< of the limit; effective for requests with a key
-  RetryAfterPolicy retry_after;
-  BreakerPolicy breaker{.enabled = false};
+  bool pool_aware = true;  ///< effective once the API reports a pool
+  FairnessPolicy fairness;
+  BreakerPolicy breaker;
   Duration poll_interval{};  ///< of health polls, which end an opening; 0: nobody polls
 };
-
-std::string_view name(Mode mode);
 
 /// The most requests that may be in flight for a class to be admitted still: floor(shed_at * limit), at least 1
 /// unless `shed_at` is 0. Exact for decimal shares: 0.80 of 100 is 80, although 0.80 in binary is a little less.

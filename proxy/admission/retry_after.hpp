@@ -4,16 +4,9 @@
 #include <cmath>
 #include <cstdint>
 
-#include "proxy/net/clock.hpp"
+#include "proxy/admission/policy.hpp"
 
 namespace spillway::admission {
-
-/// `least` to `most`, drawn for each refusal; the same for all if they are equal. `automatic`: see `RetryAfter`.
-struct RetryAfterPolicy {
-  bool automatic = false;
-  Duration least = std::chrono::seconds(5);
-  Duration most = std::chrono::seconds(5);
-};
 
 /// What `Retry-After` tells a refused client: a fixed time, one of a range, or (`auto`) as long as it takes for the
 /// refused ones to come back at a rate that finds room. Too short, and most of them come in vain; too long, and

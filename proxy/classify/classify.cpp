@@ -33,7 +33,7 @@ bool begins(std::string_view path, std::string_view rule) {
 }  // namespace
 
 std::vector<std::string> class_names(const std::vector<ClassConfig>& classes) {
-  std::vector<std::string> names{std::string(kDefaultClass)};
+  std::vector<std::string> names{std::string(admission::kDefaultClass)};
   for (const ClassConfig& c : classes) names.push_back(c.name);
   return names;
 }

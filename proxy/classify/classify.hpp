@@ -26,7 +26,8 @@ std::vector<std::string> class_names(const std::vector<ClassConfig>& classes);
 /// end of a path is such a difference, too.
 class Classifier {
  public:
-  explicit Classifier(const std::vector<ClassConfig>& classes, double default_shed_at = AdmissionConfig().shed_at);
+  explicit Classifier(const std::vector<ClassConfig>& classes,
+                      double default_shed_at = admission::ClassPolicy().shed_at);
 
   int classify(const http::RequestHead& head) const;
 

@@ -39,10 +39,10 @@ std::uint64_t KeyHash::operator()(std::string_view text) const {
   return sum == 0 ? 1 : sum;
 }
 
-ClientKeys::ClientKeys(const FairnessConfig& fairness, const std::vector<config::Cidr>& trusted_proxies)
-    : source_(fairness.key.source),
-      header_(fairness.key.header),
-      ipv6_prefix_(fairness.ipv6_prefix),
+ClientKeys::ClientKeys(const ClientKeyConfig& config, const std::vector<config::Cidr>& trusted_proxies)
+    : source_(config.key.source),
+      header_(config.key.header),
+      ipv6_prefix_(config.ipv6_prefix),
       trusted_proxies_(trusted_proxies) {
   std::transform(header_.begin(), header_.end(), header_.begin(), http::to_lower);
 }

@@ -29,7 +29,7 @@ class KeyHash {
 /// Tells clients apart as `admission.fairness.key` says. Immutable.
 class ClientKeys {
  public:
-  ClientKeys(const FairnessConfig& fairness, const std::vector<config::Cidr>& trusted_proxies);
+  ClientKeys(const ClientKeyConfig& config, const std::vector<config::Cidr>& trusted_proxies);
 
   /// Whose request it is; 0 if clients are not told apart. Requests that do not say are one client's: those without
   /// the header, or through a unix socket without X-Forwarded-For. The address is that of `peer`, or behind trusted

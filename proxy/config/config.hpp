@@ -11,10 +11,12 @@
 #include "config/cidr.hpp"
 #include "config/listen.hpp"
 #include "config/log.hpp"
+#include "proxy/admission/policy.hpp"
+#include "proxy/http/head_limits.hpp"
+#include "proxy/net/clock.hpp"
 
 namespace spillway {
 
-using Duration = std::chrono::nanoseconds;
 using namespace std::chrono_literals;
 
 /// The proxy's configuration. The member initialisers are the defaults; units, ranges and the meaning of zero stand
@@ -58,43 +60,14 @@ struct TimeoutsConfig {
   Duration drain_delay = 0s;
 };
 
-enum class Methods : std::uint8_t { known, any };
-
 struct LimitsConfig {
   int connections = 10000;
   int connections_per_client = 0;  ///< 0: no limit of its own
-  std::uint64_t head = 16 * 1024;
-  int headers = 100;
-  std::uint64_t uri = 8 * 1024;
+  http::HeadLimits request_head;
+  http::HeadLimits response_head{.head = 64 * 1024, .headers = 200, .underscores = true};
   std::uint64_t body = 10 * 1024 * 1024;  ///< 0: no limit
-  std::uint64_t response_head = 64 * 1024;
-  int response_headers = 200;
   std::uint64_t buffered = 64 * 1024 * 1024;
   std::uint64_t min_rate = 1024;  ///< bytes a second; 0: none
-  bool allow_underscores = false;
-  Methods methods = Methods::known;
-};
-
-enum class AdmissionMode : std::uint8_t { enforce, shadow, off };
-
-/// `5s`; `4s..8s`, drawn for each refusal; or `auto`: from how fast requests finish at the moment.
-struct RetryAfter {
-  bool automatic = false;
-  Duration least = 5s, most = 5s;  ///< rounded up to whole seconds where it is sent
-
-  bool operator==(const RetryAfter&) const = default;
-};
-
-struct QueueConfig {
-  int max_length = 100;
-  Duration max_wait = 1s;
-  Duration target = 5ms;
-  Duration interval = 100ms;
-};
-
-struct AdaptiveConfig {
-  bool enabled = false;
-  int min = 4;
 };
 
 /// Whose share of the slots is limited: `none`, `client_ip` or `header:NAME`.
@@ -106,21 +79,10 @@ struct FairnessKey {
   bool operator==(const FairnessKey&) const = default;
 };
 
-struct FairnessConfig {
+/// Who is one client: `admission.fairness`, but for the share, which is admission's.
+struct ClientKeyConfig {
   FairnessKey key;
   int ipv6_prefix = 64;
-  double share = 0.5;
-};
-
-struct AdmissionConfig {
-  AdmissionMode mode = AdmissionMode::enforce;
-  int max_concurrent = 100;
-  double shed_at = 0.80;
-  RetryAfter retry_after;
-  QueueConfig queue;
-  AdaptiveConfig adaptive;
-  bool pool_aware = true;
-  FairnessConfig fairness;
 };
 
 /// All parts that are given must hold; at least one of the first four is.
@@ -132,33 +94,16 @@ struct MatchRule {
   std::optional<std::string> value;  ///< of `header`; without it, that the header is there
 };
 
-/// The class of a request that no rule matches; its threshold is `admission.shed_at`.
-inline constexpr std::string_view kDefaultClass = "normal";
 /// The class that maintenance lets through.
 inline constexpr std::string_view kCriticalClass = "critical";
 
-struct ClassConfig {
-  std::string name;
-  double shed_at = 0.80;
-  int reserve = 0;
+/// What admission makes of a class, and which requests are of it.
+struct ClassConfig : admission::ClassPolicy {
   std::vector<MatchRule> match;  ///< any of them
 };
 
 /// The only class of a configuration that names none: `critical`, for GET of the health path.
 ClassConfig critical_health(const HealthConfig& health);
-
-struct BreakerConfig {
-  bool enabled = true;
-  Duration window = 10s;
-  int min_requests = 20;
-  double failure_ratio = 0.5;
-  Duration slow_call = 5s;
-  double slow_ratio = 0.8;
-  Duration open_for = 5s;
-  Duration max_open = 60s;
-  int trial_requests = 5;
-  Duration ramp = 5s;
-};
 
 struct RetryConfig {
   int attempts = 1;
@@ -192,9 +137,9 @@ struct ProxyConfig {
   UpstreamConfig upstream;
   TimeoutsConfig timeouts;
   LimitsConfig limits;
-  AdmissionConfig admission;
+  admission::Policy admission;  ///< without `classes` and the polls' interval, which `admission_policy` adds
+  ClientKeyConfig client_key;
   std::vector<ClassConfig> classes;  ///< first match wins; without any, `describe` puts in `critical_health`
-  BreakerConfig breaker;
   RetryConfig retry;
   MaintenanceConfig maintenance;
   std::vector<config::Cidr> trusted_proxies;
@@ -206,5 +151,8 @@ struct ProxyConfig {
 /// below `kAutoConnections`.
 inline constexpr int kAutoConnections = 256;
 int most_upstream_connections(const ProxyConfig& c);
+
+/// All that admission goes by: the default class, the configured ones behind it, and how often the API is polled.
+admission::Policy admission_policy(const ProxyConfig& c);
 
 }  // namespace spillway

@@ -90,14 +90,14 @@ void describe_limits(Fields& f, LimitsConfig& c) {
        "Connections of one client at a time, by its address (IPv6: by /64); further ones are answered 503. Not for "
        "trusted proxies and unix sockets. 0: no limit of its own."},
       c.connections_per_client, {0, 1'000'000});
-  f.size({"head", "Request line and header fields of a request together; beyond it 431."}, c.head,
+  f.size({"head", "Request line and header fields of a request together; beyond it 431."}, c.request_head.head,
          {1 * kKiB, 1 * kMiB});
-  f.integer({"headers", "Header fields of a request; beyond it 431."}, c.headers, {1, 1000});
-  f.size({"uri", "Request target; beyond it 414."}, c.uri, {64, 1 * kMiB});
+  f.integer({"headers", "Header fields of a request; beyond it 431."}, c.request_head.headers, {1, 1000});
+  f.size({"uri", "Request target; beyond it 414."}, c.request_head.uri, {64, 1 * kMiB});
   f.size({"body", "Request body; beyond it 413. 0: no limit."}, c.body, {0, 1024 * kGiB});
   f.size({"response_head", "Status line and header fields of an answer of the API together; beyond it 502."},
-         c.response_head, {1 * kKiB, 1 * kMiB});
-  f.integer({"response_headers", "Header fields of an answer of the API; beyond it 502."}, c.response_headers,
+         c.response_head.head, {1 * kKiB, 1 * kMiB});
+  f.integer({"response_headers", "Header fields of an answer of the API; beyond it 502."}, c.response_head.headers,
             {1, 1000});
   f.size(
       {"buffered",
@@ -111,23 +111,24 @@ void describe_limits(Fields& f, LimitsConfig& c) {
       c.min_rate, {0, 1 * kGiB});
   f.flag(
       {"allow_underscores", "Whether field names may hold `_`, which CGI-like servers confuse with `-`. false: 400."},
-      c.allow_underscores);
+      c.request_head.underscores);
   f.choice({"methods",
             "known: methods of the IANA registry and of WebDAV that the parser knows; any: any well-formed name of at "
             "most 32 bytes, such as QUERY. Others: 501."},
-           c.methods, {{"known", Methods::known}, {"any", Methods::any}});
+           c.request_head.any_method, {{"known", false}, {"any", true}});
 }
 
-void describe_admission(Fields& f, AdmissionConfig& c) {
+void describe_admission(Fields& f, admission::Policy& c, ClientKeyConfig& client_key) {
+  using admission::Mode;
   f.choice({"mode",
             "enforce: refuse what is over capacity; shadow: decide and count, never refuse; off: admit all. Neither of "
             "the latter keeps to `upstream.max_connections`; `limits.connections`, which guards the descriptors, and "
             "`maintenance`, which is asked for, hold in every mode."},
-           c.mode,
-           {{"enforce", AdmissionMode::enforce}, {"shadow", AdmissionMode::shadow}, {"off", AdmissionMode::off}});
+           c.mode, {{"enforce", Mode::enforce}, {"shadow", Mode::shadow}, {"off", Mode::off}});
   f.integer({"max_concurrent", "Capacity: requests in flight towards the API, all workers together."}, c.max_concurrent,
             {1, 65'536});
-  f.number({"shed_at", "Share of capacity at which the default class is refused. 0: always."}, c.shed_at, {0, 1});
+  f.number({"shed_at", "Share of capacity at which the default class is refused. 0: always."},
+           c.classes.front().shed_at, {0, 1});
   f.value(
       {"retry_after",
        "Retry-After of a refusal, rounded up to whole seconds; of a range such as 4s..8s one is drawn for each. auto: "
@@ -152,11 +153,11 @@ void describe_admission(Fields& f, AdmissionConfig& c) {
   f.section({"fairness", "A bound on what one client takes while others are refused."}, [&] {
     f.value(
         {"key", "What tells clients apart. Requests without the header, or without an address, count as one client's."},
-        c.fairness.key);
+        client_key.key);
     f.integer(
         {"ipv6_prefix",
          "With `client_ip`, IPv6 addresses with the same first bits, this many, are one client. 128: each is one."},
-        c.fairness.ipv6_prefix, {1, 128});
+        client_key.ipv6_prefix, {1, 128});
     f.number({"share", "While shedding, no key holds more than this share of the slots in flight."}, c.fairness.share,
              {0.01, 1});
   });
@@ -184,7 +185,7 @@ void describe_class(Fields& f, ClassConfig& c) {
              c.match, {1, 100}, [&f](MatchRule& rule) { describe_match(f, rule); });
 }
 
-void describe_breaker(Fields& f, BreakerConfig& c) {
+void describe_breaker(Fields& f, admission::BreakerPolicy& c) {
   f.flag({"enabled", "Whether requests are kept from a failing API."}, c.enabled);
   f.duration({"window", "The time over which results are counted."}, c.window, {1s, 1h});
   f.integer({"min_requests",
@@ -252,7 +253,7 @@ void describe(Fields& f, ProxyConfig& c) {
   f.section({"upstream", "The API behind the proxy."}, [&] { describe_upstream(f, c.upstream); });
   f.section({"timeouts", "How long anything may take."}, [&] { describe_timeouts(f, c.timeouts); });
   f.section({"limits", "How large anything may be."}, [&] { describe_limits(f, c.limits); });
-  f.section({"admission", "Who goes on to the API."}, [&] { describe_admission(f, c.admission); });
+  f.section({"admission", "Who goes on to the API."}, [&] { describe_admission(f, c.admission, c.client_key); });
   f.sections({"classes",
               "Request classes; the first that matches counts, and a request that none matches is `normal`. None: one "
               "class `critical`, never shed before the rest, for GET of `upstream.health.path`."},
@@ -260,7 +261,7 @@ void describe(Fields& f, ProxyConfig& c) {
   // The health path has been read by now, so that a file without classes is complete when it has been.
   if (c.classes.empty()) c.classes.push_back(critical_health(c.upstream.health));
   f.section({"breaker", "Refuses a class while the API fails at it, and all while it cannot be reached."},
-            [&] { describe_breaker(f, c.breaker); });
+            [&] { describe_breaker(f, c.admission.breaker); });
   f.section({"retry", "Sending a request again on a fresh connection, only where nothing can be done twice."}, [&] {
     f.integer({"attempts", "Further attempts for a request. 0: none."}, c.retry.attempts, {0, 1});
     f.number({"budget", "Retries in flight as a share of requests in flight; at least 3 are allowed."}, c.retry.budget,

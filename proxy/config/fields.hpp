@@ -16,11 +16,6 @@ void check(const ProxyConfig& c, config::Problems& problems);
 inline constexpr config::Definition<ProxyConfig> kProxyDefinition{describe, check};
 
 // What config::Fields needs of the types that are the proxy's own; see `parsed` there.
-bool parse(std::string_view text, RetryAfter& value);
-std::string to_text(const RetryAfter& value);
-std::string_view words_for(const RetryAfter&);
-std::string_view pattern_for(const RetryAfter&);
-
 config::Scalar scalar_of(MaxConnections& value);
 
 bool parse(std::string_view text, FairnessKey& value);
@@ -32,3 +27,13 @@ std::string_view pattern_for(const FairnessKey&);
 bool is_token(std::string_view text);
 
 }  // namespace spillway
+
+// Found by argument-dependent lookup, so in the namespace of the type.
+namespace spillway::admission {
+
+bool parse(std::string_view text, RetryAfterPolicy& value);
+std::string to_text(const RetryAfterPolicy& value);
+std::string_view words_for(const RetryAfterPolicy&);
+std::string_view pattern_for(const RetryAfterPolicy&);
+
+}  // namespace spillway::admission

@@ -47,7 +47,7 @@ void check_classes(const ProxyConfig& c, Problems& problems) {
   for (std::size_t i = 0; i < c.classes.size(); ++i) {
     const ClassConfig& each = c.classes[i];
     const std::string name_path = "classes[" + std::to_string(i) + "].name";
-    problems.require(each.name != kDefaultClass, {name_path},
+    problems.require(each.name != admission::kDefaultClass, {name_path},
                      "normal is the class of all that no rule matches; its threshold is admission.shed_at");
     problems.require(std::find(names.begin(), names.end(), each.name) == names.end(), {name_path},
                      "another class is named " + each.name);
@@ -85,7 +85,7 @@ void check(const ProxyConfig& c, Problems& problems) {
       "upstream.health.timeout must not exceed upstream.health.interval: polls would overlap");
   problems.require(c.timeouts.drain_delay <= c.timeouts.drain, {"timeouts.drain_delay", "timeouts.drain"},
                    "timeouts.drain_delay is part of timeouts.drain and must not exceed it");
-  problems.require(c.limits.uri <= c.limits.head, {"limits.uri", "limits.head"},
+  problems.require(c.limits.request_head.uri <= c.limits.request_head.head, {"limits.uri", "limits.head"},
                    "limits.uri is part of limits.head and must not exceed it");
   problems.require(c.admission.queue.target <= c.admission.queue.interval,
                    {"admission.queue.target", "admission.queue.interval"},
@@ -93,8 +93,8 @@ void check(const ProxyConfig& c, Problems& problems) {
   problems.require(!c.admission.adaptive.enabled || c.admission.adaptive.min <= c.admission.max_concurrent,
                    {"admission.adaptive.min", "admission.max_concurrent"},
                    "admission.adaptive.min must not exceed admission.max_concurrent");
-  problems.require(c.breaker.open_for <= c.breaker.max_open, {"breaker.open_for", "breaker.max_open"},
-                   "breaker.open_for must not exceed breaker.max_open");
+  problems.require(c.admission.breaker.open_for <= c.admission.breaker.max_open,
+                   {"breaker.open_for", "breaker.max_open"}, "breaker.open_for must not exceed breaker.max_open");
 }
 
 }  // namespace spillway

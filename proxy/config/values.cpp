@@ -6,9 +6,7 @@ namespace spillway {
 namespace {
 
 constexpr std::string_view kAutomatic = "auto";
-constexpr std::string_view kRange = "..";
 constexpr std::string_view kHeader = "header:";
-constexpr config::Range<Duration> kRetryAfter = {1s, 1h};
 constexpr config::Range<int> kMaxConnections = {1, 65'536};
 
 }  // namespace
@@ -19,35 +17,6 @@ bool is_token(std::string_view text) {
            std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
   };
   return !text.empty() && std::all_of(text.begin(), text.end(), fits);
-}
-
-bool parse(std::string_view text, RetryAfter& value) {
-  RetryAfter candidate;
-  candidate.automatic = text == kAutomatic;
-  if (!candidate.automatic) {
-    const std::size_t dots = text.find(kRange);
-    const std::string_view least = text.substr(0, dots);
-    const std::string_view most = dots == std::string_view::npos ? least : text.substr(dots + kRange.size());
-    if (!config::duration(candidate.least, kRetryAfter).set(least)) return false;
-    if (!config::duration(candidate.most, kRetryAfter).set(most)) return false;
-    if (candidate.most < candidate.least) return false;
-  }
-  value = candidate;
-  return true;
-}
-
-std::string to_text(const RetryAfter& value) {
-  if (value.automatic) return std::string(kAutomatic);
-  const auto print = [](Duration d) { return config::duration(d, kRetryAfter).print().value_or(""); };
-  return value.least == value.most ? print(value.least) : print(value.least).append(kRange).append(print(value.most));
-}
-
-std::string_view words_for(const RetryAfter& /*value*/) {
-  return "auto, a duration from 1s to 1h, or a range of two such as 4s..8s";
-}
-
-std::string_view pattern_for(const RetryAfter& /*value*/) {
-  return R"(^(auto|[0-9]+(\.[0-9]+)?(us|ms|s|m|h)?(\.\.[0-9]+(\.[0-9]+)?(us|ms|s|m|h)?)?)$)";
 }
 
 config::Scalar scalar_of(MaxConnections& value) {
@@ -74,6 +43,13 @@ config::Scalar scalar_of(MaxConnections& value) {
 int most_upstream_connections(const ProxyConfig& c) {
   if (c.upstream.max_connections.fixed) return *c.upstream.max_connections.fixed;
   return std::max(kAutoConnections, c.admission.max_concurrent + c.upstream.max_idle);
+}
+
+admission::Policy admission_policy(const ProxyConfig& c) {
+  admission::Policy policy = c.admission;
+  policy.classes.insert(policy.classes.end(), c.classes.begin(), c.classes.end());
+  policy.poll_interval = c.upstream.health.interval;
+  return policy;
 }
 
 bool parse(std::string_view text, FairnessKey& value) {
@@ -111,3 +87,42 @@ std::string_view pattern_for(const FairnessKey& /*value*/) {
 }
 
 }  // namespace spillway
+
+namespace spillway::admission {
+namespace {
+
+constexpr std::string_view kRange = "..";
+constexpr config::Range<Duration> kRetryAfter = {1s, 1h};
+
+}  // namespace
+
+bool parse(std::string_view text, RetryAfterPolicy& value) {
+  RetryAfterPolicy candidate;
+  candidate.automatic = text == kAutomatic;
+  if (!candidate.automatic) {
+    const std::size_t dots = text.find(kRange);
+    const std::string_view least = text.substr(0, dots);
+    const std::string_view most = dots == std::string_view::npos ? least : text.substr(dots + kRange.size());
+    if (!config::duration(candidate.least, kRetryAfter).set(least)) return false;
+    if (!config::duration(candidate.most, kRetryAfter).set(most)) return false;
+    if (candidate.most < candidate.least) return false;
+  }
+  value = candidate;
+  return true;
+}
+
+std::string to_text(const RetryAfterPolicy& value) {
+  if (value.automatic) return std::string(kAutomatic);
+  const auto print = [](Duration d) { return config::duration(d, kRetryAfter).print().value_or(""); };
+  return value.least == value.most ? print(value.least) : print(value.least).append(kRange).append(print(value.most));
+}
+
+std::string_view words_for(const RetryAfterPolicy& /*value*/) {
+  return "auto, a duration from 1s to 1h, or a range of two such as 4s..8s";
+}
+
+std::string_view pattern_for(const RetryAfterPolicy& /*value*/) {
+  return R"(^(auto|[0-9]+(\.[0-9]+)?(us|ms|s|m|h)?(\.\.[0-9]+(\.[0-9]+)?(us|ms|s|m|h)?)?)$)";
+}
+
+}  // namespace spillway::admission

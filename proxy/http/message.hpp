@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "proxy/http/field_name.hpp"
+#include "proxy/http/head_limits.hpp"
 
 namespace spillway::http {
 
@@ -28,15 +29,6 @@ struct Field {
   std::string_view value;           ///< without the white space around it
   FieldName id = FieldName::other;  ///< set by the check
   bool dropped = false;             ///< never passed on as sent: hop-by-hop, nominated by `Connection`, or written anew
-};
-
-/// Limits on a head. Bytes, but `headers` which counts fields.
-struct HeadLimits {
-  std::size_t head = 16 * 1024;
-  std::size_t uri = 8 * 1024;
-  std::size_t headers = 100;
-  bool underscores = false;  ///< accept field names with an underscore
-  bool any_method = false;   ///< accept methods that the parser does not know
 };
 
 /// A parsed and checked request head. Every view points into the bytes it was parsed from (or to a literal).

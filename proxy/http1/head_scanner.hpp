@@ -44,7 +44,7 @@ class HeadGate {
   std::size_t at_ = 0;     ///< next byte to look at
   std::size_t begin_ = 0;  ///< of the start line
   std::size_t part_ = 0;   ///< begin of the current part of the request line
-  std::size_t lines_ = 0;  ///< field lines begun
+  int lines_ = 0;          ///< field lines begun
 };
 
 }  // namespace spillway::http

@@ -23,7 +23,7 @@ void Exchange::account(int status, telemetry::Outcome outcome, std::string_view 
     of_class.duration.observe(telemetry::to_milliseconds(now - began_));
     if (answered_ != Time{}) of_class.upstream_duration.observe(telemetry::to_milliseconds(answered_ - sent_));
     // In shadow; a request counts once, by the reason that would have come first.
-    const bool shadow = settings_->config.admission.mode == AdmissionMode::shadow;
+    const bool shadow = settings_->config.admission.mode == admission::Mode::shadow;
     if (ticket_.shadow_refused) would_refuse_ = ticket_.reason;
     if (shadow && would_refuse_) of_class.shadow_rejections[static_cast<std::size_t>(*would_refuse_)].add();
   }

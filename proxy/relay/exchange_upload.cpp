@@ -48,7 +48,7 @@ net::Task<Failure> Exchange::gather_body() {
     if (body_at_hand()) break;
     if (!make_body_space()) {
       // Without memory it would have to hold a slot instead. Only where slots are not limited may it.
-      if (settings_->config.admission.mode != AdmissionMode::enforce) break;
+      if (!settings_->enforces()) break;
       co_return Failure::refused(admission::Reason::capacity);
     }
     const Time now = Clock::now();

@@ -22,7 +22,7 @@ struct Settings {
   bool trusts(std::string_view peer) const;
 
   /// Whether admission refuses anybody: the modes `shadow` and `off` do not.
-  bool enforces() const { return config.admission.mode == AdmissionMode::enforce; }
+  bool enforces() const { return config.admission.mode == admission::Mode::enforce; }
 
   ProxyConfig config;
   http::HeadLimits request_head;
@@ -35,7 +35,5 @@ struct Settings {
   /// How long a connection without a request stays. Where no answer leaves it open, it has yet to send its first one.
   Duration idle_for;
 };
-
-admission::Policy admission_policy(const ProxyConfig& config);
 
 }  // namespace spillway::relay

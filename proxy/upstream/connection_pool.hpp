@@ -26,11 +26,12 @@ class Connection final : public net::Deadline {
   class Pool& pool_;
 };
 
+/// Computed from the configuration, see `relay::Settings`. Nothing may be opened before they are set.
 struct PoolLimits {
-  int max_connections = 256;  ///< over all workers
-  bool enforced = true;       ///< false: more are opened, and say so
-  int max_idle = 64;          ///< of one worker
-  Duration idle_timeout = std::chrono::seconds(30);
+  int max_connections = 0;  ///< over all workers
+  bool enforced = true;     ///< false: more are opened, and say so
+  int max_idle = 0;         ///< of one worker
+  Duration idle_timeout{};
 };
 
 /// One worker's connections to the API, reused latest first: the fewest stay open, and the warmest is taken.

@@ -58,7 +58,7 @@ class World {
     policy.queue.interval = below(2) == 0 ? 100s : 5ms;  // never overloaded, and often so
     policy.queue.target = 1ms;
     policy.adaptive = {.enabled = below(4) == 0, .min = 1 + below(3)};
-    policy.fairness_share = 0.3;
+    policy.fairness.share = 0.3;
     policy.breaker = {.enabled = below(3) == 0, .window = 50ms, .min_requests = 5, .open_for = 20ms, .ramp = 30ms};
     policy.mode = below(12) == 0 ? Mode::shadow : below(12) == 0 ? Mode::off : Mode::enforce;
     return policy;

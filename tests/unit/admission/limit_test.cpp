@@ -51,11 +51,11 @@ struct Search {
 };
 
 TEST_CASE("a fixed limit is what the operator says") {
-  Limit limit({.adaptive = false, .min = kMin, .max = 100});
+  Limit limit({.enabled = false, .min = kMin}, 100);
   limit.kept_waiting();
   for (int i = 0; i < 1000; ++i) limit.learn(seconds(i), spillway::Time{} + seconds(i));
   CHECK(limit.value() == 100);
-  limit.configure({.adaptive = false, .min = kMin, .max = 50});
+  limit.configure({.enabled = false, .min = kMin}, 50);
   CHECK(limit.value() == 50);
 }
 

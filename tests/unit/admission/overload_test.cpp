@@ -172,7 +172,7 @@ TEST_CASE("one greedy client is refused first, and what the others leave free is
     CAPTURE(row.share);
     const Backend backend = backend_of(50, true);
     Policy policy = policy_of(50, 10);
-    policy.fairness_share = row.share;
+    policy.fairness.share = row.share;
     Simulation simulation(policy, backend, 4);
     for (std::uint64_t key = 1; key <= 21; ++key) {
       Source source = steady(0, (key == 21 ? row.greedy : row.normal_each) * backend.capacity());

@@ -251,11 +251,11 @@ TEST_CASE("combinations that make no sense are refused") {
 
 TEST_CASE("retry_after is a time, a range of two or auto; max_connections a number or auto") {
   for (const std::string_view text : {"auto", "5s", "4s..8s", "1s..1h"}) {
-    RetryAfter value;
+    admission::RetryAfterPolicy value;
     CHECK(parse(text, value));
     CHECK(to_text(value) == text);
   }
-  RetryAfter same;
+  admission::RetryAfterPolicy same;
   CHECK(parse("5s..5s", same));
   CHECK(to_text(same) == "5s");
   for (const std::string_view text :

@@ -202,7 +202,7 @@ TEST_CASE("a network contains its addresses and no others, whichever socket they
 }
 
 TEST_CASE("retry_after is a duration or auto; a fairness key names its source") {
-  spillway::RetryAfter retry_after;
+  spillway::admission::RetryAfterPolicy retry_after;
   check_rows(config::parsed(retry_after), {{"auto", "auto"},
                                            {"5s", "5s"},
                                            {"5", "5s"},

@@ -17,7 +17,7 @@ HeadLimits uri(std::size_t most) {
   limits.uri = most;
   return limits;
 }
-HeadLimits headers(std::size_t most) {
+HeadLimits headers(int most) {
   HeadLimits limits;
   limits.headers = most;
   return limits;

@@ -28,8 +28,8 @@ struct Sample {
 
 relay::Settings settings_of(Source source, std::string header = {}, int ipv6_prefix = 64) {
   ProxyConfig config;
-  config.admission.fairness.ipv6_prefix = ipv6_prefix;
-  config.admission.fairness.key = {source, std::move(header)};
+  config.client_key.ipv6_prefix = ipv6_prefix;
+  config.client_key.key = {source, std::move(header)};
   for (const std::string_view block : {"10.0.0.0/8", "fd00::/8"}) {
     REQUIRE(config::parse(block, config.trusted_proxies.emplace_back()));
   }

@@ -35,6 +35,7 @@ constexpr auto kPatience = 60s;
 
 admission::Policy policy_of(int max_concurrent, int max_length = 64) {
   admission::Policy policy;
+  policy.breaker.enabled = false;  // requests fail at random here
   policy.max_concurrent = max_concurrent;
   policy.classes = {{"normal", 0.8}, {"critical", 1.0}, {"background", 0.5}};
   policy.queue = {.max_length = max_length, .max_wait = 500us, .target = 50us, .interval = 200us};

@@ -9,7 +9,6 @@ namespace {
 
 using namespace spillway;
 using namespace std::chrono_literals;
-using relay::admission_policy;
 using relay::Settings;
 
 ClassConfig a_class(std::string name, double shed_at, int reserve = 0) {
@@ -36,11 +35,11 @@ TEST_CASE("Retry-After is told in whole seconds, rounded up") {
 
 TEST_CASE("requests and responses have limits of their own; responses may have underscores in names") {
   ProxyConfig config;
-  config.limits.head = 4096;
-  config.limits.uri = 1024;
-  config.limits.headers = 17;
-  config.limits.response_head = 8192;
-  config.limits.response_headers = 33;
+  config.limits.request_head.head = 4096;
+  config.limits.request_head.uri = 1024;
+  config.limits.request_head.headers = 17;
+  config.limits.response_head.head = 8192;
+  config.limits.response_head.headers = 33;
   const Settings settings(config);
   CHECK(settings.request_head.head == 4096);
   CHECK(settings.request_head.uri == 1024);
@@ -49,10 +48,10 @@ TEST_CASE("requests and responses have limits of their own; responses may have u
   CHECK(settings.response_head.headers == 33);
   CHECK_FALSE(settings.request_head.underscores);
   CHECK(settings.response_head.underscores);
-  config.limits.allow_underscores = true;
+  config.limits.request_head.underscores = true;
   CHECK(Settings(config).request_head.underscores);
   CHECK_FALSE(settings.request_head.any_method);
-  config.limits.methods = Methods::any;
+  config.limits.request_head.any_method = true;
   CHECK(Settings(config).request_head.any_method);
 }
 
@@ -112,7 +111,7 @@ TEST_CASE("max_connections: auto has room for all in flight and all idle; only e
     config.upstream.max_idle = row.max_idle;
     CHECK(Settings(config).pool.max_connections == row.expected);
     CHECK(Settings(config).pool.enforced);
-    for (const AdmissionMode mode : {AdmissionMode::shadow, AdmissionMode::off}) {
+    for (const admission::Mode mode : {admission::Mode::shadow, admission::Mode::off}) {
       config.admission.mode = mode;
       CHECK_FALSE(Settings(config).pool.enforced);
     }
@@ -135,11 +134,11 @@ TEST_CASE("a peer is believed when a configured block holds its address, or it c
     bool trusted;
   };
   const Row rows[] = {
-      {"10.0.0.1", true},     {"10.255.255.255", true}, {"::ffff:10.1.2.3", true},
-      {"192.0.2.7", true},    {"fd12::1", true},        {"", true},
-      {"11.0.0.1", false},    {"9.255.255.255", false}, {"192.0.2.8", false},
-      {"fe80::1", false},     {"::1", false},           {"127.0.0.1", false},
-      {"10.0.0.1 ", false},   {"10.0.0", false},        {"unknown", false},
+      {"10.0.0.1", true},    {"10.255.255.255", true}, {"::ffff:10.1.2.3", true},
+      {"192.0.2.7", true},   {"fd12::1", true},        {"", true},
+      {"11.0.0.1", false},   {"9.255.255.255", false}, {"192.0.2.8", false},
+      {"fe80::1", false},    {"::1", false},           {"127.0.0.1", false},
+      {"10.0.0.1 ", false},  {"10.0.0", false},        {"unknown", false},
       {"10.0.0.1:80", true},
   };
   for (const Row& row : rows) {
@@ -151,7 +150,7 @@ TEST_CASE("a peer is believed when a configured block holds its address, or it c
 TEST_CASE("admission follows the configuration, key by key") {
   ProxyConfig config;
   config.admission.max_concurrent = 42;
-  config.admission.shed_at = 0.7;
+  config.admission.classes[0].shed_at = 0.7;
   config.admission.queue = {.max_length = 7, .max_wait = 250ms, .target = 3ms, .interval = 90ms};
   config.classes = {a_class("critical", 1, 4), a_class("background", 0.6)};
   const admission::Policy policy = admission_policy(config);
@@ -159,7 +158,7 @@ TEST_CASE("admission follows the configuration, key by key") {
   CHECK(policy.mode == admission::Mode::enforce);
   CHECK(policy.max_concurrent == 42);
   REQUIRE(policy.classes.size() == 3);
-  CHECK(policy.classes[0].name == kDefaultClass);
+  CHECK(policy.classes[0].name == admission::kDefaultClass);
   CHECK(policy.classes[0].shed_at == 0.7);
   CHECK(policy.classes[0].reserve == 0);
   CHECK(policy.classes[1].name == "critical");
@@ -175,7 +174,7 @@ TEST_CASE("admission follows the configuration, key by key") {
 
   CHECK_FALSE(policy.adaptive.enabled);
   CHECK(policy.pool_aware);
-  CHECK(policy.fairness_share == 0.5);
+  CHECK(policy.fairness.share == 0.5);
   CHECK_FALSE(policy.retry_after.automatic);
   CHECK(policy.retry_after.least == Duration(5s));
   CHECK(policy.retry_after.most == Duration(5s));
@@ -186,36 +185,36 @@ TEST_CASE("admission follows the configuration, key by key") {
   config.admission.pool_aware = false;
   config.admission.fairness.share = 0.25;
   config.admission.retry_after.automatic = true;
-  config.breaker = {.enabled = false,
-                    .window = 3s,
-                    .min_requests = 7,
-                    .failure_ratio = 0.3,
-                    .slow_call = 0s,
-                    .slow_ratio = 0.6,
-                    .open_for = 2s,
-                    .max_open = 11s,
-                    .trial_requests = 4,
-                    .ramp = 6s};
+  config.admission.breaker = {.enabled = false,
+                              .window = 3s,
+                              .min_requests = 7,
+                              .failure_ratio = 0.3,
+                              .slow_call = 0s,
+                              .slow_ratio = 0.6,
+                              .open_for = 2s,
+                              .max_open = 11s,
+                              .trial_requests = 4,
+                              .ramp = 6s};
   const admission::Policy other = admission_policy(config);
   CHECK(other.adaptive.enabled);
   CHECK(other.adaptive.min == 9);
   CHECK_FALSE(other.pool_aware);
-  CHECK(other.fairness_share == 0.25);
+  CHECK(other.fairness.share == 0.25);
   CHECK(other.retry_after.automatic);
   CHECK_FALSE(other.breaker.enabled);
   CHECK(other.breaker.window == 3s);
   CHECK(other.breaker.min_requests == 7);
   CHECK(other.breaker.failure_ratio == 0.3);
-  CHECK(other.breaker.slow_call == Duration::max());  // no call is slow
+  CHECK(other.breaker.slow_call == 0s);
   CHECK(other.breaker.slow_ratio == 0.6);
   CHECK(other.breaker.open_for == 2s);
   CHECK(other.breaker.max_open == 11s);
   CHECK(other.breaker.trial_requests == 4);
   CHECK(other.breaker.ramp == 6s);
 
-  config.admission.mode = AdmissionMode::shadow;
+  config.admission.mode = admission::Mode::shadow;
   CHECK(admission_policy(config).mode == admission::Mode::shadow);
-  config.admission.mode = AdmissionMode::off;
+  config.admission.mode = admission::Mode::off;
   CHECK(admission_policy(config).mode == admission::Mode::off);
 }
 
