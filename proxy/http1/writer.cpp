@@ -6,17 +6,12 @@
 #include <charconv>
 #include <cstring>
 
-#include "proxy/http/grammar.hpp"
-
 namespace spillway::http {
 
 namespace {
 
 /// More than all fixed texts and numbers that one head can get: names, punctuation, lengths, versions.
 constexpr std::size_t kFixedBytes = 512;
-/// A trace id stands here in a traceparent: 2 digits of version, a dash, 32 digits.
-constexpr std::size_t kTraceIdAt = 3;
-constexpr std::size_t kTraceIdSize = 32;
 
 /// Appends to a string whose growth is paid once: the caller says the most bytes it will put.
 class Appender {
@@ -45,15 +40,22 @@ class Appender {
     (put(parts), ...);
   }
   void put_number(std::uint64_t value, int base = 10) { at_ = std::to_chars(at_, at_ + 20, value, base).ptr; }
+
+  // What `http/forwarding.hpp` writes to.
+  template <class Name>
+  void begin_field(const Name& name) {
+    put(name, ": ");
+  }
+  void end_field() { put("\r\n"); }
   template <class Name>
   void field(const Name& name, std::string_view value) {
     put(name, ": ", value, "\r\n");
   }
-  template <class Name>
-  void number_field(const Name& name, std::uint64_t value) {
-    put(name, ": ");
-    put_number(value);
-    put("\r\n");
+  template <class Name, class Number>
+  void number_field(const Name& name, Number value) {
+    begin_field(name);
+    put_number(static_cast<std::uint64_t>(value));
+    end_field();
   }
 
  private:
@@ -67,80 +69,6 @@ std::size_t size_of(const std::vector<Field>& fields) {
   return total;
 }
 
-/// Writes the values of the fields called `id`, each with a comma behind: what the caller writes next joins them on
-/// one line, since many readers look at one line only.
-template <class Head>
-void put_earlier(Appender& to, const Head& head, FieldName id) {
-  if (!head.has(id)) return;
-  for (const Field& field : head.fields) {
-    if (field.id == id && !field.dropped && !field.value.empty()) to.put(field.value, ", ");
-  }
-}
-
-template <class Head>
-void put_via(Appender& to, const Head& head) {
-  to.put("Via: ");
-  put_earlier(to, head, FieldName::via);
-  if (head.minor == 0) {
-    to.put("1.0 spillway\r\n");
-  } else {
-    to.put("1.1 spillway\r\n");
-  }
-}
-
-bool same_trace(std::string_view one, std::string_view other) {
-  return one.size() > kTraceIdAt + kTraceIdSize && other.size() > kTraceIdAt + kTraceIdSize &&
-         equals_ignoring_case(one.substr(kTraceIdAt, kTraceIdSize), other.substr(kTraceIdAt, kTraceIdSize));
-}
-
-/// Whether a field that is not dropped goes to the API as the client sent it.
-bool passes(const Field& field, const RequestHead& head, const Forwarding& forwarding) {
-  switch (field.id) {
-    case FieldName::via:
-      return false;  // written with ours behind
-    case FieldName::x_forwarded_for:
-      return forwarding.trusted_peer && forwarding.client_address.empty();
-    case FieldName::x_forwarded_host:
-    case FieldName::x_forwarded_proto:
-      return forwarding.trusted_peer;
-    case FieldName::forwarded:
-      return forwarding.trusted_peer && !forwarding.emit_forwarded;
-    case FieldName::x_request_timeout:
-      return !forwarding.time_left;
-    case FieldName::tracestate:
-      return same_trace(head.field("traceparent"), forwarding.traceparent);
-    case FieldName::max_forwards:
-      return !head.max_forwards;
-    default:
-      return true;
-  }
-}
-
-/// The X-Forwarded fields, and `Forwarded` (RFC 7239; its section 6 wants v6 in brackets and quoted).
-void put_forwarding(Appender& to, const RequestHead& head, const Forwarding& forwarding) {
-  const std::string_view address = forwarding.client_address;
-  const bool trusted = forwarding.trusted_peer;
-  if (!address.empty()) {
-    to.put("X-Forwarded-For: ");
-    if (trusted) put_earlier(to, head, FieldName::x_forwarded_for);
-    to.put(address, "\r\n");
-  }
-  if (!(trusted && head.has(FieldName::x_forwarded_proto))) to.field("X-Forwarded-Proto", forwarding.scheme);
-  if (!(trusted && head.has(FieldName::x_forwarded_host)) && !head.authority.empty()) {
-    to.field("X-Forwarded-Host", head.authority);
-  }
-  if (!forwarding.emit_forwarded) return;
-  to.put("Forwarded: ");
-  if (trusted) put_earlier(to, head, FieldName::forwarded);
-  if (address.find(':') != std::string_view::npos) {
-    to.put("for=\"[", address, "]\"");
-  } else {
-    to.put("for=", address.empty() ? "unknown" : address);
-  }
-  if (!head.authority.empty()) to.put(";host=\"", head.authority, "\"");
-  to.put(";proto=", forwarding.scheme, "\r\n");
-}
-
 }  // namespace
 
 void write_request(const RequestHead& head, const Forwarding& forwarding, std::string& out) {
@@ -151,24 +79,11 @@ void write_request(const RequestHead& head, const Forwarding& forwarding, std::s
   to.put(head.method, " ");
   if (head.target.front() == '?') to.put("/");
   to.put(head.target, " HTTP/1.1\r\nHost: ", host, "\r\n");
-  for (const Field& field : head.fields) {
-    if (field.dropped) continue;
-    if (field.id == FieldName::other || passes(field, head, forwarding)) to.field(field.name, field.value);
-  }
+  put_passed_fields(head, forwarding, to);
   if (head.framing == Framing::length) to.number_field("Content-Length", head.content_length);
   if (head.framing == Framing::chunked) to.put("Transfer-Encoding: chunked\r\n");
   if (head.upgrade_websocket) to.put("Connection: Upgrade\r\nUpgrade: websocket\r\n");
-  if (head.max_forwards) {
-    to.number_field("Max-Forwards", static_cast<std::uint64_t>(std::max(*head.max_forwards - 1, 0)));
-  }
-  put_via(to, head);
-  put_forwarding(to, head, forwarding);
-  if (!forwarding.request_id.empty()) to.field("X-Request-ID", forwarding.request_id);
-  if (!forwarding.traceparent.empty()) to.field("traceparent", forwarding.traceparent);
-  if (forwarding.time_left) {
-    const auto left = std::max<std::chrono::milliseconds::rep>(forwarding.time_left->count(), 0);
-    to.number_field("X-Request-Timeout", static_cast<std::uint64_t>(left));
-  }
+  put_own_fields(head, forwarding, to);
   to.put("\r\n");
 }
 
@@ -177,12 +92,8 @@ void write_response(const ResponseHead& head, const Delivery& delivery, std::str
   to.put("HTTP/1.1 ");
   to.put_number(static_cast<std::uint64_t>(head.status));
   to.put(" ", head.reason, "\r\n");
-  for (const Field& field : head.fields) {
-    if (field.dropped || field.id == FieldName::via) continue;
-    if (field.id == FieldName::x_request_id && !delivery.request_id.empty()) continue;
-    to.field(field.name, field.value);
-  }
-  if (!delivery.made_here) put_via(to, head);
+  put_passed_fields(head, delivery.request_id, to);
+  if (!delivery.made_here) put_via(head, to);
   if (!delivery.request_id.empty()) to.field("X-Request-ID", delivery.request_id);
   if (head.upgrade_websocket) {
     to.put("Connection: Upgrade\r\nUpgrade: websocket\r\n");

@@ -1,25 +1,12 @@
 #pragma once
 
-#include <chrono>
-#include <optional>
 #include <string>
 #include <string_view>
 
+#include "proxy/http/forwarding.hpp"
 #include "proxy/http/message.hpp"
 
 namespace spillway::http {
-
-/// What the proxy says of a request towards the API, beside what the client sent.
-struct Forwarding {
-  std::string_view client_address;  ///< without port; v6 without brackets
-  std::string_view scheme = "http";
-  std::string_view default_authority = "localhost";  ///< Host of a request that came without one (HTTP/1.0)
-  bool trusted_peer = false;     ///< the peer's X-Forwarded-* and Forwarded are extended, not replaced
-  bool emit_forwarded = false;   ///< also write `Forwarded` (RFC 7239)
-  std::string_view request_id;   ///< replaces the client's
-  std::string_view traceparent;  ///< replaces the client's; empty leaves it out
-  std::optional<std::chrono::milliseconds> time_left;  ///< written as X-Request-Timeout in place of the client's
-};
 
 /// Appends the request head anew for the API: hop-by-hop and nominated fields removed, framing
 /// written from what was understood (Content-Length, or chunked), `Via` and the forwarding fields set.

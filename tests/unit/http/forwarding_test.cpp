@@ -1,9 +1,11 @@
 #include <chrono>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
 
+#include "proxy/http1/parse.hpp"
 #include "tests/unit/http/rows.hpp"
 
 using namespace spillway::http;
@@ -40,6 +42,22 @@ Forwarding due(int milliseconds) {
   forwarding.time_left = std::chrono::milliseconds(milliseconds);
   return forwarding;
 }
+
+/// Keeps each field as a name and a value, as HTTP/2 sends it.
+struct FieldList {
+  void begin_field(std::string_view name) { fields.emplace_back(name, ""); }
+  template <class... Part>
+  void put(const Part&... parts) {
+    (fields.back().second.append(parts), ...);
+  }
+  void end_field() {}
+  void field(std::string_view name, std::string_view value) { fields.emplace_back(name, value); }
+  template <class Number>
+  void number_field(std::string_view name, Number value) {
+    fields.emplace_back(name, std::to_string(value));
+  }
+  std::vector<std::pair<std::string, std::string>> fields;
+};
 
 struct Case {
   std::string rule;
@@ -131,4 +149,27 @@ TEST_CASE("the proxy says whom it speaks for, and repeats only what a trusted pe
     if (!row.lacks.empty()) CHECK(lower(head).find(lower(row.lacks)) == std::string::npos);
     CHECK(request_outcome(head, row.forwarding).verdict == kSound);
   }
+}
+
+TEST_CASE("a writer of any version of HTTP is given the same fields") {
+  const std::string sent = get("A: b", "Connection: close, c", "C: d", "Via: 1.1 first", "X-Forwarded-For: 10.0.0.1");
+  RequestHead request;
+  REQUIRE_FALSE(parse_request(sent, {}, request));
+  FieldList to_api;
+  put_passed_fields(request, trusted(), to_api);
+  put_own_fields(request, trusted(), to_api);
+  CHECK(to_api.fields == decltype(to_api.fields){{"A", "b"},
+                                                 {"Via", "1.1 first, 1.1 spillway"},
+                                                 {"X-Forwarded-For", "10.0.0.1, 192.0.2.7"},
+                                                 {"X-Forwarded-Proto", "http"},
+                                                 {"X-Forwarded-Host", "a"},
+                                                 {"X-Request-ID", "id-1"}});
+
+  const std::string answered = rows::ok("A: b", "Keep-Alive: 5", "Via: 1.0 api", "X-Request-ID: theirs");
+  ResponseHead response;
+  REQUIRE_FALSE(parse_response(answered, {}, false, response));
+  FieldList to_client;
+  put_passed_fields(response, "id-1", to_client);
+  put_via(response, to_client);
+  CHECK(to_client.fields == decltype(to_client.fields){{"A", "b"}, {"Via", "1.0 api, 1.1 spillway"}});
 }

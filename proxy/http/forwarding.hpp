@@ -1,0 +1,116 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "proxy/http/message.hpp"
+
+/// Which fields of a head go on, and which the proxy adds, whatever the version of HTTP on either side.
+///
+/// A writer of one version is given as `to`. It takes a field as `field(name, value)` or `number_field(name, number)`,
+/// or in pieces: `begin_field(name)`, any number of `put(text...)`, `end_field()`. A template, since it is called for
+/// every field of every message.
+namespace spillway::http {
+
+/// What the proxy says of a request towards the API, beside what the client sent.
+struct Forwarding {
+  std::string_view client_address;  ///< without port; v6 without brackets
+  std::string_view scheme = "http";
+  std::string_view default_authority = "localhost";  ///< Host of a request that came without one (HTTP/1.0)
+  bool trusted_peer = false;     ///< the peer's X-Forwarded-* and Forwarded are extended, not replaced
+  bool emit_forwarded = false;   ///< also write `Forwarded` (RFC 7239)
+  std::string_view request_id;   ///< replaces the client's
+  std::string_view traceparent;  ///< replaces the client's; empty leaves it out
+  std::optional<std::chrono::milliseconds> time_left;  ///< written as X-Request-Timeout in place of the client's
+};
+
+namespace detail {
+
+/// Whether a field that the proxy knows, and that is not dropped, goes to the API as the client sent it.
+bool passes(const Field& field, const RequestHead& head, const Forwarding& forwarding);
+
+/// Writes the values of the fields called `id`, each with a comma behind. The caller writes one more behind them: all
+/// values on one line, since many readers look at one line only.
+template <class Head, class To>
+void put_earlier(const Head& head, FieldName id, To& to) {
+  if (!head.has(id)) return;
+  for (const Field& field : head.fields) {
+    if (field.id == id && !field.dropped && !field.value.empty()) to.put(field.value, ", ");
+  }
+}
+
+}  // namespace detail
+
+/// The client's fields that go to the API as they were sent: not those that concern one connection, that `Connection`
+/// nominates, or that `put_own_fields` writes.
+template <class To>
+void put_passed_fields(const RequestHead& head, const Forwarding& forwarding, To& to) {
+  for (const Field& field : head.fields) {
+    if (field.dropped) continue;
+    if (field.id == FieldName::other || detail::passes(field, head, forwarding)) to.field(field.name, field.value);
+  }
+}
+
+/// The API's fields that go to the client. `request_id`: the proxy's own, which replaces the API's, or empty.
+template <class To>
+void put_passed_fields(const ResponseHead& head, std::string_view request_id, To& to) {
+  for (const Field& field : head.fields) {
+    if (field.dropped || field.id == FieldName::via) continue;
+    if (field.id == FieldName::x_request_id && !request_id.empty()) continue;
+    to.field(field.name, field.value);
+  }
+}
+
+template <class Head, class To>
+void put_via(const Head& head, To& to) {
+  to.begin_field("Via");
+  detail::put_earlier(head, FieldName::via, to);
+  to.put(head.minor == 0 ? "1.0 spillway" : "1.1 spillway");
+  to.end_field();
+}
+
+/// The X-Forwarded fields, and `Forwarded` (RFC 7239; its section 6 wants v6 in brackets and quoted).
+template <class To>
+void put_forwarded(const RequestHead& head, const Forwarding& forwarding, To& to) {
+  const std::string_view address = forwarding.client_address;
+  const bool trusted = forwarding.trusted_peer;
+  if (!address.empty()) {
+    to.begin_field("X-Forwarded-For");
+    if (trusted) detail::put_earlier(head, FieldName::x_forwarded_for, to);
+    to.put(address);
+    to.end_field();
+  }
+  if (!(trusted && head.has(FieldName::x_forwarded_proto))) to.field("X-Forwarded-Proto", forwarding.scheme);
+  if (!(trusted && head.has(FieldName::x_forwarded_host)) && !head.authority.empty()) {
+    to.field("X-Forwarded-Host", head.authority);
+  }
+  if (!forwarding.emit_forwarded) return;
+  to.begin_field("Forwarded");
+  if (trusted) detail::put_earlier(head, FieldName::forwarded, to);
+  if (address.find(':') != std::string_view::npos) {
+    to.put("for=\"[", address, "]\"");
+  } else {
+    to.put("for=", address.empty() ? "unknown" : address);
+  }
+  if (!head.authority.empty()) to.put(";host=\"", head.authority, "\"");
+  to.put(";proto=", forwarding.scheme);
+  to.end_field();
+}
+
+/// The fields that the proxy writes to the API itself, in place of the client's or behind them.
+template <class To>
+void put_own_fields(const RequestHead& head, const Forwarding& forwarding, To& to) {
+  if (head.max_forwards) to.number_field("Max-Forwards", std::max(*head.max_forwards - 1, 0));
+  put_via(head, to);
+  put_forwarded(head, forwarding, to);
+  if (!forwarding.request_id.empty()) to.field("X-Request-ID", forwarding.request_id);
+  if (!forwarding.traceparent.empty()) to.field("traceparent", forwarding.traceparent);
+  if (forwarding.time_left) {
+    to.number_field("X-Request-Timeout", std::max<std::int64_t>(forwarding.time_left->count(), 0));
+  }
+}
+
+}  // namespace spillway::http
