@@ -16,11 +16,11 @@ proxy/net/clock            : :
 proxy/net/memory_budget    : :
 proxy/net/line_queue       : proxy/net/line_queue proxy/net/line_writer.hpp : spdlog/
 proxy/net/timer_wheel      : proxy/net/ : boost/intrusive/
-proxy/config/              : config/ proxy/config/ proxy/admission/policy.hpp proxy/http/head_limits.hpp proxy/net/clock.hpp :
+proxy/config/              : config/ proxy/config/ proxy/admission/policy.hpp proxy/http/head_limits.hpp proxy/http/grammar.hpp proxy/net/clock.hpp :
 proxy/http/                : proxy/http/ proxy/text/ : arpa/inet.h
 proxy/http1/               : proxy/http/ proxy/http1/ : llhttp.h
 proxy/classify/            : proxy/classify/ proxy/config/ proxy/http/ proxy/admission/policy.hpp config/ : arpa/inet.h
-proxy/admission/           : proxy/admission/ proxy/net/clock.hpp :
+proxy/admission/           : proxy/admission/ proxy/net/clock.hpp proxy/text/intrusive_list.hpp :
 proxy/telemetry/           : proxy/telemetry/ proxy/admission/ proxy/config/ proxy/text/ proxy/net/clock.hpp proxy/net/line_queue.hpp : prometheus/ spdlog/ fmt/ posix
 proxy/upstream/            : proxy/upstream/ proxy/admission/ proxy/net/ proxy/config/ proxy/telemetry/ config/ : boost/
 proxy/relay/               : proxy/relay/ proxy/upstream/ proxy/telemetry/ proxy/admission/ proxy/classify/ proxy/http/ proxy/http1/ proxy/net/ proxy/text/ proxy/config/ config/ : boost/ fmt/

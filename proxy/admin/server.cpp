@@ -17,13 +17,13 @@ namespace http = boost::beast::http;
 using AdminStream = beast::basic_stream<net::asio::generic::stream_protocol, net::Executor>;
 
 constexpr std::uint32_t kHeadMax = 8 * 1024;
-/// A head, or the line of a chunk or the trailer that a scraper has no reason to send; nothing else limits those.
+/// Also limits what the parser does not: a chunk-size line and a trailer, which no scraper has a reason to send.
 constexpr std::size_t kUnreadMax = 2 * kHeadMax;
 constexpr auto kTimeout = std::chrono::seconds(10);  ///< for a request, and between two
 
 }  // namespace
 
-/// In its server's list for as long as it lives.
+/// It is in its server's list until it ends or is closed.
 class Server::Connection : public boost::intrusive::list_base_hook<boost::intrusive::tag<Server>> {
  public:
   Connection(Server& server, net::Socket socket) : stream(std::move(socket)), server_(server) {
@@ -33,15 +33,16 @@ class Server::Connection : public boost::intrusive::list_base_hook<boost::intrus
   ~Connection() { leave(); }
   Connection(const Connection&) = delete;
 
-  /// It has asked for a page: others make room first.
-  void heard() {
+  /// It has sent a request: it becomes the last one to be closed.
+  void mark_active() {
     if (!is_linked()) return;
     server_.connections_.erase(Connections::s_iterator_to(*this));
     server_.connections_.push_back(*this);
   }
-  void make_room() {
+  /// Closes it, because a new connection takes its place.
+  void evict() {
     leave();
-    stream.close();  // ends what its coroutine waits for
+    stream.close();  // ends the wait of its coroutine, which destroys it
   }
 
   AdminStream stream;
@@ -58,7 +59,7 @@ class Server::Connection : public boost::intrusive::list_base_hook<boost::intrus
 
 Server::Server(net::asio::io_context& loop, net::ListenSocket socket, Pages pages)
     : loop_(loop), pages_(std::move(pages)), listener_(loop.get_executor(), std::move(socket), [this](net::Accepted a) {
-        if (count_ >= connections_max_) connections_.front().make_room();
+        if (count_ >= connections_max_) connections_.front().evict();
         net::spawn(loop_, serve(std::make_unique<Connection>(*this, std::move(a.socket))),
                    [](const char* what) { std::fprintf(stderr, "an admin connection was dropped: %s\n", what); });
       }) {}
@@ -67,9 +68,6 @@ Server::~Server() = default;
 
 void Server::start() {
   listener_.start();
-}
-void Server::stop() {
-  listener_.stop();
 }
 
 Page Server::answer(std::string_view method, std::string_view target) const {
@@ -88,7 +86,7 @@ net::Task<> Server::serve(std::unique_ptr<Connection> connection) {
     stream.expires_after(kTimeout);
     const auto [read_error, read] = co_await http::async_read(stream, buffer, parser, net::kAwait);
     if (read_error) break;
-    connection->heard();
+    connection->mark_active();
     const auto& request = parser.get();
     const Page page = answer({request.method_string().data(), request.method_string().size()},
                              {request.target().data(), request.target().size()});

@@ -18,22 +18,21 @@ struct Page {
   std::string body;
 };
 
-/// The read-only admin listener: GET and HEAD of a few paths, each made by a function on the control loop.
-/// Bounded in connections, head size and time, so that a stuck scraper costs nothing. A new connection beyond the bound
-/// takes the place of the one that has been silent longest: nobody can lock probes and scrapers out by connecting.
+/// The read-only admin listener. It serves GET and HEAD of a few paths; a function on the control loop makes each page.
+/// Connections, head size and time are limited, so that a stuck scraper costs nothing. A new connection beyond the
+/// limit replaces the one that has been silent longest: opening connections cannot lock probes and scrapers out.
 class Server {
  public:
   using Pages = std::map<std::string, std::function<Page()>, std::less<>>;
 
   static constexpr int kConnectionsMax = 64;  ///< a few scrapers, probes and people
 
-  /// `loop` must be shut down before the server goes.
+  /// `loop` must have stopped before the server is destroyed.
   Server(net::asio::io_context& loop, net::ListenSocket socket, Pages pages);
   ~Server();
   /// At least 1.
   void set_connections_max(int count) { connections_max_ = count; }
   void start();
-  void stop();
 
  private:
   class Connection;
@@ -48,7 +47,7 @@ class Server {
   net::Listener listener_;
   int connections_max_ = kConnectionsMax;
   int count_ = 0;
-  Connections connections_;  ///< the one silent longest first
+  Connections connections_;  ///< ordered by their last request, oldest first
 };
 
 }  // namespace spillway::admin

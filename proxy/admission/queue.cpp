@@ -4,59 +4,55 @@
 
 namespace spillway::admission {
 
-void WaitingRoom::arrange(std::vector<int> best_first, const QueuePolicy& policy) {
+void Queue::configure(std::vector<int> best_first, const QueuePolicy& policy) {
   best_first_ = std::move(best_first);
   lines_.resize(best_first_.size());
   target_ = policy.target;
   interval_ = policy.interval;
 }
 
-void WaitingRoom::join(Request& request, Time now) {
-  Line& joined = line(request.class_id);
-  joined.requests.push_back(request);
-  ++joined.length;
+void Queue::push(Request& request, Time now) {
+  line(request.class_id).push_back(request);
   ++size_;
   observe(request.class_id, now);
 }
 
-void WaitingRoom::leave(Request& request) {
-  Line& left = line(request.class_id);
-  left.requests.remove(request);
-  --left.length;
+void Queue::remove(Request& request) {
+  line(request.class_id).erase(request);
   --size_;
 }
 
-void WaitingRoom::lose(Request& request, Time now) {
-  leave(request);
+void Queue::evict(Request& request, Time now) {
+  remove(request);
   line(request.class_id).delay.lost(now);
 }
 
-void WaitingRoom::observe(int class_id, Time now) {
+void Queue::observe(int class_id, Time now) {
   const Duration wait = empty(class_id) ? Duration::zero() : now - next(class_id).arrived;
   line(class_id).delay.observe(wait, now, target_, interval_);
 }
 
-Request& WaitingRoom::next(int class_id) const {
+Request& Queue::next(int class_id) const {
   const Line& waiting = line(class_id);
-  return waiting.delay.overloaded() ? *waiting.requests.last() : *waiting.requests.first();
+  return waiting.delay.overloaded() ? *waiting.back() : *waiting.front();
 }
 
-Request* WaitingRoom::given_up_for(int class_id) const {
-  Request* last = last_in_line();
-  if (!last) return nullptr;
-  if (last->class_id == class_id) return overloaded(class_id) ? last : nullptr;
+Request* Queue::victim_for(int class_id) const {
+  Request* victim = last();
+  if (!victim) return nullptr;
+  if (victim->class_id == class_id) return overloaded(class_id) ? victim : nullptr;
   for (const int better : best_first_) {
-    if (better == last->class_id) return nullptr;  // all that wait are better than the arrival
+    if (better == victim->class_id) return nullptr;  // all waiting requests are of better classes than the arrival
     if (better == class_id) break;
   }
-  return last;
+  return victim;
 }
 
-Request* WaitingRoom::last_in_line() const {
+Request* Queue::last() const {
   for (auto lowest = best_first_.rbegin(); lowest != best_first_.rend(); ++lowest) {
     if (empty(*lowest)) continue;
     const Line& waiting = line(*lowest);
-    return waiting.delay.overloaded() ? waiting.requests.first() : waiting.requests.last();
+    return waiting.delay.overloaded() ? waiting.front() : waiting.back();
   }
   return nullptr;
 }

@@ -4,27 +4,26 @@
 
 namespace spillway::admission {
 
-/// Bounds how many requests may be under way for a second time, so that retries cannot multiply an overload.
-/// Source: the retry budgets of Finagle and Envoy: a share of the requests in flight.
+/// Limits how many retries may be in flight, so that retries cannot multiply an overload.
+/// Source: the retry budgets of Finagle and Envoy, a share of the requests in flight.
 class RetryBudget {
  public:
-  static constexpr int kLeast = 3;  ///< so that a quiet proxy may retry at all
+  static constexpr int kLeast = 3;  ///< retries that are always allowed: a quiet proxy may retry, too
 
   explicit RetryBudget(double share) : share_(share) {}
   void configure(double share) { share_ = share; }
 
-  /// Takes a place for a retry, to be given back when it has ended; false: none is left.
-  bool take(int in_flight) {
-    if (under_way_ >= std::max(kLeast, static_cast<int>(share_ * in_flight))) return false;
-    ++under_way_;
+  /// Begins a retry, if the budget allows it. Each one that began must end with `give_back`.
+  bool take(int requests_in_flight) {
+    if (retries_ >= std::max(kLeast, static_cast<int>(share_ * requests_in_flight))) return false;
+    ++retries_;
     return true;
   }
-  void give_back() { --under_way_; }
-  int under_way() const { return under_way_; }
+  void give_back() { --retries_; }
 
  private:
   double share_;
-  int under_way_ = 0;
+  int retries_ = 0;  ///< in flight
 };
 
 }  // namespace spillway::admission

@@ -3,16 +3,11 @@
 #include <algorithm>
 #include <array>
 
+#include "proxy/http/grammar.hpp"
+
 namespace spillway::classify {
 
 namespace {
-
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 char upper(char c) {
   return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
@@ -26,7 +21,7 @@ bool unreserved(char c) {
 /// The byte that the escape at `at` stands for, or -1.
 int escape_at(std::string_view text, std::size_t at) {
   if (text[at] != '%' || text.size() - at < 3) return -1;
-  const int high = hex_value(text[at + 1]), low = hex_value(text[at + 2]);
+  const int high = http::hex_value(text[at + 1]), low = http::hex_value(text[at + 2]);
   return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "proxy/http/grammar.hpp"
+
 namespace spillway {
 namespace {
 
@@ -31,7 +33,7 @@ constexpr config::TextForm kMethod = {"a method in capital letters", "^[A-Z-]+$"
                                         });
                                       }};
 
-constexpr config::TextForm kFieldName = {"the name of a header field", "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", is_token};
+constexpr config::TextForm kFieldName = {"the name of a header field", "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", http::is_token};
 
 void describe_upstream(Fields& f, UpstreamConfig& c) {
   f.value({.name = "address", .doc = "Where the API listens; not `fd:N`.", .needs_restart = true}, c.address);

@@ -23,9 +23,6 @@ std::string to_text(const FairnessKey& value);
 std::string_view words_for(const FairnessKey&);
 std::string_view pattern_for(const FairnessKey&);
 
-/// Whether a text can be an HTTP method or field name (RFC 9110, 5.6.2).
-bool is_token(std::string_view text);
-
 }  // namespace spillway
 
 // Found by argument-dependent lookup, so in the namespace of the type.

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "proxy/config/fields.hpp"
+#include "proxy/http/grammar.hpp"
 
 namespace spillway {
 namespace {
@@ -10,14 +11,6 @@ constexpr std::string_view kHeader = "header:";
 constexpr config::Range<int> kMaxConnections = {1, 65'536};
 
 }  // namespace
-
-bool is_token(std::string_view text) {
-  const auto fits = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-  };
-  return !text.empty() && std::all_of(text.begin(), text.end(), fits);
-}
 
 config::Scalar scalar_of(MaxConnections& value) {
   config::Scalar scalar;
@@ -58,7 +51,7 @@ bool parse(std::string_view text, FairnessKey& value) {
     value = {Source::none, {}};
   } else if (text == "client_ip") {
     value = {Source::client_ip, {}};
-  } else if (text.starts_with(kHeader) && is_token(text.substr(kHeader.size()))) {
+  } else if (text.starts_with(kHeader) && http::is_token(text.substr(kHeader.size()))) {
     value = {Source::header, std::string(text.substr(kHeader.size()))};
   } else {
     return false;

@@ -35,16 +35,16 @@ const char* find_control(const char* at, const char* end) {
 
 }  // namespace
 
-HeadGate::Result HeadGate::refuse(int status, const char* rule) const {
+HeadScanner::Result HeadScanner::refuse(int status, const char* rule) const {
   const Violation violation{kind_ == Kind::request ? status : 502, rule};
   return {.complete = false, .begin = begin_, .end = 0, .violation = violation};
 }
 
-void HeadGate::reset() {
-  *this = HeadGate(kind_);
+void HeadScanner::reset() {
+  *this = HeadScanner(kind_);
 }
 
-HeadGate::Result HeadGate::scan(std::string_view bytes, const HeadLimits& limits) {
+HeadScanner::Result HeadScanner::scan(std::string_view bytes, const HeadLimits& limits) {
   const std::size_t end = std::min(bytes.size(), limits.head);
   std::size_t at = at_;  // in a register; nothing is scanned after a violation, so that only the end stores it
   while (at < end) {

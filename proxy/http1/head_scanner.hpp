@@ -16,7 +16,7 @@ namespace spillway::http {
 ///
 /// Bytes are given from the start of the head, each time with more behind; the gate goes on
 /// where it stopped, so the work is linear. One per message direction; `reset()` between messages.
-class HeadGate {
+class HeadScanner {
  public:
   enum class Kind { request, response };
   static constexpr int kLeadingEmptyLines = 2;
@@ -28,7 +28,7 @@ class HeadGate {
     Violation violation;
   };
 
-  explicit HeadGate(Kind kind) : kind_(kind) {}
+  explicit HeadScanner(Kind kind) : kind_(kind) {}
   Result scan(std::string_view bytes, const HeadLimits& limits);
   void reset();
 

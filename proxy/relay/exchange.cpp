@@ -38,7 +38,7 @@ void Exchange::begin(ClientStream& client, std::shared_ptr<const Settings> setti
   output_ = {};
   request_written_ = upload_cut_ = false;
   retries_ = 0;
-  response_gate_.reset();
+  response_scanner_.reset();
   bytes_out_ = tunneled_in_ = 0;
   response_started_ = timed_out_ = ending_ = false;
 }

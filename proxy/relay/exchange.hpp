@@ -142,7 +142,7 @@ class Exchange final : public net::Deadline,
   bool slot_taken_back_ = false;
 
   // Towards the API.
-  upstream::Pool::Lease upstream_;
+  upstream::ConnectionPool::Lease upstream_;
   std::string to_upstream_;       ///< the head as it goes to the API
   std::string chunk_;             ///< size line of the chunk in `output_`
   net::Gather output_;            ///< what the API has not taken yet
@@ -151,7 +151,7 @@ class Exchange final : public net::Deadline,
   int retries_ = 0;
 
   // Towards the client.
-  http::HeadGate response_gate_{http::HeadGate::Kind::response};
+  http::HeadScanner response_scanner_{http::HeadScanner::Kind::response};
   http::ResponseHead response_;
   std::size_t response_head_size_ = 0;  ///< bytes of the head at the front of the API's input buffer
   http::BodyDecoder download_;

@@ -129,7 +129,7 @@ Failure Exchange::send_head() {
 net::Task<Failure> Exchange::read_response_head() {
   net::Stream& up = upstream_->stream;
   for (;;) {
-    const http::HeadGate::Result head = response_gate_.scan(up.in.view(), settings_->response_head);
+    const http::HeadScanner::Result head = response_scanner_.scan(up.in.view(), settings_->response_head);
     if (head.violation) co_return Failure::response_invalid(head.violation);
     if (head.complete) {
       const std::string_view bytes = up.in.view().substr(head.begin, head.end - head.begin);
@@ -166,7 +166,7 @@ net::Task<Failure> Exchange::pass_on_interim() {
   }
   net::Stream& up = upstream_->stream;
   up.in.consume(response_head_size_);
-  response_gate_.reset();
+  response_scanner_.reset();
   if (up.in.empty()) up.start_read();
   co_return failure;
 }

@@ -24,7 +24,7 @@ Gate::Gate(admission::Policy policy, double retry_budget, Explain explain, Break
       breaker_changed_(std::move(breaker_changed)) {}
 
 Request::State Gate::arrive(Ticket& ticket, Time now) {
-  Request* decided;
+  Decided decided;
   Request::State state;
   {
     const std::lock_guard lock(mutex_);
@@ -46,7 +46,7 @@ bool Gate::abandon(Ticket& ticket) {
 }
 
 void Gate::tick(Time now) {
-  Request* decided;
+  Decided decided;
   {
     const std::lock_guard lock(mutex_);
     controller_.tick(now);
@@ -56,7 +56,7 @@ void Gate::tick(Time now) {
 }
 
 void Gate::configure(admission::Policy policy, double retry_budget, Time now) {
-  Request* decided;
+  Decided decided;
   {
     const std::lock_guard lock(mutex_);
     capacity_ = policy.max_concurrent;
@@ -68,7 +68,7 @@ void Gate::configure(admission::Policy policy, double retry_budget, Time now) {
 }
 
 void Gate::refuse_waiting(admission::Reason reason) {
-  Request* decided;
+  Decided decided;
   {
     const std::lock_guard lock(mutex_);
     controller_.refuse_waiting(reason);
@@ -78,7 +78,7 @@ void Gate::refuse_waiting(admission::Reason reason) {
 }
 
 void Gate::reached(Ticket& ticket, Time now) {
-  Request* decided;
+  Decided decided;
   {
     const std::lock_guard lock(mutex_);
     controller_.reached(ticket, now);
@@ -89,7 +89,7 @@ void Gate::reached(Ticket& ticket, Time now) {
 
 void Gate::finish(Ticket& ticket, admission::Completion completion, const std::optional<admission::LoadReport>& report,
                   Time now) {
-  Request* decided;
+  Decided decided;
   {
     const std::lock_guard lock(mutex_);
     controller_.finish(ticket, completion, now);
@@ -100,7 +100,7 @@ void Gate::finish(Ticket& ticket, admission::Completion completion, const std::o
 }
 
 void Gate::polled(bool healthy, const std::optional<admission::LoadReport>& report, Time now) {
-  Request* decided;
+  Decided decided;
   {
     const std::lock_guard lock(mutex_);
     controller_.polled(healthy, now);
@@ -164,28 +164,24 @@ void Gate::refused(Ticket& ticket, Time now) {
   explain_(ticket, controller_.snapshot(now));
 }
 
-Request* Gate::take_decided(Time now) {
+Gate::Decided Gate::take_decided(Time now) {
   while (const auto change = controller_.next_breaker_change()) {
     if (breaker_changed_) breaker_changed_(*change);
   }
-  Request* first = nullptr;
-  Request** link = &first;
+  Decided decided;
   while (Request* request = controller_.next_decided()) {
     Ticket& ticket = *static_cast<Ticket*>(request);
     ticket.in_flight = controller_.in_flight();
     ticket.limit = controller_.limit();
     if (ticket.state == Request::State::refused || ticket.shadow_refused) refused(ticket, now);
-    *link = request;
-    link = &request->next;
+    decided.push_back(*request);
   }
-  *link = nullptr;
-  return first;
+  return decided;
 }
 
-void Gate::resume(Request* decided) {
-  while (decided) {
-    auto* ticket = static_cast<Ticket*>(decided);
-    decided = decided->next;  // the ticket may be gone as soon as it is resumed
+void Gate::resume(Decided decided) {
+  while (Request* request = decided.pop_front()) {  // the ticket may be gone as soon as it is resumed
+    auto* ticket = static_cast<Ticket*>(request);
     net::asio::post(ticket->executor, [ticket] { ticket->parking.resume(); });
   }
 }

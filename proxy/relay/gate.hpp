@@ -76,9 +76,10 @@ class Gate {
   // With the lock held:
   void observe(const admission::LoadReport& report, Time now);
   void refused(Ticket& ticket, Time now);
+  using Decided = text::List<admission::Request>;
   /// Takes the decided requests out of the controller, and tells what breakers did; `resume` them without the lock.
-  admission::Request* take_decided(Time now);
-  static void resume(admission::Request* decided);
+  Decided take_decided(Time now);
+  static void resume(Decided decided);
 
   mutable std::mutex mutex_;
   int capacity_;

@@ -36,7 +36,7 @@ void Http1Stream::begin(ClientStream::Observer& exchange, const Settings& settin
   settings_ = &settings;
   request_ = &request;
   text_ = &text;
-  head_gate_.reset();
+  head_scanner_.reset();
   head_size_ = payload_ = held_ = ahead_ = 0;
   output_ = {};
   body_received_ = 0;
@@ -47,7 +47,7 @@ void Http1Stream::begin(ClientStream::Observer& exchange, const Settings& settin
 }
 
 bool Http1Stream::scan_head(http::Violation& violation) {
-  const http::HeadGate::Result head = head_gate_.scan(stream_.in.view(), settings_->request_head);
+  const http::HeadScanner::Result head = head_scanner_.scan(stream_.in.view(), settings_->request_head);
   violation = head.violation;
   if (!head.complete) return bool(head.violation);
   stream_.in.consume(head.begin);

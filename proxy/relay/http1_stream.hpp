@@ -98,7 +98,7 @@ class Http1Stream final : public ClientStream, private net::Stream::Observer {
   const Settings* settings_ = nullptr;
   http::RequestHead* request_ = nullptr;
   std::string* text_ = nullptr;  ///< head, and small pieces of the body with it
-  http::HeadGate head_gate_{http::HeadGate::Kind::request};
+  http::HeadScanner head_scanner_{http::HeadScanner::Kind::request};
   http::BodyDecoder decoder_;
   std::size_t head_size_ = 0;  ///< bytes of the head at the front of the input buffer, until it is released
   std::size_t payload_ = 0;    ///< decoded bytes behind the head

@@ -29,7 +29,7 @@ struct Settings {
   http::HeadLimits response_head;
   classify::Classifier classifier;
   std::vector<bool> critical;  ///< by class index: served during maintenance
-  upstream::PoolLimits pool;
+  upstream::ConnectionLimits pool;
   classify::ClientKeys client_keys;
   int maintenance_retry_after_seconds;
   /// How long a connection without a request stays. Where no answer leaves it open, it has yet to send its first one.

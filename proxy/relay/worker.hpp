@@ -86,7 +86,7 @@ class Worker {
   const std::shared_ptr<const Settings>& settings() const { return settings_; }
   net::Timers& timers() { return timers_; }
   net::BlockPool& blocks() { return blocks_; }
-  upstream::Pool& upstream() { return upstream_; }
+  upstream::ConnectionPool& upstream() { return upstream_; }
   telemetry::WorkerCounters& counters() { return counters_; }
   telemetry::IdGenerator& ids() { return ids_; }
   bool draining() const { return draining_; }
@@ -130,7 +130,7 @@ class Worker {
   net::Timers timers_;
   net::BlockPool blocks_;
   telemetry::WorkerCounters counters_;
-  upstream::Pool upstream_;
+  upstream::ConnectionPool upstream_;
   telemetry::IdGenerator ids_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   std::unique_ptr<ConnectionTable> connections_;

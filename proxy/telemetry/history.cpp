@@ -3,19 +3,14 @@
 #include <numeric>
 #include <utility>
 
+#include "proxy/telemetry/sum.hpp"
+
 namespace spillway::telemetry {
 
 namespace {
 
 std::uint32_t since(std::uint64_t now, std::uint64_t& before) {
   return static_cast<std::uint32_t>(now - std::exchange(before, now));
-}
-
-template <class Of>
-std::uint64_t sum(const std::vector<const WorkerCounters*>& workers, Of of) {
-  std::uint64_t total = 0;
-  for (const WorkerCounters* worker : workers) total += of(*worker).value();
-  return total;
 }
 
 }  // namespace
@@ -27,12 +22,8 @@ void History::sample(std::int64_t at, const AdmissionState& gate) {
   Sample s;
   s.at = at;
   s.gate = gate;
-  s.offered = since(sum(
-                        workers_, [](const auto& w) -> auto& { return w.parsed; }),
-                    parsed_);
-  s.answered = since(sum(
-                         workers_, [](const auto& w) -> auto& { return w.answered_by_api; }),
-                     answered_);
+  s.offered = since(sum(workers_, &WorkerCounters::parsed), parsed_);
+  s.answered = since(sum(workers_, &WorkerCounters::answered_by_api), answered_);
   Buckets buckets{};
   for (std::size_t i = 0; i < totals_.size(); ++i) {
     ClassTotals& totals = totals_[i];

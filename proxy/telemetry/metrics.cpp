@@ -19,14 +19,14 @@ using Labels = std::vector<ClientMetric::Label>;
 
 constexpr double kMillisecondsInASecond = 1000;
 
-/// What a scrape reads.
+/// What one scrape reads.
 struct Reading {
   const MetricSources& sources;
   const AdmissionState admission;
   const ProcessState& process;
 };
 
-/// The series of one metric, as a scrape adds them.
+/// Collects the series of one metric.
 class Series {
  public:
   Series(MetricFamily& family, const Reading& reading) : family_(family), reading_(reading) {}
@@ -38,17 +38,12 @@ class Series {
     (family_.type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = static_cast<double>(value);
     family_.metric.push_back(std::move(metric));
   }
-  /// Of all workers together.
-  void add_sum(Counter WorkerCounters::*member, Labels labels = {}) {
-    add(sum(reading_.sources.workers, member), std::move(labels));
+  /// The sum over all workers, see `sum`.
+  template <class Which>
+  void add_sum(Which which, Labels labels = {}) {
+    add(sum(reading_.sources.workers, which), std::move(labels));
   }
-  template <class Of>
-  void add_sum_of(Of of, Labels labels) {
-    std::uint64_t total = 0;
-    for (const WorkerCounters* worker : reading_.sources.workers) total += of(*worker).value();
-    add(total, std::move(labels));
-  }
-  /// A histogram of all workers together. `unit`: what one exported unit measures in observed ones.
+  /// A histogram, summed over all workers. `unit`: how many observed units make one exported unit.
   template <const auto& bounds, class Of>
   void add_histogram(Of of, double unit, Labels labels = {}) {
     ClientMetric metric;
@@ -95,13 +90,13 @@ void refusals_by_reason(Series& series, const Reading& now) {
         return (w.classes[i].*member)[reason];
       };
       const std::string_view reason_name = admission::name(static_cast<admission::Reason>(reason));
-      series.add_sum_of(of, {{"reason", std::string(reason_name)}, {"class", name}});
+      series.add_sum(of, {{"reason", std::string(reason_name)}, {"class", name}});
     }
   });
 }
 
-/// Outcome and status class pairs that can occur: once a response has begun its status stands, however the request
-/// ends. Others are shown only if they did.
+/// The pairs of outcome and status class that can occur. The status of a response that has begun stays, however the
+/// request ends. Another pair is exported only if it has occurred.
 bool expected(Outcome outcome, std::size_t code) {
   switch (outcome) {
     case Outcome::ok:
@@ -123,10 +118,9 @@ void requests_by_outcome(Series& series, const Reading& now) {
   for_each_class(now, [&](const std::string& name, std::size_t i) {
     for (std::size_t outcome = 0; outcome < kOutcomes; ++outcome) {
       for (std::size_t code = 0; code < kCodes; ++code) {
-        std::uint64_t count = 0;
-        for (const WorkerCounters* worker : now.sources.workers) {
-          count += worker->classes[i].requests[outcome][code].value();
-        }
+        const std::uint64_t count = sum(now.sources.workers, [&](const WorkerCounters& worker) -> const Counter& {
+          return worker.classes[i].requests[outcome][code];
+        });
         if (count == 0 && !expected(static_cast<Outcome>(outcome), code)) continue;
         series.add(count, {{"class", name},
                            {"outcome", std::string(telemetry::name(static_cast<Outcome>(outcome)))},
@@ -148,7 +142,7 @@ constexpr auto kGauge = MetricType::Gauge;
 constexpr auto kCounter = MetricType::Counter;
 constexpr auto kHistogram = MetricType::Histogram;
 
-/// Every metric of the proxy, in the order of the scrape: its declaration and how it is read.
+/// All metrics of the proxy in the order of the scrape: the declaration, and how to read the value.
 constexpr Metric kMetrics[] = {
     {"database_pool_size", kGauge, "", "Base connections of the API's database pool, as the API reports",
      [](Series& s, const Reading& now) { s.add(now.admission.load.pool_size); }},
@@ -222,8 +216,8 @@ constexpr Metric kMetrics[] = {
     {"spillway_bad_requests_total", kCounter, "code", "Messages that were no acceptable request, by answer",
      [](Series& s, const Reading&) {
        for (std::size_t i = 0; i < kBadRequestCodes.size(); ++i) {
-         s.add_sum_of([i](const WorkerCounters& w) -> auto& { return w.bad_requests[i]; },
-                      {{"code", std::to_string(kBadRequestCodes[i])}});
+         s.add_sum([i](const WorkerCounters& w) -> auto& { return w.bad_requests[i]; },
+                   {{"code", std::to_string(kBadRequestCodes[i])}});
        }
      }},
     {"spillway_log_lines_dropped_total", kCounter, "", "Log lines lost because the reader was too slow",

@@ -7,13 +7,14 @@ namespace text {
 template <class T>
 class List;
 
-/// Base of what can stand in one List at a time. Not copyable: its neighbours point at it.
+/// Base of what can be in one List at a time. Its neighbours point at it: a copy is in no list, and what is assigned to
+/// stays where it is.
 template <class T>
 class Linked {
  public:
   Linked() = default;
-  Linked(const Linked&) = delete;
-  Linked& operator=(const Linked&) = delete;
+  Linked(const Linked&) {}
+  Linked& operator=(const Linked&) { return *this; }
 
   T* next() const { return next_; }
 
@@ -28,6 +29,7 @@ template <class T>
 class List {
  public:
   T* front() const { return front_; }
+  T* back() const { return back_; }
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
 

@@ -6,10 +6,10 @@ namespace spillway::upstream {
 
 namespace {
 /// Takes the connection that owns `stream` out of `from`; null if it is not there.
-Pool::Lease extract(std::vector<Pool::Lease>& from, const net::Stream& stream) {
+ConnectionPool::Lease extract(std::vector<ConnectionPool::Lease>& from, const net::Stream& stream) {
   const auto it = std::find_if(from.begin(), from.end(), [&](const auto& c) { return &c->stream == &stream; });
   if (it == from.end()) return nullptr;
-  Pool::Lease connection = std::move(*it);
+  ConnectionPool::Lease connection = std::move(*it);
   from.erase(it);
   return connection;
 }
@@ -19,10 +19,11 @@ void Connection::on_deadline() {
   pool_.drop_idle(*this);
 }
 
-Pool::Pool(net::Timers& timers, net::BlockPool& blocks, telemetry::WorkerCounters& counters, std::atomic<int>& open)
+ConnectionPool::ConnectionPool(net::Timers& timers, net::BlockPool& blocks, telemetry::WorkerCounters& counters,
+                               std::atomic<int>& open)
     : timers_(timers), blocks_(blocks), counters_(counters), open_(open) {}
 
-Pool::Lease Pool::take_idle() {
+ConnectionPool::Lease ConnectionPool::take_idle() {
   if (idle_.empty()) return nullptr;
   Lease connection = std::move(idle_.back());
   idle_.pop_back();
@@ -33,14 +34,14 @@ Pool::Lease Pool::take_idle() {
   return connection;
 }
 
-Pool::Lease Pool::open(const Endpoint& endpoint, net::Executor executor, net::error_code& error) {
+ConnectionPool::Lease ConnectionPool::open(const Endpoint& endpoint, net::Executor executor, net::error_code& error) {
   const bool beyond_limit = open_.fetch_add(1, std::memory_order_relaxed) >= limits_.max_connections;
   if (beyond_limit && limits_.enforced) {
     open_.fetch_sub(1, std::memory_order_relaxed);
     return nullptr;
   }
   net::Transport transport(std::move(executor));
-  if (!transport.open(endpoint, error)) {
+  if (!transport.open(endpoint, error)) {  // no descriptor is left, which is not the fault of the API
     open_.fetch_sub(1, std::memory_order_relaxed);
     return nullptr;
   }
@@ -50,7 +51,7 @@ Pool::Lease Pool::open(const Endpoint& endpoint, net::Executor executor, net::er
   return connection;
 }
 
-void Pool::give(Lease connection, Time now) {
+void ConnectionPool::give(Lease connection, Time now) {
   if (closed_ || idle_.size() >= static_cast<std::size_t>(limits_.max_idle)) return discard(std::move(connection));
   connection->reused = true;
   connection->stream.observe(this);
@@ -61,17 +62,17 @@ void Pool::give(Lease connection, Time now) {
   idle_.push_back(std::move(connection));
 }
 
-void Pool::discard(Lease connection) {
+void ConnectionPool::discard(Lease connection) {
   counters_.upstream_active.subtract();
   destroy(std::move(connection));
 }
 
-void Pool::drop_idle(Connection& connection) {
+void ConnectionPool::drop_idle(Connection& connection) {
   counters_.upstream_idle.subtract();
   destroy(extract(idle_, connection.stream));
 }
 
-void Pool::destroy(Lease connection) {
+void ConnectionPool::destroy(Lease connection) {
   open_.fetch_sub(1, std::memory_order_relaxed);
   connection->disarm();
   connection->stream.close();
@@ -79,8 +80,8 @@ void Pool::destroy(Lease connection) {
   if (connection->stream.reading()) closing_.push_back(std::move(connection));
 }
 
-void Pool::on_unawaited_read(net::Stream& stream) {
-  // The outstanding read of a closed connection has ended, or an idle one was closed or spoke unasked.
+void ConnectionPool::on_unawaited_read(net::Stream& stream) {
+  // The read of a closed connection has ended; or the API has closed an idle connection, or sent bytes unasked.
   if (Lease closed = extract(closing_, stream)) return;
   if (Lease idle = extract(idle_, stream)) {
     counters_.upstream_idle.subtract();
@@ -88,7 +89,7 @@ void Pool::on_unawaited_read(net::Stream& stream) {
   }
 }
 
-void Pool::close() {
+void ConnectionPool::close() {
   closed_ = true;
   while (!idle_.empty()) drop_idle(*idle_.back());
 }

@@ -7,52 +7,53 @@
 #include "proxy/net/stream.hpp"
 #include "proxy/net/timers.hpp"
 #include "proxy/telemetry/counters.hpp"
+#include "proxy/upstream/resolve.hpp"
 
 namespace spillway::upstream {
 
-using Endpoint = net::Transport::Endpoint;
-
-/// A connection to the API. Idle ones keep a read outstanding (see net::Stream).
+/// A connection to the API. An idle one has a read outstanding, see net::Stream.
 class Connection final : public net::Deadline {
  public:
-  Connection(class Pool& pool, net::Transport transport, net::BlockPool& blocks)
+  Connection(class ConnectionPool& pool, net::Transport transport, net::BlockPool& blocks)
       : stream(std::move(transport), blocks), pool_(pool) {}
   net::Stream stream;
   bool reused = false;        ///< has carried a response before
-  bool beyond_limit = false;  ///< opened although `max_connections` were open
+  bool beyond_limit = false;  ///< opened although `max_connections` were open already
 
  private:
-  void on_deadline() override;  ///< idle for too long
-  class Pool& pool_;
+  void on_deadline() override;  ///< it has been idle for `idle_timeout`
+  class ConnectionPool& pool_;
 };
 
-/// Computed from the configuration, see `relay::Settings`. Nothing may be opened before they are set.
-struct PoolLimits {
+/// Computed from the configuration by `relay::Settings`. Until they are set, no connection is opened.
+struct ConnectionLimits {
   int max_connections = 0;  ///< over all workers
-  bool enforced = true;     ///< false: more are opened, and say so
+  bool enforced = true;     ///< false: more are opened, and marked `beyond_limit`
   int max_idle = 0;         ///< of one worker
   Duration idle_timeout{};
 };
 
-/// One worker's connections to the API, reused latest first: the fewest stay open, and the warmest is taken.
-/// Every connection taken comes back through `give` (reusable) or `discard`.
-class Pool final : net::Stream::Observer {
+/// One worker's connections to the API. The most recently used idle connection is taken first, so that the others can
+/// time out. The caller returns each connection through `give` (reusable) or `discard`.
+class ConnectionPool final : net::Stream::Observer {
  public:
   using Lease = std::unique_ptr<Connection>;
 
   /// `open` counts the connections of all workers.
-  Pool(net::Timers& timers, net::BlockPool& blocks, telemetry::WorkerCounters& counters, std::atomic<int>& open);
+  ConnectionPool(net::Timers& timers, net::BlockPool& blocks, telemetry::WorkerCounters& counters,
+                 std::atomic<int>& open);
 
-  void configure(const PoolLimits& limits) { limits_ = limits; }
+  void configure(const ConnectionLimits& limits) { limits_ = limits; }
 
   /// An idle connection, or null.
   Lease take_idle();
-  /// A new, unconnected one; null when `max_connections` are open, or with an `error` when there is no descriptor left.
+  /// A new connection, not yet connected. Null when `max_connections` are open, or with `error` set when no descriptor
+  /// is left.
   Lease open(const Endpoint& endpoint, net::Executor executor, net::error_code& error);
-  /// The response ended cleanly: the connection waits for the next request.
+  /// Keeps a connection for the next request. Its response must have ended cleanly.
   void give(Lease connection, Time now);
   void discard(Lease connection);
-  /// Closes every idle connection, and from now on every one that is given back.
+  /// Closes every idle connection, and from now on every connection that comes back.
   void close();
 
  private:
@@ -65,9 +66,9 @@ class Pool final : net::Stream::Observer {
   net::BlockPool& blocks_;
   telemetry::WorkerCounters& counters_;
   std::atomic<int>& open_;
-  PoolLimits limits_;
-  std::vector<Lease> idle_;     ///< latest last
-  std::vector<Lease> closing_;  ///< closed, their outstanding read not yet ended
+  ConnectionLimits limits_;
+  std::vector<Lease> idle_;     ///< most recently used last
+  std::vector<Lease> closing_;  ///< closed, while their outstanding read has not ended
   bool closed_ = false;
 };
 

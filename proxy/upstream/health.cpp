@@ -2,8 +2,6 @@
 
 #include <string>
 
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 
@@ -18,10 +16,11 @@ namespace http = boost::beast::http;
 
 using PollStream = beast::basic_stream<net::asio::generic::stream_protocol, net::Executor>;
 
-/// A health answer is small; one whose head or body is longer is not read. As much as any head may have by default.
+/// Longest head and longest body of a health answer; a longer one is a failed poll. As long as the head of any response
+/// may be by default.
 constexpr std::size_t kAnswerMax = 64 * 1024;
-/// An API that is down is asked so many times as often: it is to be used again as soon as it is back.
-constexpr int kSoonerWhileDown = 10;
+/// An API that is down is polled so many times as often, so that it is used again as soon as it is back.
+constexpr int kPollsWhileDown = 10;
 
 }  // namespace
 
@@ -37,31 +36,25 @@ void HealthPoller::start() {
   net::spawn_vital(loop_, run(), "polling the API's health");
 }
 
-void HealthPoller::stop() {
-  stopped_ = true;
-  timer_.cancel();
-}
-
 void HealthPoller::configure(HealthConfig config) {
   config_ = std::move(config);
   timer_.cancel();
 }
 
 net::Task<> HealthPoller::run() {
-  while (!stopped_) {
+  while (true) {
     const Time began = Clock::now();
     const bool polling = config_.interval > Duration::zero();
     HealthResult result{.asked = true, .healthy = true, .report = {}};
     if (polling) result = co_await try_poll();
-    if (stopped_) break;
     on_result_(result);
-    const Duration pause = result.healthy || !result.asked ? config_.interval : config_.interval / kSoonerWhileDown;
+    const Duration pause = result.healthy || !result.asked ? config_.interval : config_.interval / kPollsWhileDown;
     timer_.expires_at(polling ? began + pause : Time::max());
     co_await timer_.async_wait(net::kAwait);
   }
 }
 
-/// Nothing that the API answers may end the polling: what cannot be read is a failed poll.
+/// An answer that cannot be read is a failed poll; no answer ends the polling.
 net::Task<HealthResult> HealthPoller::try_poll() {
   HealthResult result;
   try {
@@ -89,7 +82,7 @@ net::Task<HealthResult> HealthPoller::poll() {
   const auto [write_error, written] = co_await http::async_write(stream, request, net::kAwait);
   if (write_error) co_return HealthResult{};
 
-  // The parser's limits do not hold for a chunk's line or a trailer; the buffer's does.
+  // The parser does not limit a chunk-size line or a trailer; the buffer does.
   beast::flat_buffer buffer(kAnswerMax);
   http::response_parser<http::string_body> parser;
   parser.header_limit(kAnswerMax);
@@ -101,19 +94,6 @@ net::Task<HealthResult> HealthPoller::poll() {
   result.healthy = beast::http::to_status_class(parser.get().result()) == http::status_class::successful;
   result.report = admission::parse_load_report({field.data(), field.size()});
   co_return result;
-}
-
-Endpoint resolve(const config::Address& address, std::string& error) {
-  using Tcp = net::asio::ip::tcp;
-  if (address.kind == config::Address::Kind::unix_socket) {
-    return net::asio::local::stream_protocol::endpoint(address.path);
-  }
-  net::asio::io_context loop;
-  net::error_code failure;
-  const auto found = Tcp::resolver(loop).resolve(address.host, std::to_string(address.port), failure);
-  if (!failure && !found.empty()) return Tcp::endpoint(*found.begin());
-  error = "upstream.address: cannot resolve " + address.host + ": " + failure.message();
-  return {};
 }
 
 }  // namespace spillway::upstream

@@ -80,7 +80,8 @@ class Metrics(unittest.TestCase):
 class Reasons(unittest.TestCase):
     """Each reason to refuse is told from the others wherever they are listed."""
 
-    NAMES = set(re.findall(r'return "(\w+)";', (ROOT / "proxy/admission/reason.cpp").read_text())) - {"unknown"}
+    SOURCE = (ROOT / "proxy/admission/reason.hpp").read_text()
+    NAMES = set(re.findall(r'"(\w+)"', SOURCE[SOURCE.index("kReasonNames"):]))
     # Not the service's failure: planned, or a client's own doing.
     FORGIVEN = {"maintenance", "fairness"}
 

@@ -9,22 +9,22 @@ namespace {
 /// Byte by byte costs as many scans as bytes; what is longer is split in two only.
 constexpr std::size_t kSplitEverywhereMax = 2048;
 
-bool same(const HeadGate::Result& one, const HeadGate::Result& other) {
+bool same(const HeadScanner::Result& one, const HeadScanner::Result& other) {
   return one.complete == other.complete && one.begin == other.begin && one.end == other.end &&
          one.violation.status == other.violation.status && std::string_view(one.violation.rule) == other.violation.rule;
 }
 
 }  // namespace
 
-HeadGate::Result gate_in_all_ways(HeadGate::Kind kind, std::string_view bytes, const HeadLimits& limits,
-                                  std::size_t split) {
-  const HeadGate::Result whole = gate(kind, bytes, limits, {bytes.size()});
+HeadScanner::Result scan_in_all_ways(HeadScanner::Kind kind, std::string_view bytes, const HeadLimits& limits,
+                                     std::size_t split) {
+  const HeadScanner::Result whole = scan(kind, bytes, limits, {bytes.size()});
   if (bytes.empty()) return whole;
-  FUZZ_REQUIRE(same(whole, gate(kind, bytes, limits, {split % bytes.size(), bytes.size()})));
+  FUZZ_REQUIRE(same(whole, scan(kind, bytes, limits, {split % bytes.size(), bytes.size()})));
   if (bytes.size() <= kSplitEverywhereMax) {
     std::vector<std::size_t> every;
     for (std::size_t end = 1; end <= bytes.size(); ++end) every.push_back(end);
-    FUZZ_REQUIRE(same(whole, gate(kind, bytes, limits, every)));
+    FUZZ_REQUIRE(same(whole, scan(kind, bytes, limits, every)));
   }
   return whole;
 }

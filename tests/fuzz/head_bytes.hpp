@@ -10,21 +10,21 @@
 /// What the fuzz targets of both kinds of heads have in common.
 namespace spillway::http::fuzz {
 
-/// The gate's verdict on bytes that come in the pieces that end at `ends`.
-inline HeadGate::Result gate(HeadGate::Kind kind, std::string_view bytes, const HeadLimits& limits,
-                             const std::vector<std::size_t>& ends) {
-  HeadGate gate(kind);
-  HeadGate::Result result;
+/// The scanner's verdict on bytes that arrive in pieces, which end at `ends`.
+inline HeadScanner::Result scan(HeadScanner::Kind kind, std::string_view bytes, const HeadLimits& limits,
+                                const std::vector<std::size_t>& ends) {
+  HeadScanner scanner(kind);
+  HeadScanner::Result result;
   for (const std::size_t end : ends) {
-    result = gate.scan(bytes.substr(0, end), limits);
+    result = scanner.scan(bytes.substr(0, end), limits);
     if (result.complete || result.violation) break;
   }
   return result;
 }
 
 /// The verdict on the whole, after making sure that neither `split` nor a split at every byte changes it.
-HeadGate::Result gate_in_all_ways(HeadGate::Kind kind, std::string_view bytes, const HeadLimits& limits,
-                                  std::size_t split);
+HeadScanner::Result scan_in_all_ways(HeadScanner::Kind kind, std::string_view bytes, const HeadLimits& limits,
+                                     std::size_t split);
 
 /// Name and value of each line of a written head, read in the plainest way: a second parser to compare with.
 /// Aborts when a line is not `name: value`.

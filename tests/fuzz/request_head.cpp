@@ -1,5 +1,5 @@
-// Whatever passes the gate, the parser and the checks is written anew, and parsed again is the same message.
-// Input: a byte of options, a byte that says where the head is split, the head.
+// A message that the scanner, the parser and the checks accept is written anew; the result must parse to the same
+// message. Input: a byte of options, a byte that says where the head is split, the head.
 
 #include <chrono>
 #include <cstdint>
@@ -76,7 +76,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   limits.underscores = (data[0] & 32u) != 0;
   if ((data[0] & 64u) != 0) limits = {.head = 200, .uri = 40, .headers = 5};
   limits.any_method = (data[0] & 128u) != 0;
-  const auto seen = fuzz::gate_in_all_ways(HeadGate::Kind::request, bytes, limits, data[1]);
+  const auto seen = fuzz::scan_in_all_ways(HeadScanner::Kind::request, bytes, limits, data[1]);
   if (seen.violation) FUZZ_REQUIRE(seen.violation.status >= 400 && !seen.complete);
   if (!seen.complete) return 0;
 
@@ -89,11 +89,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::string written;
   write_request(head, forwarding, written);
 
-  HeadLimits roomy = limits;  // what the proxy adds is not held against the client
+  HeadLimits roomy = limits;  // the limits do not hold for fields that the proxy adds
   roomy.head = 2 * written.size();
   roomy.uri = limits.uri + 1;
   roomy.headers += 16;
-  const auto seen_again = fuzz::gate(HeadGate::Kind::request, written, roomy, {written.size()});
+  const auto seen_again = fuzz::scan(HeadScanner::Kind::request, written, roomy, {written.size()});
   FUZZ_REQUIRE(seen_again.complete && seen_again.begin == 0 && seen_again.end == written.size());
   RequestHead again;
   FUZZ_REQUIRE(!parse_request(written, roomy, again));

@@ -17,7 +17,7 @@ void check_written(const ResponseHead& head, const Delivery& delivery, bool to_h
   HeadLimits roomy;
   roomy.head = 2 * written.size();
   roomy.headers = 200;
-  const auto seen = fuzz::gate(HeadGate::Kind::response, written, roomy, {written.size()});
+  const auto seen = fuzz::scan(HeadScanner::Kind::response, written, roomy, {written.size()});
   FUZZ_REQUIRE(seen.complete && seen.begin == 0 && seen.end == written.size());
   ResponseHead again;
   FUZZ_REQUIRE(!parse_response(written, roomy, to_head, again));
@@ -44,7 +44,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string bytes(reinterpret_cast<const char*>(data) + 2, size - 2);
   HeadLimits limits;
   if ((data[0] & 8u) != 0) limits = {.head = 200, .uri = 40, .headers = 5, .underscores = false};
-  const auto seen = fuzz::gate_in_all_ways(HeadGate::Kind::response, bytes, limits, data[1]);
+  const auto seen = fuzz::scan_in_all_ways(HeadScanner::Kind::response, bytes, limits, data[1]);
   if (seen.violation) FUZZ_REQUIRE(seen.violation.status == 502 && !seen.complete);
   if (!seen.complete) return 0;
   FUZZ_REQUIRE(seen.begin == 0);

@@ -13,9 +13,9 @@ namespace spillway::http::rows {
 
 namespace {
 
-using Judge = std::function<Outcome(std::string_view arrived, HeadGate& gate)>;
+using Judge = std::function<Outcome(std::string_view arrived, HeadScanner& scanner)>;
 
-/// A head as it may leave the proxy: nothing optional, nothing odd.
+/// Checks that a written head fits a strict grammar without any option.
 const std::regex& written_request() {
   static const std::regex grammar(
       "[!#$%&'*+.^_`|~0-9A-Za-z-]+ (/[!-\"$-~]*|\\*) HTTP/1\\.1\r\n"
@@ -38,7 +38,7 @@ std::size_t count(const std::string& text, const std::string& part) {
   return found;
 }
 
-/// What no written head may hold twice, or at all.
+/// Fields that a written head must not have twice, or at all.
 void check_written(const std::string& written, bool request, bool upgrade) {
   CHECK(std::regex_match(written, request ? written_request() : written_response()));
   const std::string text = lower(written);
@@ -51,7 +51,7 @@ void check_written(const std::string& written, bool request, bool upgrade) {
   if (request) CHECK(count(text, "\r\nconnection:") == (upgrade ? 1 : 0));
 }
 
-/// Fields that a receiver is to see as they were sent.
+/// Fields that must reach the receiver unchanged.
 std::vector<std::pair<std::string, std::string>> end_to_end(const std::vector<Field>& fields) {
   std::vector<std::pair<std::string, std::string>> kept;
   for (const Field& field : fields) {
@@ -61,11 +61,11 @@ std::vector<std::pair<std::string, std::string>> end_to_end(const std::vector<Fi
 }
 
 void check_same(const RequestHead& sent, const std::string& written, const HeadLimits& limits) {
-  HeadLimits roomy = limits;  // what the proxy adds is not held against the client
+  HeadLimits roomy = limits;  // the limits do not hold for fields that the proxy adds
   roomy.head += 4096;
   roomy.headers += 16;
-  HeadGate gate(HeadGate::Kind::request);
-  const auto seen = gate.scan(written, roomy);
+  HeadScanner scanner(HeadScanner::Kind::request);
+  const auto seen = scanner.scan(written, roomy);
   REQUIRE(seen.complete);
   CHECK(seen.begin == 0);
   CHECK(seen.end == written.size());
@@ -121,9 +121,9 @@ std::string facts(const ResponseHead& head) {
   return text;
 }
 
-Outcome judge_request(std::string_view arrived, HeadGate& gate, const HeadLimits& limits, const Forwarding& forwarding,
-                      RequestHead& head) {
-  const auto seen = gate.scan(arrived, limits);
+Outcome judge_request(std::string_view arrived, HeadScanner& scanner, const HeadLimits& limits,
+                      const Forwarding& forwarding, RequestHead& head) {
+  const auto seen = scanner.scan(arrived, limits);
   if (seen.violation) return {seen.violation.status, seen.violation.rule, seen.begin, 0, {}};
   if (!seen.complete) return {};
   Outcome outcome{kSound, {}, seen.begin, seen.end, {}};
@@ -134,8 +134,8 @@ Outcome judge_request(std::string_view arrived, HeadGate& gate, const HeadLimits
   return outcome;
 }
 
-Outcome judge_response(std::string_view arrived, HeadGate& gate, const Row& row, ResponseHead& head) {
-  const auto seen = gate.scan(arrived, row.limits);
+Outcome judge_response(std::string_view arrived, HeadScanner& scanner, const Row& row, ResponseHead& head) {
+  const auto seen = scanner.scan(arrived, row.limits);
   if (seen.violation) return {seen.violation.status, seen.violation.rule, seen.begin, 0, {}};
   if (!seen.complete) return {};
   Outcome outcome{kSound, {}, seen.begin, seen.end, {}};
@@ -150,19 +150,20 @@ Outcome judge_response(std::string_view arrived, HeadGate& gate, const Row& row,
   return outcome;
 }
 
-/// The bytes come in the given pieces; the first verdict counts.
-Outcome arrive(std::string_view bytes, const std::vector<std::size_t>& ends, HeadGate::Kind kind, const Judge& judge) {
-  HeadGate gate(kind);
+/// The bytes arrive in the given pieces. Returns the first verdict.
+Outcome arrive(std::string_view bytes, const std::vector<std::size_t>& ends, HeadScanner::Kind kind,
+               const Judge& judge) {
+  HeadScanner scanner(kind);
   Outcome outcome;
   for (const std::size_t end : ends) {
-    outcome = judge(bytes.substr(0, end), gate);
+    outcome = judge(bytes.substr(0, end), scanner);
     if (outcome.verdict != kUnfinished) break;
   }
   return outcome;
 }
 
-/// Runs the row in all the ways it can be cut; returns the verdict on it whole.
-Outcome arrive_in_all_ways(const Row& row, HeadGate::Kind kind, const Judge& judge) {
+/// Runs the row with every way to cut it. Returns the verdict on the uncut one.
+Outcome arrive_in_all_ways(const Row& row, HeadScanner::Kind kind, const Judge& judge) {
   const std::size_t size = row.bytes.size();
   const Outcome whole = arrive(row.bytes, {size}, kind, judge);
   std::size_t different = 0;
@@ -209,9 +210,9 @@ const Forwarding& plain_forwarding() {
 }
 
 Outcome request_outcome(std::string_view bytes, const Forwarding& forwarding) {
-  HeadGate gate(HeadGate::Kind::request);
+  HeadScanner scanner(HeadScanner::Kind::request);
   RequestHead head;
-  return judge_request(bytes, gate, {}, forwarding, head);
+  return judge_request(bytes, scanner, {}, forwarding, head);
 }
 
 void run_requests(const std::vector<Row>& table) {
@@ -220,8 +221,8 @@ void run_requests(const std::vector<Row>& table) {
     CAPTURE(row.bytes.substr(0, 400));
     RequestHead head;
     const Outcome whole =
-        arrive_in_all_ways(row, HeadGate::Kind::request, [&](std::string_view arrived, HeadGate& gate) {
-          return judge_request(arrived, gate, row.limits, plain_forwarding(), head);
+        arrive_in_all_ways(row, HeadScanner::Kind::request, [&](std::string_view arrived, HeadScanner& scanner) {
+          return judge_request(arrived, scanner, row.limits, plain_forwarding(), head);
         });
     CAPTURE(whole.rule);
     check_row(row, whole);
@@ -238,8 +239,8 @@ void run_responses(const std::vector<Row>& table) {
     CAPTURE(row.bytes.substr(0, 400));
     ResponseHead head;
     const Outcome whole = arrive_in_all_ways(
-        row, HeadGate::Kind::response,
-        [&](std::string_view arrived, HeadGate& gate) { return judge_response(arrived, gate, row, head); });
+        row, HeadScanner::Kind::response,
+        [&](std::string_view arrived, HeadScanner& scanner) { return judge_response(arrived, scanner, row, head); });
     CAPTURE(whole.rule);
     check_row(row, whole);
     if (whole.verdict != kSound) continue;

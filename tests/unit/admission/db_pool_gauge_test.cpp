@@ -1,8 +1,9 @@
+#include "proxy/admission/db_pool_gauge.hpp"
+
 #include <vector>
 
 #include <doctest/doctest.h>
 
-#include "proxy/admission/pool_gauge.hpp"
 #include "tests/unit/admission/scene.hpp"
 
 namespace {
@@ -13,7 +14,7 @@ using namespace std::chrono_literals;
 
 const Time kNow = Time{} + 1h;
 
-TEST_CASE("a class is refused when the pool's use reaches its share, exactly") {
+TEST_CASE("a class is refused exactly when the use of the pool reaches its share") {
   struct Row {
     int in_use;
     double shed_at;
@@ -27,14 +28,14 @@ TEST_CASE("a class is refused when the pool's use reaches its share, exactly") {
                                          {0, 0.60, false}}) {
     CAPTURE(row.in_use);
     CAPTURE(row.shed_at);
-    PoolGauge pool;
+    DbPoolGauge pool;
     pool.report({.capacity = 50, .in_use = row.in_use}, 60, kNow);
     CHECK(pool.exhausted(row.shed_at, 60, kNow) == row.exhausted);
   }
 }
 
-TEST_CASE("an API that reports no pool, or nothing for more than two seconds, is fronted without") {
-  PoolGauge pool;
+TEST_CASE("without a pool report, or with one older than two seconds, no request is refused for the pool") {
+  DbPoolGauge pool;
   CHECK_FALSE(pool.exhausted(0.1, 100, kNow));
   pool.report({.capacity = 0, .in_use = 0}, 0, kNow);
   CHECK_FALSE(pool.exhausted(0.1, 100, kNow));
@@ -48,7 +49,7 @@ TEST_CASE("an API that reports no pool, or nothing for more than two seconds, is
 TEST_CASE("waiters count only while no connection can be opened for them, and for longer than a hand-over") {
   struct Row {
     const char* why;
-    PoolReport report;
+    DbPoolReport report;
     bool exhausted;
   };
   for (const Row& row : std::vector<Row>{
@@ -63,17 +64,17 @@ TEST_CASE("waiters count only while no connection can be opened for them, and fo
            {"all are in use", {.capacity = 50, .in_use = 50, .waiters = 1}, true},
        }) {
     CAPTURE(row.why);
-    PoolGauge pool;
+    DbPoolGauge pool;
     pool.report(row.report, 60, kNow);
     CHECK(pool.exhausted(1.0, 60, kNow + 6ms) == row.exhausted);
   }
 
-  PoolGauge pool;
-  const PoolReport waiting{.capacity = 50, .in_use = 45, .open = 50, .waiters = 5};
-  const PoolReport fine{.capacity = 50, .in_use = 45, .open = 50};
+  DbPoolGauge pool;
+  const DbPoolReport waiting{.capacity = 50, .in_use = 45, .open = 50, .waiters = 5};
+  const DbPoolReport fine{.capacity = 50, .in_use = 45, .open = 50};
   pool.report(waiting, 60, kNow);
   CHECK_FALSE(pool.exhausted(1.0, 60, kNow + 5ms));
-  pool.report(waiting, 60, kNow + 4ms);  // still, not anew
+  pool.report(waiting, 60, kNow + 4ms);  // the shortage continues, it does not start anew
   CHECK(pool.exhausted(1.0, 60, kNow + 6ms));
   pool.report(fine, 60, kNow + 7ms);
   CHECK_FALSE(pool.exhausted(1.0, 60, kNow + 20ms));
@@ -81,7 +82,7 @@ TEST_CASE("waiters count only while no connection can be opened for them, and fo
   CHECK_FALSE(pool.exhausted(1.0, 60, kNow + 35ms));
 }
 
-TEST_CASE("what the line's target is, 0 included, makes no difference to who waits inside the API") {
+TEST_CASE("`queue.target` has no effect on requests that wait inside the API") {
   using namespace scene;
   for (const spillway::Duration target : std::vector<spillway::Duration>{0s, 5ms, 1min}) {
     CAPTURE(target.count());
@@ -101,20 +102,21 @@ TEST_CASE("what the line's target is, 0 included, makes no difference to who wai
   }
 }
 
-TEST_CASE("what was let in since the report is expected to use the pool as the others did") {
-  PoolGauge pool;
+TEST_CASE("a request admitted since the report counts as much of the pool as the others used") {
+  DbPoolGauge pool;
   pool.report({.capacity = 50, .in_use = 20}, 25, kNow);
   CHECK_FALSE(pool.exhausted(0.80, 49, kNow));
   CHECK(pool.exhausted(0.80, 50, kNow));
   CHECK(pool.capacity_pct(50, kNow) == doctest::Approx(80));
-  CHECK(pool.capacity_pct(5, kNow) == doctest::Approx(40));  // fewer than then: the report stands
+  CHECK(pool.capacity_pct(5, kNow) == doctest::Approx(40));  // fewer in flight: the report counts as it is
 
-  pool.report({.capacity = 50, .in_use = 20}, 10, kNow);  // others use it, too: one connection each at most
+  // Others use the pool, too: count at most one connection for each request.
+  pool.report({.capacity = 50, .in_use = 20}, 10, kNow);
   CHECK(pool.capacity_pct(20, kNow) == doctest::Approx(60));
-  pool.report({.capacity = 50, .in_use = 20}, 0, kNow);  // nothing was in flight to judge by
+  pool.report({.capacity = 50, .in_use = 20}, 0, kNow);  // nothing was in flight to compute an average
   CHECK(pool.capacity_pct(20, kNow) == doctest::Approx(40));
 
-  pool.report({.capacity = 50, .in_use = 0}, 1, kNow);  // requests that use no database
+  pool.report({.capacity = 50, .in_use = 0}, 1, kNow);  // requests that do not use the database
   CHECK_FALSE(pool.exhausted(0.80, 100, kNow));
 }
 
