@@ -11,11 +11,11 @@ namespace {
 
 constexpr std::string_view kUnix = "unix:";
 constexpr std::string_view kDescriptor = "fd:";
-/// sun_path holds the terminating zero too.
+/// sun_path also holds the terminating zero.
 constexpr std::size_t kMaxUnixPath = sizeof(sockaddr_un{}.sun_path) - 1;
 /// RFC 1035, 2.3.4.
 constexpr std::size_t kMaxHostName = 253;
-/// Behind standard input, output and error, as systemd counts (SD_LISTEN_FDS_START).
+/// The first descriptor that systemd passes (SD_LISTEN_FDS_START), behind standard input, output and error.
 constexpr int kFirstDescriptor = 3;
 
 template <class T>
@@ -55,7 +55,7 @@ bool parse_tcp(std::string_view text, Address& address) {
   } else if (!is_host_name(host)) {
     return false;
   } else if (host.find_first_not_of("0123456789.") == std::string_view::npos && !is_v4(std::string(host))) {
-    return false;  // a mistyped IPv4 address, not a name to look up
+    return false;  // a mistyped IPv4 address, not a host name
   }
   address = Address::tcp(std::string(host), port);
   return true;

@@ -9,11 +9,11 @@ namespace config {
 namespace {
 
 constexpr int kBits = 128;
-/// Of ::ffff:0:0/96, in which IPv4 addresses are mapped (RFC 4291, 2.5.5.2).
+/// The prefix ::ffff:0:0/96 of mapped IPv4 addresses (RFC 4291, 2.5.5.2).
 constexpr int kMappedBits = 96;
 constexpr std::array<std::uint8_t, 12> kMappedPrefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
 
-/// The bits of byte `index` that a prefix of that many bits covers.
+/// A mask of the bits of byte `index` that a prefix of this length covers.
 std::uint8_t mask_of(int prefix, int index) {
   const int covered = std::clamp(prefix - index * 8, 0, 8);
   return static_cast<std::uint8_t>(0xFF00U >> static_cast<unsigned>(covered));

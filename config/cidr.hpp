@@ -7,11 +7,11 @@
 
 namespace config {
 
-/// An IP address as 16 bytes, network order; IPv4 in its mapped form ::ffff:a.b.c.d, so that a peer of a
-/// dual-stack socket compares equal to the same peer of an IPv4 one.
+/// An IP address as 16 bytes in network order. IPv4 has the mapped form ::ffff:a.b.c.d, so that a client has the same
+/// address on a dual-stack and on an IPv4 socket.
 using IpBytes = std::array<std::uint8_t, 16>;
 
-/// A block of addresses: `10.0.0.0/8`, `fd00::/8`, or one address.
+/// A block of addresses: `10.0.0.0/8`, `fd00::/8`, or a single address.
 struct Cidr {
   IpBytes network{};
   int prefix = 128;  ///< of the 128 bits of the mapped form: 10.0.0.0/8 has 96 + 8
@@ -22,10 +22,10 @@ struct Cidr {
 
 /// Whether it is an IPv4 address, in its mapped form.
 bool is_v4(const IpBytes& address);
-/// The first `bits` of the 128; the others are 0.
+/// The first `bits` of the 128 bits; the others become 0.
 IpBytes masked(const IpBytes& address, int bits);
 
-/// Reads an IPv4 or IPv6 literal, without brackets, port or zone. False: not one.
+/// Reads an IPv4 or IPv6 literal without brackets, port or zone. False: it is none.
 bool parse(std::string_view text, IpBytes& address);
 
 // What config::Fields needs; see `parsed` there. Bits beyond the prefix must be zero.

@@ -18,7 +18,7 @@ namespace config {
 // Exit statuses of both programs.
 inline constexpr int kExitOk = 0;
 inline constexpr int kExitFailure = 1;  ///< invalid configuration or failure while running
-inline constexpr int kExitUsage = 2;    ///< the command line makes no sense
+inline constexpr int kExitUsage = 2;    ///< wrong command line
 
 struct ProgramInfo {
   std::string name;
@@ -43,19 +43,20 @@ class CommandLine {
 
   CLI::App& app() { return *app_; }
 
-  /// An exit status if there is nothing more to do: --help, --version, or usage that makes no sense.
+  /// Returns an exit status if the program must end: after --help, --version or wrong usage.
   std::optional<int> parse(int argc, const char* const* argv);
 
   const std::string& config_path() const { return config_path_; }
 
-  /// Answers --check-config, --print-… or reads the configuration. Nothing: `config` is read, run the program.
+  /// Handles --check-config and --print-…, and then returns an exit status. Otherwise fills `config` and returns
+  /// nothing.
   template <class Config>
   std::optional<int> load(const Definition<Config>& definition, Config& config) {
     config = {};
     return answer([&](Fields& f) { definition.describe(f, config); },
                   [&](Problems& problems) { definition.check(config, problems); });
   }
-  /// Of what `load` has read.
+  /// The references that `load` has read.
   const References& references() const { return references_; }
 
  private:

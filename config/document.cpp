@@ -80,7 +80,7 @@ class Builder final : public YAML::EventHandler {
   }
 
   static void refuse_tag(const YAML::Mark& mark, const std::string& tag) {
-    // yaml-cpp's own marks for "not tagged": plain, quoted, collection.
+    // yaml-cpp marks nodes without a tag with one of these: plain, quoted, collection.
     if (tag != "?" && tag != "!" && !tag.empty()) throw Fault{place_of(mark), "tags such as !!str are not used here"};
   }
 
@@ -97,7 +97,7 @@ class Builder final : public YAML::EventHandler {
     attach(node);
   }
 
-  /// Hands a finished node to the collection around it.
+  /// Adds a finished node to the collection that contains it.
   void attach(const std::shared_ptr<const Node>& node) {
     if (open_.empty()) {
       root_ = node;
@@ -111,7 +111,7 @@ class Builder final : public YAML::EventHandler {
       parent.key = node->text;
       parent.key_place = node->place;
       parent.has_key = true;
-      return;  // a key's weight is its value's: it cannot be anchored apart from it
+      return;  // a key has no weight of its own: it cannot be anchored without its value
     } else {
       parent.node->entries.push_back({std::move(parent.key), parent.key_place, node});
       parent.has_key = false;
@@ -121,7 +121,7 @@ class Builder final : public YAML::EventHandler {
 
   void open(Node::Kind kind, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
     refuse_tag(mark, tag);
-    // Before the parser goes deeper: it recurses once per level.
+    // Check before the parser goes deeper, since it recurses once for each level.
     if (open_.size() >= kMaxDepth) {
       throw Fault{place_of(mark), "nested deeper than " + std::to_string(kMaxDepth) + " levels"};
     }
@@ -142,7 +142,7 @@ class Builder final : public YAML::EventHandler {
   int documents_ = 0;
 };
 
-/// The parser's most frequent complaints, in terms of what to look for.
+/// The most frequent errors of the parser, as advice for the user.
 std::string clearer(const std::string& complaint) {
   struct Wording {
     const char* theirs;
@@ -188,8 +188,7 @@ Document parse_document(std::string_view text) {
   if (const std::size_t unfit = find_unfit_byte(text); unfit != std::string_view::npos) {
     return {nullptr, place_at(text, unfit), "a control byte, or not UTF-8"};
   }
-  // yaml-cpp takes a quote that is still open at the end for closed, if the last line is complete: end in an
-  // incomplete one.
+  // yaml-cpp accepts a quote that is still open at the end if the last line is complete. So append an incomplete line.
   std::istringstream stream{std::string(text) + "\n#"};
   Builder builder;
   try {
@@ -199,7 +198,7 @@ Document parse_document(std::string_view text) {
   } catch (const Fault& fault) {
     return {nullptr, fault.place, fault.message};
   } catch (const YAML::Exception& error) {
-    const Place end = place_at(text, text.size());  // the parser saw more
+    const Place end = place_at(text, text.size());  // the parser read more than the text
     return {nullptr, std::min(place_of(error.mark), end), "not YAML: " + clearer(error.msg)};
   }
   return {builder.root(), {}, {}};

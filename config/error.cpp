@@ -10,7 +10,7 @@ std::string to_text(const Error& error) {
   std::string text = error.file + ':' + std::to_string(error.place.line) + ':' + std::to_string(error.place.column);
   if (!error.path.empty()) text += ": " + error.path;
   text += ": " + error.message;
-  // A quoted value may hold line breaks; an error is one line.
+  // An error is one line, but a quoted value may hold line breaks.
   std::replace(text.begin(), text.end(), '\n', ' ');
   std::replace(text.begin(), text.end(), '\r', ' ');
   return text;

@@ -18,7 +18,7 @@ struct Place {
 struct Error {
   std::string file;
   Place place;
-  std::string path;  ///< the field, as in `classes[0].shed_at`; empty when the file as a whole is meant
+  std::string path;  ///< the field, such as `classes[0].shed_at`; empty for the whole file
   std::string message;
 };
 

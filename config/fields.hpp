@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
-/// One description of a program's configuration drives the parser, the printed values, the JSON Schema and the
-/// reference page. A program writes it once, as one function that names every field of its plain struct:
+/// The parser, the printed values, the JSON Schema and the reference page all come from one description of a program's
+/// configuration: one function that names every field of a plain struct:
 ///
 ///     void describe(config::Fields& f, ApiConfig& c) {
 ///       f.value({.name = "listen", .doc = "Address to serve on.", .needs_restart = true}, c.listen);
@@ -23,28 +23,28 @@
 ///       });
 ///     }
 ///
-/// Defaults are the member initialisers of the struct and stand nowhere else. `config/load.hpp` reads a file,
+/// The member initialisers of the struct are the defaults. `config/load.hpp` reads a file,
 /// `config/write.hpp` prints. Nothing here is for the request path; nothing is thread-safe.
 namespace config {
 
 using Duration = std::chrono::nanoseconds;
 
-/// Texts are bounded (bytes), so that no value can make a log line or a header unreasonable.
+/// Longest text in bytes, so that no value makes a log line or a header too long.
 inline constexpr std::size_t kMaxTextBytes = 4096;
-/// Elements of a list, unless the field says less.
+/// Most elements of a list, unless the field allows fewer.
 inline constexpr std::size_t kMaxListLength = 1000;
 
-/// A field's name within its section and what a user has to know about it: unit, meaning of zero.
+/// The name of a field within its section, and what a user must know: unit, meaning of zero.
 /// The views must outlive the call; in practice they are literals.
 struct Key {
   std::string_view name;
   std::string_view doc;
   bool needs_restart = false;  ///< a reload cannot apply it
   bool secret = false;         ///< never printed, not even in an error
-  bool required = false;       ///< has no usable default; leaving it out is an error
+  bool required = false;       ///< it has no usable default, so leaving it out is an error
 };
 
-/// Both ends are allowed.
+/// Both ends are included.
 template <class T>
 struct Range {
   T min;
@@ -54,28 +54,28 @@ struct Range {
 /// A value that is one YAML scalar: how to set it, print it, and what it accepts, in words and as JSON Schema.
 struct Scalar {
   std::function<bool(std::string_view)> set;          ///< false and unchanged when the text is not acceptable
-  std::function<std::optional<std::string>()> print;  ///< canonical: `set` accepts it; nothing when not set
+  std::function<std::optional<std::string>()> print;  ///< a text that `set` accepts; nothing when not set
   std::string words;                                  ///< completes "must be …": "an integer from 1 to 64"
   std::vector<std::string> schema;                    ///< JSON Schema alternatives, each a JSON object
   bool literal = false;                               ///< prints as a JSON number or boolean, not as a string
 };
 
-/// A list of scalars (`scalar` set) or of mappings (`members` set); with both, an element is a mapping, and the scalar
-/// a short form of it.
+/// A list of scalars (`scalar` is set) or of mappings (`members` is set). If both are set, an element is a mapping, and
+/// the scalar is its short form.
 struct List {
   std::function<std::size_t()> size;
-  std::function<void(std::size_t)> resize;    ///< new elements hold their struct's defaults
+  std::function<void(std::size_t)> resize;    ///< new elements have the defaults of their struct
   std::function<Scalar(std::size_t)> scalar;  ///< the element at an index
   std::function<void(std::size_t)> members;   ///< visits the fields of the element at an index
   Range<std::size_t> length{0, kMaxListLength};
-  bool single = false;  ///< one element may stand without the list around it
+  bool single = false;  ///< a single element needs no list around it
 };
 
-/// What a text has to look like, when length alone does not say it.
+/// The form of a text, if more than its length is limited.
 struct TextForm {
   std::string_view words;                  ///< completes "must be …"
   std::string_view pattern;                ///< ECMA 262 regular expression for the schema
-  bool (*accepts)(std::string_view text);  ///< decides; valid UTF-8 without control bytes is seen to already
+  bool (*accepts)(std::string_view text);  ///< decides; the text is valid UTF-8 without control bytes
 };
 
 // The scalars. Each refers to its value, which must outlive it.
@@ -121,7 +121,7 @@ class Fields {
   virtual void section(const Key& key, const std::function<void()>& members) = 0;
   virtual void list(const Key& key, List list) = 0;
 
-  // Everything below only builds one of the above.
+  // The rest calls one of the primitives.
   void flag(const Key& key, bool& value) { scalar(key, config::flag(value)); }
   void integer(const Key& key, int& value, Range<int> range) { scalar(key, config::integer(value, range)); }
   void number(const Key& key, double& value, Range<double> range) { scalar(key, config::number(value, range)); }
@@ -129,12 +129,12 @@ class Fields {
   void size(const Key& key, std::uint64_t& value, Range<std::uint64_t> range) {
     scalar(key, config::size(value, range));
   }
-  /// By default any text but the empty one.
+  /// By default any text except the empty one.
   void text(const Key& key, std::string& value, Range<std::size_t> length = {1, kMaxTextBytes}) {
     scalar(key, config::text(value, length));
   }
   void text(const Key& key, std::string& value, const TextForm& form) { scalar(key, config::text(value, form)); }
-  /// Not printed while it has no value.
+  /// It is not printed while it has no value.
   void optional_text(const Key& key, std::optional<std::string>& value,
                      Range<std::size_t> length = {1, kMaxTextBytes}) {
     scalar(key, config::optional_text(value, length));
@@ -175,7 +175,7 @@ class Fields {
     list(key, list_of(items, {1, at_most}, true));
   }
   /// One T, or a list of them, each a scalar or a mapping whose fields `describe_item(item)` names.
-  /// `to_text` gives nothing for what only the mapping can say.
+  /// `to_text` returns nothing for an element that needs the mapping.
   template <class T, class DescribeItem>
   void one_or_more(const Key& key, std::vector<T>& items, std::size_t at_most, DescribeItem describe_item) {
     List result = list_of(items, {1, at_most}, true);

@@ -20,7 +20,7 @@ std::string_view trim(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
 }
 
-/// The last element of a comma-separated list, which loses it.
+/// Removes and returns the last element of a comma-separated list.
 std::string_view take_last(std::string_view& list) {
   const std::size_t comma = list.rfind(',');
   const std::string_view last = comma == std::string_view::npos ? list : list.substr(comma + 1);
@@ -57,7 +57,7 @@ void ForwardedFor::line(std::string_view list) {
   while (believed_ && !list.empty()) {
     const std::string_view entry = take_last(list);
     if (entry.empty()) continue;
-    // Unreadable, such as `unknown`: the proxy that has written it is the last whose address is known.
+    // Not an address, such as `unknown`: the last known address is that of the proxy that wrote it.
     IpBytes address;
     believed_ = parse_host(entry, address, client_) && contains(trusted_, address);
   }

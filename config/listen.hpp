@@ -9,7 +9,7 @@
 
 namespace config {
 
-/// An entry of `listen`: an address alone, or a map with what else is to be said of it.
+/// An entry of `listen`: an address alone, or a map with further keys.
 struct Listen {
   Address address;
   std::optional<std::string> mode;   ///< of a unix socket's file, in octal; without it the umask decides
@@ -18,9 +18,9 @@ struct Listen {
   bool operator==(const Listen&) const = default;
 };
 
-// The short form, which is the address alone; see `parsed` in fields.hpp. It resets what else there was.
+// The short form is the address alone; see `parsed` in fields.hpp. It resets the other members.
 bool parse(std::string_view text, Listen& listen);
-/// Nothing where the address does not say all.
+/// Nothing if the entry has more than an address.
 std::optional<std::string> to_text(const Listen& listen);
 std::string_view words_for(const Listen& listen);
 std::string_view pattern_for(const Listen& listen);

@@ -11,14 +11,15 @@
 namespace config {
 namespace {
 
-/// Bytes of a refused value that an error shows.
+/// An error shows so many bytes of an invalid value.
 constexpr std::size_t kMaxShown = 60;
 
-/// Fit for one line of a log: shortened, control bytes replaced. The text may come from YAML escapes.
+/// A text shortened to fit into one line of a log, with control bytes replaced, which YAML escapes can bring.
 std::string printable(std::string_view whole) {
   const std::string text = without_userinfo(whole);
   std::string result(text.substr(0, kMaxShown));
-  if (text.size() > kMaxShown) result.resize(std::min(find_unfit_byte(result), kMaxShown));  // no half character
+  if (text.size() > kMaxShown)
+    result.resize(std::min(find_unfit_byte(result), kMaxShown));  // do not cut a character in two
   for (char& c : result) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
   }
@@ -36,7 +37,7 @@ std::string quoted(std::string_view text) {
   return "'" + printable(text) + "'";
 }
 
-/// Walks a description along a document and fills the struct.
+/// Visits a description and fills the struct from a document.
 class Reader final : public Fields {
  public:
   Reader(const Node* root, Problems& problems, References* references) : problems_(problems), references_(references) {
@@ -47,7 +48,7 @@ class Reader final : public Fields {
     frames_.push_back({root, root != nullptr ? root->place : Place{}, "", {}, {}});
   }
 
-  /// To be called when the description is through.
+  /// Call this when all fields have been visited.
   void finish() { leave(); }
 
   void scalar(const Key& key, Scalar scalar) override {
@@ -66,7 +67,7 @@ class Reader final : public Fields {
       problems_.add(node->place, path, "must be a section of keys, not " + name_of(*node));
       return;
     }
-    // Members of a section that is not there are visited too: one may be required.
+    // Visit the members of a missing section, too: one may be required.
     visit(node, place, std::move(path), members);
   }
 
@@ -98,7 +99,7 @@ class Reader final : public Fields {
                         " elements, not " + std::to_string(length));
       return;
     }
-    list.resize(0);  // elements start from their own defaults, not from the default list's
+    list.resize(0);  // new elements get the defaults of an element, not those of the default list
     list.resize(length);
     for (std::size_t i = 0; i < length; ++i) element(key, list, i, *node.items[i], path);
   }
@@ -147,7 +148,7 @@ class Reader final : public Fields {
     return nullptr;
   }
 
-  /// `own_path`: the scalar's, where `path` is what errors name.
+  /// `own_path`: the path of the scalar; `path` is what errors name.
   void set(const Node& node, Place key_place, const std::string& path, const Key& key, const Scalar& scalar,
            const std::string& own_path) {
     const Place place = node.kind == Node::Kind::null ? key_place : node.place;
@@ -191,13 +192,13 @@ class Reader final : public Fields {
     leave();
   }
 
-  /// A secret without quotes ends at a comma in YAML's eyes, and the rest of it looks like keys.
+  /// In YAML a secret without quotes ends at a comma, and the rest of it looks like keys.
   static bool may_be_secret(const Frame& frame, const Node::Entry& entry) {
     if (!frame.secret || entry.place.line < frame.secret->line) return false;
     return entry.place.line == frame.secret->line || entry.value->kind == Node::Kind::null || !is_name(entry.key);
   }
 
-  /// Every member has been asked for: what is left over is unknown.
+  /// All members have been visited: the keys that are left are unknown.
   void leave() {
     const Frame frame = std::move(frames_.back());
     frames_.pop_back();

@@ -11,24 +11,23 @@
 #include "config/error.hpp"
 #include "config/fields.hpp"
 
-/// Reading a configuration: text to a filled struct, or every error at once.
-/// Input is bounded (config/document.hpp), unknown and repeated keys are errors, and scalars may hold
+/// Reads a configuration: fills a struct from text, or reports all errors at once.
+/// The input is limited (config/document.hpp), unknown and repeated keys are errors, and scalars may hold
 /// `${env:NAME}`, `${env:NAME:-default}` and `${file:/path}` (config/substitute.hpp).
 namespace config {
 
-/// Collects errors and knows where each field stands in the file.
+/// Collects errors, and knows the place of each field in the file.
 class Problems {
  public:
   explicit Problems(std::string file) : file_(std::move(file)) {}
 
   void add(Place place, std::string path, std::string message);
 
-  /// A rule between fields: unless `holds`, an error at the first of `paths` that is in the file (at the first line
-  /// if all have their defaults). Silent if one of the fields, or a part of it, was refused already: its value means
-  /// nothing then.
+  /// A rule between fields. Unless it `holds`, adds an error at the first of `paths` that is in the file, or at the
+  /// first line if all have their defaults. Adds none if one of the fields, or a part of it, is invalid already.
   void require(bool holds, std::initializer_list<std::string_view> paths, std::string message);
 
-  /// Remembers where a field stands.
+  /// Remembers the place of a field.
   void found(std::string path, Place place) { places_.insert_or_assign(std::move(path), place); }
 
   /// In the order of the file.
@@ -40,7 +39,7 @@ class Problems {
   std::map<std::string, Place, std::less<>> places_;
 };
 
-/// Scalars that hold a substitution, by path, as they stand in the file. Shown in place of their values, which may be
+/// Scalars with a substitution, by path, as written in the file. They are printed instead of the values, which may be
 /// secrets.
 using References = std::map<std::string, std::string, std::less<>>;
 
@@ -62,15 +61,15 @@ struct Source {
 
 using Describe = std::function<void(Fields&)>;
 
-/// `again`: to replace a configuration in force. Then a text without any key is refused, which at the start stands for
-/// all defaults: it is a file that was cut short, or is being written. So is all but a regular file.
+/// `again`: for a reload. Then a text without any key is an error, because the file was probably cut or is just being
+/// written; at the start it means all defaults. Anything but a regular file is an error, too.
 enum class Reading : std::uint8_t { first, again };
 
-/// Fills the struct behind `describe`, then runs `check`. Returns every error found, in the order of the file. Adds to
-/// `references` if given.
+/// Fills the struct by `describe`, then runs `check`. Returns all errors in the order of the file. Adds to `references`
+/// if given.
 std::vector<Error> read(const Source& source, const Describe& describe, const std::function<void(Problems&)>& check,
                         References* references = nullptr, Reading reading = Reading::first);
-/// The same for a file, of which no more than the bound is read.
+/// The same for a file. Reads no more of it than the limit.
 std::vector<Error> read_file(const std::string& path, const Describe& describe,
                              const std::function<void(Problems&)>& check, References* references = nullptr,
                              Reading reading = Reading::first);
@@ -78,7 +77,7 @@ std::vector<Error> read_file(const std::string& path, const Describe& describe,
 template <class Config>
 struct Loaded {
   Config config;
-  std::vector<Error> errors;  ///< `config` is to be used only when there are none
+  std::vector<Error> errors;  ///< use `config` only if there are none
   References references = {};
 
   bool ok() const { return errors.empty(); }

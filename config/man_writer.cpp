@@ -5,7 +5,7 @@
 namespace config {
 namespace {
 
-/// Text that roff takes for itself (groff_char(7)).
+/// Escapes characters that have a meaning in roff (groff_char(7)).
 std::string roff(std::string_view text) {
   std::string result;
   for (const char c : text) {
@@ -13,7 +13,7 @@ std::string roff(std::string_view text) {
       result += "\\e";
     } else if (c == '-') {
       result += "\\-";
-    } else if (c != '`') {  // marks code in the texts of the fields
+    } else if (c != '`') {  // a backquote marks code in the documentation of fields
       result += c;
     }
   }

@@ -10,7 +10,7 @@
 namespace config {
 namespace {
 
-/// Tells every visited value its path; in a list also the list's, which is kept or changed as a whole.
+/// Knows the path of each visited value, and in a list also the path of the list, which changes only as a whole.
 class Walker : public Fields {
  public:
   void section(const Key& key, const std::function<void()>& members) final {
@@ -53,15 +53,15 @@ class Walker : public Fields {
   std::string path_, generic_, unit_;
 };
 
-/// Reads all values, and per unit those that need a restart.
+/// Records all values, and for each unit those that need a restart.
 class Recorder final : public Walker {
  public:
   std::map<std::string, std::optional<std::string>> values;  ///< by path
   std::map<std::string, std::size_t> lengths;                ///< of lists, by path
 
   struct Restart {
-    std::string name;   ///< what to tell the user
-    std::string value;  ///< all of the unit's in one text
+    std::string name;   ///< the name that is reported
+    std::string value;  ///< all values of the unit in one text
     bool operator!=(const Restart& other) const { return value != other.value; }
   };
   std::map<std::string, Restart> restarts;  ///< by unit
@@ -71,7 +71,7 @@ class Recorder final : public Walker {
   void list(const Key& key, List list) override {
     const Step step = step_to(key);
     lengths[step.path] = list.size();
-    // An empty list differs from one whose elements need no restart.
+    // An empty list is not the same as a list whose elements need no restart.
     if (key.needs_restart) add(step, std::to_string(list.size()));
     if (list.members) elements(key, list);
     for (std::size_t i = 0; list.scalar && !list.members && i < list.size(); ++i) {
@@ -90,7 +90,7 @@ class Recorder final : public Walker {
   }
 };
 
-/// Writes recorded values into the units named.
+/// Writes recorded values into the given units.
 class Writer final : public Walker {
  public:
   Writer(const Recorder& recorded, std::set<std::string> units) : recorded_(recorded), units_(std::move(units)) {}
@@ -103,7 +103,7 @@ class Writer final : public Walker {
   void list(const Key& key, List list) override {
     const Step step = step_to(key);
     if (units_.count(step.unit) == 0) return;
-    list.resize(0);  // new elements hold the defaults: what has no value stays without
+    list.resize(0);  // new elements have the defaults; members without a recorded value keep them
     list.resize(recorded_.lengths.at(step.path));
     if (list.members) elements(key, list);
     for (std::size_t i = 0; list.scalar && !list.members && i < list.size(); ++i) {
@@ -138,7 +138,7 @@ std::vector<std::string> keep_until_restart(const Describe& running, const Descr
     }
   };
   compare(before, after);
-  compare(after, before);  // a list that was empty
+  compare(after, before);  // finds the values of a list that was empty
   if (!units.empty()) {
     const auto kept = [&](const auto& reference) {
       return std::any_of(units.begin(), units.end(),
@@ -169,7 +169,7 @@ std::vector<std::string> changed_keys(const Describe& running, const Describe& n
   const std::set<std::string> lists = changed;
   compare(before.values, after.values);
   compare(after.values, before.values);
-  // What is in a list of another length, or was in it, is told by the list.
+  // For a list whose length has changed, report the list and not its elements.
   std::erase_if(changed, [&](const std::string& path) {
     return std::any_of(lists.begin(), lists.end(),
                        [&](const std::string& list) { return path != list && is_within(path, list); });

@@ -7,10 +7,10 @@
 
 namespace config {
 
-/// For a reload: gives fields marked `needs_restart` their running values back in `next`, and returns those that would
-/// have changed, such as `workers` or `classes[].name`. A list of sections is kept as a whole if such a field of an
-/// element has changed: nobody knows then which element continues which.
-/// Their references are kept with them.
+/// For a reload: restores the running values of fields with `needs_restart` in `next`, and returns the names of those
+/// that would have changed, such as `workers` or `classes[].name`. If such a field of an element has changed, the whole
+/// list of sections keeps its running value, because the old and new elements cannot be matched.
+/// The references of these fields are kept, too.
 std::vector<std::string> keep_until_restart(const Describe& running, const Describe& next,
                                             const References& running_references, References& next_references);
 
@@ -28,8 +28,8 @@ std::vector<std::string> keep_until_restart(const Config& running, Config& next,
   return keep_until_restart(running, next, definition, {}, none);
 }
 
-/// The paths of all values that differ, such as `limits.body` or `classes[1].shed_at`; a list of another length by its
-/// own path.
+/// The paths of all values that differ, such as `limits.body` or `classes[1].shed_at`. For lists of different length it
+/// is the path of the list.
 std::vector<std::string> changed_keys(const Describe& running, const Describe& next);
 
 template <class Config>

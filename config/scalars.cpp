@@ -15,7 +15,7 @@ struct Unit {
   std::uint64_t factor;
 };
 
-// Largest first: values are printed in the largest unit that divides them.
+// Largest first: a value is printed in the largest unit that divides it.
 constexpr std::array<Unit, 5> kDurationUnits = {
     {{"h", 3'600'000'000'000}, {"m", 60'000'000'000}, {"s", 1'000'000'000}, {"ms", 1'000'000}, {"us", 1'000}}};
 constexpr std::array<Unit, 3> kSizeUnits = {{{"GiB", 1ULL << 30U}, {"MiB", 1ULL << 20U}, {"KiB", 1ULL << 10U}}};
@@ -24,8 +24,8 @@ bool is_digit(std::string_view text, std::size_t i) {
   return i < text.size() && text[i] >= '0' && text[i] <= '9';
 }
 
-/// The whole text as a decimal number: no plus, exponent, inf or nan, and no leading zero, which other readers of
-/// YAML take for octal.
+/// Reads the whole text as a decimal number. No plus sign, exponent, inf or nan; no leading zero, which other YAML
+/// readers take for octal.
 bool read_number(std::string_view text, auto& value) {
   const std::size_t first = text.starts_with('-') ? 1 : 0;
   if (!is_digit(text, first) || !is_digit(text, text.size() - 1)) return false;
@@ -76,10 +76,10 @@ bool read_duration(std::string_view text, Duration& value) {
   double count = 0;
   if (factor == 0 || !read_number(text, count)) return false;
   const double nanoseconds = count * static_cast<double>(factor);
-  constexpr double kMost = 9e18;  // below the end of 64 bits: 285 years
+  constexpr double kMost = 9e18;  // nanoseconds, 285 years; less than 64 bits hold
   if (nanoseconds < 0 || nanoseconds > kMost) return false;
   value = std::chrono::microseconds(std::llround(nanoseconds / 1000));
-  // A value below what can be printed would come back as another.
+  // A smaller value could not be printed and read back.
   return std::abs(nanoseconds / 1000 - std::round(nanoseconds / 1000)) < 1e-3;
 }
 
@@ -98,7 +98,7 @@ bool read_size(std::string_view text, std::uint64_t& value) {
   return true;
 }
 
-/// Accepts what `read` reads and lies in the range.
+/// Accepts a value that `read` can read and that is in the range.
 template <class T, class Read>
 std::function<bool(std::string_view)> ranged(T& value, Range<T> range, Read read) {
   return [&value, range, read](std::string_view text) {
@@ -117,13 +117,13 @@ std::string number_schema(std::string_view type, const std::string& low, const s
   return R"({"type": ")" + std::string(type) + R"(", "minimum": )" + low + R"(, "maximum": )" + high + "}";
 }
 
-/// One line of valid UTF-8: it may end up in a log, a header or a JSON body.
+/// Whether a text is one line of valid UTF-8, since it may go into a log, a header or a JSON body.
 bool is_line(std::string_view text) {
   return text.size() <= kMaxTextBytes && text.find_first_of("\n\r\t") == std::string_view::npos &&
          find_unfit_byte(text) == std::string_view::npos;
 }
 
-/// For std::string and std::optional<std::string> alike.
+/// For std::string and std::optional<std::string>.
 template <class Text, class Accepts>
 Scalar text_scalar(Text& value, Accepts accepts, std::string words, std::string schema) {
   Scalar scalar;

@@ -4,11 +4,11 @@
 namespace config {
 namespace {
 
-/// Any scalar may be given through a substitution instead.
+/// A substitution may replace any scalar.
 constexpr std::string_view kSubstitution = R"({"type": "string", "pattern": "\\$\\{(env|file):"})";
 constexpr std::string_view kSubstitutionReference = R"({"$ref": "#/$defs/substitution"})";
 
-/// Alternatives for one scalar, on one line.
+/// The alternatives for one scalar, in one line.
 std::string any_of(const Scalar& scalar) {
   std::string result = R"("anyOf": [)";
   for (const std::string& alternative : scalar.schema) result += alternative + ", ";

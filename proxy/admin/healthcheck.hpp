@@ -6,7 +6,7 @@
 namespace spillway::admin {
 
 /// Asks the admin listener at `address` (`host:port` or `unix:/path`) for /ready, for at most 2 s.
-/// Returns the exit status of `spillway healthcheck`; says on `err` why it is not 0.
+/// Returns the exit status of `spillway healthcheck`. If it is not 0, `err` gets the reason.
 int healthcheck(const std::string& address, std::ostream& err);
 
 }  // namespace spillway::admin

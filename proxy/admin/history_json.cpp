@@ -24,7 +24,7 @@ class Columns {
     json_.end_array();
   }
 
-  /// A column for each of some names, as an object.
+  /// An object with one column for each name.
   template <class Of>
   void group(std::string_view name, const std::vector<std::string>& names, Of of) {
     json_.key(name).begin_object();

@@ -12,8 +12,7 @@ namespace {
 constexpr const char* kText = "text/plain; charset=utf-8";
 constexpr const char* kJson = "application/json";
 
-/// Readiness says whether a request would reach the API. Load never makes it false: taking a busy instance
-/// out of service moves its load to the others.
+/// Ready: a request would reach the API. Load never makes an instance unready: its load would move to the others.
 Page ready(const telemetry::ProcessState& state) {
   if (state.draining) return {503, kText, "draining\n"};
   if (!state.upstream_healthy) return {503, kText, "the API is unreachable\n"};
@@ -34,7 +33,7 @@ void write_class(text::JsonWriter& json, const admission::Snapshot::Class& c) {
   json.member("breaker_ramp", c.breaker_admission, 3).end_object();
 }
 
-/// Why admission decides as it does at the moment.
+/// The numbers behind the decisions of admission.
 void write_control(text::JsonWriter& json, const admission::Snapshot& now) {
   json.begin_object().member("mode", name(now.mode)).member("baseline_ms", 1000 * now.baseline_seconds, 3);
   json.member("latency_p90_ms", 1000 * now.latency_seconds, 3);
@@ -89,7 +88,7 @@ std::string stats(const PageSources& sources) {
   return out += '\n';
 }
 
-/// Samples that the status page fetches every second: enough to miss some.
+/// Samples that the status page fetches each second. More than one, in case it missed some.
 constexpr std::size_t kLatest = 10;
 
 }  // namespace

@@ -8,7 +8,7 @@
 
 namespace spillway::admin {
 
-/// What the pages are made from. Everything referred to outlives the server.
+/// What the pages show. All of it must outlive the server.
 struct PageSources {
   const telemetry::Metrics* metrics;
   telemetry::MetricSources values;
@@ -18,8 +18,8 @@ struct PageSources {
   std::function<std::string()> effective_config;  ///< YAML, secrets hidden
 };
 
-/// The pages of the contract: /, /metrics, /health, /ready, /config, /stats; and what / draws: /stats/history, of the
-/// last 15 minutes, and /stats/latest, its end.
+/// The pages /, /metrics, /health, /ready, /config and /stats; and the data that / draws: /stats/history, of the last
+/// 15 minutes, and /stats/latest, the end of it.
 Server::Pages pages(PageSources sources);
 
 }  // namespace spillway::admin

@@ -59,7 +59,7 @@ Duration Breaker::remaining(Time now) const {
 
 double Breaker::admission(Time now) const {
   if (state_ != State::closed || now >= ramp_end_) return 1;
-  // From one tenth on: less would be less than the trials have shown to go well.
+  // Start at a tenth: the trials have shown that the API can take that.
   constexpr double kFirst = 0.1;
   const double left = std::chrono::duration<double>(ramp_end_ - now) / std::chrono::duration<double>(ramp_);
   return 1 - (1 - kFirst) * left;
@@ -90,7 +90,7 @@ void Breaker::count(Result result, bool slow, Time now) {
 
 void Breaker::end_trial(std::uint32_t number, Result result, bool late, Time now) {
   const auto trial = std::find_if(trials_.begin(), trials_.end(), [&](const Trial& t) { return t.number == number; });
-  if (trial == trials_.end()) return;  // it was late
+  if (trial == trials_.end()) return;  // it was late and has been dropped
   trials_.erase(trial);
   if (result == Result::ignored) return;
   if (result != Result::success || late) {
@@ -100,7 +100,7 @@ void Breaker::end_trial(std::uint32_t number, Result result, bool late, Time now
   }
 }
 
-/// A trial may take what any call may take without being slow.
+/// A trial may take as long as any call that is not slow.
 Duration Breaker::trial_limit(Time now) {
   const Duration limit = policy_.slow_call > Duration::zero() ? policy_.slow_call : kLongestTrial;
   return std::max(limit, usual_.ordinary_below(now));
@@ -113,10 +113,10 @@ void Breaker::end_late_trials(Time now) {
   if (std::any_of(trials_.begin(), trials_.end(), [&](const Trial& t) { return t.body_at_hand && late(t); })) {
     return open_again(Cause::trial_late, now);
   }
-  std::erase_if(trials_, late);  // their clients may be what was waited for
+  std::erase_if(trials_, late);  // perhaps not the API but their clients were slow
 }
 
-/// The bucket of this moment; those that have slid out of the window are emptied.
+/// The bucket of this moment. Buckets that have left the window are emptied.
 Breaker::Counts& Breaker::bucket_at(Time now) {
   const std::int64_t number = now.time_since_epoch() / std::max(policy_.window / kBuckets, Duration(1));
   const std::int64_t passed = std::min<std::int64_t>(number - bucket_number_, kBuckets);

@@ -12,78 +12,80 @@
 
 namespace spillway::admission {
 
-/// Stops requests to what fails, so that they fail at once and the API is left in peace to recover. The controller
-/// has one for each class, which counts what fails in that class, and one for all, which counts connects.
-/// Pure: events come with `now`. Not thread-safe.
+/// A circuit breaker. While the API fails, requests are refused at once, and the API can recover. The controller has
+/// one breaker for each class, which counts the results of its requests, and one for all classes, which counts
+/// connects. Pure: events come with `now`. Not thread-safe.
 ///
 /// Source: Nygard, "Release It!", 2007 (closed, open, half-open), with the sliding window and slow-call rule known from
 /// resilience4j. Own additions:
 ///  - An opening ends early when a health poll succeeds, so that a restarted API is used again at once.
-///  - After closing, admission ramps up linearly, for as long as the circuit was open and at most `ramp`, so that a
-///    cold API does not meet the whole load.
-///  - Results of requests sent before the last change of state count for nothing.
-///  - A call is slow only if it is also out of the ordinary (`UsualLatency`).
-///  - A trial has a deadline, so that half-open ends: as long as a call may take without being slow.
-///  - A trial goes to a request whose body is at hand: else a client decides how long it lasts. If none such comes for
-///    `open_for`, any request is tried, but a late one of them proves nothing and only gives its place to the next.
+///  - After closing, admission ramps up linearly, over as long as the circuit was open but at most `ramp`, so that an
+///  API
+///    that has just restarted does not get the whole load at once.
+///  - The result of a request that was sent before the last change of state is ignored.
+///  - A call is slow only if it also takes much longer than is usual (`UsualLatency`).
+///  - A trial has a deadline, so that half-open always ends: the time that a call may take without being slow.
+///  - A trial is a request whose body has arrived: otherwise its client decides how long the trial lasts. If no such
+///    request comes for `open_for`, any request becomes a trial; but if that one is late, it is only replaced.
 class Breaker {
  public:
   enum class State : std::uint8_t { closed = 0, half_open = 1, open = 2 };  // the metric's values
   enum class Result : std::uint8_t { success, failure, ignored, unreachable };
   enum class Cause : std::uint8_t {
-    unreachable,   ///< opened: nobody listens, no route
+    unreachable,   ///< opened: nobody listens at the address, or no route leads there
     failures,      ///< opened: too many requests failed
-    slow,          ///< opened: too many were slow
-    trial_failed,  ///< opened again
+    slow,          ///< opened: too many requests were slow
+    trial_failed,  ///< opened again: a trial failed
     trial_late,    ///< opened again: a trial was not answered in time
-    time,          ///< half-open: its time is over
-    health,        ///< half-open: a health poll went well
-    trials,        ///< closed: all trials went well
-    quiet,         ///< closed: nobody has asked for so long that what was known is too old
+    time,          ///< half-open: `open_for` is over
+    health,        ///< half-open: a health poll succeeded
+    trials,        ///< closed: all trials succeeded
+    quiet,         ///< closed: no request has come for `max_open`; what is known of the API is too old
     disabled,      ///< closed by the configuration
   };
 
-  /// The longest a trial may take where no call is slow: `slow_call: 0`. As long as `timeouts.response` by default.
+  /// Longest time for a trial with `slow_call: 0`, where no call is slow. As long as `timeouts.response` by default.
   static constexpr Duration kLongestTrial = std::chrono::seconds(30);
 
-  /// A change of state and the numbers behind it: of the window that opened it, else 0.
+  /// A change of state. The numbers are those of the window that opened the breaker, else 0.
   struct Change {
     State state{};
     Cause cause{};
     int requests = 0, failed = 0, slow = 0;
-    Duration lasts{};  ///< open: until the next trial; closed: until all is admitted again
+    Duration lasts{};  ///< open: time until the next trial; closed: time until the ramp ends
   };
 
-  /// What a request that was let through is known by.
+  /// Identifies a request that was sent.
   struct Pass {
-    std::uint32_t stamp = 0;  ///< the state it was sent in; 0: none
-    std::uint32_t trial = 0;  ///< its number as a trial; 0: it is none
+    std::uint32_t stamp = 0;  ///< number of the state it was sent in; 0: none
+    std::uint32_t trial = 0;  ///< its number as a trial; 0: it is not a trial
   };
 
   Breaker() = default;
   explicit Breaker(const BreakerPolicy& policy) { configure(policy); }
-  /// Allocates if `trial_requests` grows; nothing else does. A reload changes no state, unless it disables.
+  /// Allocates if `trial_requests` grows; no other call allocates. The state stays, unless the policy disables the
+  /// breaker.
   void configure(const BreakerPolicy& policy);
 
-  /// Whether a request may be sent now. Becomes half-open when the time has come.
+  /// Whether a request may be sent now. Turns half-open when `open_for` is over.
   bool allows(bool body_at_hand, Time now);
-  /// A request is sent.
+  /// A request is being sent.
   Pass started(bool body_at_hand, Time now);
-  /// It has ended. `unreachable` opens the circuit at once.
+  /// The request has ended. `unreachable` opens the circuit at once.
   void ended(Pass pass, Result result, Duration latency, Time now);
-  /// The health poll found the API well. Ends an opening early.
+  /// A health poll has succeeded. Ends an opening early.
   void health_succeeded(Time now);
-  /// What time alone changes: an opening ends, a trial is late, nobody has asked for `max_open`.
+  /// Applies what time alone changes: an opening ends, a trial is late, or no request has come for `max_open`.
   void tick(Time now);
 
   State state() const { return state_; }
   /// Time left until the next trial; 0 unless open.
   Duration remaining(Time now) const;
-  /// Share of the normal limit that may be used, above 0 up to 1: below 1 only on the way back.
+  /// Share of the limit that may be used, above 0 up to 1. Below 1 only while admission ramps up.
   double admission(Time now) const;
 
   bool changed() const { return change_.has_value(); }
-  /// The last change of state, once.
+  /// Returns the last change of state and forgets it.
   std::optional<Change> take_change();
 
  private:

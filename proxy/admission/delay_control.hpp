@@ -6,16 +6,17 @@
 
 namespace spillway::admission {
 
-/// Tells a burst, which a queue is for, from a standing overload, which no queue can absorb: by the *smallest* wait
-/// of an interval. A burst drains and lets somebody through who hardly waited; under overload everybody waits.
+/// Distinguishes a burst, which a queue absorbs, from standing overload, which no queue can absorb. It looks at the
+/// *smallest* wait of an interval: after a burst the queue drains and some request hardly waits; under standing
+/// overload every request waits.
 ///
 /// Sources: CoDel (Nichols and Jacobson, "Controlling Queue Delay", 2012; RFC 8289), whose target of 5 ms and interval
-/// of 100 ms are the defaults. Where CoDel drops ever more often, the line is served from its other end
-/// ("adaptive LIFO": Maurer, "Fail at Scale", 2015), which pays only while requests are lost anyway: without losses,
-/// whoever waits can be served in time, and oldest first serves them all.
+/// of 100 ms are the defaults. CoDel then drops requests ever more often; here the newest is served first instead
+/// ("adaptive LIFO": Maurer, "Fail at Scale", 2015). That helps only while requests are lost anyway: without losses,
+/// serving the oldest first serves every request in time.
 class DelayControl {
  public:
-  /// `wait` is that of the request served next, 0 if nobody waits. `target` 0: no wait is a sign of overload.
+  /// `wait`: how long the request that is served next has waited, 0 if none waits. `target` 0: there is no overload.
   void observe(Duration wait, Time now, Duration target, Duration interval) {
     if (target == Duration::zero()) {
       overloaded_ = false;
@@ -30,7 +31,7 @@ class DelayControl {
     }
   }
 
-  /// Somebody was given up or waited in vain.
+  /// A request was evicted.
   void lost(Time now) { lost_ = now; }
 
   bool overloaded() const { return overloaded_; }

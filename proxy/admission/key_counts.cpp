@@ -39,7 +39,7 @@ void KeyCounts::remove(std::uint64_t key) {
   std::size_t hole = find(key);
   if (--slots_[hole].count > 0) return;
   --keys_;
-  // Close the hole: what was displaced by probing moves back, so that every key stays reachable from its home.
+  // Close the hole: keys that probing displaced move back, so that each stays reachable from its home slot.
   for (std::size_t at = next(hole); slots_[at].key != 0; at = next(at)) {
     const std::size_t mask = slots_.size() - 1;
     const std::size_t displaced = (at - home(slots_[at].key)) & mask;

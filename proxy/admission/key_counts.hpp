@@ -6,14 +6,14 @@
 
 namespace spillway::admission {
 
-/// How many requests each client has in flight or waiting: exact, for every client that has any.
+/// How many requests each client has in flight or waiting. Exact, for every client that has any.
 ///
 /// A hash table with linear probing and removal without tombstones (Knuth, TAOCP 3, 6.4, algorithm R), kept at most
-/// half full: memory is bounded by the requests that exist at one time, not by the clients that ever came.
-/// Sized once; it grows only if `mode: off` or `shadow` lets more in than was foreseen, up to `kMostKeys`.
+/// half full: its memory depends on the requests that exist at one time, not on the number of clients over time.
+/// Sized once. It grows only if `mode: off` or `shadow` admits more requests than that, and up to `kMostKeys`.
 ///
-/// A key is a hash of the client's address or header, made with a secret seed, so that nobody can choose keys that
-/// collide. 0 stands for no key and is not counted.
+/// A key is a hash of the client's address or header with a secret seed, so that clients cannot choose keys that
+/// collide. 0 means no key and is not counted.
 class KeyCounts {
  public:
   static constexpr std::size_t kMostKeys = std::size_t{1} << 18;  ///< at a time; 16 bytes each, twice: 8 MiB

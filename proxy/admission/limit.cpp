@@ -6,24 +6,25 @@
 namespace spillway::admission {
 namespace {
 
-constexpr double kInitial = 20;       // below most APIs' capacity, and doubled within a few windows where it is not
-constexpr double kGrowthSeen = 0.7;   // less than that of the growth of the limit: the API is at its capacity
-constexpr int kSamples = 50;          // a window's least, for a p90 worth its name
-constexpr double kWindow = 0.1;       // seconds; shorter windows are noise at any rate
-constexpr double kLongWindow = 1;     // seconds after which fewer samples have to do,
-constexpr int kFewSamples = 10;       // but not fewer than these
+constexpr double kInitial = 20;  // below most APIs' capacity, and doubled within a few windows where it is not
+constexpr double kGrowthSeen =
+    0.7;  // if throughput grows by less than this share of the limit's growth, the API is at its capacity
+constexpr int kSamples = 50;          // least samples of a window for a meaningful p90
+constexpr double kWindow = 0.1;       // seconds; shorter windows are noise at any request rate
+constexpr double kLongWindow = 1;     // seconds; such a window needs fewer samples
+constexpr int kFewSamples = 10;       // least samples of a long window
 constexpr double kLatencyGain = 0.3;  // smoothing of the median p90
 constexpr double kFaster = 0.3;       // the baseline follows a faster API quickly,
-constexpr double kIdleDrift = 0.05;   // anything else slowly and only without pressure,
-constexpr double kSlower = 0.2;       // a slower API on the guard's evidence
-constexpr double kAtFloor = 0.1;      // or at the floor
+constexpr double kIdleDrift = 0.05;   // a slower one slowly, and only while no request waits
+constexpr double kSlower = 0.2;       // a slower API if the throughput guard shows it
+constexpr double kAtFloor = 0.1;      // a slower API at the minimum
 constexpr double kSaturated =
-    0.75;  // share of requests kept waiting from which throughput is the API's, not the clients'
-constexpr double kTogether = 0.7;   // correlation from which limit and throughput count as moving together
-constexpr double kShedShare = 0.1;  // of a window's answers, from which the API counts as overloaded: less is its queue
-                                    // running over now and then
+    0.75;  // from this share of waiting requests on, throughput is what the API can do, not what clients ask
+constexpr double kTogether = 0.7;  // from this correlation on, limit and throughput move together
+constexpr double kShedShare =
+    0.1;  // from this share of shed answers on, the API is overloaded; a smaller one is a burst
 constexpr double kShedCut = 0.9;
-constexpr double kFarAbove = 0.4;  // of what q is above beta is taken at once: far away, small steps take too long
+constexpr double kFarAbove = 0.4;  // this part of q - beta is subtracted at once: small steps would take too long
 
 double step_of(double limit) {
   return std::max(1.0, std::log10(limit));
@@ -122,7 +123,7 @@ void Limit::observe_latency(double p90, bool pressed) {
   }
 }
 
-/// Doubles the limit as long as that brings throughput; then begins with what the throughput was worth.
+/// Doubles the limit as long as throughput grows with it. Then starts with the limit that the throughput needs.
 void Limit::find_start(double throughput) {
   const bool first = start_.throughput == 0;
   const double raised = first ? 1 : limit_ / start_.limit;
@@ -149,12 +150,12 @@ void Limit::move(double throughput, bool saturated) {
   } else if (queued < alpha) {
     set(limit_ + step);
   } else if (saturated && together == 0) {
-    set(limit_ - step);  // at rest between alpha and beta the guard sees nothing: let it see whether less will do
+    set(limit_ - step);  // the guard sees nothing while the limit rests: try whether a smaller one suffices
   }
   if (value() <= policy_.min) approach(baseline_, latency_, kAtFloor);
 }
 
-/// Correlation of limit and throughput over the last windows; 0 while it cannot be told.
+/// Correlation of limit and throughput over the last windows; 0 while it is unknown.
 double Limit::guard(double throughput) {
   points_[static_cast<std::size_t>(points_seen_++ % kGuardWindows)] = {limit_, throughput};
   if (points_seen_ < kGuardWindows) return 0;

@@ -6,46 +6,46 @@
 
 namespace spillway::admission {
 
-/// How many requests may be in flight: fixed, or learned from latency and throughput. Computes only, enforces nothing.
+/// How many requests may be in flight: fixed, or learned from latency and throughput. It computes the limit; the
+/// controller enforces it.
 /// Pure: events come with `now`. Not thread-safe.
 ///
 /// Sources: TCP Vegas (Brakmo and Peterson, 1995) as Netflix' concurrency-limits adapted it: latency above that of an
-/// unloaded API tells how many requests queue inside it, q = L * (1 - baseline / latency); the limit grows while q is
-/// below alpha = 3 log10 L, shrinks above beta = 6 log10 L, by log10 L each time. Own additions, for what is known to
-/// go wrong with it:
-///  - Throughput guard: the latency of an API that slows down with its queue says little near the best limit. When
-///    throughput falls while the limit rises (or the reverse), the limit shrinks whatever q says; when they move
-///    together, it grows, and the baseline follows the latency: then the API has become slower and does not queue.
-///    That is the only way for the baseline to rise under load, so it does not drift into accepting a queue.
-///  - It moves only while requests are kept waiting for it: what is not used is not learned from, nor does it grow.
-///  - Where the API itself sheds what it was sent (503 or 429 with `Retry-After`), it says more than any latency: a
-///  window
-///    in which a tenth of the answers were such lowers the limit by a tenth (additive increase, multiplicative
-///    decrease: Chiu and Jain, 1989; once a window, as TCP does it once a round trip).
-///  - At its floor nothing queues by definition: the baseline follows the latency, so that the floor is left again.
-/// No probing: no request is ever refused to learn something.
+/// unloaded API tells how many requests queue inside it, q = L * (1 - baseline / latency). The limit grows while q is
+/// below alpha = 3 log10 L and shrinks while it is above beta = 6 log10 L, by log10 L each time. Own additions, against
+/// its known weaknesses:
+///  - Throughput guard: the latency of an API that slows down with its queue says little near the best limit. If
+///    throughput falls while the limit rises (or the reverse), the limit shrinks whatever q is. If both move together,
+///    the limit grows and the baseline follows the latency: the API has become slower, but it does not queue.
+///    Under load the baseline rises in no other way, so that it does not drift up with a queue.
+///  - The limit moves only while requests wait because of it: an unused limit teaches nothing and must not grow.
+///  - If the API itself sheds requests (503 or 429 with `Retry-After`), that says more than its latency. A window in
+///    which a tenth of the answers were shed lowers the limit by a tenth (additive increase, multiplicative decrease:
+///    Chiu and Jain, 1989; once a window, as TCP does once a round trip).
+///  - At its minimum nothing queues by definition: the baseline follows the latency, so that the limit can grow again.
+/// No probing: no request is refused in order to learn.
 class Limit {
  public:
-  /// Up to `max`; that, unless `policy` says to learn.
+  /// The limit is `max`, or is learned up to `max` if `policy` is enabled.
   Limit(const AdaptivePolicy& policy, int max);
   /// Keeps what was learned, within the new bounds.
   void configure(const AdaptivePolicy& policy, int max);
 
   int value() const { return static_cast<int>(limit_); }
-  /// An arrival found the limit reached.
+  /// An arrival found no free slot because of the limit.
   void kept_waiting() { ++window_.kept_waiting; }
-  /// The API has answered a request. Failures, aborts and health checks are not to be told.
+  /// The API has answered a request. Not for failures, aborts and health polls.
   void learn(Duration latency, Time now);
-  /// The API has shed a request. Its latency says nothing.
+  /// The API has shed a request. Its latency is of no use.
   void shed(Time now);
 
   double baseline() const { return baseline_; }  ///< seconds; 0 while unknown
   double latency() const { return latency_; }    ///< seconds, smoothed p90
 
  private:
-  static constexpr int kLatencies = 512;  // of a window, for its p90: its first ones
+  static constexpr int kLatencies = 512;  // kept of each window, its first ones, for its p90
   static constexpr int kMedianOf = 5;
-  static constexpr int kGuardWindows = 4;  // more would answer later, and swing further
+  static constexpr int kGuardWindows = 4;  // more windows would react later, and overshoot
 
   struct Window {
     Time begin{};

@@ -6,8 +6,8 @@
 
 namespace spillway::admission {
 
-/// What the API says of itself on a response: the `Endpoint-Load-Metrics` field in its text form (ORCA, as
-/// Envoy and gRPC use it). Values as reported; an API may report none of the pool's.
+/// The load that the API reports on a response: the `Endpoint-Load-Metrics` field in its text form (ORCA, as Envoy and
+/// gRPC use it). Values as reported; those of the database pool may be missing.
 struct LoadReport {
   double application_utilization = 0;  ///< 0 to 1 and beyond
   std::int64_t pool_size = 0;
@@ -21,15 +21,14 @@ struct LoadReport {
   bool operator==(const LoadReport&) const = default;
 };
 
-/// Longest field value that is looked at; the known names with 20-digit numbers need a third of it.
+/// Longest field value that is read. All known names with 20-digit numbers need a third of it.
 inline constexpr std::size_t kLoadReportMax = 1024;
 
-/// Largest count of a pool that is believed: more connections than any database has, and sums stay far from overflow.
+/// Largest plausible count: more connections than any database has, and sums of it cannot overflow.
 inline constexpr std::int64_t kPoolCountMax = 1'000'000'000;
 
-/// Reads `TEXT name=value,…`. Unknown names are skipped; a malformed pair, a pool count that is negative, no
-/// integer or beyond `kPoolCountMax`, or another format than TEXT gives nothing: a report is believed whole or not at
-/// all.
+/// Reads `TEXT name=value,…`. Unknown names are skipped. Nothing for another format than TEXT, a malformed pair, or a
+/// pool count that is negative, not an integer or above `kPoolCountMax`: one wrong value discredits the whole report.
 std::optional<LoadReport> parse_load_report(std::string_view value);
 
 }  // namespace spillway::admission

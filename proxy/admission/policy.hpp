@@ -7,8 +7,8 @@
 
 #include "proxy/net/clock.hpp"
 
-/// What the operator wants of admission. The configuration fills these types directly; their member initialisers are
-/// the defaults, and stand nowhere else.
+/// What the operator asks of admission. The configuration fills these types directly. Their member initialisers are the
+/// defaults; no other place repeats them.
 namespace spillway::admission {
 
 enum class Mode : std::uint8_t {
@@ -31,8 +31,8 @@ struct RetryAfterPolicy {
 struct QueuePolicy {
   int max_length = 100;                                ///< 0: nobody waits
   Duration max_wait = std::chrono::seconds(1);         ///< 0: nobody waits
-  Duration target = std::chrono::milliseconds(5);      ///< the wait that is no sign of overload
-  Duration interval = std::chrono::milliseconds(100);  ///< how long waits stay above target before they are one
+  Duration target = std::chrono::milliseconds(5);      ///< a wait up to this is no sign of overload; 0: none is
+  Duration interval = std::chrono::milliseconds(100);  ///< waits above target for this long are overload
 };
 
 struct AdaptivePolicy {
@@ -47,14 +47,14 @@ struct FairnessPolicy {
 struct BreakerPolicy {
   bool enabled = true;
   Duration window = std::chrono::seconds(10);
-  int min_requests = 20;                         ///< fewer in the window prove nothing
+  int min_requests = 20;                         ///< with fewer in the window it does not open
   double failure_ratio = 0.5;                    ///< of the window's requests
   Duration slow_call = std::chrono::seconds(5);  ///< 0: no call is slow
   double slow_ratio = 0.8;
   Duration open_for = std::chrono::seconds(5);  ///< doubles on each failed trial, up to `max_open`
   Duration max_open = std::chrono::seconds(60);
   int trial_requests = 5;                   ///< at a time while half-open, and successes until it closes
-  Duration ramp = std::chrono::seconds(5);  ///< longest way back to full admission
+  Duration ramp = std::chrono::seconds(5);  ///< longest time until everything is admitted again
 };
 
 /// The class of a request that no rule matches.
@@ -63,8 +63,8 @@ inline constexpr std::string_view kDefaultClass = "normal";
 struct ClassPolicy {
   std::string name;       ///< a class is known by its name: it keeps its state across reloads
   double shed_at = 0.80;  ///< share of the limit at which the class is refused, 0 (always) to 1
-  int reserve = 0;        ///< slots of `max_concurrent` that only this class may take while it needs them, whatever its
-                          ///< share; all reserves together stay below `max_concurrent`
+  int reserve = 0;        ///< slots of `max_concurrent` that only this class may take while it needs them, even above
+                          ///< its share; all reserves together are less than `max_concurrent`
 };
 
 struct Policy {
@@ -79,14 +79,14 @@ struct Policy {
   bool pool_aware = true;  ///< effective once the API reports a pool
   FairnessPolicy fairness;
   BreakerPolicy breaker;
-  Duration poll_interval{};  ///< of health polls, which end an opening; 0: nobody polls
+  Duration poll_interval{};  ///< of health polls, which end an opening of the breaker; 0: no polling
 };
 
-/// The most requests that may be in flight for a class to be admitted still: floor(shed_at * limit), at least 1
-/// unless `shed_at` is 0. Exact for decimal shares: 0.80 of 100 is 80, although 0.80 in binary is a little less.
+/// At so many requests in flight a class is refused: floor(shed_at * limit), but at least 1 unless `shed_at` is 0.
+/// Exact for decimal shares: 0.80 of 100 is 80, although 0.80 in binary is a little less.
 int share_of(double shed_at, int limit);
 
-/// What is left of a reserve when the limit is below `max_concurrent`: in proportion, at least 1.
+/// A reserve under a limit below `max_concurrent`: reduced in proportion, but at least 1.
 int reserve_of(int reserve, int limit, int max_concurrent);
 
 }  // namespace spillway::admission

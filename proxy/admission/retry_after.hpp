@@ -8,13 +8,13 @@
 
 namespace spillway::admission {
 
-/// What `Retry-After` tells a refused client: a fixed time, one of a range, or (`auto`) as long as it takes for the
-/// refused ones to come back at a rate that finds room. Too short, and most of them come in vain; too long, and
-/// capacity lies idle until they come together.
+/// What `Retry-After` tells a refused client: a fixed time, one of a range, or (`auto`) a time after which the refused
+/// clients return at a rate that can be served. If it is too short, most of them are refused again; if it is too long,
+/// capacity is idle until they return, all at once.
 ///
-/// `auto` is a proportional controller: per period it compares refusals with admissions and moves the time towards
-/// the value that leaves `kWanted` refusals per admission. A period lasts as long as the time it hands out, since
-/// nothing of a change can be seen before the clients told of it come back.
+/// `auto` is a proportional controller: each period it compares refusals with admissions and moves the time towards
+/// the value that leaves `kWanted` refusals per admission. A period lasts as long as the time that clients are told,
+/// since a change has no effect before they return.
 class RetryAfter {
  public:
   static constexpr double kLeast = 1, kMost = 32;  ///< seconds
@@ -31,7 +31,7 @@ class RetryAfter {
   }
 
   /// Whole seconds, at least 1. `random`: uniform 32 bits from the caller, for the jitter: half to the whole of
-  /// `level()`, so that clients refused together do not come back together.
+  /// `level()`, so that clients that are refused together do not return together.
   int seconds(std::uint32_t random) const {
     if (!policy_.automatic) return drawn(whole_seconds(policy_.least), whole_seconds(policy_.most), random);
     const double jittered = level_ * (0.5 + 0.5 * (random >> 8) * 0x1p-24);

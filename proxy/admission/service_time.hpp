@@ -4,9 +4,9 @@
 
 namespace spillway::admission {
 
-/// The typical time the API takes for a request of a class: an exponentially weighted average, as TCP keeps of its
-/// round trips (Jacobson 1988, gain 1/8). Halved for every second without a sample, so that an estimate which makes
-/// every request with a deadline refused, and thus gets no samples, does not last.
+/// The typical time that the API takes for a request of a class: an exponentially weighted average, as TCP keeps one of
+/// its round trips (Jacobson 1988, gain 1/8). It halves for each second without a sample. Otherwise an estimate so high
+/// that every request with a deadline is refused would never get a new sample.
 class ServiceTime {
  public:
   void learn(Duration taken, Time now) {
@@ -14,7 +14,7 @@ class ServiceTime {
     learned_ = now;
   }
 
-  /// 0 while nothing is known.
+  /// 0 while unknown.
   Duration typical(Time now) const {
     const auto seconds = (now - learned_) / std::chrono::seconds(1);
     return seconds < 32 ? average_ / (std::int64_t{1} << seconds) : Duration::zero();

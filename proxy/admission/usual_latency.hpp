@@ -6,18 +6,17 @@
 
 namespace spillway::admission {
 
-/// What a class's requests usually take: the mean of a period, averaged over about the last minute. An answer is out of
-/// the ordinary when it takes several times as long: a class of long polls is as well at 6 s as one of look-ups at 6
-/// ms.
+/// The usual latency of a class: the mean of each period, averaged over about the last minute. An answer is unusual
+/// when it takes several times as long. So 6 s is normal for a class of long polls, and 6 ms for a class of look-ups.
 ///
-/// Cold start: nothing is known, and so nothing is out of the ordinary, until the first period has ended. Periods
-/// without enough answers go on. What lasts becomes usual: after half a minute at a new level that level is ordinary.
+/// Cold start: until the first period has ended, nothing is known and no answer is unusual. A period continues until it
+/// has enough answers. A lasting change becomes usual after about half a minute.
 class UsualLatency {
  public:
   static constexpr Duration kPeriod = std::chrono::seconds(10);  ///< as long as the breaker's default window
-  static constexpr int kLeastAnswers = 5;                        ///< of a period; fewer are chance
+  static constexpr int kLeastAnswers = 5;                        ///< of a period; fewer prove nothing
   static constexpr int kMemory = 6;                              ///< periods: a minute
-  static constexpr int kOutOfTheOrdinary = 3;                    ///< times the usual; mixed traffic varies by two
+  static constexpr int kOutOfTheOrdinary = 3;  ///< times the usual latency; mixed traffic varies by a factor of two
 
   void learn(Duration latency, Time now) {
     end_period(now);
@@ -30,7 +29,7 @@ class UsualLatency {
     end_period(now);
     return periods_ > 0;
   }
-  /// From here on a latency is out of the ordinary; 0 while nothing is known.
+  /// A latency from here on is unusual; 0 while nothing is known.
   Duration ordinary_below(Time now) {
     end_period(now);
     return usual_ * kOutOfTheOrdinary;

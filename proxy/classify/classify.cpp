@@ -15,7 +15,7 @@ std::string resolved(const std::string& path) {
   return path.empty() ? std::string() : read_path(path).resolved;
 }
 
-/// Whether one is the other with a slash at its end.
+/// Whether one path is the other one with a slash at its end.
 bool differ_by_a_slash(std::string_view a, std::string_view b) {
   if (a.size() < b.size()) std::swap(a, b);
   return a.size() == b.size() + 1 && a.back() == '/' && a.starts_with(b);

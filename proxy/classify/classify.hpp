@@ -11,19 +11,19 @@
 
 namespace spillway::classify {
 
-/// Index of the class of requests that no rule matches; configured classes follow in their order.
+/// Index of the default class, of requests that no rule matches. The configured classes follow in their order.
 inline constexpr int kDefaultClassIndex = 0;
 
 /// Names of all classes by index.
 std::vector<std::string> class_names(const std::vector<ClassConfig>& classes);
 
-/// Finds a request's class: the first configured class with a rule that matches. Pure and immutable: any thread may
-/// ask.
+/// Finds the class of a request: the first configured class with a rule that matches. Pure and immutable; safe from any
+/// thread.
 ///
-/// A path that servers read in different ways never gets a better class than the one it may be served as, so that
-/// nobody writes himself into one: of all classes that it may be of, it gets the worst. That is the one refused
-/// earliest, then the one with the smaller reserve, then the one that maintenance refuses. A slash more or less at the
-/// end of a path is such a difference, too.
+/// Servers read some paths in different ways. A client must not get a better class by such a path, so the request gets
+/// the worst of all classes that it may belong to. That is the class refused earliest, then the one with the smaller
+/// reserve, then the one that maintenance refuses. An additional or missing slash at the end also makes a path
+/// ambiguous.
 class Classifier {
  public:
   explicit Classifier(const std::vector<ClassConfig>& classes,
@@ -33,13 +33,13 @@ class Classifier {
 
  private:
   enum class Match { no, maybe, yes };
-  using Rank = std::tuple<double, int, bool>;  ///< the greater, the better
+  using Rank = std::tuple<double, int, bool>;  ///< shed_at, reserve, critical: a greater one is better
 
   struct Rule {
     int class_index = 0;
-    std::string path, path_prefix, method, header, value;  ///< empty: not asked for; `header` in lower case
+    std::string path, path_prefix, method, header, value;  ///< empty: any; `header` in lower case
     std::string resolved_path, resolved_prefix;            ///< see `Readings`
-    bool any_value = false;                                ///< the header's presence is enough
+    bool any_value = false;                                ///< `header` may have any value
   };
   struct Paths {
     std::string_view literal, resolved;

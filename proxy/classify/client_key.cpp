@@ -32,7 +32,7 @@ std::uint64_t KeyHash::operator()(std::string_view text) const {
     sum += static_cast<unsigned char>(c) + 1u;
     sum = multiply(sum, point_);
   }
-  // The table takes the low bits: let all count (the finaliser of MurmurHash3).
+  // The hash table uses the low bits: let every bit change them (the finaliser of MurmurHash3).
   sum = (sum ^ (sum >> 33)) * 0xff51afd7ed558ccdU;
   sum = (sum ^ (sum >> 33)) * 0xc4ceb9fe1a85ec53U;
   sum ^= sum >> 33;

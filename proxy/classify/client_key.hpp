@@ -12,7 +12,7 @@
 
 namespace spillway::classify {
 
-/// Turns a text into a number that nobody can choose: without the seed, two texts that collide cannot be found.
+/// Hashes a text to a key. Without the seed a client cannot find two texts with the same key.
 /// Source: polynomial hashing modulo the prime 2^61 - 1 with a secret point (Carter and Wegman 1979); texts of n bytes
 /// collide with a probability below n / 2^62.
 class KeyHash {
@@ -26,14 +26,14 @@ class KeyHash {
   std::uint64_t point_;
 };
 
-/// Tells clients apart as `admission.fairness.key` says. Immutable.
+/// Gives each client a key, as `admission.fairness.key` says. Immutable.
 class ClientKeys {
  public:
   ClientKeys(const ClientKeyConfig& config, const std::vector<config::Cidr>& trusted_proxies);
 
-  /// Whose request it is; 0 if clients are not told apart. Requests that do not say are one client's: those without
-  /// the header, or through a unix socket without X-Forwarded-For. The address is that of `peer`, or behind trusted
-  /// proxies the right-most in X-Forwarded-For that is none of theirs; an IPv6 client is its network.
+  /// The key of the request's client; 0 with `key: none`. All requests without the header, or through a unix socket
+  /// without X-Forwarded-For, count as one client's. The address is that of `peer`; behind trusted proxies it is the
+  /// right-most untrusted address of X-Forwarded-For. All addresses of an IPv6 network are one client.
   std::uint64_t of(const http::RequestHead& request, std::string_view peer, const KeyHash& hash) const;
 
  private:
@@ -45,7 +45,7 @@ class ClientKeys {
   std::vector<config::Cidr> trusted_proxies_;
 };
 
-/// The client's X-Request-Timeout: whole milliseconds up to a day. Nothing without a sane one.
+/// The client's X-Request-Timeout in whole milliseconds, up to a day. Nothing if it is missing or invalid.
 std::optional<std::chrono::milliseconds> request_timeout(const http::RequestHead& request);
 
 }  // namespace spillway::classify

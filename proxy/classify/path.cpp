@@ -25,7 +25,7 @@ int escape_at(std::string_view text, std::size_t at) {
   return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-/// Escapes in upper case, those of characters that `decoded` accepts decoded.
+/// Decodes the escapes of characters that `decoded` accepts, and writes the other escapes in upper case.
 template <class Decoded>
 std::string rewritten(std::string_view path, Decoded decoded) {
   std::string result;
@@ -45,7 +45,8 @@ std::string rewritten(std::string_view path, Decoded decoded) {
   return result;
 }
 
-/// Decodes until there is no escape left, in one pass: a decoded byte may complete another escape.
+/// Decodes until no escape is left. One pass is enough: a decoded byte may complete another escape, which is decoded at
+/// once.
 std::string fully_decoded(std::string_view path) {
   std::string result;
   result.reserve(path.size());
@@ -68,8 +69,8 @@ constexpr std::array<std::string_view, 9> kLookAlikes = {
     "\xEF\xBC\x8E", "\xEF\xBC\x8F", "\xEF\xBC\xBC",  // full-width full stop, solidus, reverse solidus
 };
 
-/// Control bytes, which end or leave the path at some servers; overlong UTF-8, an old disguise of dots and slashes;
-/// `%u002E`, an escape of IIS.
+/// Whether a path holds bytes that servers read in many ways: control bytes, at which some servers cut the path or
+/// which they drop; overlong UTF-8, which can hide dots and slashes; `%u002E`, an escape of IIS.
 bool has_disguise(std::string_view decoded) {
   for (std::size_t i = 0; i < decoded.size(); ++i) {
     const auto byte = static_cast<unsigned char>(decoded[i]);
@@ -88,13 +89,13 @@ std::ptrdiff_t delimiters(std::string_view text) {
                        [](char c) { return std::string_view("/\\;?#").find(c) != std::string_view::npos; });
 }
 
-/// What is left of a segment without parameters, and without the dots and spaces at its end that Windows drops.
+/// A segment without its parameters and without dots and spaces at its end, which Windows drops.
 std::string_view bare(std::string_view segment) {
   segment = segment.substr(0, segment.find_first_of(";?#"));
   return segment.substr(0, segment.find_last_not_of(". ") + 1);
 }
 
-/// A dot segment in the eyes of some server: dots and spaces, and at least one dot.
+/// Whether some server takes a segment for a dot segment: it has only dots and spaces, and at least one dot.
 bool is_dots(std::string_view segment) {
   segment = segment.substr(0, segment.find_first_of(";?#"));
   return segment.find('.') != std::string_view::npos && segment.find_first_not_of(". ") == std::string_view::npos;
@@ -139,10 +140,10 @@ Readings read_path(std::string_view path) {
   }
   if (open) resolved += '/';
 
-  // Dot segments as they are written in an otherwise plain path have two readings. In any other company they have more.
+  // Dot segments in an otherwise plain path are read in two ways: resolved or not. Otherwise in more ways.
   const bool company =
       path.find_first_of("%;\\") != std::string_view::npos || path.find("//") != std::string_view::npos;
-  // What a parameter hides depends on whether it is cut before or after decoding.
+  // Servers cut parameters before or after decoding, with different results.
   const bool hiding = decoded.find(';') != std::string::npos && delimiters(decoded) > delimiters(path);
   readings.anything = odd_dots || (dots && company) || hiding || has_disguise(decoded);
   return readings;

@@ -5,19 +5,19 @@
 
 namespace spillway::classify {
 
-/// Nothing in the path that any server would read in another way than it is written: no escape, no parameter, no
-/// empty segment, no segment that ends in a dot. The case of most requests.
+/// Whether every server reads the path as it is written: it has no escape, no parameter, no empty segment, and no
+/// segment that ends in a dot. True for most requests.
 bool is_plain(std::string_view path);
 
-/// The two ends of what servers make of a path. Some route by its bytes; others decode it once, twice or until nothing
-/// is left to decode, take `\` for `/`, cut `;parameters`, `?` and trailing dots, merge slashes and resolve dot
-/// segments, and most do some of that. Without dot segments, whatever a server does on the way from one end to the
-/// other keeps what both ends begin with.
+/// The two extremes of how servers read a path. Some route by its bytes. Others decode it once, twice or until no
+/// escape is left, read `\` as `/`, cut `;parameters`, `?` and trailing dots, merge slashes and resolve dot segments;
+/// most do only some of that. Without dot segments, each reading in between begins with whatever both extremes begin
+/// with.
 struct Readings {
-  std::string literal;   ///< as it is written, escapes in upper case
+  std::string literal;   ///< as written, with escapes in upper case
   std::string resolved;  ///< everything decoded, cut, merged and resolved
-  /// A dot segment that some servers see and others do not, or bytes that are read in more ways than two: the request
-  /// may be for any path.
+  /// The request may be for any path: only some servers see a dot segment in it, or it has bytes that servers read in
+  /// more than two ways.
   bool anything = false;
 };
 

@@ -19,8 +19,8 @@ namespace spillway {
 
 using namespace std::chrono_literals;
 
-/// The proxy's configuration. The member initialisers are the defaults; units, ranges and the meaning of zero stand
-/// with each field's description in fields.cpp and, generated from it, in config/REFERENCE.md.
+/// The proxy's configuration. The member initialisers are the defaults. fields.cpp describes each field: unit, range,
+/// meaning of zero; config/REFERENCE.md is generated from it.
 
 struct AdminConfig {
   config::Address listen = config::Address::tcp("127.0.0.1", 9901);
@@ -62,7 +62,7 @@ struct TimeoutsConfig {
 
 struct LimitsConfig {
   int connections = 10000;
-  int connections_per_client = 0;  ///< 0: no limit of its own
+  int connections_per_client = 0;  ///< 0: no such limit
   http::HeadLimits request_head;
   http::HeadLimits response_head{.head = 64 * 1024, .headers = 200, .underscores = true};
   std::uint64_t body = 10 * 1024 * 1024;  ///< 0: no limit
@@ -70,7 +70,7 @@ struct LimitsConfig {
   std::uint64_t min_rate = 1024;  ///< bytes a second; 0: none
 };
 
-/// Whose share of the slots is limited: `none`, `client_ip` or `header:NAME`.
+/// What identifies a client: `none`, `client_ip` or `header:NAME`.
 struct FairnessKey {
   enum class Source : std::uint8_t { none, client_ip, header };
   Source source = Source::none;
@@ -79,30 +79,30 @@ struct FairnessKey {
   bool operator==(const FairnessKey&) const = default;
 };
 
-/// Who is one client: `admission.fairness`, but for the share, which is admission's.
+/// What makes one client: the keys of `admission.fairness` except the share, which is in the admission policy.
 struct ClientKeyConfig {
   FairnessKey key;
   int ipv6_prefix = 64;
 };
 
-/// All parts that are given must hold; at least one of the first four is.
+/// A rule holds if all parts hold that are given. At least one of the first four must be given.
 struct MatchRule {
   std::optional<std::string> path;
   std::optional<std::string> path_prefix;
   std::optional<std::string> method;
   std::optional<std::string> header;
-  std::optional<std::string> value;  ///< of `header`; without it, that the header is there
+  std::optional<std::string> value;  ///< of `header`; if not given, `header` may have any value
 };
 
-/// The class that maintenance lets through.
+/// The class that is served during maintenance.
 inline constexpr std::string_view kCriticalClass = "critical";
 
-/// What admission makes of a class, and which requests are of it.
+/// The policy of a class, and the requests that belong to it.
 struct ClassConfig : admission::ClassPolicy {
-  std::vector<MatchRule> match;  ///< any of them
+  std::vector<MatchRule> match;  ///< one of them must hold
 };
 
-/// The only class of a configuration that names none: `critical`, for GET of the health path.
+/// The only class of a configuration without classes: `critical`, for GET of the health path.
 ClassConfig critical_health(const HealthConfig& health);
 
 struct RetryConfig {
@@ -137,9 +137,9 @@ struct ProxyConfig {
   UpstreamConfig upstream;
   TimeoutsConfig timeouts;
   LimitsConfig limits;
-  admission::Policy admission;  ///< without `classes` and the polls' interval, which `admission_policy` adds
+  admission::Policy admission;  ///< lacks `classes` and the interval of polls: see `admission_policy`
   ClientKeyConfig client_key;
-  std::vector<ClassConfig> classes;  ///< first match wins; without any, `describe` puts in `critical_health`
+  std::vector<ClassConfig> classes;  ///< the first match counts; if there is none, `describe` adds `critical_health`
   RetryConfig retry;
   MaintenanceConfig maintenance;
   std::vector<config::Cidr> trusted_proxies;
@@ -147,12 +147,12 @@ struct ProxyConfig {
   LogConfig log;
 };
 
-/// `upstream.max_connections`; `auto` has room for every request in flight and every idle connection, and is never
-/// below `kAutoConnections`.
+/// `upstream.max_connections`. `auto` is enough for all requests in flight and all idle connections, and at least
+/// `kAutoConnections`.
 inline constexpr int kAutoConnections = 256;
 int most_upstream_connections(const ProxyConfig& c);
 
-/// All that admission goes by: the default class, the configured ones behind it, and how often the API is polled.
+/// The whole policy of admission: also the configured classes, behind the default class, and the interval of polls.
 admission::Policy admission_policy(const ProxyConfig& c);
 
 }  // namespace spillway

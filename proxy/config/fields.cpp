@@ -40,22 +40,24 @@ void describe_upstream(Fields& f, UpstreamConfig& c) {
   f.scalar(
       {"max_connections",
        "Connections to the API at a time, all workers together. At least `admission.max_concurrent`. auto: 256, or "
-       "that and `max_idle` together if they are more."},
+       "`admission.max_concurrent` + `max_idle` if that is more."},
       scalar_of(c.max_connections));
-  f.integer({"max_idle", "Connections kept open for the next request. 0: each request connects anew."}, c.max_idle,
-            {0, 65'536});
+  f.integer({"max_idle", "Idle connections kept open for the next requests. 0: each request opens a connection."},
+            c.max_idle, {0, 65'536});
   f.duration({"idle_timeout", "An idle connection is closed after this. Keep it below the API's own."}, c.idle_timeout,
              {10ms, 24h});
   f.duration({"connect_timeout", "Longest time to connect; then 504."}, c.connect_timeout, {1ms, 5min});
-  f.choice({"when_client_leaves",
-            "finish: the slot stays taken until the API has answered; cancel: close towards the API and free it."},
-           c.when_client_leaves, {{"finish", WhenClientLeaves::finish}, {"cancel", WhenClientLeaves::cancel}});
-  f.section({"health", "Polling of the API: readiness, and the fallback source of the pool report."}, [&] {
-    f.text({"path", "Polled with GET. Any 2xx answer is healthy; any other, a redirect or none is not."}, c.health.path,
-           kPath);
-    f.duration({"interval", "Time between polls. 0: no polling; the API then counts as reachable."}, c.health.interval,
+  f.choice(
+      {"when_client_leaves",
+       "finish: the slot stays in use until the API has answered; cancel: close the connection to the API and free the "
+       "slot."},
+      c.when_client_leaves, {{"finish", WhenClientLeaves::finish}, {"cancel", WhenClientLeaves::cancel}});
+  f.section({"health", "Polls of the API: for readiness, and for the pool report if responses carry none."}, [&] {
+    f.text({"path", "Polled with GET. A 2xx response is healthy; a redirect, any other response or none is not."},
+           c.health.path, kPath);
+    f.duration({"interval", "Time between polls. 0: no polling; then the API counts as reachable."}, c.health.interval,
                {0s, 1h});
-    f.duration({"timeout", "A poll not answered within this has failed."}, c.health.timeout, {1ms, 5min});
+    f.duration({"timeout", "A poll that is not answered within this time has failed."}, c.health.timeout, {1ms, 5min});
   });
 }
 
@@ -66,51 +68,52 @@ void describe_timeouts(Fields& f, TimeoutsConfig& c) {
   f.duration({"response",
               "From the request sent to the response head (then 504), and longest silence in its body (then aborted)."},
              c.response, {10ms, 24h});
-  f.duration(
-      {"keep_alive",
-       "An idle client connection is closed silently after this. 0: each response ends it, with `Connection: close`."},
-      c.keep_alive, {0s, 24h});
+  f.duration({"keep_alive",
+              "An idle client connection is closed silently after this. 0: each response has `Connection: close`."},
+             c.keep_alive, {0s, 24h});
   f.duration({"tunnel", "Longest silence on an upgraded connection such as a WebSocket. 0: no limit."}, c.tunnel,
              {0s, 24h});
-  f.duration({"drain",
-              "From the signal to the exit at the latest; what runs, tunnels and streams included, has until then. 0: "
-              "at once."},
-             c.drain, {0s, 1h});
-  f.duration({"drain_delay",
-              "How long listeners go on after `/ready` has turned 503, for load balancers that poll. Part of `drain`."},
-             c.drain_delay, {0s, 1h});
+  f.duration(
+      {"drain",
+       "Longest time from the signal to the exit. Requests, tunnels and streams have until then to end. 0: exit at "
+       "once."},
+      c.drain, {0s, 1h});
+  f.duration(
+      {"drain_delay",
+       "How long listeners still accept after `/ready` has turned 503, for load balancers that poll. Part of `drain`."},
+      c.drain_delay, {0s, 1h});
 }
 
 void describe_limits(Fields& f, LimitsConfig& c) {
   f.integer(
       {"connections",
        "Client connections at a time; further ones are answered 503. Lowered at the start, with a warning, if the "
-       "process may not have that many descriptors open."},
+       "process may not open so many descriptors."},
       c.connections, {1, 1'000'000});
   f.integer(
       {"connections_per_client",
        "Connections of one client at a time, by its address (IPv6: by /64); further ones are answered 503. Not for "
-       "trusted proxies and unix sockets. 0: no limit of its own."},
+       "trusted proxies and unix sockets. 0: no such limit."},
       c.connections_per_client, {0, 1'000'000});
   f.size({"head", "Request line and header fields of a request together; beyond it 431."}, c.request_head.head,
          {1 * kKiB, 1 * kMiB});
   f.integer({"headers", "Header fields of a request; beyond it 431."}, c.request_head.headers, {1, 1000});
   f.size({"uri", "Request target; beyond it 414."}, c.request_head.uri, {64, 1 * kMiB});
   f.size({"body", "Request body; beyond it 413. 0: no limit."}, c.body, {0, 1024 * kGiB});
-  f.size({"response_head", "Status line and header fields of an answer of the API together; beyond it 502."},
+  f.size({"response_head", "Status line and header fields of a response of the API together; beyond it 502."},
          c.response_head.head, {1 * kKiB, 1 * kMiB});
-  f.integer({"response_headers", "Header fields of an answer of the API; beyond it 502."}, c.response_head.headers,
+  f.integer({"response_headers", "Header fields of a response of the API; beyond it 502."}, c.response_head.headers,
             {1, 1000});
-  f.size(
-      {"buffered",
-       "Bodies held in memory at once, of requests and answers together, beside the 16 KiB that each connection has. "
-       "0: none."},
-      c.buffered, {0, 1024 * kGiB});
-  f.size(
-      {"min_rate",
-       "Bytes a second that a client must send or take while the API waits for it, as a mean of 5 s; else 408, or the "
-       "answer is cut. 0: any."},
-      c.min_rate, {0, 1 * kGiB});
+  f.size({"buffered",
+          "Memory for bodies that are held, of requests and responses together, in addition to 16 KiB for each "
+          "connection. "
+          "0: none."},
+         c.buffered, {0, 1024 * kGiB});
+  f.size({"min_rate",
+          "Bytes a second that a client must send or receive while the API waits for it, averaged over 5 s; otherwise "
+          "408, "
+          "or the response is cut. 0: no such limit."},
+         c.min_rate, {0, 1 * kGiB});
   f.flag(
       {"allow_underscores", "Whether field names may hold `_`, which CGI-like servers confuse with `-`. false: 400."},
       c.request_head.underscores);
@@ -122,95 +125,103 @@ void describe_limits(Fields& f, LimitsConfig& c) {
 
 void describe_admission(Fields& f, admission::Policy& c, ClientKeyConfig& client_key) {
   using admission::Mode;
-  f.choice({"mode",
-            "enforce: refuse what is over capacity; shadow: decide and count, never refuse; off: admit all. Neither of "
-            "the latter keeps to `upstream.max_connections`; `limits.connections`, which guards the descriptors, and "
-            "`maintenance`, which is asked for, hold in every mode."},
-           c.mode, {{"enforce", Mode::enforce}, {"shadow", Mode::shadow}, {"off", Mode::off}});
+  f.choice(
+      {"mode",
+       "enforce: refuse what is over capacity; shadow: decide and count, but never refuse; off: admit all. shadow and "
+       "off may exceed `upstream.max_connections`. `limits.connections` and `maintenance` hold in every mode."},
+      c.mode, {{"enforce", Mode::enforce}, {"shadow", Mode::shadow}, {"off", Mode::off}});
   f.integer({"max_concurrent", "Capacity: requests in flight towards the API, all workers together."}, c.max_concurrent,
             {1, 65'536});
   f.number({"shed_at", "Share of capacity at which the default class is refused. 0: always."},
            c.classes.front().shed_at, {0, 1});
   f.value(
       {"retry_after",
-       "Retry-After of a refusal, rounded up to whole seconds; of a range such as 4s..8s one is drawn for each. auto: "
-       "from how fast requests finish at the moment. A refusal by the breaker says when the next chance is."},
+       "Retry-After of a refusal, rounded up to whole seconds. From a range such as 4s..8s each refusal gets a random "
+       "one. auto: follows how fast requests finish. A refusal by the breaker tells when it may close."},
       c.retry_after);
-  f.section({"queue", "The bounded wait of requests that find no slot."}, [&] {
-    f.integer({"max_length", "Waiting requests. 0: nobody waits."}, c.queue.max_length, {0, 65'536});
+  f.section({"queue", "Where requests wait that find no free slot."}, [&] {
+    f.integer({"max_length", "Most waiting requests. 0: no queueing."}, c.queue.max_length, {0, 65'536});
     f.duration({"max_wait", "Longest wait; then refused. 0: refuse at once."}, c.queue.max_wait, {0s, 5min});
-    f.duration({"target",
-                "When the smallest wait of an interval stays above it, the newest are served first. 0: never; first "
-                "come, first served."},
-               c.queue.target, {0s, 1min});
-    f.duration({"interval", "The time over which the smallest wait is taken."}, c.queue.interval, {1ms, 1min});
+    f.duration(
+        {"target",
+         "If the smallest wait of an interval is above it, the newest request is served first. 0: the oldest is always "
+         "served first."},
+        c.queue.target, {0s, 1min});
+    f.duration({"interval", "The time over which the smallest wait is measured."}, c.queue.interval, {1ms, 1min});
   });
-  f.section({"adaptive", "A limit learned from latency and throughput, never above `max_concurrent`."}, [&] {
+  f.section({"adaptive", "Learns the limit from latency and throughput, never above `max_concurrent`."}, [&] {
     f.flag({"enabled", "Whether the limit is learned."}, c.adaptive.enabled);
     f.integer({"min", "The learned limit never goes below it."}, c.adaptive.min, {1, 65'536});
   });
   f.flag({"pool_aware",
           "Also refuse by the database-pool utilisation that the API reports, against each class's `shed_at`."},
          c.pool_aware);
-  f.section({"fairness", "A bound on what one client takes while others are refused."}, [&] {
+  f.section({"fairness", "Limits the slots of one client while others are refused."}, [&] {
     f.value(
-        {"key", "What tells clients apart. Requests without the header, or without an address, count as one client's."},
+        {"key",
+         "What identifies a client. All requests without the header, or without an address, count as one client's."},
         client_key.key);
-    f.integer(
-        {"ipv6_prefix",
-         "With `client_ip`, IPv6 addresses with the same first bits, this many, are one client. 128: each is one."},
-        client_key.ipv6_prefix, {1, 128});
-    f.number({"share", "While shedding, no key holds more than this share of the slots in flight."}, c.fairness.share,
+    f.integer({"ipv6_prefix",
+               "With `client_ip`, IPv6 addresses that share so many first bits are one client. 128: each address is a "
+               "client."},
+              client_key.ipv6_prefix, {1, 128});
+    f.number({"share", "While requests are shed, no client has more than this share of the slots."}, c.fairness.share,
              {0.01, 1});
   });
 }
 
 void describe_match(Fields& f, MatchRule& c) {
-  f.optional_text({"path", "The path, without query, is this one."}, c.path, kPath);
+  f.optional_text({"path", "The path, without the query, equals this."}, c.path, kPath);
   f.optional_text({"path_prefix", "The path begins with this."}, c.path_prefix, kPath);
-  f.optional_text({"method", "The method is this one."}, c.method, kMethod);
-  f.optional_text({"header", "A header field of this name is there."}, c.header, kFieldName);
+  f.optional_text({"method", "The method equals this."}, c.method, kMethod);
+  f.optional_text({"header", "The request has a header field of this name."}, c.header, kFieldName);
   f.optional_text({"value", "The field named by `header` has this value."}, c.value, {0, config::kMaxTextBytes});
 }
 
 void describe_class(Fields& f, ClassConfig& c) {
   f.text({.name = "name",
-          .doc = "A label in metrics and logs. Adding, removing and renaming classes takes a restart.",
+          .doc = "A label in metrics and logs. To add, remove or rename a class takes a restart.",
           .needs_restart = true,
           .required = true},
          c.name, kClassName);
   f.number({"shed_at", "Share of capacity at which the class is refused. 0: always."}, c.shed_at, {0, 1});
-  f.integer({"reserve", "Slots that only this class may take. 0: none."}, c.reserve, {0, 65'536});
+  f.integer({"reserve", "Slots that are reserved for this class. 0: none."}, c.reserve, {0, 65'536});
   f.sections({.name = "match",
-              .doc = "A request is of this class if one of the rules holds; a rule holds if all it gives hold.",
+              .doc = "A request belongs to the class if one of these rules holds. A rule holds if all its keys do.",
               .required = true},
              c.match, {1, 100}, [&f](MatchRule& rule) { describe_match(f, rule); });
 }
 
 void describe_breaker(Fields& f, admission::BreakerPolicy& c) {
-  f.flag({"enabled", "Whether requests are kept from a failing API."}, c.enabled);
+  f.flag({"enabled", "Whether the breaker is on."}, c.enabled);
   f.duration({"window", "The time over which results are counted."}, c.window, {1s, 1h});
-  f.integer({"min_requests",
-             "Fewer results of a class in the window never open its breaker; a refused connect opens that for all at "
-             "once."},
-            c.min_requests, {1, 1'000'000});
+  f.integer(
+      {"min_requests",
+       "With fewer results of a class in the window its breaker does not open. A refused connect opens the breaker "
+       "for all classes at once."},
+      c.min_requests, {1, 1'000'000});
   f.number(
       {"failure_ratio",
-       "Share of failures that opens it: of a class's requests 5xx of the API and timeouts, of all connects those that "
-       "are late; never the proxy's own refusals, nor what the API sheds: 503 or 429 with Retry-After."},
+       "Share of failures that opens a breaker. Failures of a class are 5xx of the API and timeouts; failures of the "
+       "breaker for all classes are connects that time out. Refusals by the proxy, and 503 or 429 of the API with "
+       "Retry-After, are none."},
       c.failure_ratio, {0.01, 1});
-  f.duration({"slow_call",
-              "A response that takes longer is slow, if it also takes three times what its class usually does; and the "
-              "longest a trial may take. 0: none is slow, and a trial may take 30s."},
-             c.slow_call, {0s, 1h});
-  f.number({"slow_ratio", "Share of slow responses that opens it."}, c.slow_ratio, {0.01, 1});
+  f.duration(
+      {"slow_call",
+       "A response is slow if it takes longer than this and three times as long as is usual in its class. Also the "
+       "longest time of a trial. 0: none is slow, and a trial may take 30s."},
+      c.slow_call, {0s, 1h});
+  f.number({"slow_ratio", "Share of slow responses that opens a breaker."}, c.slow_ratio, {0.01, 1});
   f.duration(
       {"open_for",
-       "How long it refuses before a trial; doubles on each failed trial. A successful health poll ends it early."},
+       "How long a breaker stays open before trials. Doubles on each failed trial. A successful health poll ends it "
+       "early."},
       c.open_for, {100ms, 1h});
-  f.duration({"max_open", "Where the doubling ends."}, c.max_open, {100ms, 24h});
-  f.integer({"trial_requests", "Requests let through on trial; all must succeed."}, c.trial_requests, {1, 1000});
-  f.duration({"ramp", "After closing, capacity grows back over as long as it was open, at most this. 0: at once."},
+  f.duration({"max_open", "Longest `open_for` after doubling."}, c.max_open, {100ms, 24h});
+  f.integer({"trial_requests", "Requests that are sent as trials while half-open; all must succeed."}, c.trial_requests,
+            {1, 1000});
+  f.duration({"ramp",
+              "After closing, capacity grows back over as long as the breaker was open, but at most this. 0: at once."},
              c.ramp, {0s, 10min});
 }
 
@@ -245,27 +256,29 @@ void describe(Fields& f, ProxyConfig& c) {
              .needs_restart = true},
             c.workers, {1, 64});
   f.choice({.name = "reload",
-            .doc = "auto: on SIGHUP and when the file's content changes, in whichever way; signal: on SIGHUP only.",
+            .doc = "auto: on SIGHUP and when the content of the file changes; signal: on SIGHUP only.",
             .needs_restart = true},
            c.reload, {{"auto", Reload::automatic}, {"signal", Reload::signal}});
   f.section({"admin", "The read-only listener: metrics, health, status page."}, [&] {
-    f.value({.name = "listen", .doc = "Not for the public: it answers anyone who connects.", .needs_restart = true},
+    f.value({.name = "listen", .doc = "Keep it private: it answers every client.", .needs_restart = true},
             c.admin.listen);
   });
   f.section({"upstream", "The API behind the proxy."}, [&] { describe_upstream(f, c.upstream); });
   f.section({"timeouts", "How long anything may take."}, [&] { describe_timeouts(f, c.timeouts); });
   f.section({"limits", "How large anything may be."}, [&] { describe_limits(f, c.limits); });
   f.section({"admission", "Who goes on to the API."}, [&] { describe_admission(f, c.admission, c.client_key); });
-  f.sections({"classes",
-              "Request classes; the first that matches counts, and a request that none matches is `normal`. None: one "
-              "class `critical`, never shed before the rest, for GET of `upstream.health.path`."},
-             c.classes, {0, 32}, [&f](ClassConfig& each) { describe_class(f, each); });
-  // The health path has been read by now, so that a file without classes is complete when it has been.
+  f.sections(
+      {"classes",
+       "Request classes. The first that matches counts; a request that none matches is `normal`. Without any class: "
+       "`critical` with `shed_at: 1`, for GET of `upstream.health.path`."},
+      c.classes, {0, 32}, [&f](ClassConfig& each) { describe_class(f, each); });
+  // Here the health path has been read, so the class for it can be added.
   if (c.classes.empty()) c.classes.push_back(critical_health(c.upstream.health));
-  f.section({"breaker", "Refuses a class while the API fails at it, and all while it cannot be reached."},
+  f.section({"breaker",
+             "Refuses a class while its requests fail at the API, and all classes while the API cannot be reached."},
             [&] { describe_breaker(f, c.admission.breaker); });
-  f.section({"retry", "Sending a request again on a fresh connection, only where nothing can be done twice."}, [&] {
-    f.integer({"attempts", "Further attempts for a request. 0: none."}, c.retry.attempts, {0, 1});
+  f.section({"retry", "Sends a request again on a new connection, only if nothing can be done twice."}, [&] {
+    f.integer({"attempts", "Retries of a request. 0: none."}, c.retry.attempts, {0, 1});
     f.number({"budget", "Retries in flight as a share of requests in flight; at least 3 are allowed."}, c.retry.budget,
              {0, 1});
   });

@@ -8,14 +8,14 @@
 
 namespace spillway {
 
-/// Names every field of the proxy's configuration once, with its documentation and range.
+/// Names every field of the proxy's configuration, with its documentation and range.
 void describe(config::Fields& f, ProxyConfig& c);
-/// The rules between fields.
+/// Checks the rules between fields.
 void check(const ProxyConfig& c, config::Problems& problems);
 
 inline constexpr config::Definition<ProxyConfig> kProxyDefinition{describe, check};
 
-// What config::Fields needs of the types that are the proxy's own; see `parsed` there.
+// Required by config::Fields of the proxy's own types; see `parsed` there.
 config::Scalar scalar_of(MaxConnections& value);
 
 bool parse(std::string_view text, FairnessKey& value);

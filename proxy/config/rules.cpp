@@ -14,7 +14,7 @@ void check_addresses(const ProxyConfig& c, Problems& problems) {
   for (std::size_t i = 0; i < c.listen.size(); ++i) {
     const Address& address = c.listen[i].address;
     const std::string path = "listen[" + std::to_string(i) + "]";
-    // Port 0 is a different free port each time.
+    // Port 0 gives a different free port each time, so it may be repeated.
     const bool any_port = address.kind == Address::Kind::tcp && address.port == 0;
     const bool repeated = !any_port && std::find(seen.begin(), seen.end(), address) != seen.end();
     problems.require(!repeated, {path}, "listens on " + to_text(address) + " twice");

@@ -6,14 +6,14 @@ namespace spillway::http {
 
 namespace {
 
-/// Options that `Connection` may list; more only serve to make the proxy compare.
+/// Options that `Connection` may list. Each is compared with all fields, so more would be an attack.
 constexpr int kConnectionOptionsMax = 32;
-/// 19 digits always fit 64 bits, and no body comes near.
+/// 19 digits always fit into 64 bits, and no body is that long.
 constexpr std::size_t kLengthDigitsMax = 19;
 /// Hops beyond 999 mean a loop.
 constexpr std::size_t kHopDigitsMax = 3;
 
-/// What the fields that frame a message and steer its connection say, for either direction.
+/// What the fields say that frame a message and control its connection, in either direction.
 struct Control {
   int lengths = 0;
   int codings = 0;
@@ -72,7 +72,8 @@ const char* read_connection(std::vector<Field>& fields, Control& control) {
   return nullptr;
 }
 
-/// What the body's framing is, leaving aside messages that have no body. `status`: of any violation but 501.
+/// Finds the framing of a body. Messages that never have a body are the caller's business. `status`: of any violation
+/// but 501.
 Violation read_framing(const Control& control, int minor, int status, Framing& framing, std::uint64_t& length) {
   if (control.codings > 0) {
     if (control.lengths > 0) return {status, "Content-Length with Transfer-Encoding"};
@@ -102,7 +103,7 @@ void note_known(Head& head) {
   }
 }
 
-/// Splits the target, and takes the origin-form out of an absolute-form.
+/// Splits the target, and reduces an absolute-form to its origin-form.
 const char* read_target(RequestHead& head, std::string_view host) {
   std::string_view& target = head.target;
   head.authority = host;

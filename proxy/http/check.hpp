@@ -6,12 +6,12 @@
 
 namespace spillway::http {
 
-/// The meaning of a request whose syntax is sound: Host and target, framing, `Connection` and what it nominates,
-/// expectations, upgrades (RFC 9110 and 9112; tests name the section of each rule). `head` comes with `method`,
-/// `target` (as sent), `minor` and `fields`; everything else in it is found here.
+/// Checks the meaning of a request whose syntax is valid: Host and target, framing, `Connection` and the fields it
+/// names, expectations, upgrades (RFC 9110 and 9112; the tests name the section of each rule). The caller sets
+/// `method`, `target` (as sent), `minor` and `fields` of `head`; this sets the rest.
 Violation check_request(const HeadLimits& limits, RequestHead& head);
 
-/// The same for a response. `head` comes with `status`, `reason`, `minor` and `fields`.
+/// The same for a response. The caller sets `status`, `reason`, `minor` and `fields`. `to_head`: it answers a HEAD.
 Violation check_response(bool to_head, ResponseHead& head);
 
 }  // namespace spillway::http

@@ -5,8 +5,7 @@
 
 namespace spillway::http {
 
-/// Field names that mean something to the proxy. A head looks each name up once, while it is checked;
-/// whoever writes the head anew goes by the result.
+/// Field names that the proxy handles. The check of a head looks each name up once; later stages use the result.
 enum class FieldName : std::uint8_t {
   other,
   connection,
@@ -35,11 +34,11 @@ enum class FieldName : std::uint8_t {
   x_request_timeout,
 };
 
-/// The known name that `name` spells in any case; `other` for the rest. `name` holds no control bytes.
+/// The value for `name`, compared without case; `other` for an unknown name. `name` holds no control bytes.
 FieldName field_name(std::string_view name);
 
-/// Whether the field concerns one connection only and is never passed on, named by `Connection` or not
-/// (RFC 9110, section 7.6.1; the proxy fields because no proxy beyond this one is addressed).
+/// Whether a field is hop-by-hop: it concerns one connection only and is never forwarded, whether `Connection` names it
+/// or not (RFC 9110, section 7.6.1). The Proxy-* fields are, since they are addressed to this proxy.
 bool is_hop_by_hop(FieldName name);
 
 }  // namespace spillway::http

@@ -8,14 +8,14 @@
 
 #include "proxy/http/message.hpp"
 
-/// Which fields of a head go on, and which the proxy adds, whatever the version of HTTP on either side.
+/// Which fields of a head are forwarded, and which the proxy adds, for every version of HTTP.
 ///
-/// A writer of one version is given as `to`. It takes a field as `field(name, value)` or `number_field(name, number)`,
-/// or in pieces: `begin_field(name)`, any number of `put(text...)`, `end_field()`. A template, since it is called for
+/// `to` is the writer of one version. It takes a field as `field(name, value)` or `number_field(name, number)`, or in
+/// pieces: `begin_field(name)`, any number of `put(text...)`, `end_field()`. These are templates, because they run for
 /// every field of every message.
 namespace spillway::http {
 
-/// What the proxy says of a request towards the API, beside what the client sent.
+/// What the proxy tells the API about a request, besides the client's own fields.
 struct Forwarding {
   std::string_view client_address;  ///< without port; v6 without brackets
   std::string_view scheme = "http";
@@ -32,8 +32,8 @@ namespace detail {
 /// Whether a field that the proxy knows, and that is not dropped, goes to the API as the client sent it.
 bool passes(const Field& field, const RequestHead& head, const Forwarding& forwarding);
 
-/// Writes the values of the fields called `id`, each with a comma behind. The caller writes one more behind them: all
-/// values on one line, since many readers look at one line only.
+/// Writes the values of all fields called `id`, each with a comma behind it; the caller then writes the last value. So
+/// all values are in one field, since many readers look at one field only.
 template <class Head, class To>
 void put_earlier(const Head& head, FieldName id, To& to) {
   if (!head.has(id)) return;
@@ -44,8 +44,8 @@ void put_earlier(const Head& head, FieldName id, To& to) {
 
 }  // namespace detail
 
-/// The client's fields that go to the API as they were sent: not those that concern one connection, that `Connection`
-/// nominates, or that `put_own_fields` writes.
+/// Writes the client's fields that go to the API as they were sent: not dropped ones, nor those that `put_own_fields`
+/// writes.
 template <class To>
 void put_passed_fields(const RequestHead& head, const Forwarding& forwarding, To& to) {
   for (const Field& field : head.fields) {
@@ -54,7 +54,7 @@ void put_passed_fields(const RequestHead& head, const Forwarding& forwarding, To
   }
 }
 
-/// The API's fields that go to the client. `request_id`: the proxy's own, which replaces the API's, or empty.
+/// Writes the API's fields that go to the client. `request_id`: the proxy's, which replaces the API's; may be empty.
 template <class To>
 void put_passed_fields(const ResponseHead& head, std::string_view request_id, To& to) {
   for (const Field& field : head.fields) {
@@ -72,7 +72,7 @@ void put_via(const Head& head, To& to) {
   to.end_field();
 }
 
-/// The X-Forwarded fields, and `Forwarded` (RFC 7239; its section 6 wants v6 in brackets and quoted).
+/// Writes the X-Forwarded fields and `Forwarded` (RFC 7239; section 6 demands brackets and quotes for IPv6).
 template <class To>
 void put_forwarded(const RequestHead& head, const Forwarding& forwarding, To& to) {
   const std::string_view address = forwarding.client_address;
@@ -100,7 +100,7 @@ void put_forwarded(const RequestHead& head, const Forwarding& forwarding, To& to
   to.end_field();
 }
 
-/// The fields that the proxy writes to the API itself, in place of the client's or behind them.
+/// Writes the proxy's own fields to the API. They replace the client's or extend them.
 template <class To>
 void put_own_fields(const RequestHead& head, const Forwarding& forwarding, To& to) {
   if (head.max_forwards) to.number_field("Max-Forwards", std::max(*head.max_forwards - 1, 0));

@@ -12,12 +12,12 @@ namespace {
 
 constexpr Violation kTooLarge{413, "body larger than the limit"};
 
-/// What a field value or a quoted string may hold: no control byte but HTAB (RFC 9110, section 5.5).
+/// Whether a field value or a quoted string may hold a byte: no control byte but HTAB (RFC 9110, section 5.5).
 bool is_text(char c) {
   return is_blank(c) || is_octet(c, kVisible) || static_cast<unsigned char>(c) >= 0x80;
 }
 
-/// Fields that would change how the message is read or where it goes, had they stood in the head.
+/// Fields that must not be trailers, since in the head they would change the framing or the routing of the message.
 bool is_framing_name(std::string_view name) {
   return equals_lower(name, "content-length") || equals_lower(name, "transfer-encoding") || equals_lower(name, "host");
 }
@@ -121,7 +121,7 @@ const char* BodyDecoder::size_byte(char c) {
   return extension_ends(c, "byte behind a chunk size that is neither CR nor an extension");
 }
 
-/// Behind a chunk size or a complete extension: the line ends, or another extension begins, white space before it.
+/// A byte behind a chunk size or a complete extension: the line ends, or white space and another extension follow.
 const char* BodyDecoder::extension_ends(char c, const char* otherwise) {
   if (c == '\r') {
     state_ = State::size_lf;

@@ -8,37 +8,37 @@
 
 namespace spillway::http {
 
-/// Takes the framing off a body, in place, as it arrives. Chunk extensions and trailers are checked, bounded and
+/// Removes the framing of a body in place, as the body arrives. Chunk extensions and trailers are checked, limited and
 /// dropped (RFC 9112, section 7.1).
-/// The verdict on a body does not depend on how its bytes are split. Nothing may be decoded after a violation.
+/// The result does not depend on how the bytes are split. Decode nothing after a violation.
 class BodyDecoder {
  public:
   static constexpr int kSizeDigitsMax = 16;              ///< 64 bits
-  static constexpr std::size_t kExtensionLineMax = 256;  ///< bytes of all extensions of one chunk, but the first
+  static constexpr std::size_t kExtensionLineMax = 256;  ///< bytes of all extensions of one chunk but the first
   static constexpr std::size_t kExtensionsFree =
-      4096;                                          ///< bytes of extensions in all, beside one for each payload byte
+      4096;  ///< bytes of all extensions together, in addition to one for each payload byte
   static constexpr std::size_t kTrailersMax = 4096;  ///< bytes of all trailer lines
 
-  /// `limit`: most payload bytes that are accepted (413 beyond), 0 for no limit.
+  /// `limit`: longest payload in bytes (413 beyond); 0: no limit.
   BodyDecoder(Framing framing, std::uint64_t content_length, std::uint64_t limit);
   BodyDecoder() : BodyDecoder(Framing::none, 0, 0) {}
 
   struct Step {
     std::size_t payload = 0;   ///< bytes of payload, moved to the front of the buffer
-    std::size_t consumed = 0;  ///< bytes of the buffer that belonged to the body; what follows is surplus
+    std::size_t consumed = 0;  ///< bytes of the buffer that belong to the body; what follows is not part of it
     Violation violation;
   };
-  /// Decodes `size` bytes at `data`. Consumes all of them unless the body ends before.
+  /// Decodes `size` bytes at `data`. Consumes all of them unless the body ends earlier.
   Step decode(char* data, std::size_t size);
 
   bool done() const { return state_ == State::done; }
-  /// Payload bytes still due when the framing tells (length), else 0.
+  /// Payload bytes still to come if the framing tells (length), else 0.
   std::uint64_t remaining() const { return state_ == State::length ? left_ : 0; }
   /// Call at end of file: whether the body was complete (`until_close` always is).
   bool complete_at_eof() const { return done() || state_ == State::until_close; }
 
  private:
-  /// What the next byte belongs to; `_lf` states have seen a CR.
+  /// What the next byte belongs to. In the `_lf` states a CR has come, and only LF may follow.
   enum class State : std::uint8_t {
     length,
     until_close,
@@ -76,10 +76,10 @@ class BodyDecoder {
   std::uint64_t left_ = 0;      ///< of the body (length) or of the chunk (data)
   std::uint64_t received_ = 0;  ///< payload bytes
   std::uint64_t limit_;
-  std::uint64_t extensions_ = 0;  ///< bytes of extensions in all
-  std::size_t trailers_ = 0;      ///< bytes of trailer lines in all
+  std::uint64_t extensions_ = 0;  ///< bytes of all extensions together
+  std::size_t trailers_ = 0;      ///< bytes of all trailer lines together
   std::array<char, 17>
-      trailer_{};  ///< begin of the current trailer name; the longest that matters is transfer-encoding
+      trailer_{};  ///< start of the current trailer name; the longest forbidden one is transfer-encoding
 };
 
 }  // namespace spillway::http

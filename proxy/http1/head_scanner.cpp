@@ -25,7 +25,7 @@ const char* find_control(const char* at, const char* end) {
       const std::uint64_t del = word ^ repeated(0x7f);
       const std::uint64_t low = (word - repeated(0x20)) & ~word;
       const std::uint64_t hits = (low | ((del - repeated(1)) & ~del)) & repeated(0x80);
-      // A borrow may flag bytes behind a hit, never before it: the first one is right.
+      // A borrow may flag wrong bytes behind a hit, never before it: the first flag is right.
       if (hits != 0) return at + std::countr_zero(hits) / 8;
     }
   }
@@ -46,7 +46,7 @@ void HeadScanner::reset() {
 
 HeadScanner::Result HeadScanner::scan(std::string_view bytes, const HeadLimits& limits) {
   const std::size_t end = std::min(bytes.size(), limits.head);
-  std::size_t at = at_;  // in a register; nothing is scanned after a violation, so that only the end stores it
+  std::size_t at = at_;  // a local stays in a register; after a violation nothing is scanned, so only the end stores it
   while (at < end) {
     const char c = bytes[at];
     switch (phase_) {
@@ -69,7 +69,7 @@ HeadScanner::Result HeadScanner::scan(std::string_view bytes, const HeadLimits& 
         phase_ = Phase::target;
         break;
       case Phase::target: {
-        // One byte more than allowed is looked at, so that the verdict does not depend on how bytes arrive.
+        // Scan one byte more than allowed, so that the result does not depend on how the bytes arrive.
         const std::size_t stop = std::min(end, part_ + std::min(limits.uri, limits.head) + 1);
         while (at < stop && is_octet(bytes[at], kTargetChar)) ++at;
         if (at - part_ > limits.uri) return refuse(414, "request target too long");

@@ -8,23 +8,23 @@
 
 namespace spillway::http {
 
-/// Looks at the bytes of a head as they arrive, before any parser does, and finds its end.
-/// Refuses what two parsers could read differently: bare CR, bare LF, NUL and other control bytes,
-/// obs-fold, a start line that is not three parts with one space between each (request), a line of
-/// white space, bytes >= 0x80 in a request line, heads beyond their limits.
-/// Empty lines (CRLF) before a request line are skipped (RFC 9112, section 2.2), at most `kLeadingEmptyLines`.
+/// Finds the end of a head as its bytes arrive, before they are parsed, and checks every byte.
+/// Refuses what two parsers could read differently: bare CR, bare LF, NUL and other control bytes, obs-fold, a request
+/// line that is not three parts with one space between each, a line that begins with white space, bytes >= 0x80 in a
+/// request line, heads beyond their limits.
+/// Skips at most `kLeadingEmptyLines` empty lines (CRLF) before a request line (RFC 9112, section 2.2).
 ///
-/// Bytes are given from the start of the head, each time with more behind; the gate goes on
-/// where it stopped, so the work is linear. One per message direction; `reset()` between messages.
+/// Each call gets all bytes from the start of the head. The scanner continues where it stopped, so that the work is
+/// linear. One for each direction; `reset()` between messages.
 class HeadScanner {
  public:
   enum class Kind { request, response };
   static constexpr int kLeadingEmptyLines = 2;
 
   struct Result {
-    bool complete = false;  ///< the head's last CRLF has been seen
-    std::size_t begin = 0;  ///< offset of the start line (behind skipped empty lines)
-    std::size_t end = 0;    ///< offset behind the head's empty line, when complete
+    bool complete = false;  ///< the empty line that ends the head has arrived
+    std::size_t begin = 0;  ///< offset of the start line, behind skipped empty lines
+    std::size_t end = 0;    ///< offset behind the empty line, when complete
     Violation violation;
   };
 
@@ -33,7 +33,7 @@ class HeadScanner {
   void reset();
 
  private:
-  /// What the next byte belongs to; `_lf` phases have seen a CR.
+  /// What the next byte belongs to. In the `_lf` phases a CR has come, and only LF may follow.
   enum class Phase : std::uint8_t { before, before_lf, method, target, version, line_start, line, line_lf, last_lf };
 
   Result refuse(int status, const char* rule) const;
@@ -41,10 +41,10 @@ class HeadScanner {
   Kind kind_;
   Phase phase_ = Phase::before;
   int empty_lines_ = 0;    ///< before the start line
-  std::size_t at_ = 0;     ///< next byte to look at
+  std::size_t at_ = 0;     ///< next byte to scan
   std::size_t begin_ = 0;  ///< of the start line
-  std::size_t part_ = 0;   ///< begin of the current part of the request line
-  int lines_ = 0;          ///< field lines begun
+  std::size_t part_ = 0;   ///< start of the current part of the request line
+  int lines_ = 0;          ///< field lines so far
 };
 
 }  // namespace spillway::http

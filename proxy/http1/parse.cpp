@@ -34,7 +34,7 @@ int on_value(llhttp_t* parser, const char* at, std::size_t size) {
   return 0;
 }
 
-/// The head is all there is to parse: bodies are not llhttp's business, nor are upgrades.
+/// llhttp parses heads only, neither bodies nor upgrades.
 int on_headers_complete(llhttp_t*) {
   return HPE_PAUSED;
 }
@@ -52,8 +52,8 @@ const llhttp_settings_t* settings() {
   return &callbacks;
 }
 
-/// Feeds the whole head, behind `method` if that stands in for its own. `HPE_OK` when the head was sound to its last
-/// byte.
+/// Parses the whole head. If `method` is given, it replaces the head's own, which `bytes` then lacks. `HPE_OK` if the
+/// head is valid to its last byte.
 llhttp_errno_t run(llhttp_t& parser, llhttp_type_t type, std::string_view bytes, Parsed& parsed,
                    std::string_view method = {}) {
   llhttp_init(&parser, type, settings());
@@ -61,22 +61,22 @@ llhttp_errno_t run(llhttp_t& parser, llhttp_type_t type, std::string_view bytes,
   llhttp_errno_t error = HPE_OK;
   if (!method.empty()) error = llhttp_execute(&parser, method.data(), method.size());
   if (error == HPE_OK) error = llhttp_execute(&parser, bytes.data(), bytes.size());
-  if (error == HPE_OK) return HPE_INVALID_EOF_STATE;  // it wants more, the gate saw the end
+  if (error == HPE_OK) return HPE_INVALID_EOF_STATE;  // it expects more, but the scanner has found the end
   return error == HPE_PAUSED ? HPE_OK : error;
 }
 
-/// A name longer than this is no method of anybody's: the longest that is registered has 16 letters.
+/// Longest method. The longest registered one has 16 letters.
 constexpr std::size_t kMethodMax = 32;
-/// Stands in for a method that llhttp does not know. llhttp treats the rest of such a head as it does any other's.
+/// Given to llhttp in place of a method that it does not know. The rest of the head is parsed as usual.
 constexpr std::string_view kStandIn = "POST";
 
-/// Whether a method that llhttp does not know may go on. Not one whose messages have rules of their own, in letters
-/// that only a careless server takes for it.
+/// Whether a method that llhttp does not know is forwarded. Not `Head` in other letters: a server that ignores case
+/// would answer without a body.
 bool passes_unknown(std::string_view method) {
   return method.size() <= kMethodMax && !equals_lower(method, "head");
 }
 
-/// `HTTP/1.0` and `HTTP/1.1` are understood; -1 for another version, -2 for what is none.
+/// 0 for `HTTP/1.0`, 1 for `HTTP/1.1`, -1 for another version, -2 for anything else.
 int minor_version(std::string_view text) {
   if (text == "HTTP/1.1") return 1;
   if (text == "HTTP/1.0") return 0;
@@ -102,7 +102,7 @@ Violation parse_request(std::string_view bytes, const HeadLimits& limits, Reques
   head.minor = minor_version(bytes.substr(second + 1, line_end - second - 1));
   if (head.minor == -1) return {505, "HTTP version other than 1.0 and 1.1"};
   if (head.minor < 0) return {400, "malformed HTTP version"};
-  const bool careful = limits.any_method;  // of those who take a method in any letters
+  const bool careful = limits.any_method;  // then also of servers that ignore the case of a method
   if (head.method == "CONNECT" || head.method == "TRACE" ||
       (careful && (equals_lower(head.method, "connect") || equals_lower(head.method, "trace")))) {
     return {405, "method that a reverse proxy does not serve"};
@@ -111,7 +111,7 @@ Violation parse_request(std::string_view bytes, const HeadLimits& limits, Reques
   Parsed parsed{.fields = &head.fields, .url = {}};
   llhttp_t parser;
   llhttp_errno_t error = run(parser, HTTP_REQUEST, bytes, parsed);
-  // The version is known to be sound here: what llhttp calls an invalid constant is a method of RTSP or ICE.
+  // The version is valid here, so an "invalid constant" of llhttp is a method of RTSP or ICE.
   if (error == HPE_INVALID_METHOD || error == HPE_INVALID_CONSTANT) {
     if (!limits.any_method || !passes_unknown(head.method)) return {501, "unknown method"};
     head.fields.clear();
@@ -139,7 +139,7 @@ Violation parse_response(std::string_view bytes, const HeadLimits&, bool to_head
   if (head.minor < 0) return {kBad, "HTTP version other than 1.0 and 1.1"};
   if (line.size() < kStatusAt + 3 || line[8] != ' ') return {kBad, "malformed status line"};
   const auto status = parse_decimal(line.substr(kStatusAt, 3), 3);
-  // The space before an absent reason is left out by so many that it is let pass.
+  // Many servers leave out the space before an empty reason, so accept that.
   if (!status || (line.size() >= kReasonAt && line[kReasonAt - 1] != ' ')) return {kBad, "malformed status line"};
   head.status = static_cast<int>(*status);
   if (head.status < 100 || head.status > 599) return {kBad, "status outside 100 to 599"};

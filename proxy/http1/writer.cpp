@@ -10,10 +10,10 @@ namespace spillway::http {
 
 namespace {
 
-/// More than all fixed texts and numbers that one head can get: names, punctuation, lengths, versions.
+/// Room for all fixed texts and numbers of a head: names, punctuation, lengths, versions.
 constexpr std::size_t kFixedBytes = 512;
 
-/// Appends to a string whose growth is paid once: the caller says the most bytes it will put.
+/// Appends to a string that grows only once: the caller states the most bytes that it will put.
 class Appender {
  public:
   Appender(std::string& out, std::size_t most) : out_(out) {
@@ -41,7 +41,7 @@ class Appender {
   }
   void put_number(std::uint64_t value, int base = 10) { at_ = std::to_chars(at_, at_ + 20, value, base).ptr; }
 
-  // What `http/forwarding.hpp` writes to.
+  // Called by http/forwarding.hpp, too.
   template <class Name>
   void begin_field(const Name& name) {
     put(name, ": ");

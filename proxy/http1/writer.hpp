@@ -8,31 +8,31 @@
 
 namespace spillway::http {
 
-/// Appends the request head anew for the API: hop-by-hop and nominated fields removed, framing
-/// written from what was understood (Content-Length, or chunked), `Via` and the forwarding fields set.
+/// Appends a new request head for the API: the fields of http/forwarding, and the framing as the proxy understood it
+/// (Content-Length or chunked).
 void write_request(const RequestHead& head, const Forwarding& forwarding, std::string& out);
 
-/// What the proxy decided about the connection to the client.
+/// How a response goes to the client.
 struct Delivery {
-  int client_minor = 1;             ///< version of the client; 1.0 gets neither chunks nor 1xx
+  int client_minor = 1;             ///< of the client's HTTP/1.x; 1.0 has neither chunks nor 1xx
   bool keep_alive = true;           ///< false writes `Connection: close`
   Framing framing = Framing::none;  ///< of the body as it goes to the client
   std::string_view request_id;      ///< written as X-Request-ID, unless empty
-  bool made_here = false;           ///< by the proxy itself: no `Via`
+  bool made_here = false;           ///< the proxy itself answers: no `Via`
 };
 
-/// Appends the response head anew for the client. Hop-by-hop and nominated fields and the load report are
-/// removed; `Server` and `Date` stay as the API sent them; `Via` is set.
+/// Appends a new response head for the client, without hop-by-hop fields and the load report, and with `Via`. `Server`
+/// and `Date` stay as the API sent them.
 void write_response(const ResponseHead& head, const Delivery& delivery, std::string& out);
 
-/// Framing towards a client for a response the API framed as `head` says: chunked bodies and
-/// `until_close` ones become chunked for 1.1 clients and close-delimited for 1.0 clients.
+/// How the body goes to a client: with its length if the API sent one; otherwise chunked to a 1.1 client, and up to the
+/// close of the connection to a 1.0 client.
 Framing delivery_framing(const ResponseHead& head, int client_minor);
 
 /// Longest chunk-size line that `write_chunk_size` appends, with its CRLF.
 inline constexpr std::size_t kChunkSizeMax = 18;
 void write_chunk_size(std::size_t size, std::string& out);
-/// What follows a piece of payload of `size` bytes (0: no chunk was begun), at the end of the body or before it.
+/// What follows a chunk of `size` bytes. `size` 0: there is no chunk. `last`: the body ends here.
 inline std::string_view chunk_end(std::size_t size, bool last) {
   if (last) return size ? "\r\n0\r\n\r\n" : "0\r\n\r\n";
   return size ? "\r\n" : "";

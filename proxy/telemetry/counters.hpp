@@ -12,7 +12,8 @@
 
 namespace spillway::telemetry {
 
-/// A count with one writing thread and any number of readers. Adding is a plain load and store: no lock, no bus lock.
+/// A count with one writing thread and any number of reading threads. Adding is a plain load and store, without a lock
+/// or an atomic read-modify-write.
 class Counter {
  public:
   void add(std::uint64_t n = 1) { value_.store(value() + n, std::memory_order_relaxed); }
@@ -23,16 +24,16 @@ class Counter {
   std::atomic<std::uint64_t> value_{0};
 };
 
-/// Upper bounds of the latency buckets, in milliseconds. 120 and 200 are bounds because the service objectives
-/// (p95 and p99) stand there; 1,500 and 2,000 because requests that waited in the queue, 1 s by default, end there.
+/// Upper bounds of the latency buckets, in milliseconds. 120 and 200 are the service objectives (p95 and p99). 1,500
+/// and 2,000 are for requests that have waited in the queue, by default for up to 1 s.
 inline constexpr std::array kLatencyBoundsMs{1.0,    2.5,    5.0,    10.0,   25.0,    50.0,   75.0,
                                              100.0,  120.0,  150.0,  200.0,  300.0,   500.0,  1000.0,
                                              1500.0, 2000.0, 2500.0, 5000.0, 10000.0, 30000.0};
-/// Upper bounds for requests in flight at an admission.
+/// Upper bounds of the buckets for requests in flight, observed at each admission.
 inline constexpr std::array kConcurrencyBounds{1.0,  2.0,  5.0,  10.0,  20.0,  30.0,  40.0,  50.0,   60.0,
                                                70.0, 80.0, 90.0, 100.0, 150.0, 200.0, 500.0, 1000.0, 5000.0};
 
-/// A histogram with one writing thread. `bounds` ascend; the last bucket is +Inf.
+/// A histogram with one writing thread. `bounds` must ascend; the last bucket is +Inf.
 template <const auto& bounds>
 class Histogram {
  public:
@@ -65,12 +66,12 @@ struct ClassCounters {
   LatencyHistogram queue_wait;
 };
 
-/// Everything one worker counts. Written by its thread only, read by scrapes. Grows only in `classes`,
-/// before the worker runs. Aligned so that two workers share no cache line.
+/// Everything that one worker counts. Only its thread writes; scrapes read. `classes` has its size before the worker
+/// runs. Aligned, so that two workers share no cache line.
 struct alignas(64) WorkerCounters {
   explicit WorkerCounters(std::size_t class_count) : classes(class_count) {}
 
-  // Conservation: at every quiet moment parsed = answered_by_api + answered_by_proxy + aborted.
+  // Conservation: whenever no request is running, parsed = answered_by_api + answered_by_proxy + aborted.
   Counter parsed;
   Counter answered_by_api;
   Counter answered_by_proxy;

@@ -12,8 +12,8 @@
 
 namespace spillway::telemetry {
 
-/// The last 15 minutes, a sample a second, for the status page: some 200 bytes each and 8 more for each class.
-/// One thread.
+/// The last 15 minutes for the status page, one sample a second of about 200 bytes and 8 for each class. For one
+/// thread.
 class History {
  public:
   static constexpr std::size_t kSamples = 15 * 60;
@@ -25,14 +25,14 @@ class History {
     std::array<std::uint32_t, admission::kReasons> refused{};
     std::vector<std::uint32_t> offered_of, refused_of;  ///< by class index
     AdmissionState gate;
-    std::array<float, 3> latency_ms{};  ///< p50, p95, p99 of all that ended in this second; 0: none did
+    std::array<float, 3> latency_ms{};  ///< p50, p95, p99 of the requests that ended in this second; 0: none did
   };
 
   explicit History(std::vector<const WorkerCounters*> workers);
 
-  /// Takes a sample of what has happened since the last one.
+  /// Adds a sample of what has happened since the last one.
   void sample(std::int64_t at, const AdmissionState& gate);
-  /// The oldest first.
+  /// Oldest first.
   const std::deque<Sample>& samples() const { return samples_; }
 
  private:
@@ -49,8 +49,8 @@ class History {
   Buckets buckets_{};
 };
 
-/// The value below which the share `p` of what fell into `buckets` lies, from linear interpolation within the bucket,
-/// as Prometheus' histogram_quantile does it; the last bound for what lies beyond it. 0 without any.
+/// The quantile `p` of a histogram, by linear interpolation within a bucket, as Prometheus' histogram_quantile does it.
+/// At most the last bound. 0 if the histogram is empty.
 double quantile(const std::array<std::uint64_t, LatencyHistogram::kBuckets>& buckets, double p);
 
 }  // namespace spillway::telemetry

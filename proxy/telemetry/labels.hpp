@@ -10,11 +10,11 @@ namespace spillway::telemetry {
 /// How a request ended: a metric label and a log field.
 enum class Outcome : std::uint8_t {
   ok,              ///< the API answered below 400
-  client_error,    ///< 4xx, of the API or, for a body beyond its limit, of the proxy
-  upstream_error,  ///< 5xx of the API, or no usable answer from it
-  shed,            ///< refused; the reason says why
+  client_error,    ///< 4xx of the API; or of the proxy, for a bad or too large body
+  upstream_error,  ///< 5xx of the API, or no usable response
+  shed,            ///< refused by the proxy; the reason tells why
   timeout,         ///< 504: the API was too slow; 408: the client was
-  aborted,         ///< the client went away
+  aborted,         ///< the client left
 };
 inline constexpr std::size_t kOutcomes = 6;
 std::string_view name(Outcome outcome);
@@ -26,7 +26,7 @@ constexpr std::size_t code_index(int status) {
   return status >= 100 && status < 600 ? std::size_t(status) / 100 : 0;
 }
 
-/// Statuses that answer a message the proxy could not accept as a request.
+/// Statuses with which the proxy answers what it cannot accept as a request.
 inline constexpr std::array kBadRequestCodes{400, 405, 408, 413, 414, 417, 431, 501, 505};
 std::size_t bad_request_index(int status);
 

@@ -17,7 +17,7 @@ LineFormat choose(LogFormat wanted, bool terminal) {
   return colours ? LineFormat::coloured : LineFormat::text;
 }
 
-/// To be filled and read within one call; keeps its room.
+/// A line to be filled and read within one call. It keeps its capacity.
 std::string& empty_line() {
   thread_local std::string line;
   line.clear();

@@ -18,21 +18,21 @@ class Log {
 
   void configure(const LogConfig& config);
 
-  /// Seen at once, with all lines before it.
+  /// Writes a line at once, behind all lines before it.
   void event(LogLevel level, std::string_view message);
   void info(std::string_view message) { event(LogLevel::info, message); }
   void warning(std::string_view message) { event(LogLevel::warn, message); }
   void error(std::string_view message) { event(LogLevel::error, message); }
 
-  /// Whether a request with this outcome is to be logged; ask before gathering what an entry needs.
+  /// Whether a request with this outcome is logged. Ask before filling an entry.
   bool wants(Outcome outcome) const {
     const AccessLog access = access_.load(std::memory_order_relaxed);
     return access == AccessLog::all || (access == AccessLog::errors && outcome != Outcome::ok);
   }
-  /// The query of its target is left out unless log.query.
+  /// Logs a request. The query of its target is left out unless `log.query` is set.
   void access(AccessEntry entry);
 
-  /// To be called some times a second: no line waits for more any longer.
+  /// Writes the lines gathered so far. Call it a few times a second.
   void tick() { lines_.tick(); }
 
   std::uint64_t dropped() const { return lines_.dropped(); }

@@ -24,7 +24,7 @@ void append_thousandths(std::string& line, std::uint64_t value) {
   line.append(digits.data(), digits.size());
 }
 
-/// Milliseconds to the microsecond, in integers: several times as fast as printing a double.
+/// Milliseconds with three decimals, by integers: several times faster than printing a double.
 void append_ms(std::string& line, std::string_view key, Duration d) {
   const auto us = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(d).count());
   append_number(line, key, us / 1000);
@@ -68,7 +68,7 @@ std::string_view colour(Outcome outcome) {
   return kGrey;
 }
 
-/// The time, then `text` in its colour.
+/// Writes the time, then `text` in the colour `which`.
 void begin_text(std::string& line, LineFormat format, system_clock::time_point now, std::string_view which,
                 std::string_view text) {
   text::append_utc_time(line, now);

@@ -12,7 +12,7 @@
 
 namespace spillway::telemetry {
 
-/// Where the values come from. Everything referred to outlives the collector.
+/// Where the values come from. All of it must outlive the collector.
 struct MetricSources {
   std::vector<const WorkerCounters*> workers;
   const std::vector<std::string>* class_names;
@@ -23,7 +23,7 @@ struct MetricSources {
   std::function<std::size_t()> buffered_bytes = {};  ///< bodies held in memory; for `/stats` only
 };
 
-/// Sums what the workers count, at scrape time. Safe from any thread. All metrics are declared in metrics.cpp.
+/// Sums the counts of all workers at each scrape. Safe from any thread. metrics.cpp declares all metrics.
 class Metrics final : public prometheus::Collectable {
  public:
   explicit Metrics(MetricSources sources) : sources_(std::move(sources)) {}

@@ -14,8 +14,8 @@
 
 namespace spillway::telemetry {
 
-/// Which refusals are told one by one, in the log and on the status page: of each reason the first `kPerSecond` of a
-/// second. Overload refuses thousands a second, and the thousandth says nothing new. Safe from any thread.
+/// Chooses the refusals that the log and the status page show one by one: of each reason the first `kPerSecond` of each
+/// second. Under overload thousands are refused a second, and more lines would say nothing new. Safe from any thread.
 class Refusals {
  public:
   static constexpr std::uint32_t kPerSecond = 100;
@@ -30,13 +30,13 @@ class Refusals {
   };
   static constexpr std::size_t kPathMax = 80;
 
-  /// Whether to tell of this one. Two threads that meet a new second at once may both begin it.
+  /// Whether to show this refusal. At the start of a second two threads may race, and then some more are shown.
   bool take(admission::Reason reason, Time now);
-  /// How many were not told since the last call, once their second is over.
+  /// How many refusals of past seconds have not been shown since the last call.
   std::uint64_t take_left_out(admission::Reason reason, Time now);
 
   void remember(Refusal refusal);
-  /// The newest first.
+  /// Newest first.
   std::vector<Refusal> recent() const;
 
  private:

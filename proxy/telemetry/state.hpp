@@ -9,25 +9,25 @@
 
 namespace spillway::telemetry {
 
-/// What the process as a whole is doing. Written by the control thread, read by any.
+/// The state of the process. The control thread writes it; any thread reads it.
 struct ProcessState {
   std::atomic<bool> draining{false};
   std::atomic<bool> maintenance{false};
   std::atomic<bool> upstream_healthy{false};
   std::atomic<bool> reload_successful{true};
-  std::atomic<bool> restart_pending{false};  ///< a reload has left keys for the next start
+  std::atomic<bool> restart_pending{false};  ///< a reload has changed keys that take effect at the next start
   std::atomic<std::int64_t> reload_time{0};  ///< seconds since 1970
 };
 
-/// Admission at one moment.
+/// The state of admission at one moment.
 struct AdmissionState {
   int in_flight = 0;
   int queue_length = 0;
   int limit = 0;
   int capacity = 0;
-  int breaker = 0;  ///< 0 closed, 1 half-open, 2 open: the worst of all
+  int breaker = 0;  ///< 0 closed, 1 half-open, 2 open: the worst state of all breakers
   admission::LoadReport load;
-  std::optional<Time> load_at;  ///< when `load` was reported; nothing: never
+  std::optional<Time> load_at;  ///< when `load` was reported; nothing if never
 };
 
 }  // namespace spillway::telemetry

@@ -14,16 +14,16 @@ bool valid_traceparent(std::string_view value);
 
 using Traceparent = std::array<char, 55>;
 
-/// Makes identifiers that do not repeat; not secret. One per worker, not thread-safe.
+/// Makes unique identifiers; they are not secret. One for each worker; not thread-safe.
 class IdGenerator {
  public:
   IdGenerator();
 
   text::RequestId request_id();
-  /// Starts a trace named like the request, so that either identifier finds the other. Not sampled:
-  /// the proxy exports no spans.
+  /// Starts a trace whose id is made from the request id, so that one can be found by the other. It is not sampled,
+  /// because the proxy exports no spans.
   Traceparent start_trace(const text::RequestId& id);
-  /// Continues `parent` (valid) with a span of our own.
+  /// Continues a trace: `parent`, which must be valid, with a new span id.
   Traceparent continue_trace(std::string_view parent);
 
  private:

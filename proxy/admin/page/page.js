@@ -1,5 +1,5 @@
 'use strict';
-// Draws /stats and /stats/history, and from then on what /stats/latest adds each second.
+// Draws /stats and /stats/history, and then adds the samples of /stats/latest each second.
 const MINUTES = 15, COLOURS = ['#2f7ed8', '#2ca66f', '#e09b2d', '#d9534f', '#8e63ce', '#17a2b8', '#c2577c', '#7f8c3b', '#6c757d', '#ab6e4a'];
 const $ = (id) => document.getElementById(id);
 const dark = matchMedia('(prefers-color-scheme: dark)');
@@ -8,7 +8,7 @@ const number = (value) => value >= 100 ? Math.round(value).toLocaleString('en') 
 const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString('en-GB');
 let history = null, charts = [], shown = '';
 
-// Columns may be nested one level: refused.capacity.
+// A column may be nested by one level: refused.capacity.
 function columns(data, visit) {
   for (const [name, value] of Object.entries(data)) {
     if (name === 'last_refusals') continue;
@@ -19,7 +19,7 @@ function columns(data, visit) {
 function append(latest) {
   const known = last(history.time);
   const fresh = latest.time.findIndex((t) => t > known);
-  // A gap or a restart: what is missing is fetched anew.
+  // After a gap or a restart of the proxy, fetch the whole history again.
   if (latest.time.length && (latest.time[0] > known + 1 || last(latest.time) < known)) return false;
   history.last_refusals = latest.last_refusals;
   if (fresh < 0) return true;
@@ -47,7 +47,7 @@ function chart(id, names) {
 }
 
 function sources() {
-  // A reason that has not occurred in the time shown needs no line; the first keeps the chart from being empty.
+  // Draw only reasons that have occurred in the time shown, and always the first one, so that the chart is not empty.
   const reasons = Object.keys(history.refused).filter((r) => history.refused[r].some((n) => n > 0));
   const some = reasons.length ? reasons : ['capacity'];
   const refused = history.time.map((_, i) => Object.values(history.refused).reduce((sum, column) => sum + column[i], 0));
@@ -95,7 +95,7 @@ function rows(id, lines) {
   }));
 }
 
-// A class has a breaker of its own beside that for all: how long it stays open, or how far it lets requests in again.
+// The breaker of a class, besides the one for all classes: how long it stays open, or what share it admits again.
 function circuit({ breaker_state: state, breaker_remaining_ms: left, breaker_ramp: ramp }) {
   if (state === 'open') return 'open, ' + number(Math.ceil(left / 1000)) + ' s';
   return state.replace('_', '-') + (ramp < 1 ? ', ' + number(Math.round(100 * ramp)) + ' %' : '');

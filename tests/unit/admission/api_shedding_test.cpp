@@ -10,7 +10,7 @@ using spillway::Time;
 using spillway::admission::ApiShedding;
 using namespace std::chrono_literals;
 
-/// Offers as much as it may, each millisecond, for so long; the API takes each that `takes` says.
+/// Sends as many requests as allowed in each millisecond of this time. `takes` decides which ones the API accepts.
 template <class Takes>
 int send(ApiShedding& shedding, Time& now, std::chrono::milliseconds duration, Takes takes) {
   int sent = 0;
@@ -22,7 +22,7 @@ int send(ApiShedding& shedding, Time& now, std::chrono::milliseconds duration, T
   return sent;
 }
 
-TEST_CASE("nothing is held back before the API sheds, nor from five seconds after it did") {
+TEST_CASE("no request is held back before the API sheds, nor later than five seconds after it did") {
   ApiShedding shedding;
   Time now = Time{} + 1h;
   CHECK(send(shedding, now, 1s, [](int) { return true; }) == 1000);
@@ -34,7 +34,7 @@ TEST_CASE("nothing is held back before the API sheds, nor from five seconds afte
   CHECK_FALSE(shedding.enough(now));
 }
 
-TEST_CASE("of an API that takes nothing about one a second is asked") {
+TEST_CASE("an API that accepts nothing gets about one request a second") {
   ApiShedding shedding;
   Time now = Time{} + 1h;
   shedding.shed(now);
@@ -43,10 +43,10 @@ TEST_CASE("of an API that takes nothing about one a second is asked") {
   CHECK(sent <= 70);
 }
 
-TEST_CASE("an API that takes a hundred a second is sent half as much again, and no less") {
+TEST_CASE("an API that accepts a hundred a second gets a hundred and fifty") {
   ApiShedding shedding;
   Time now = Time{} + 1h;
-  shedding.shed(now);  // known to take nothing
+  shedding.shed(now);  // the API is known to accept nothing
   Time counted = now;
   double room = 0;
   int taken = 0;
@@ -66,7 +66,7 @@ TEST_CASE("an API that takes a hundred a second is sent half as much again, and 
   CHECK(sent <= 1.6 * taken);
 }
 
-TEST_CASE("an API that takes all again is sent all again within seconds") {
+TEST_CASE("an API that accepts everything again gets everything again within seconds") {
   ApiShedding shedding;
   Time now = Time{} + 1h;
   shedding.shed(now);

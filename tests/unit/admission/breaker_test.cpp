@@ -16,7 +16,7 @@ using State = Breaker::State;
 using Result = Breaker::Result;
 using namespace std::chrono_literals;
 
-/// A breaker with its clock. A call takes no time unless told.
+/// A breaker and its clock. A call does not advance the clock.
 struct Scene {
   void call(Result result, Duration latency = 1ms) { breaker.ended(breaker.started(true, now), result, latency, now); }
   void calls(int count, Result result, Duration latency = 1ms) {
@@ -27,12 +27,12 @@ struct Scene {
     REQUIRE(breaker.state() == State::open);
   }
   bool allows(bool body_at_hand = true) { return breaker.allows(body_at_hand, now); }
-  /// A class that usually takes so long.
+  /// Makes this latency the usual one.
   void know(Duration latency) {
     calls(UsualLatency::kLeastAnswers, Result::success, latency);
     now += UsualLatency::kPeriod;
   }
-  /// Half-open, and so many trials on their way.
+  /// Turns half-open and starts so many trials.
   std::vector<Breaker::Pass> begin_trials(int count, bool body_at_hand = true) {
     std::vector<Breaker::Pass> trials;
     while (count-- > 0) {
@@ -46,7 +46,7 @@ struct Scene {
   Time now = Time{} + 1000h;
 };
 
-TEST_CASE("opens at the failure ratio, and not before enough requests say so") {
+TEST_CASE("the breaker opens at the failure ratio, but not before min_requests") {
   Scene scene;
   scene.calls(19, Result::failure);
   CHECK(scene.breaker.state() == State::closed);
@@ -62,7 +62,7 @@ TEST_CASE("opens at the failure ratio, and not before enough requests say so") {
   CHECK(mixed.breaker.state() == State::open);
 }
 
-TEST_CASE("opens at the ratio of slow calls, though all succeed") {
+TEST_CASE("the breaker opens at the ratio of slow calls, even if all succeed") {
   Scene scene;
   scene.know(1ms);
   scene.calls(5, Result::success);
@@ -73,22 +73,22 @@ TEST_CASE("opens at the ratio of slow calls, though all succeed") {
   CHECK(scene.breaker.take_change()->cause == Breaker::Cause::slow);
 }
 
-TEST_CASE("long polls do not open it: they are as slow as ever, from the first on") {
+TEST_CASE("long polls do not open the breaker, because they are as slow as usual") {
   Scene scene;
   for (int i = 0; i < 20; ++i) {
     scene.calls(24, Result::success, 6s);
     scene.now += 6s;
     CHECK(scene.breaker.state() == State::closed);
   }
-  // Three times as long is no longer ordinary.
+  // Three times the usual latency is slow.
   scene.now += 11s;
   scene.calls(24, Result::success, 19s);
   CHECK(scene.breaker.state() == State::open);
 }
 
-TEST_CASE("a slowness that stays becomes the usual within half a minute of answers") {
+TEST_CASE("a lasting slowness becomes usual within half a minute of answers") {
   Scene scene;
-  scene.policy.min_requests = 1000;  // too few to open it meanwhile
+  scene.policy.min_requests = 1000;  // so that it does not open meanwhile
   scene.breaker.configure(scene.policy);
   for (int i = 0; i < 6; ++i) scene.know(10ms);
   for (int i = 0; i < 3; ++i) scene.know(6s);
@@ -98,7 +98,7 @@ TEST_CASE("a slowness that stays becomes the usual within half a minute of answe
   CHECK(scene.breaker.state() == State::closed);
 }
 
-TEST_CASE("what was ignored counts for nothing") {
+TEST_CASE("an ignored result is not counted") {
   Scene scene;
   scene.calls(10, Result::failure);
   scene.calls(100, Result::ignored);
@@ -106,13 +106,13 @@ TEST_CASE("what was ignored counts for nothing") {
   CHECK(scene.breaker.state() == State::closed);
 }
 
-TEST_CASE("results slide out of the window") {
+TEST_CASE("results leave the sliding window") {
   Scene scene;
   scene.calls(19, Result::failure);
   scene.now += 11s;
   scene.calls(19, Result::failure);
   CHECK(scene.breaker.state() == State::closed);
-  scene.now += 8s;  // still inside
+  scene.now += 8s;  // still inside the window
   scene.call(Result::failure);
   CHECK(scene.breaker.state() == State::open);
 
@@ -123,14 +123,14 @@ TEST_CASE("results slide out of the window") {
   CHECK(long_gone.breaker.state() == State::closed);
 }
 
-TEST_CASE("an API that nobody listens for opens the circuit at the first request") {
+TEST_CASE("an unreachable API opens the circuit at the first request") {
   Scene scene;
   scene.calls(1000, Result::success);
   scene.call(Result::unreachable);
   CHECK(scene.breaker.state() == State::open);
 }
 
-TEST_CASE("after its time a few trials at once decide: all well closes it") {
+TEST_CASE("after open_for a few trials run at once, and their success closes the circuit") {
   Scene scene;
   scene.trip();
   CHECK(scene.breaker.remaining(scene.now) == 5s);
@@ -151,7 +151,7 @@ TEST_CASE("after its time a few trials at once decide: all well closes it") {
   CHECK(scene.breaker.state() == State::closed);
 }
 
-TEST_CASE("a trial that says nothing gives its place to the next") {
+TEST_CASE("an ignored trial is replaced by the next request") {
   Scene scene;
   scene.trip();
   scene.now += 5s;
@@ -162,7 +162,7 @@ TEST_CASE("a trial that says nothing gives its place to the next") {
   CHECK(scene.breaker.state() == State::half_open);
 }
 
-TEST_CASE("a failed or slow trial opens it again for twice as long, up to max_open") {
+TEST_CASE("a failed or slow trial opens the circuit again for twice as long, up to max_open") {
   Scene scene;
   scene.trip();
   for (const Duration expected : std::vector<Duration>{10s, 20s, 40s, 60s, 60s}) {
@@ -172,14 +172,14 @@ TEST_CASE("a failed or slow trial opens it again for twice as long, up to max_op
     CHECK(scene.breaker.state() == State::open);
     CHECK(scene.breaker.remaining(scene.now) == expected);
   }
-  // Once closed, the next opening starts from the beginning.
+  // After it has closed, the next opening starts with open_for again.
   scene.breaker.health_succeeded(scene.now);
   scene.calls(5, Result::success);
   scene.trip();
   CHECK(scene.breaker.remaining(scene.now) == 5s);
 }
 
-TEST_CASE("a trial that is late ends as failed, whether anybody comes or not") {
+TEST_CASE("a late trial counts as failed, whether or not requests come") {
   for (const bool somebody_comes : {true, false}) {
     CAPTURE(somebody_comes);
     Scene scene;
@@ -200,7 +200,7 @@ TEST_CASE("a trial that is late ends as failed, whether anybody comes or not") {
   }
 }
 
-TEST_CASE("where no call is slow a trial may take 30 s; where calls are long, as long as is ordinary") {
+TEST_CASE("a trial may take 30 s if no call is slow, and longer if calls usually take longer") {
   Scene no_slow_call;
   no_slow_call.policy.slow_call = 0s;
   no_slow_call.breaker.configure(no_slow_call.policy);
@@ -219,7 +219,7 @@ TEST_CASE("where no call is slow a trial may take 30 s; where calls are long, as
   }
 }
 
-TEST_CASE("a trial goes to a request whose body is at hand") {
+TEST_CASE("a trial is a request whose body has arrived") {
   Scene scene;
   scene.trip();
   scene.now += 5s;
@@ -227,7 +227,7 @@ TEST_CASE("a trial goes to a request whose body is at hand") {
   CHECK(scene.breaker.state() == State::half_open);
   CHECK(scene.allows(true));
 
-  // If none such comes for as long as an opening, uploads are tried; what they owe is no failure of the API.
+  // If no such request comes for open_for, uploads become trials; a late one is no failure of the API.
   scene.now += 5s;
   const auto uploads = scene.begin_trials(5, false);
   CHECK_FALSE(scene.allows(true));
@@ -239,7 +239,7 @@ TEST_CASE("a trial goes to a request whose body is at hand") {
   CHECK(scene.breaker.state() == State::half_open);
 }
 
-TEST_CASE("half-open with nobody to try closes once what was known is too old") {
+TEST_CASE("half-open without requests closes after max_open") {
   Scene scene;
   scene.trip();
   scene.now += 5s;
@@ -255,7 +255,7 @@ TEST_CASE("half-open with nobody to try closes once what was known is too old") 
   CHECK(scene.breaker.admission(scene.now) < 1);
 }
 
-TEST_CASE("each change of state is told once, with the numbers that led to it") {
+TEST_CASE("each change of state is returned once, with the numbers behind it") {
   Scene scene;
   CHECK_FALSE(scene.breaker.changed());
   scene.calls(10, Result::success);
@@ -292,7 +292,7 @@ TEST_CASE("a successful health poll ends an opening early, and does nothing othe
   CHECK(scene.breaker.state() == State::closed);
 }
 
-TEST_CASE("results of requests sent before a change of state count for nothing after it") {
+TEST_CASE("results of requests sent before a change of state are ignored after it") {
   Scene scene;
   const Breaker::Pass before = scene.breaker.started(true, scene.now);
   scene.trip();
@@ -304,7 +304,7 @@ TEST_CASE("results of requests sent before a change of state count for nothing a
   CHECK(scene.breaker.state() == State::closed);
 }
 
-TEST_CASE("after closing, admission comes back linearly, over no more time than the circuit was open") {
+TEST_CASE("after closing, admission ramps up linearly, over at most the time that the circuit was open") {
   struct Row {
     Duration open, ramp;
   };
@@ -322,7 +322,7 @@ TEST_CASE("after closing, admission comes back linearly, over no more time than 
   }
 }
 
-TEST_CASE("disabled, it never opens, and lets go of an opening") {
+TEST_CASE("a disabled breaker never opens, and disabling closes an open one") {
   Scene scene;
   scene.trip();
   scene.policy.enabled = false;
@@ -332,7 +332,7 @@ TEST_CASE("disabled, it never opens, and lets go of an opening") {
   CHECK(scene.breaker.state() == State::closed);
 }
 
-TEST_CASE("retries have a share of the requests in flight, and at least three places") {
+TEST_CASE("retries may be a share of the requests in flight, and at least three") {
   struct Row {
     int in_flight, places;
   };

@@ -1,5 +1,5 @@
-// What the controller makes of failing, missing and overloaded APIs: one breaker for each class, one for all, and what
-// the API sheds itself.
+// How the controller reacts to failing, unreachable and overloaded APIs: a breaker for each class, one for all classes,
+// and the requests that the API sheds itself.
 #include <string>
 #include <vector>
 
@@ -27,7 +27,7 @@ Request of(int class_index) {
   return request;
 }
 
-TEST_CASE("a failing API opens the breaker: who waits and who comes is refused, with the time left as Retry-After") {
+TEST_CASE("a failing API opens the breaker: waiting and new requests are refused, with the time left as Retry-After") {
   Scene scene;
   scene.serve(12, Completion::dropped, 1ms);
   scene.fill(8);
@@ -49,7 +49,7 @@ TEST_CASE("a failing API opens the breaker: who waits and who comes is refused, 
   CHECK(scene.controller.retry_after(0) == 5);
 }
 
-TEST_CASE("nobody listens: one failure, then refusals; the API is back within the first good health poll") {
+TEST_CASE("an unreachable API costs one failure, then requests are refused until the first successful health poll") {
   Scene scene;
   scene.serve(100, Completion::success, 1ms);
   scene.serve(1, Completion::unreachable, 1ms);
@@ -57,7 +57,7 @@ TEST_CASE("nobody listens: one failure, then refusals; the API is back within th
   scene.now += 1s;
   scene.controller.polled(true, scene.now);
 
-  // A few trials at a time, the others do not wait for them.
+  // A few trials run at a time; other requests do not wait for them.
   scene.fill(5);
   const Request& sixth = scene.arrive();
   CHECK(sixth.state == State::refused);
@@ -67,7 +67,7 @@ TEST_CASE("nobody listens: one failure, then refusals; the API is back within th
   }
   CHECK(scene.snapshot().breaker == BreakerState::closed);
 
-  // Back to the whole limit over the second it was away.
+  // It ramps up over one second, as long as the API was unreachable.
   CHECK(scene.controller.limit() == 1);
   scene.now += 501ms;
   scene.controller.tick(scene.now);
@@ -77,7 +77,7 @@ TEST_CASE("nobody listens: one failure, then refusals; the API is back within th
   CHECK(scene.controller.limit() == 10);
 }
 
-TEST_CASE("the ramp lets in who waits, without any other event") {
+TEST_CASE("the ramp admits waiting requests without any other event") {
   Scene scene;
   scene.serve(1, Completion::unreachable, 1ms);
   scene.now += 1s;
@@ -92,19 +92,19 @@ TEST_CASE("the ramp lets in who waits, without any other event") {
   CHECK(waiting.state == State::admitted);
 }
 
-TEST_CASE("what fails in one class opens that class's breaker and no other") {
+TEST_CASE("failures of one class open only the breaker of that class") {
   Scene scene;
   scene.serve(20, Completion::dropped, 1ms, of(kCritical));
   const Snapshot snapshot = scene.snapshot();
   CHECK(snapshot.classes[kCritical].breaker == BreakerState::open);
   CHECK(snapshot.classes[kNormal].breaker == BreakerState::closed);
   CHECK(snapshot.reach_breaker == BreakerState::closed);
-  CHECK(snapshot.breaker == BreakerState::open);  // the worst of all
+  CHECK(snapshot.breaker == BreakerState::open);  // the worst state of all breakers
   CHECK(scene.controller.breaker_state() == BreakerState::open);
   CHECK(scene.arrive(of(kCritical)).reason == Reason::breaker);
   scene.fill(8, of(kNormal));
 
-  // Those of the other class wait on when this one opens again.
+  // Requests of the other class keep waiting when this breaker opens again.
   Request& waiting = scene.arrive(of(kNormal));
   REQUIRE(waiting.state == State::waiting);
   scene.controller.polled(true, scene.now);
@@ -115,7 +115,7 @@ TEST_CASE("what fails in one class opens that class's breaker and no other") {
   CHECK(waiting.state == State::waiting);
 }
 
-TEST_CASE("the ramp after an opening is that of the class that was open") {
+TEST_CASE("only the class whose breaker was open ramps up") {
   Scene scene;
   scene.serve(20, Completion::dropped, 1ms, of(kCritical));
   scene.now += 5s;
@@ -128,12 +128,12 @@ TEST_CASE("the ramp after an opening is that of the class that was open") {
   scene.fill(7, of(kNormal));
   scene.now += 2s;
   scene.controller.tick(scene.now);
-  CHECK(second.state == State::refused);  // by its time; the ramp was not over
+  CHECK(second.state == State::refused);  // after max_wait; the ramp was not over
   scene.now += 3100ms;
   scene.fill(2, of(kCritical));
 }
 
-TEST_CASE("a breaker for all opens on unreachable, at once, and on connects that are late, when they are many") {
+TEST_CASE("the breaker for all classes opens at once if the API is unreachable, and by ratio if connects time out") {
   Scene gone;
   gone.serve(1, Completion::unreachable, 1ms);
   CHECK(gone.snapshot().reach_breaker == BreakerState::open);
@@ -148,7 +148,7 @@ TEST_CASE("a breaker for all opens on unreachable, at once, and on connects that
   CHECK(late.snapshot().reach_breaker == BreakerState::open);
   CHECK(late.snapshot().classes[kNormal].breaker == BreakerState::closed);
 
-  // Whatever the API answers, it can be reached.
+  // Any answer shows that the API can be reached.
   for (const Completion completion : {Completion::dropped, Completion::shed, Completion::ignore}) {
     Scene answered;
     answered.serve(1, completion, 1ms);
@@ -156,7 +156,7 @@ TEST_CASE("a breaker for all opens on unreachable, at once, and on connects that
   }
 }
 
-TEST_CASE("a trial of whether the API can be reached ends with its connect, however long the answer takes") {
+TEST_CASE("a trial of the breaker for all classes ends with its connect, however long the answer takes") {
   Scene scene;
   scene.serve(1, Completion::unreachable, 1ms);
   scene.controller.polled(true, scene.now);
@@ -172,7 +172,7 @@ TEST_CASE("a trial of whether the API can be reached ends with its connect, howe
   CHECK(scene.snapshot().reach_breaker == BreakerState::closed);
 }
 
-TEST_CASE("five trials that never end do not keep their class out") {
+TEST_CASE("five trials that never end do not keep the breaker half-open") {
   Scene scene;
   scene.serve(20, Completion::dropped, 1ms);
   scene.now += 5s;
@@ -205,7 +205,7 @@ TEST_CASE("each change of a breaker names its class") {
   CHECK(names == ";critical;");
 }
 
-TEST_CASE("Retry-After of a breaker says when the next chance is") {
+TEST_CASE("Retry-After of a breaker tells when it may admit again") {
   struct Row {
     const char* why;
     bool polled, healthy;
@@ -228,7 +228,7 @@ TEST_CASE("Retry-After of a breaker says when the next chance is") {
   }
 }
 
-TEST_CASE("what the API sheds itself is no failure, whatever it amounts to") {
+TEST_CASE("requests that the API sheds are not failures, however many they are") {
   Scene scene;
   for (int i = 0; i < 500; ++i) {
     Request& request = scene.arrive();
@@ -239,10 +239,10 @@ TEST_CASE("what the API sheds itself is no failure, whatever it amounts to") {
   CHECK(scene.snapshot().breaker == BreakerState::closed);
 }
 
-TEST_CASE("a class that the API sheds is sent little more than it takes; no other is touched, and it ends") {
+TEST_CASE("a class that the API sheds is sent a little more than the API accepts, and other classes are not affected") {
   Scene scene;
   int sent = 0, taken = 0, refused = 0;
-  for (int i = 0; i < 10'000; ++i, scene.now += 1ms) {  // the API takes each tenth
+  for (int i = 0; i < 10'000; ++i, scene.now += 1ms) {  // the API accepts every tenth
     Request& login = scene.arrive(of(kCritical));
     if (login.state == State::refused) {
       CHECK(login.reason == Reason::capacity);
@@ -260,14 +260,14 @@ TEST_CASE("a class that the API sheds is sent little more than it takes; no othe
   CHECK(scene.snapshot().classes[kCritical].api_sheds);
   CHECK_FALSE(scene.snapshot().classes[kNormal].api_sheds);
   CHECK(sent < 200);
-  CHECK(sent >= 10);  // one a second at least tries
+  CHECK(sent >= 10);  // at least one a second is sent
   CHECK(refused == 10'000 - sent);
   scene.now += ApiShedding::kEnd;
   CHECK_FALSE(scene.snapshot().classes[kCritical].api_sheds);
   scene.fill(10, of(kCritical));
 }
 
-TEST_CASE("an API that sheds all it is sent lowers the learned limit; one that sheds one class does not") {
+TEST_CASE("an API that sheds all classes lowers the learned limit; one that sheds a single class does not") {
   for (const bool serves_others : {false, true}) {
     CAPTURE(serves_others);
     Policy policy = policy_of_10();

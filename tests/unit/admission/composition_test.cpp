@@ -1,4 +1,4 @@
-// The order in which the controller asks its parts, and what each answer means for the request.
+// The order in which the controller asks its parts, and the effect of each answer.
 #include <doctest/doctest.h>
 
 #include "tests/unit/admission/scene.hpp"
@@ -12,7 +12,7 @@ using scene::policy_of_10;
 using scene::Scene;
 using scene::State;
 
-TEST_CASE("a request that cannot finish in what its client leaves it is refused with `deadline`") {
+TEST_CASE("a request that cannot finish before its deadline is refused with `deadline`") {
   Scene scene;
   scene.serve(20, Completion::success, 100ms);
   Request in_time, too_late;
@@ -21,7 +21,7 @@ TEST_CASE("a request that cannot finish in what its client leaves it is refused 
   CHECK(scene.arrive(in_time).state == State::admitted);
   CHECK(scene.arrive(too_late).reason == Reason::deadline);
 
-  // When all slots are taken, one becomes free every 10 ms, and nine are ahead.
+  // While all slots are in use, one becomes free every 10 ms, and nine requests are ahead.
   scene.fill(7);
   for (int i = 0; i < 9; ++i) REQUIRE(scene.arrive().state == State::waiting);
   in_time.deadline = scene.now + 201ms;
@@ -30,7 +30,7 @@ TEST_CASE("a request that cannot finish in what its client leaves it is refused 
   CHECK(scene.arrive(in_time).state == State::waiting);
 }
 
-TEST_CASE("a deadline that passes while waiting: refused instead of sent, and the next one is served") {
+TEST_CASE("a waiting request whose deadline cannot be met is refused, and the next one is served") {
   Scene scene;
   scene.fill(8);
   Request hurried;
@@ -45,7 +45,7 @@ TEST_CASE("a deadline that passes while waiting: refused instead of sent, and th
   CHECK(patient.state == State::admitted);
 }
 
-TEST_CASE("the API's pool refuses each class at its share, before any slot is looked at") {
+TEST_CASE("the database pool refuses each class at its share, whatever slots are free") {
   Scene scene;
   scene.controller.observe({.capacity = 50, .in_use = 40}, scene.now);
   Request critical;
@@ -62,9 +62,7 @@ TEST_CASE("the API's pool refuses each class at its share, before any slot is lo
   CHECK(blind.arrive().state == State::admitted);
 }
 
-TEST_CASE(
-    "who waits for a slot does not go while the pool is exhausted, but when it has room again, without any other "
-    "event") {
+TEST_CASE("a waiting request is not served while the pool is exhausted, and is served when it has room again") {
   Scene scene;
   scene.fill(8);
   Request& waiting = scene.arrive();
@@ -83,7 +81,7 @@ TEST_CASE(
   CHECK(waiting.state == State::admitted);
 }
 
-TEST_CASE("who waits until its time is over because of the pool is told so") {
+TEST_CASE("a request that waited until max_wait because of the pool is refused with `pool`") {
   Scene scene;
   scene.fill(8);
   Request& waiting = scene.arrive();
@@ -93,7 +91,8 @@ TEST_CASE("who waits until its time is over because of the pool is told so") {
   CHECK(waiting.reason == Reason::pool);
 }
 
-TEST_CASE("while shedding, who holds more than his share is refused with `fairness`; while not, he may have all") {
+TEST_CASE(
+    "while no slot is free, a client above its share is refused with `fairness`; otherwise it may use all slots") {
   Scene scene;
   Request greedy, other;
   greedy.key = 1;
@@ -104,12 +103,12 @@ TEST_CASE("while shedding, who holds more than his share is refused with `fairne
   CHECK(scene.arrive().state == State::waiting);  // no key, no fairness
   CHECK(scene.snapshot().keys == 2);
 
-  // What waits counts: five places at most.
+  // Waiting requests count, too: at most five places.
   for (int i = 0; i < 4; ++i) CHECK(scene.arrive(other).state == State::waiting);
   CHECK(scene.arrive(other).reason == Reason::fairness);
 }
 
-TEST_CASE("shadow asks the same questions and sends everybody on") {
+TEST_CASE("shadow makes the same decisions and admits every request") {
   Policy policy = policy_of_10();
   policy.mode = Mode::shadow;
   Scene scene(policy);
@@ -126,7 +125,7 @@ TEST_CASE("shadow asks the same questions and sends everybody on") {
   CHECK(breaker.reason == Reason::breaker);
 }
 
-TEST_CASE("off asks nothing") {
+TEST_CASE("off admits every request without a decision") {
   Policy policy = policy_of_10();
   policy.mode = Mode::off;
   Scene scene(policy);
@@ -138,11 +137,11 @@ TEST_CASE("off asks nothing") {
   for (const Request& request : scene.requests) CHECK_FALSE(request.shadow_refused);
 }
 
-TEST_CASE("what the API took is measured between sending and answer, where the driver tells them") {
+TEST_CASE("the latency of the API is measured from `sent` to `answered` if the driver sets them") {
   Scene scene;
   Request& request = scene.arrive();
   request.sent = scene.now + 5ms;       // after connecting
-  request.answered = scene.now + 25ms;  // a slow client reads on
+  request.answered = scene.now + 25ms;  // a slow client still reads
   scene.now += 10s;
   scene.finish(request);
   CHECK(scene.snapshot().classes[0].service_time == 20ms);

@@ -1,4 +1,4 @@
-// Random sequences of events against the promises in controller.hpp, checked after every single event.
+// Checks the invariants of controller.hpp after every event of random sequences.
 #include <algorithm>
 #include <memory>
 #include <random>
@@ -22,7 +22,7 @@ constexpr Completion kCompletions[] = {Completion::success, Completion::success,
                                        Completion::dropped, Completion::dropped,        Completion::unreachable,
                                        Completion::shed,    Completion::connect_timeout};
 
-/// Drives a controller and keeps its own, naive account of everything the controller should know.
+/// Drives a controller, and counts everything again in a naive way.
 class World {
  public:
   explicit World(unsigned seed) : random_(seed), policy_(random_policy()), controller_(policy_) {}
@@ -97,7 +97,7 @@ class World {
     needed_until_[request.class_index] = now_ + 1s;
     ++arrivals_;
     controller_.arrive(request, event_at_ = now_);
-    take_decided();  // whom time alone let in goes before the arrival
+    take_decided();  // requests that time alone admits come before the arrival
     const bool others_wait = std::any_of(waiting_.begin(), waiting_.end(), [&](const Request* other) {
       return !ranks_before(request.class_index, other->class_index) && !held_back(*other);
     });
@@ -147,7 +147,7 @@ class World {
       waiting_.erase(place);
       if (request->state == State::admitted) {
         for (const Request* other : waiting_) {
-          if (share(other->class_index) == 0) continue;  // on its way out after a reload
+          if (share(other->class_index) == 0) continue;  // the reload is about to refuse it
           if (held_back(*other)) continue;
           CHECK_MESSAGE((within_reserve(*request) || !ranks_before(other->class_index, request->class_index)),
                         "a worse class was served first");
@@ -204,7 +204,7 @@ class World {
     }
   }
 
-  /// Not for want of a slot: the API's pool, what the API sheds of its class, or the way back of its breaker.
+  /// A request that waits although a slot is free: because of the pool, of what the API sheds, or of a ramp.
   bool held_back(const Request& request) const {
     const Snapshot snapshot = controller_.snapshot(event_at_);
     const Snapshot::Class& c = snapshot.classes[static_cast<std::size_t>(request.class_index)];
@@ -244,7 +244,7 @@ class World {
   std::minstd_rand random_;
   Policy policy_;
   Controller controller_;
-  Time now_{}, event_at_{};  // `event_at_`: of the last event that the controller was told the time of
+  Time now_{}, event_at_{};  // `event_at_`: of the last event that took a time
   std::vector<std::unique_ptr<Request>> requests_;
   std::vector<Request*> waiting_, in_flight_;
   int in_flight_of_[kClasses] = {};
@@ -254,7 +254,7 @@ class World {
   bool was_never_overloaded_ = policy_.queue.interval > 1s;
 };
 
-TEST_CASE("whatever the order of events, the promises of the controller hold") {
+TEST_CASE("the invariants of the controller hold for any order of events") {
   for (unsigned seed = 1; seed <= 2000; ++seed) {
     CAPTURE(seed);
     World(seed).run(150);

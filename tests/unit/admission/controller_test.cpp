@@ -29,7 +29,7 @@ Policy without_waiting(Policy policy) {
   return policy;
 }
 
-/// A controller with its clock and the requests it was asked about, kept at their addresses.
+/// A controller, its clock, and the requests, which keep their addresses.
 struct Scene {
   explicit Scene(Policy policy) : controller(std::move(policy)) {}
 
@@ -60,7 +60,7 @@ struct Scene {
   std::deque<Request> requests;
 };
 
-TEST_CASE("the 81st of 100 waits, and is refused when nobody finishes in time") {
+TEST_CASE("the 81st of 100 requests waits, and is refused if no request finishes in time") {
   Scene scene(policy_of_100());
   scene.fill(kNormal, 80);
   Request& late = scene.arrive(kNormal);
@@ -79,7 +79,7 @@ TEST_CASE("the 81st of 100 waits, and is refused when nobody finishes in time") 
   CHECK(scene.controller.queue_length() == 0);
 }
 
-TEST_CASE("above a class's share better classes are still admitted, up to the whole limit") {
+TEST_CASE("above the share of a class, better classes are admitted up to the whole limit") {
   Scene scene(policy_of_100());
   scene.fill(kBackground, 60);
   CHECK(scene.arrive(kBackground).state == State::waiting);
@@ -90,7 +90,7 @@ TEST_CASE("above a class's share better classes are still admitted, up to the wh
   CHECK(scene.controller.in_flight() == 100);
 }
 
-TEST_CASE("a share is exact for decimals, and no class with a share is shut out") {
+TEST_CASE("a share is exact for decimals, and each class with a share gets at least one slot") {
   struct Row {
     double shed_at;
     int limit, share;
@@ -112,7 +112,7 @@ TEST_CASE("a share is exact for decimals, and no class with a share is shut out"
   }
 }
 
-TEST_CASE("a freed slot goes to the best class that waits, and within it to the oldest") {
+TEST_CASE("a freed slot goes to the oldest request of the best waiting class") {
   Policy policy = policy_of_100();
   policy.max_concurrent = 1;
   Scene scene(policy);
@@ -128,7 +128,7 @@ TEST_CASE("a freed slot goes to the best class that waits, and within it to the 
   }
 }
 
-TEST_CASE("classes of the same share rank in the order of the configuration, the default class behind them") {
+TEST_CASE("classes of the same share are served in the order of the configuration, and the default class last") {
   Policy policy;
   policy.max_concurrent = 1;
   policy.classes = {{"default", 1.0}, {"first", 1.0}, {"second", 1.0}};
@@ -143,7 +143,7 @@ TEST_CASE("classes of the same share rank in the order of the configuration, the
   }
 }
 
-TEST_CASE("a full queue gives up the youngest of the lowest class for a better arrival, and for no other") {
+TEST_CASE("a full queue evicts the newest request of the lowest class, but only for an arrival of a better class") {
   Policy policy = policy_of_100();
   policy.max_concurrent = 1;
   policy.queue.max_length = 3;
@@ -170,7 +170,7 @@ TEST_CASE("a full queue gives up the youngest of the lowest class for a better a
   CHECK(scene.controller.queue_length() == 3);
 }
 
-TEST_CASE("with waiting off the refusal is `capacity` and comes at once") {
+TEST_CASE("with queueing off a request is refused at once with `capacity`") {
   Policy no_length = policy_of_100(), no_wait = policy_of_100();
   no_length.queue.max_length = 0;
   no_wait.queue.max_wait = 0s;
@@ -183,18 +183,18 @@ TEST_CASE("with waiting off the refusal is `capacity` and comes at once") {
   }
 }
 
-TEST_CASE("a class whose share is 0 is refused although everything is free") {
+TEST_CASE("a class whose share is 0 is refused although all slots are free") {
   Policy policy = policy_of_100();
   policy.classes[kBackground].shed_at = 0;
   Scene scene(policy);
   scene.controller.observe({.capacity = 50, .in_use = 0}, scene.now);
   Request& refused = scene.arrive(kBackground);
   CHECK(refused.state == State::refused);
-  CHECK(refused.reason == Reason::capacity);  // not `pool`: an idle one has reached 0 % as well
+  CHECK(refused.reason == Reason::capacity);  // not `pool`, although an idle pool has also reached 0 %
   CHECK(scene.controller.in_flight() == 0);
 }
 
-TEST_CASE("a client that goes away leaves the queue at once, from any place in it") {
+TEST_CASE("a request whose client leaves is removed from the queue at once, from any place") {
   Policy policy = policy_of_100();
   policy.max_concurrent = 1;
   for (const std::size_t gone : {0U, 1U, 2U}) {
@@ -251,7 +251,7 @@ TEST_CASE("off admits everything and marks nothing") {
   for (const Request& request : scene.requests) CHECK_FALSE(request.shadow_refused);
 }
 
-TEST_CASE("a reload looks at the waiting ones again") {
+TEST_CASE("a reload decides waiting requests anew") {
   Policy policy = policy_of_100();
   policy.max_concurrent = 1;
   Scene scene(policy);
@@ -296,7 +296,7 @@ TEST_CASE("a reload looks at the waiting ones again") {
   }
 }
 
-TEST_CASE("a limit lowered below what is in flight admits nobody until it is reached") {
+TEST_CASE("after the limit is lowered below the requests in flight, none is admitted until enough have finished") {
   Scene scene(without_waiting(policy_of_100()));
   scene.fill(kCritical, 10);
   Policy smaller = without_waiting(policy_of_100());
@@ -309,7 +309,7 @@ TEST_CASE("a limit lowered below what is in flight admits nobody until it is rea
   CHECK(scene.arrive(kCritical).state == State::admitted);
 }
 
-TEST_CASE("a class index the policy does not have counts as the first class") {
+TEST_CASE("an unknown class index counts as the default class") {
   Scene scene(without_waiting(policy_of_100()));
   scene.fill(kNormal, 80);
   scene.fill(-1, 10);
@@ -317,7 +317,7 @@ TEST_CASE("a class index the policy does not have counts as the first class") {
   CHECK(scene.arrive(7).state == State::refused);
 }
 
-TEST_CASE("every reason has the contract's name") {
+TEST_CASE("every reason has the name that users know") {
   std::string all;
   for (int i = 0; i < kReasons; ++i) all += std::string(name(static_cast<Reason>(i))) + " ";
   CHECK(all ==

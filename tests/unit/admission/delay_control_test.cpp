@@ -29,12 +29,12 @@ TEST_CASE("waits above target for less than an interval are a burst") {
   line.waits(0ms, 50ms);
   line.waits(80ms, 90ms);
   CHECK_FALSE(line.control.overloaded());
-  line.waits(5ms, 10ms);  // one that is within target, and the interval starts anew
+  line.waits(5ms, 10ms);  // one wait is within target: the interval starts anew
   line.waits(80ms, 90ms);
   CHECK_FALSE(line.control.overloaded());
 }
 
-TEST_CASE("waits above target for a whole interval are a standing overload, until somebody hardly waits") {
+TEST_CASE("waits above target for a whole interval are standing overload, until a request hardly waits") {
   Line line;
   line.waits(0ms, 50ms);
   line.waits(6ms, 110ms);
@@ -43,12 +43,12 @@ TEST_CASE("waits above target for a whole interval are a standing overload, unti
   CHECK(line.control.overloaded());
 
   line.waits(0ms, 10ms);
-  CHECK(line.control.overloaded());  // the verdict is given at the end of the interval
+  CHECK(line.control.overloaded());  // the interval has not ended
   line.waits(80ms, 100ms);
   CHECK_FALSE(line.control.overloaded());
 }
 
-TEST_CASE("newest first nobody served waits, but the overload stands as long as requests are lost") {
+TEST_CASE("while the newest is served first, overload lasts as long as requests are lost") {
   Line line;
   line.waits(6ms, 210ms);
   REQUIRE(line.control.overloaded());
@@ -58,7 +58,7 @@ TEST_CASE("newest first nobody served waits, but the overload stands as long as 
   CHECK_FALSE(line.control.overloaded());
 }
 
-TEST_CASE("a target of 0 switches it off, also under way") {
+TEST_CASE("a target of 0 turns the delay control off, even during overload") {
   DelayControl control;
   Time now{};
   const auto waits = [&](Duration target, Duration period) {
@@ -75,7 +75,7 @@ TEST_CASE("a target of 0 switches it off, also under way") {
   CHECK_FALSE(control.overloaded());
 }
 
-TEST_CASE("a line that was idle starts well") {
+TEST_CASE("a line that was empty starts without overload") {
   Line line;
   line.waits(6ms, 210ms);
   line.loses_while_waiting(0ms, 100ms);

@@ -10,7 +10,7 @@ namespace {
 
 using spillway::admission::KeyCounts;
 
-TEST_CASE("counts what each key has, and forgets a key with its last request") {
+TEST_CASE("requests are counted by key, and a key is forgotten with its last request") {
   KeyCounts counts(10);
   CHECK(counts.add(7));
   CHECK(counts.add(7));
@@ -24,14 +24,14 @@ TEST_CASE("counts what each key has, and forgets a key with its last request") {
   CHECK(counts.keys() == 1);
 }
 
-TEST_CASE("no key is not counted") {
+TEST_CASE("requests without a key are not counted") {
   KeyCounts counts(10);
   CHECK_FALSE(counts.add(0));
   CHECK(counts.count(0) == 0);
   CHECK(counts.keys() == 0);
 }
 
-TEST_CASE("exact for 100,000 keys at a time, and beyond the bound a key is not counted rather than miscounted") {
+TEST_CASE("100,000 keys at a time are counted exactly, and keys beyond the bound are not counted") {
   KeyCounts counts(100);
   std::mt19937_64 random(1);
   std::vector<std::uint64_t> keys(KeyCounts::kMostKeys);
@@ -50,14 +50,14 @@ TEST_CASE("exact for 100,000 keys at a time, and beyond the bound a key is not c
   CHECK(counts.add(random()));
 }
 
-TEST_CASE("any order of additions and removals gives what a plain map gives, colliding keys included") {
+TEST_CASE("any order of additions and removals gives the same counts as a plain map, even for colliding keys") {
   for (unsigned seed = 1; seed <= 200; ++seed) {
     CAPTURE(seed);
     std::minstd_rand random(seed);
     KeyCounts counts(8);
     std::unordered_map<std::uint64_t, int> model;
     for (int i = 0; i < 500; ++i) {
-      // Few homes, so that runs of probes form, wrap around and are cut open in the middle.
+      // Few home slots, so that long runs of probes form, wrap around and get holes.
       const std::uint64_t key = 1 + random() % 4 + 64 * (random() % 6);
       if (random() % 2 == 0) {
         REQUIRE(counts.add(key));

@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 
 constexpr int kMin = 4;
 
-/// An API whose capacity is found out behind a limit that is ten times too high.
+/// Finds the capacity of an API below a maximum that is ten times too high.
 struct Search {
   Search(Backend api, double load, std::uint64_t seed)
       : backend(std::move(api)), simulation(policy(backend, true), backend, seed) {
@@ -50,7 +50,7 @@ struct Search {
   int lowest = 1 << 30, highest = 0;
 };
 
-TEST_CASE("a fixed limit is what the operator says") {
+TEST_CASE("a fixed limit is the configured one") {
   Limit limit({.enabled = false, .min = kMin}, 100);
   limit.kept_waiting();
   for (int i = 0; i < 1000; ++i) limit.learn(seconds(i), spillway::Time{} + seconds(i));
@@ -59,19 +59,19 @@ TEST_CASE("a fixed limit is what the operator says") {
   CHECK(limit.value() == 50);
 }
 
-TEST_CASE("an API that slows down with its queue is served as well as with the best fixed limit, within 10 s") {
+TEST_CASE("for an API that slows down with its queue, the learned limit is as good as the best fixed one within 10 s") {
   for (const int slots : {10, 50, 200}) {
     for (const bool exponential : {false, true}) {
       for (const double load : {1.3, 5.0}) {
-        if (slots == 200 && (load > 2 || !exponential)) continue;  // many events, nothing new
+        if (slots == 200 && (load > 2 || !exponential)) continue;  // too many events for nothing new
         CAPTURE(slots);
         CAPTURE(exponential);
         CAPTURE(load);
-        // With all that the proxy would let in, the queue makes every request take 2.8 times as long.
+        // If the limit stayed at its maximum, the queue inside the API would make latency 2.8 times as high.
         const Backend backend{.slots = slots, .exponential = exponential, .slowdown = 0.2 / slots};
         Search search(backend, load, 5);
         search.simulation.run_until(25);
-        // Every slot busy and nothing queued inside: no fixed limit does better.
+        // Every slot is busy and nothing queues inside the API: no fixed limit is better.
         Simulation best(Search::policy(backend, false), backend, 5);
         best.add(steady(0, load * backend.capacity()));
         best.run_until(25);
@@ -83,7 +83,7 @@ TEST_CASE("an API that slows down with its queue is served as well as with the b
   }
 }
 
-TEST_CASE("no drift over ten minutes of overload") {
+TEST_CASE("the limit does not drift in ten minutes of overload") {
   Search search({.slots = 10, .exponential = true, .slowdown = 0.02}, 2.0, 6);
   search.simulation.run_until(600);
   const double first = search.goodput(10, 60);
@@ -93,7 +93,7 @@ TEST_CASE("no drift over ten minutes of overload") {
   }
 }
 
-TEST_CASE("below 0.8 of capacity nobody is refused for the sake of learning") {
+TEST_CASE("below 0.8 of capacity no request is refused for the sake of learning") {
   for (const int slots : {10, 50}) {
     CAPTURE(slots);
     Search search({.slots = slots, .exponential = true}, 0.8, 7);
@@ -103,14 +103,14 @@ TEST_CASE("below 0.8 of capacity nobody is refused for the sake of learning") {
   }
 }
 
-TEST_CASE("the limit does not grow while the API is idle, nor shrink") {
+TEST_CASE("the limit does not change while the API is idle") {
   Search search({.slots = 50}, 0.1, 8);
   search.simulation.run_until(60);
   CHECK(search.lowest == 20);
   CHECK(search.highest == 20);
 }
 
-TEST_CASE("an API that becomes slower, or faster, is followed under load") {
+TEST_CASE("the limit follows an API that becomes slower or faster under load") {
   struct Row {
     const char* what;
     double (*slowness)(double t);
@@ -128,8 +128,8 @@ TEST_CASE("an API that becomes slower, or faster, is followed under load") {
   }
 }
 
-TEST_CASE("a limit that was cut down, since all seemed to queue, recovers") {
-  // Ten times as slow at once looks like ten times as much queued, until less in flight turns out not to help.
+TEST_CASE("a limit that was cut too far recovers") {
+  // A tenfold latency looks like a tenfold queue, until a smaller limit turns out not to help.
   Search search({.slots = 50, .slowness = [](double t) { return t < 10 ? 0.1 : 1.0; }}, 1.5, 10);
   search.simulation.run_until(10);
   search.lowest = search.limit();
@@ -139,7 +139,7 @@ TEST_CASE("a limit that was cut down, since all seemed to queue, recovers") {
   CHECK(search.goodput(50, 60) >= 0.94 * search.backend.capacity());
 }
 
-TEST_CASE("a maximum that is right is found and kept, wherever doubling meets it") {
+TEST_CASE("if the maximum is the best limit, it is found and kept, wherever doubling meets it") {
   for (const int slots : {10, 30, 50, 64}) {
     CAPTURE(slots);
     Backend backend{.slots = slots};
@@ -152,7 +152,7 @@ TEST_CASE("a maximum that is right is found and kept, wherever doubling meets it
   }
 }
 
-TEST_CASE("the floor is left again") {
+TEST_CASE("the limit leaves its minimum again") {
   for (const int min : {1, 4}) {
     CAPTURE(min);
     Search search({.slots = 50}, 1.5, 11);

@@ -1,4 +1,4 @@
-// What the overload lab measures on the real proxy, asserted here on the pure controller in simulated time.
+// Asserts on the pure controller, in simulated time, what the overload lab measures on the real proxy.
 #include <doctest/doctest.h>
 
 #include "tests/unit/admission/simulation.hpp"
@@ -47,12 +47,13 @@ Outcome run_at(double load, const Policy& policy, const Backend& backend) {
   outcome.refused /= all;
   outcome.p99_answered =
       latency_quantile(simulation.records, 0.99, [](const Record& r) { return r.answered && r.arrived >= kWarmUp; });
-  // Refusals from the very start: the queue is to get the early ones right, too.
+  // Count from the start: early decisions must be right, too.
   outcome.p99_refused = latency_quantile(simulation.records, 0.99, [](const Record& r) { return r.refused; });
   return outcome;
 }
 
-TEST_CASE("standing overload: full goodput, normal latency for the admitted, early refusal for the rest") {
+TEST_CASE(
+    "under standing overload goodput is full, admitted requests have normal latency, and the rest is refused early") {
   for (const int slots : {10, 50}) {
     for (const bool exponential : {false, true}) {
       const Backend backend = backend_of(slots, exponential);
@@ -76,8 +77,8 @@ TEST_CASE("standing overload: full goodput, normal latency for the admitted, ear
   }
 }
 
-TEST_CASE("a fast API does not make the queue waver between the two orders") {
-  // 10 slots of 2 ms and 100 places: newest first, the oldest of the full queue is given up after 2 ms already.
+TEST_CASE("with a fast API the queue does not switch back and forth between the two orders") {
+  // 10 slots of 2 ms and 100 places: newest first, a full queue evicts its oldest request after 2 ms already.
   const Backend backend{.slots = 10, .service = 0.002};
   const Policy policy = policy_of(10, 10);
   const Outcome normal = run_at(0.5, policy, backend);
@@ -86,7 +87,7 @@ TEST_CASE("a fast API does not make the queue waver between the two orders") {
   CHECK(outcome.goodput >= 0.97);
 }
 
-TEST_CASE("up to 0.8 of capacity nobody is refused") {
+TEST_CASE("up to 0.8 of capacity no request is refused") {
   const Backend backend = backend_of(10, true);
   Simulation simulation(policy_of(10, 10), backend, 3);
   simulation.add(steady(0, 0.8 * backend.capacity()));
@@ -95,7 +96,7 @@ TEST_CASE("up to 0.8 of capacity nobody is refused") {
   for (const Record& record : simulation.records) REQUIRE_FALSE(record.refused);
 }
 
-TEST_CASE("at capacity the queue loses nothing of it") {
+TEST_CASE("at capacity the queue costs no goodput") {
   for (const bool exponential : {false, true}) {
     const Backend backend = backend_of(50, exponential);
     Policy no_proxy = policy_of(50, 0);
@@ -104,7 +105,7 @@ TEST_CASE("at capacity the queue loses nothing of it") {
   }
 }
 
-TEST_CASE("a burst of 200 ms at 5x on 0.5x is absorbed, with the queue of the 10x row") {
+TEST_CASE("the queue absorbs a burst of 200 ms at 5x on top of 0.5x") {
   for (const int slots : {10, 50}) {
     double sum = 0;
     constexpr int kBursts = 10;
@@ -128,12 +129,13 @@ TEST_CASE("a burst of 200 ms at 5x on 0.5x is absorbed, with the queue of the 10
   }
 }
 
-TEST_CASE("a mix at 5x: strict order of success, the best class unharmed") {
+TEST_CASE("at 5x a better class always succeeds more often, and the best class is not affected") {
   constexpr int kNormal = 0, kCritical = 1, kBackground = 2;
   const Backend backend = backend_of(50, true);
   Policy policy = policy_of(50, 10);
-  policy.classes = {
-      {"normal", 1.0}, {"critical", 1.0}, {"background", 0.98}};  // the default class yields to its equals
+  policy.classes = {{"normal", 1.0},
+                    {"critical", 1.0},
+                    {"background", 0.98}};  // the default class comes after classes of the same share
   const auto run_mix = [&](double load) {
     Simulation simulation(policy, backend, 9);
     const double rate = load * backend.capacity();
@@ -160,12 +162,12 @@ TEST_CASE("a mix at 5x: strict order of success, the best class unharmed") {
   CHECK(latency_quantile(mix, 0.99, critical) <= 1.1 * latency_quantile(calm, 0.99, critical));
 }
 
-TEST_CASE("one greedy client is refused first, and what the others leave free is still his") {
+TEST_CASE("a greedy client is refused first, but may use the slots that others leave free") {
   struct Row {
     double normal_each, greedy;  // of capacity
     double share;
   };
-  // 20 normal clients; one that wants all, and one that wants 20 times as much as each of them.
+  // 20 normal clients and a greedy one, which sends as much as all capacity, or 20 times as much as each of them.
   for (const Row& row : {Row{0.02, 20, 0.5}, Row{0.04, 20, 0.5}, Row{0.04, 0.8, 0.2}, Row{0.04, 0.8, 0.5}}) {
     CAPTURE(row.normal_each);
     CAPTURE(row.greedy);
@@ -195,9 +197,9 @@ TEST_CASE("one greedy client is refused first, and what the others leave free is
   }
 }
 
-TEST_CASE("a stall of 3 s at 0.8x is over half a second after it") {
+TEST_CASE("half a second after a stall of 3 s at 0.8x everything is normal") {
   Backend backend = backend_of(50, false);
-  // The work that falls into the stall takes until its end.
+  // A request that arrives during the stall takes until its end.
   backend.slowness = [](double t) { return t >= 2 && t < 5 ? 1 + (5 - t) / kService : 1; };
   Simulation simulation(policy_of(50, 100), backend, 5);
   simulation.add(steady(0, 0.8 * backend.capacity()));

@@ -45,20 +45,20 @@ struct Scene {
   std::deque<Request> requests;
 };
 
-TEST_CASE("a class takes its reserve although its share is used up") {
+TEST_CASE("a class may use its reserve although its share is used up") {
   Scene scene;
   CHECK(scene.admitted(kCritical, 8) == 8);
   CHECK(scene.admitted(kBackground, 5) == 2);
 }
 
-TEST_CASE("slots of a class that needs them are held back, those it has taken are not held twice") {
+TEST_CASE("free slots are reserved for a class that needs them, less those that it already uses") {
   Scene scene;
   CHECK(scene.admitted(kBackground, 1) == 1);
   CHECK(scene.admitted(kCritical, 20) == 8);
   CHECK(scene.admitted(kBackground, 5) == 1);
 }
 
-TEST_CASE("a class that has been quiet for a second lends its slots, and gets them back when it asks") {
+TEST_CASE("a class that has been quiet for a second lends its slots, and gets them back with its next request") {
   Scene scene;
   CHECK(scene.admitted(kBackground, 1) == 1);
   scene.finish_one(kBackground);
@@ -66,13 +66,13 @@ TEST_CASE("a class that has been quiet for a second lends its slots, and gets th
   scene.now += 1s;
   CHECK(scene.admitted(kCritical, 20) == 2);
 
-  CHECK(scene.admitted(kBackground, 1) == 0);  // asks, and from now on needs its slots
+  CHECK(scene.admitted(kBackground, 1) == 0);  // its arrival claims the reserve
   scene.finish_one(kCritical);
   CHECK(scene.admitted(kCritical, 1) == 0);
   CHECK(scene.admitted(kBackground, 1) == 1);
 }
 
-TEST_CASE("a waiting request of a class below its reserve goes before better ones") {
+TEST_CASE("a waiting request within its reserve is served before better classes") {
   Scene scene(10);
   CHECK(scene.admitted(kCritical, 10) == 10);
   CHECK(scene.arrive(kBackground) == State::waiting);
@@ -83,7 +83,7 @@ TEST_CASE("a waiting request of a class below its reserve goes before better one
   CHECK(scene.controller.next_decided() == &background);
   CHECK(scene.controller.next_decided() == nullptr);
 
-  // The second slot of the reserve is held back as long as it is needed, and given up without any other event after.
+  // The second slot of the reserve is kept as long as it is needed, and then lent without any other event.
   scene.finish_one(kCritical);
   CHECK(scene.controller.next_decided() == nullptr);
   scene.now += 999ms;

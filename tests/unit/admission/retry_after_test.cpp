@@ -19,7 +19,7 @@ using spillway::admission::RetryAfter;
 using spillway::admission::RetryAfterPolicy;
 using namespace std::chrono_literals;
 
-TEST_CASE("a fixed time is told as it is, in whole seconds, at least one") {
+TEST_CASE("a fixed time is sent in whole seconds, at least one") {
   struct Row {
     Duration fixed;
     int told;
@@ -30,7 +30,7 @@ TEST_CASE("a fixed time is told as it is, in whole seconds, at least one") {
   }
 }
 
-TEST_CASE("of a range each refusal is told another time, all of them as often") {
+TEST_CASE("refusals get times of the whole range, each equally often") {
   RetryAfter retry_after({.least = 3500ms, .most = 8s});
   std::mt19937 random(1);
   std::vector<int> told(10);
@@ -46,7 +46,7 @@ TEST_CASE("of a range each refusal is told another time, all of them as often") 
   CHECK(retry_after.seconds(0xffffffff) == 8);
 }
 
-TEST_CASE("a known chance is told with jitter: never sooner, within half as long later, and at least two times") {
+TEST_CASE("a known time gets jitter: never sooner, at most half as long later, and at least two different values") {
   struct Row {
     Duration chance;
     int least, most;
@@ -59,7 +59,7 @@ TEST_CASE("a known chance is told with jitter: never sooner, within half as long
   }
 }
 
-TEST_CASE("rises from 1 s while most are refused, stays within 32 s, and falls when refusals stop") {
+TEST_CASE("auto rises from 1 s while most requests are refused, stays below 32 s, and falls when refusals stop") {
   RetryAfter retry_after({.automatic = true});
   std::minstd_rand random(1);
   Time now = Time{} + 1h;
@@ -87,7 +87,7 @@ TEST_CASE("rises from 1 s while most are refused, stays within 32 s, and falls w
   CHECK(retry_after.level() == 1);
 }
 
-TEST_CASE("clients refused together are told different times, half to the whole of the level") {
+TEST_CASE("clients refused together get different times, from half to the whole of the level") {
   RetryAfter retry_after({.automatic = true});
   Time now = Time{} + 1h;
   for (; retry_after.level() < 32; now += 1s) {
@@ -101,8 +101,8 @@ TEST_CASE("clients refused together are told different times, half to the whole 
   CHECK(told.size() == 17);
 }
 
-/// Clients that obey: each asks, thinks for a second when answered, and comes back when it was told to.
-/// The API answers so many per second; returns the requests that came in each second.
+/// Clients that obey Retry-After: each sends a request, pauses for a second after an answer, and otherwise returns
+/// after the time that it was told. The API answers `capacity` requests a second. Returns the requests of each second.
 std::vector<int> arrivals_of_obedient(int clients, int capacity, int seconds, unsigned seed) {
   RetryAfter retry_after({.automatic = true});
   std::mt19937 random(seed);
@@ -129,7 +129,7 @@ std::vector<int> arrivals_of_obedient(int clients, int capacity, int seconds, un
   return arrivals;
 }
 
-TEST_CASE("obedient clients do not come back in a wave, nor do they leave the API idle") {
+TEST_CASE("clients that obey Retry-After do not return in a wave, and do not leave the API idle") {
   for (const int overload : {2, 5, 10}) {
     CAPTURE(overload);
     constexpr int kCapacity = 1000;

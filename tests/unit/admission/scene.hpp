@@ -6,7 +6,7 @@
 
 #include "proxy/admission/controller.hpp"
 
-/// A controller of ten slots with its clock, and the requests it was asked about, kept at their addresses.
+/// A controller of ten slots, its clock, and the requests, which keep their addresses.
 namespace spillway::admission::scene {
 
 using State = Request::State;
@@ -36,7 +36,7 @@ struct Scene {
   void finish(Request& request, Completion completion = Completion::success) {
     controller.finish(request, completion, now);
   }
-  /// One request after another, each taking so long.
+  /// Serves requests one after another, each for this time.
   void serve(int count, Completion completion, Duration taken, Request like = {}) {
     while (count-- > 0) {
       Request& request = arrive(like);

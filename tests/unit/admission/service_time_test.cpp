@@ -8,7 +8,7 @@ using spillway::Time;
 using spillway::admission::ServiceTime;
 using namespace std::chrono_literals;
 
-TEST_CASE("the typical service time follows the samples, and nothing is known without any") {
+TEST_CASE("the typical service time follows the samples, and is unknown without any") {
   ServiceTime time;
   Time now = Time{} + 1h;
   CHECK(time.typical(now) == 0ms);
@@ -20,7 +20,7 @@ TEST_CASE("the typical service time follows the samples, and nothing is known wi
   CHECK(time.typical(now) < 20100us);
 }
 
-TEST_CASE("an estimate that lets nobody through fades until somebody is") {
+TEST_CASE("an estimate that refuses every request fades until one is admitted") {
   ServiceTime time;
   const Time now = Time{} + 1h;
   time.learn(8s, now);

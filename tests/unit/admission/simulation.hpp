@@ -12,8 +12,8 @@
 
 #include "proxy/admission/controller.hpp"
 
-/// A discrete-event simulation of clients, the controller and a finite API: deterministic for a seed, no clock, no
-/// thread. Asserts on the pure controller what the overload lab measures on the real proxy.
+/// A discrete-event simulation of clients, the controller and an API of limited capacity. Deterministic for a seed,
+/// without clock and threads.
 namespace spillway::admission::simulation {
 
 inline Duration seconds(double s) {
@@ -23,19 +23,19 @@ inline double in_seconds(Duration d) {
   return std::chrono::duration<double>(d).count();
 }
 
-/// An API that works on `slots` requests at a time and keeps the others in an unbounded queue of its own.
+/// An API that works on `slots` requests at a time and queues the others without limit.
 struct Backend {
   int slots = 10;
   double service = 0.010;    ///< seconds of work per request
-  bool exponential = false;  ///< distribution of the service time; else constant but for 5 % jitter, without which
-                             ///< all slots would work in lockstep for ever
+  bool exponential = false;  ///< distribution of the service time; otherwise constant with 5 % jitter, so that the
+                             ///< slots do not work in lockstep
   double slowdown = 0;       ///< relative growth of the service time per request in its queue
   std::function<double(double)> slowness = nullptr;  ///< factor on the service time, by seconds since the start
 
   double capacity() const { return slots / service; }
 };
 
-/// Poisson arrivals. Independent of the answers: an open loop.
+/// Poisson arrivals, independent of the answers (an open loop).
 struct Source {
   int class_index = 0;
   std::function<double(double)> rate;  ///< requests per second, by seconds since the start
@@ -115,7 +115,7 @@ class Simulation {
   double exponential(double mean) { return -mean * std::log(uniform()); }
   void schedule(Event event) { events_.push(event); }
 
-  // Thinning: candidates at the highest rate, of which the due share is kept.
+  // Thinning: candidates come at the highest rate, and the right share of them is kept.
   void schedule_arrival(int source) {
     schedule({now_ + exponential(1 / sources_[static_cast<std::size_t>(source)].max_rate), Event::arrival, source});
   }
@@ -184,7 +184,7 @@ class Simulation {
   int busy_ = 0;
 };
 
-/// The share `q` quantile of what `pick` keeps of the records, in seconds; `value` says of what.
+/// The `q` quantile of `value`, in seconds, of the records that `pick` accepts.
 template <typename Pick>
 double latency_quantile(const std::deque<Record>& records, double q, Pick pick) {
   std::vector<double> values;

@@ -11,9 +11,9 @@
 
 namespace {
 
-/// A run of a program that does nothing but read its configuration.
+/// A run of a program that only reads its configuration.
 struct Run {
-  std::optional<int> status;  ///< nothing: the program would go on
+  std::optional<int> status;  ///< nothing: the program would continue
   std::string out;
   std::string err;
   sample::Config config;
@@ -50,7 +50,7 @@ class Files {
   const std::string bad = base + "_bad.yaml";
 };
 
-TEST_CASE("a program without questions asked goes on with its configuration") {
+TEST_CASE("without options that print, the program runs with its configuration") {
   const Files files;
   const Run good = run({"--config", files.good.c_str()});
   CHECK(!good.status);
@@ -118,7 +118,7 @@ TEST_CASE("schema, reference, version and help need no file") {
   CHECK(help.out.find("--print-reference") == std::string::npos);
 }
 
-TEST_CASE("a command line that makes no sense ends with status 2 and a word on standard error") {
+TEST_CASE("a wrong command line ends with status 2 and a message on standard error") {
   for (const auto& arguments : std::vector<std::vector<const char*>>{{"--nonsense"},
                                                                      {"stray"},
                                                                      {"--config"},

@@ -8,7 +8,7 @@
 #include <doctest/doctest.h>
 #include <malloc.h>
 
-// Heap bytes of this program, yaml-cpp's included: its allocations come through these operators too.
+// Counts the heap bytes of this program. The allocations of yaml-cpp use these operators, too.
 namespace {
 std::atomic<std::size_t> heap_now{0};
 std::atomic<std::size_t> heap_peak{0};
@@ -81,13 +81,13 @@ TEST_CASE("an empty file has no root and no fault") {
   }
 }
 
-TEST_CASE("an alias stands for what it names, at that place") {
+TEST_CASE("an alias has the value of its anchor and the place where it is used") {
   const Document document = config::parse_document("a: &x [1, 2]\nb: *x\n");
   REQUIRE(document.fault.empty());
   CHECK(document.root->entries[1].value == document.root->entries[0].value);
 }
 
-TEST_CASE("what is not one plain document is refused, with its place") {
+TEST_CASE("anything but one plain document is refused, with its place") {
   struct Row {
     std::string_view text;
     std::string_view fault;
@@ -119,7 +119,7 @@ TEST_CASE("what is not one plain document is refused, with its place") {
   }
 }
 
-TEST_CASE("each bound is kept exactly") {
+TEST_CASE("each limit is exact") {
   SUBCASE("bytes") {
     const std::string most = repeated("# \n", config::kMaxFileBytes);
     CHECK(fault_of(most) == "none");
@@ -148,7 +148,7 @@ TEST_CASE("each bound is kept exactly") {
   }
 }
 
-TEST_CASE("aliases count as often as they multiply") {
+TEST_CASE("each use of an alias counts") {
   std::string text = "l0: &l0 [x, x, x, x, x, x, x, x, x, x]\n";
   for (int i = 1; i <= 9; ++i) {
     const std::string below = "*l" + std::to_string(i - 1);
@@ -159,9 +159,9 @@ TEST_CASE("aliases count as often as they multiply") {
   CHECK(fault_of(text).ends_with("more than 10000 values"));
 }
 
-TEST_CASE("a bomb of any make ends in an error within 100 ms and 50 MiB") {
+TEST_CASE("any YAML bomb ends in an error within 100 ms and 50 MiB") {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  constexpr double kMostSeconds = 1;  // what the program promises, in a build that is slower
+  constexpr double kMostSeconds = 1;  // more than the program promises, since this build may be slow
 #else
   constexpr double kMostSeconds = 0.1;
 #endif
@@ -190,7 +190,7 @@ TEST_CASE("a bomb of any make ends in an error within 100 ms and 50 MiB") {
   }
 }
 
-TEST_CASE("only whole characters and no control bytes are fit for a text") {
+TEST_CASE("a text is valid UTF-8 without control bytes") {
   const auto npos = std::string_view::npos;
   struct Row {
     std::string_view text;

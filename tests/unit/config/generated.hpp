@@ -8,7 +8,7 @@
 
 #include <doctest/doctest.h>
 
-/// Committed files that are generated from a description: each test run compares, and a run with
+/// Committed files that are generated from a description. Each test run compares them; a run with
 /// SPILLWAY_UPDATE_GENERATED=1 writes them anew. SOURCE_FOLDER comes from part.cmake.
 namespace generated {
 
@@ -27,14 +27,14 @@ inline bool updating() {
   return std::getenv("SPILLWAY_UPDATE_GENERATED") != nullptr;
 }
 
-/// The file config/NAME is `text`.
+/// Checks that the file config/NAME is `text`.
 inline void check_file(std::string_view name, const std::string& text) {
   if (updating()) std::ofstream(path_of(name), std::ios::binary) << text;
   INFO("config/", std::string(name), " is out of date: run this test with SPILLWAY_UPDATE_GENERATED=1");
   CHECK((content_of(name) == text));
 }
 
-/// The section of the Markdown file config/NAME that begins with the first line of `text` (a `## ` heading) is `text`.
+/// Checks that in the Markdown file config/NAME the section with the heading of `text`, its first line, is `text`.
 inline void check_section(std::string_view name, const std::string& text) {
   std::string content = content_of(name);
   const std::size_t heading = content.find(text.substr(0, text.find('\n') + 1));

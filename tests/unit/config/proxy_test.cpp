@@ -49,7 +49,7 @@ struct FieldRow {
 constexpr std::string_view kAddressWords = "an address: host:port, [v6]:port, unix:/path or fd:N (3 or more)";
 constexpr std::string_view kPathWords = "a path that begins with /, of visible ASCII characters without # and ?";
 
-// Every scalar of proxy.yaml with a value just out of its range and what the error says it must be.
+// Every scalar of proxy.yaml with a value just out of its range, and what the error says that it must be.
 constexpr FieldRow kFields[] = {
     {"listen", "'8080'", kAddressWords},
     {"listen[].address", "x", kAddressWords},
@@ -161,7 +161,7 @@ class Paths final : public config::Fields {
   std::string prefix_;
 };
 
-TEST_CASE("every field of the proxy refuses what is out of its range, and says what it takes") {
+TEST_CASE("every field of the proxy refuses a value out of its range, and names what it accepts") {
   ProxyConfig defaults;
   Paths paths;
   describe(paths, defaults);
@@ -177,7 +177,7 @@ TEST_CASE("every field of the proxy refuses what is out of its range, and says w
   CHECK(tested == paths.found);
 }
 
-TEST_CASE("combinations that make no sense are refused") {
+TEST_CASE("contradictory combinations are refused") {
   struct Row {
     std::string_view yaml;
     std::string_view error;
@@ -308,7 +308,7 @@ TEST_CASE("without classes of its own a configuration has critical, for GET of t
   CHECK(own.config.classes[0].name == "a");
 }
 
-TEST_CASE("an entry of listen is an address or a map, is printed as it has to be, and read back") {
+TEST_CASE("an entry of listen is an address or a map, is printed in the shorter form, and reads back") {
   struct Row {
     std::string_view yaml;
     std::string_view printed;
@@ -330,7 +330,7 @@ TEST_CASE("an entry of listen is an address or a map, is printed as it has to be
     REQUIRE(again.ok());
     CHECK(again.config.listen == loaded.config.listen);
 
-    // A reload keeps what takes a restart.
+    // A reload keeps a value that takes a restart.
     ProxyConfig next = load("").config;
     const auto kept = config::keep_until_restart(loaded.config, next, kProxyDefinition);
     CHECK(kept == std::vector<std::string>{"listen"});
@@ -360,7 +360,7 @@ TEST_CASE("the shipped proxy.yaml is valid and holds the defaults, but for its t
   CHECK(config::to_yaml(load(printed).config, kProxyDefinition) == printed);
 }
 
-TEST_CASE("schema and reference are in step with the description") {
+TEST_CASE("schema and reference agree with the description") {
   generated::check_file("proxy.schema.json", config::to_schema(kProxyDefinition, "spillway configuration"));
   generated::check_section("REFERENCE.md", config::to_reference(kProxyDefinition, "spillway configuration"));
 }

@@ -59,12 +59,12 @@ routes:
   CHECK(c.routes[1].weight == 10);
 }
 
-TEST_CASE("one element may stand without its list, and a list replaces the default") {
+TEST_CASE("one element needs no list around it, and a list replaces the default") {
   CHECK(sample::load("listen: '[::1]:8'").config.listen == std::vector{config::Address::tcp("::1", 8)});
   CHECK(sample::load("listen: [a:1, b:2]").config.listen.size() == 2);
 }
 
-TEST_CASE("sections of a list start from their own defaults, not from those of the default list") {
+TEST_CASE("sections of a list have the defaults of an element, not those of the default list") {
   sample::Config c;
   c.routes = {{.name = "default", .note = "kept?", .weight = 9}};
   const auto errors = config::read(
@@ -86,7 +86,7 @@ TEST_CASE("an alias gives the same value again") {
   CHECK(loaded.config.bounds.high == 3);
 }
 
-TEST_CASE("each error says where, which field, what was expected and what was found") {
+TEST_CASE("each error names the place, the field, what was expected and what was found") {
   for (const Row& row : {
            Row{"[1]", "test.yaml:1:1: must be keys and values, not a list"},
            Row{"hello", "test.yaml:1:1: must be keys and values, not 'hello'"},
@@ -137,7 +137,7 @@ TEST_CASE("each error says where, which field, what was expected and what was fo
   }
 }
 
-TEST_CASE("an unknown key comes with the nearest name of its section") {
+TEST_CASE("the error for an unknown key suggests the nearest name of its section") {
   for (const Row& row : {
            Row{"wrokers: 1", "test.yaml:1:1: wrokers: unknown key; did you mean workers?"},
            Row{"worker: 1", "test.yaml:1:1: worker: unknown key; did you mean workers?"},
@@ -196,7 +196,7 @@ TEST_CASE("all errors are reported at once, in the order of the file") {
         "test.yaml:5:7: wait: must be a duration from 0s to 1h, not '1d'");
 }
 
-TEST_CASE("a rule keeps silent about a field that was refused already") {
+TEST_CASE("a rule adds no error about a field that is invalid already") {
   CHECK(errors_of("bounds: {low: 500, high: 0}") ==
         "test.yaml:1:15: bounds.low: must be an integer from 0 to 100, not '500'");
 }
@@ -220,7 +220,7 @@ TEST_CASE("errors are written for tools as JSON") {
   CHECK(config::to_json({}) == "{\"valid\": true, \"errors\": []}\n");
 }
 
-TEST_CASE("to replace a configuration, a text has to hold a key; {} says that all defaults are meant") {
+TEST_CASE("a reload needs at least one key in the file; {} means all defaults") {
   const auto read_again = [](const std::string& text) {
     sample::Config c;
     std::string lines;

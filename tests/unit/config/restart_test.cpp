@@ -23,12 +23,12 @@ std::string printed(const ProxyConfig& c) {
   return config::to_yaml(c, kProxyDefinition);
 }
 
-/// The names of what waits for a restart; `next` is what is in force then.
+/// The names of the keys that wait for a restart. Afterwards `next` is the configuration in force.
 Names reload(const std::string& running, ProxyConfig& next) {
   return config::keep_until_restart(load(running), next, kProxyDefinition);
 }
 
-TEST_CASE("what a reload can apply is applied") {
+TEST_CASE("a reload applies what needs no restart") {
   const std::string yaml =
       "workers: 2\nadmission: {max_concurrent: 10}\nclasses: [{name: a, match: [{path: /a}]}]\n"
       "trusted_proxies: [10.0.0.0/8]\nlog: {level: debug}\n";
@@ -38,7 +38,7 @@ TEST_CASE("what a reload can apply is applied") {
   CHECK(printed(next) == printed(load(yaml)));
 }
 
-TEST_CASE("what it cannot apply stays as it runs, and is named; the rest of the file is applied all the same") {
+TEST_CASE("a reload keeps and names the values that take a restart, and applies the rest of the file") {
   struct Row {
     std::string running, next;
     Names names;
@@ -70,7 +70,7 @@ TEST_CASE("what it cannot apply stays as it runs, and is named; the rest of the 
   }
 }
 
-TEST_CASE("a value that is kept keeps its reference, and takes none from the new file") {
+TEST_CASE("a kept value keeps its reference, and takes none from the new file") {
   ::setenv("SPILLWAY_TEST", "2", 1);
   const auto running = config::load_text(
       {"", "workers: ${env:SPILLWAY_TEST}\nlimits: {headers: '${env:SPILLWAY_TEST}'}\n"}, kProxyDefinition);
@@ -86,7 +86,7 @@ TEST_CASE("a value that is kept keeps its reference, and takes none from the new
         config::References{{"workers", "${env:SPILLWAY_TEST}"}, {"retry.budget", "0.${env:SPILLWAY_TEST}"}});
 }
 
-TEST_CASE("the keys that have changed are named, none of their values") {
+TEST_CASE("the changed keys are named without their values") {
   struct Row {
     std::string running, next;
     Names names;

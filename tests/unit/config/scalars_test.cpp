@@ -10,7 +10,7 @@ namespace {
 using namespace std::chrono_literals;
 using config::Duration;
 
-/// What a scalar makes of a text, in canonical form; "refused" if it does not take it.
+/// The canonical form of a text for a scalar; "refused" if the scalar does not accept it.
 std::string canonical(const config::Scalar& scalar, std::string_view text) {
   const std::string before = scalar.print().value_or("");
   if (!scalar.set(text)) {
@@ -179,7 +179,7 @@ TEST_CASE("networks") {
                                      {"fe80::1/64", "refused"}});
 }
 
-TEST_CASE("a network contains its addresses and no others, whichever socket they came through") {
+TEST_CASE("a network contains exactly its addresses, whichever socket they came through") {
   struct Case {
     const char* network;
     const char* address;

@@ -34,7 +34,7 @@ class TemporaryFile {
   std::filesystem::path path_;
 };
 
-TEST_CASE("environment variables are put into a scalar") {
+TEST_CASE("environment variables are substituted in a scalar") {
   ::setenv("SPILLWAY_TEST", "value", 1);
   ::setenv("SPILLWAY_TEST_EMPTY", "", 1);
   ::unsetenv("SPILLWAY_TEST_NONE");
@@ -70,7 +70,7 @@ TEST_CASE("environment variables are put into a scalar") {
   }
 }
 
-TEST_CASE("what is put in is not looked at again, nor can it become structure") {
+TEST_CASE("a substituted text is not substituted again and cannot become structure") {
   ::setenv("SPILLWAY_TEST", "${env:SPILLWAY_TEST}", 1);
   CHECK(substituted("${env:SPILLWAY_TEST}") == "${env:SPILLWAY_TEST}");
   ::setenv("SPILLWAY_TEST", "x, workers: 9}", 1);
@@ -80,7 +80,7 @@ TEST_CASE("what is put in is not looked at again, nor can it become structure") 
   CHECK(loaded.config.workers == 2);
 }
 
-TEST_CASE("a file is put in without its last line break") {
+TEST_CASE("a file is substituted without its last line break") {
   for (const auto& [content, expected] :
        {std::pair{"secret\n", "secret"}, {"secret\r\n", "secret"}, {"a\n\n", "a\n"}, {"x", "x"}, {"", ""}}) {
     const TemporaryFile file(content);
@@ -88,7 +88,7 @@ TEST_CASE("a file is put in without its last line break") {
   }
 }
 
-TEST_CASE("files are bounded one by one and all together") {
+TEST_CASE("files are limited in size, each and all together") {
   const TemporaryFile file(std::string(config::kMaxSubstituteFileBytes, 'x'));
   const std::string reference = "${file:" + file.path() + "}";
   std::size_t budget = config::kMaxSubstituteFileBytes;
@@ -99,7 +99,7 @@ TEST_CASE("files are bounded one by one and all together") {
   CHECK(substituted("${file:" + longer.path() + "}") == "error: " + longer.path() + ": longer than 65536 bytes");
 }
 
-TEST_CASE("a scalar of any kind may be substituted, and errors stand at its place") {
+TEST_CASE("any scalar may be substituted, and errors name its place") {
   ::setenv("SPILLWAY_TEST", "12", 1);
   CHECK(sample::load("workers: ${env:SPILLWAY_TEST}").config.workers == 12);
   ::setenv("SPILLWAY_TEST", "many", 1);
@@ -110,7 +110,7 @@ TEST_CASE("a scalar of any kind may be substituted, and errors stand at its plac
         "test.yaml:2:8: bounds.low: environment variable SPILLWAY_TEST is not set");
 }
 
-TEST_CASE("what is put in never appears in an error") {
+TEST_CASE("a substituted text never appears in an error") {
   const TemporaryFile file("hunter2");
   CHECK(sample::errors_of("workers: ${file:" + file.path() + "}") ==
         "test.yaml:1:10: workers: must be an integer from 1 to 64, not what ${file:" + file.path() + "} stands for");
@@ -123,7 +123,7 @@ TEST_CASE("what is put in never appears in an error") {
   }
 }
 
-TEST_CASE("escaping is undone by substituting") {
+TEST_CASE("substitution undoes escaping") {
   for (const char* text : {"", "plain", "${", "$${", "a${env:X}b${", "$$$${x}"}) {
     CHECK(substituted(config::escape_substitution(text)) == text);
   }

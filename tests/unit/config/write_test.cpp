@@ -24,7 +24,7 @@ TEST_CASE("defaults are printed as YAML that reads back; secrets are not printed
         "routes: []\n");
 }
 
-TEST_CASE("what is printed reads back to the same") {
+TEST_CASE("printed values read back to the same values") {
   sample::Config c;
   c.listen = {config::Address::tcp("::1", 1), config::Address::unix_socket("/run/a, b.sock")};
   c.peers = {config::Address::tcp("localhost", 9)};
@@ -50,7 +50,7 @@ TEST_CASE("what is printed reads back to the same") {
   }
 }
 
-TEST_CASE("what came from elsewhere is printed as the reference to it, and reads back to the same") {
+TEST_CASE("a substituted value is printed as its reference, and reads back to the same") {
   ::setenv("SPILLWAY_TEST", "hunter2", 1);
   ::setenv("SPILLWAY_TEST_NUMBER", "7", 1);
   ::setenv("SPILLWAY_TEST_ADDRESS", "secret.example:7", 1);
@@ -81,7 +81,7 @@ TEST_CASE("what came from elsewhere is printed as the reference to it, and reads
   CHECK(config::to_yaml(again.config, sample::kDefinition) == config::to_yaml(loaded.config, sample::kDefinition));
 }
 
-TEST_CASE("a secret that stands in part in the file is not printed, reference or not") {
+TEST_CASE("a secret is not printed, even if only a part of it is substituted") {
   ::setenv("SPILLWAY_TEST", "xyz", 1);
   for (const char* secret : {"${env:SPILLWAY_TEST:-hunter2}", "hunter2${env:SPILLWAY_TEST}",
                              "${env:SPILLWAY_TEST}hunter2", "${env:SPILLWAY_TEST}hunter2${env:SPILLWAY_TEST}"}) {
@@ -122,7 +122,7 @@ TEST_CASE("the reference has a row for every field") {
   }
 }
 
-TEST_CASE("the schema states type, range, default and what is required, and lets a substitution stand for any value") {
+TEST_CASE("the schema states type, range, default and required keys, and allows a substitution for any value") {
   const std::string schema = config::to_schema(sample::kDefinition, "sample");
   for (const char* part : {
            R"("$schema": "https://json-schema.org/draft/2020-12/schema")",
@@ -140,7 +140,7 @@ TEST_CASE("the schema states type, range, default and what is required, and lets
   }
 }
 
-TEST_CASE("writing leaves the lists as they were") {
+TEST_CASE("writing does not change the lists") {
   sample::Config c;
   const auto describe = [&](config::Fields& f) { sample::describe(f, c); };
   config::to_schema(describe, "sample");

@@ -33,12 +33,12 @@ struct Result {
   std::size_t consumed = 0;
   std::uint64_t remaining = 0;
   bool complete_at_eof = false;
-  bool sane = true;  ///< every step kept to its buffer
+  bool sane = true;  ///< every step stayed within its buffer
   friend bool operator==(const Result&, const Result&) = default;
 };
 
-/// Decodes the bytes in pieces that end at the given places. Each piece has a buffer of just its size, so that
-/// a sanitizer sees a step beyond.
+/// Decodes the bytes in pieces that end at the given offsets. Each piece has a buffer of exactly its size, so that a
+/// sanitizer finds an access beyond it.
 Result decode(const BodyRow& row, const std::vector<std::size_t>& ends) {
   BodyDecoder decoder(row.framing, row.length, row.limit);
   Result result;
@@ -90,7 +90,7 @@ void run_bodies(const std::vector<BodyRow>& table) {
 
 }  // namespace
 
-TEST_CASE("chunks give up their payload") {
+TEST_CASE("chunks are decoded to their payload") {
   run_bodies({
       {"9112 7.1: empty body", "0\r\n\r\n"},
       {"9112 7.1: one chunk", "5\r\nhello\r\n0\r\n\r\n", kDone, "hello"},
@@ -190,7 +190,7 @@ TEST_CASE("chunk extensions are dropped") {
   });
 }
 
-TEST_CASE("chunk extensions that are none are refused") {
+TEST_CASE("malformed chunk extensions are refused") {
   const auto of = [](std::string rule, const std::string& extensions) {
     return BodyRow{"9112 7.1.1: " + rule, "5" + extensions + "\r\nhello\r\n0\r\n\r\n", 400};
   };
@@ -239,8 +239,8 @@ TEST_CASE("chunk extensions that are none are refused") {
   });
 }
 
-TEST_CASE("chunk extensions are bounded") {
-  const std::string budget = ";" + times(256, "x");  // all of a line's
+TEST_CASE("chunk extensions are limited in size") {
+  const std::string budget = ";" + times(256, "x");  // all extension bytes of a line
   const std::string chunk = "1" + budget + "\r\na\r\n";
   run_bodies({
       {"9112 7.1.1: 256 bytes", "5" + budget + "\r\nhello\r\n0\r\n\r\n", kDone, "hello"},
@@ -332,7 +332,7 @@ TEST_CASE("a body larger than its limit is refused as soon as that is known") {
   });
 }
 
-TEST_CASE("a decoder tells what is left, and whether an end of file is a whole body") {
+TEST_CASE("a decoder knows how much is left, and whether the body is complete at end of file") {
   std::string text = "hello";
   BodyDecoder length(Framing::length, 8, 0);
   CHECK(length.remaining() == 8);

@@ -59,7 +59,7 @@ TEST_CASE("a connection is kept or closed as version and Connection say") {
   });
 }
 
-TEST_CASE("what Connection names goes no further, unless the message depends on it") {
+TEST_CASE("a field that Connection names is not forwarded; naming a framing field is refused") {
   run_requests({
       {"9110 7.6.1: a field", get("Connection: x-a", "X-A: 1", "X-B: 2"), kSound, "X-B: 2\r\n", "x-a"},
       {"9110 7.6.1: in any case", get("Connection: X-a", "x-A: 1"), kSound, "", "x-a"},
@@ -94,7 +94,7 @@ TEST_CASE("what Connection names goes no further, unless the message depends on 
   });
 }
 
-TEST_CASE("fields for one connection only go no further") {
+TEST_CASE("hop-by-hop fields are not forwarded") {
   run_requests({
       {"9110 7.6.1: Connection", connection("keep-alive"), kSound, "", "\r\nconnection"},
       {"9110 7.6.1: Keep-Alive", get("Keep-Alive: timeout=5"), kSound, "", "keep-alive"},
@@ -111,7 +111,7 @@ TEST_CASE("fields for one connection only go no further") {
   });
 }
 
-TEST_CASE("an upgrade to websocket is passed on, any other is not") {
+TEST_CASE("an upgrade to websocket is forwarded, any other is not") {
   run_requests({
       {"6455 4.1: as it should be", websocket(), kSound, "ws=yes"},
       {"9110 7.8: written anew", websocket(), kSound, "Connection: Upgrade\r\nUpgrade: websocket\r\n"},
@@ -138,7 +138,7 @@ TEST_CASE("an upgrade to websocket is passed on, any other is not") {
   });
 }
 
-TEST_CASE("the one expectation there is concerns the proxy") {
+TEST_CASE("Expect: 100-continue is handled by the proxy, and any other expectation is refused") {
   run_requests({
       {"9110 10.1.1: with a body", post("Expect: 100-continue", "Content-Length: 5"), kSound, "expect=yes",
        "\r\nexpect:"},

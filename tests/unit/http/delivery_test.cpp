@@ -18,14 +18,14 @@ struct Case {
   std::string bytes;
   int client_minor;
   bool keep_alive;
-  Framing framing;  ///< as it should be towards this client
+  Framing framing;  ///< expected towards this client
   std::string has;
   std::string lacks = {};
 };
 
 }  // namespace
 
-TEST_CASE("a response is framed for the client that asked") {
+TEST_CASE("a response is framed for the version of its client") {
   const std::string sized = ok("Content-Length: 5");
   const std::string chunked = ok("Transfer-Encoding: chunked");
   const std::vector<Case> cases = {
@@ -63,7 +63,7 @@ TEST_CASE("a response is framed for the client that asked") {
   }
 }
 
-TEST_CASE("the parser stands alone where no gate looked before") {
+TEST_CASE("the parser refuses malformed heads that no scanner has checked") {
   RequestHead request;
   for (const char* bytes :
        {"", "\r\n\r\n", "GET\r\n\r\n", "GET /\r\n\r\n", " / HTTP/1.1\r\n\r\n", "GET  HTTP/1.1\r\n\r\n",
@@ -78,7 +78,7 @@ TEST_CASE("the parser stands alone where no gate looked before") {
   }
 }
 
-TEST_CASE("writers append to what a string holds") {
+TEST_CASE("writers append to a string") {
   ResponseHead response;
   REQUIRE_FALSE(parse_response("HTTP/1.1 204 a\r\n\r\n", {}, false, response));
   std::string out = "before|";

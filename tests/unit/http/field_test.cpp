@@ -59,7 +59,7 @@ TEST_CASE("a field line is a token, a colon and a value") {
   });
 }
 
-TEST_CASE("names with an underscore pass only where they are asked for") {
+TEST_CASE("field names with an underscore pass only if they are allowed") {
   HeadLimits allowed;
   allowed.underscores = true;
   run_requests({
@@ -117,8 +117,8 @@ TEST_CASE("lines end in CRLF, hold no control bytes and are not folded") {
   });
 }
 
-// Beside the rows above: each octet in each place, against the lists of the RFCs written out once more.
-TEST_CASE("each octet passes exactly where the grammar lets it") {
+// Each octet in each place, compared with the lists of the RFCs, which are repeated here.
+TEST_CASE("each octet passes exactly where the grammar allows it") {
   const std::string token = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
   for (int value = 0; value < 256; ++value) {
     CAPTURE(value);

@@ -69,7 +69,7 @@ struct Case {
 
 }  // namespace
 
-TEST_CASE("the proxy says whom it speaks for, and repeats only what a trusted peer said") {
+TEST_CASE("the proxy tells the API about the client, and forwards only what a trusted peer told") {
   const std::string chain = get("X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: https", "X-Forwarded-Host: b");
   const std::vector<Case> cases = {
       {"9110 7.6.3: Via", get(), untrusted(), "\r\nVia: 1.1 spillway\r\n"},

@@ -16,7 +16,7 @@ std::string coding(const std::string& value) {
 
 }  // namespace
 
-TEST_CASE("Content-Length is one plain number") {
+TEST_CASE("Content-Length is one plain decimal number") {
   run_requests({
       {"9110 8.6: none", post(), kSound, "body=none", "Content-Length"},
       {"9110 8.6: zero", length("0"), kSound, "Content-Length: 0\r\n"},
@@ -147,7 +147,7 @@ TEST_CASE("Transfer-Encoding is exactly chunked, and never beside Content-Length
   });
 }
 
-TEST_CASE("a Transfer-Encoding in disguise does not slip through") {
+TEST_CASE("a disguised Transfer-Encoding is refused") {
   run_requests({
       {"9112 5.1: space before the colon", post("Transfer-Encoding : chunked"), 400},
       {"9112 5.1: tab before the colon", post("Transfer-Encoding\t: chunked"), 400},

@@ -44,7 +44,7 @@ TEST_CASE("a request of 1.1 has one Host, one of 1.0 at most one") {
   });
 }
 
-TEST_CASE("Host holds a name or an address, perhaps with a port, and nothing else") {
+TEST_CASE("Host is a name or an address, with or without a port") {
   run_requests({
       {"9110 7.2: name", host("www.example.org"), kSound, "Host: www.example.org\r\n"},
       {"9110 7.2: upper case is kept", host("Example.ORG"), kSound, "Host: Example.ORG\r\n"},

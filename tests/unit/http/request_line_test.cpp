@@ -16,7 +16,7 @@ std::string target(const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("a request line is three parts with one space between each and CRLF behind") {
+TEST_CASE("a request line is three parts, separated by one space each, and CRLF") {
   run_requests({
       {"9112 3: as it should be", get(), kSound, "GET / HTTP/1.1\r\nHost: a\r\n"},
       {"9112 3: two spaces before the target", start("GET  / HTTP/1.1"), 400},
@@ -48,7 +48,7 @@ TEST_CASE("a request line is three parts with one space between each and CRLF be
   });
 }
 
-TEST_CASE("a fault is seen with the byte that makes it, not at the end of the head") {
+TEST_CASE("a violation is found at the byte that causes it, not at the end of the head") {
   run_requests({
       {"9112 3: a method's first byte", "(", 400},
       {"9112 3: behind a method", "GET(", 400},
@@ -67,7 +67,7 @@ TEST_CASE("a fault is seen with the byte that makes it, not at the end of the he
   });
 }
 
-TEST_CASE("a few empty lines before a request line are passed over") {
+TEST_CASE("a few empty lines before a request line are skipped") {
   run_requests({
       {"9112 2.2: one", "\r\n" + get(), kSound, "GET / HTTP/1.1\r\n"},
       {"9112 2.2: two", "\r\n\r\n" + get(), kSound, "GET / HTTP/1.1\r\n"},
@@ -82,7 +82,7 @@ TEST_CASE("a few empty lines before a request line are passed over") {
   });
 }
 
-TEST_CASE("a method is a token, told apart by case, and one of those that can be parsed") {
+TEST_CASE("a method is a case-sensitive token that the parser knows") {
   run_requests({
       {"9110 9.3.1: GET", start("GET / HTTP/1.1"), kSound, "idempotent=yes; head=no"},
       {"9110 9.3.2: HEAD", start("HEAD / HTTP/1.1"), kSound, "idempotent=yes; head=yes"},
@@ -124,7 +124,7 @@ TEST_CASE("a method is a token, told apart by case, and one of those that can be
   });
 }
 
-TEST_CASE("where any method may pass, only the method is not held to what can be parsed") {
+TEST_CASE("with any method allowed, the rest of the head is checked as usual") {
   const auto any = [](std::string rule, std::string bytes, int verdict, std::string has = {}) {
     return Row{.rule = std::move(rule),
                .bytes = std::move(bytes),
@@ -224,7 +224,7 @@ TEST_CASE("the version is HTTP/1.0 or HTTP/1.1") {
   });
 }
 
-TEST_CASE("a target in origin-form passes as it came, when no two parsers can differ on it") {
+TEST_CASE("a target in origin-form is forwarded unchanged if all parsers agree on it") {
   run_requests({
       {"9112 3.2.1: root", target("/"), kSound, "path=/; query=;"},
       {"9112 3.2.1: path", target("/a/b.html"), kSound, "GET /a/b.html HTTP/1.1\r\n"},
@@ -318,7 +318,7 @@ TEST_CASE("a target in absolute-form becomes origin-form and must agree with Hos
   });
 }
 
-TEST_CASE("the asterisk stands for the server, and only in OPTIONS") {
+TEST_CASE("the asterisk is a target of OPTIONS only") {
   run_requests({
       {"9112 3.2.4: OPTIONS", start("OPTIONS * HTTP/1.1"), kSound, "OPTIONS * HTTP/1.1\r\n"},
       {"9112 3.2.4: OPTIONS of an absolute-form without path", start("OPTIONS http://a HTTP/1.1"), kSound,

@@ -106,7 +106,7 @@ TEST_CASE("a response's fields are as strict as a request's") {
   });
 }
 
-TEST_CASE("the length of a response's body is told in one way") {
+TEST_CASE("a response has one framing") {
   run_responses({
       {"9112 6.3: length", ok("Content-Length: 5"), kSound, "Content-Length: 5\r\n"},
       {"9112 6.3: length of zero", ok("Content-Length: 0"), kSound, "body=0;"},
@@ -145,7 +145,7 @@ TEST_CASE("the length of a response's body is told in one way") {
   });
 }
 
-TEST_CASE("some responses have no body whatever they announce") {
+TEST_CASE("some responses have no body, whatever their fields say") {
   const auto head = [](const std::string& bytes, const std::string& has, const std::string& lacks) {
     return Row{"9112 6.3: HEAD", bytes, kSound, has, lacks, HeadLimits{}, true};
   };
@@ -180,7 +180,7 @@ TEST_CASE("some responses have no body whatever they announce") {
   });
 }
 
-TEST_CASE("interim responses pass, a switch of protocols only to websocket") {
+TEST_CASE("interim responses pass; a switch of protocols passes only to websocket") {
   run_responses({
       {"9110 15.2.1: 100", lines("HTTP/1.1 100 Continue"), kSound, "HTTP/1.1 100 Continue\r\n", "transfer-encoding"},
       {"9110 15.2: has no body", lines("HTTP/1.1 100 Continue"), kSound, "body=none; reuse=yes"},
@@ -211,7 +211,7 @@ TEST_CASE("interim responses pass, a switch of protocols only to websocket") {
   });
 }
 
-TEST_CASE("what concerns the API's connection stays with the proxy") {
+TEST_CASE("hop-by-hop fields of the API and the load report are not forwarded") {
   const std::string empty = "Content-Length: 0";
   run_responses({
       {"9112 9.3: 1.1 stays open", ok(empty), kSound, "reuse=yes", "\r\nconnection"},

@@ -8,21 +8,21 @@
 #include "proxy/http/message.hpp"
 #include "proxy/http1/writer.hpp"
 
-/// Tables of HTTP messages and what the proxy makes of them. A row is run whole, split at every byte, and one byte
-/// at a time, always with the same verdict. What is accepted is written anew, must fit a strict grammar, and must
-/// parse again to the same message.
+/// Tables of HTTP messages and what the proxy does with them. Each row runs uncut, cut at every byte, and one byte at a
+/// time; the verdict must always be the same. An accepted message is written anew; the result must fit a strict grammar
+/// and parse to the same message.
 namespace spillway::http::rows {
 
-/// Verdicts that are no status.
+/// Verdicts besides statuses.
 inline constexpr int kSound = 0;
-inline constexpr int kUnfinished = -1;  ///< the gate waits for more bytes
+inline constexpr int kUnfinished = -1;  ///< the scanner needs more bytes
 
 struct Row {
-  std::string rule;        ///< what the row shows, with the section that says so
-  std::string bytes;       ///< the message's head, perhaps with surplus behind it
+  std::string rule;        ///< what the row shows, with the section of the RFC
+  std::string bytes;       ///< the head of the message, sometimes with more bytes behind it
   int verdict = kSound;    ///< status of the violation, or one of the above
-  std::string has = {};    ///< stands in what is written anew, or in the facts behind it
-  std::string lacks = {};  ///< does not, in any case of letters
+  std::string has = {};    ///< expected in the written head or in the facts behind it
+  std::string lacks = {};  ///< not expected there, in upper or lower case
   HeadLimits limits = {};
   bool to_head = false;  ///< responses: the request was a HEAD
 };
@@ -32,7 +32,7 @@ template <class... Line>
 std::string lines(const Line&... line) {
   return (std::string() + ... + (std::string(line) + "\r\n")) + "\r\n";
 }
-/// A plain request, or response, with further lines.
+/// A plain request or response with these additional lines.
 template <class... Line>
 std::string get(const Line&... line) {
   return lines("GET / HTTP/1.1", "Host: a", line...);
@@ -52,19 +52,19 @@ std::string times(std::size_t count, std::string_view text);
 void run_requests(const std::vector<Row>& table);
 void run_responses(const std::vector<Row>& table);
 
-/// What the proxy says of itself when rows are written anew.
+/// What the proxy tells about the client when rows are written.
 const Forwarding& plain_forwarding();
 
-/// Gate, parse and serialisation of one head that comes in one piece; the verdict and what was written.
+/// Scans, parses and writes one uncut head. Returns the verdict and the written head.
 struct Outcome {
   int verdict = kUnfinished;
   std::string rule;
   std::size_t begin = 0;
   std::size_t end = 0;
-  std::string written;  ///< the head anew, and behind it the facts read from it: `path=/; query=; …`
+  std::string written;  ///< the new head, and behind it the facts that were read: `path=/; query=; …`
   friend bool operator==(const Outcome&, const Outcome&) = default;
 };
-inline constexpr std::string_view kFacts = "facts: ";  ///< begin of the facts in `Outcome::written`
+inline constexpr std::string_view kFacts = "facts: ";  ///< start of the facts in `Outcome::written`
 Outcome request_outcome(std::string_view bytes, const Forwarding& forwarding = plain_forwarding());
 
 }  // namespace spillway::http::rows

@@ -1,4 +1,4 @@
-// Whatever a path looks like and whichever server is behind: nobody is in a better class than the one he is served as.
+// For any path and any server: no request is admitted in a better class than the one it is served as.
 #include <functional>
 #include <random>
 #include <string>
@@ -13,7 +13,7 @@ namespace {
 
 using namespace spillway;
 
-// What servers do to a path, one step each.
+// Each function is one step that some server applies to a path.
 
 int hex(char c) {
   return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
@@ -84,7 +84,7 @@ std::string trim_segments(const std::string& path) {
   return result;
 }
 
-/// RFC 3986, 5.2.4: an empty segment is one like another.
+/// RFC 3986, 5.2.4: an empty segment is a segment like any other.
 std::string resolve(const std::string& path) {
   std::string result;
   for (std::size_t begin = 1; begin <= path.size();) {
@@ -108,8 +108,8 @@ std::string without_last_slash(const std::string& path) {
 
 using Step = std::function<std::string(const std::string&)>;
 const std::vector<std::vector<Step>> kServers = {
-    {},                                                                 // Express, Gin: as it is written
-    {resolve},                                                          // by the book
+    {},                                                                 // Express, Gin: as written
+    {resolve},                                                          // RFC 3986
     {decode_dots, resolve},                                             // WHATWG's URL
     {decode, merge, resolve},                                           // nginx
     {merge, resolve, decode},                                           // Apache
@@ -154,7 +154,7 @@ double shed_at(int class_index) {
   return class_index == 0 ? 0.8 : classes()[static_cast<std::size_t>(class_index - 1)].shed_at;
 }
 
-/// As somebody without any suspicion would do it.
+/// The naive way to find a class.
 int plain_class_of(const std::string& path) {
   int index = 0;
   for (const ClassConfig& c : classes()) {
@@ -183,7 +183,7 @@ TEST_CASE("no server serves a request as a worse class than it was admitted in")
       std::string served = path;
       for (const Step& step : kServers[server]) served = step(served);
       if (shed_at(plain_class_of(served)) >= shed_at(admitted)) continue;
-      // A prefix that ends in a slash is also right for a server that takes the slash away.
+      // A server that removes the last slash also serves a prefix that ends in a slash.
       if (shed_at(plain_class_of(served + '/')) >= shed_at(admitted)) continue;
       CAPTURE(path);
       CAPTURE(served);

@@ -13,7 +13,7 @@ using namespace spillway;
 using classify::Classifier;
 using classify::kDefaultClassIndex;
 
-/// A parsed request as far as a classifier looks at it.
+/// A parsed request, as far as a classifier uses it.
 http::RequestHead request(std::string_view path, std::string_view method = "GET",
                           std::vector<http::Field> fields = {}) {
   http::RequestHead head;
@@ -23,7 +23,7 @@ http::RequestHead request(std::string_view path, std::string_view method = "GET"
   return head;
 }
 
-/// A rule of a configuration: what is left out is not asked for.
+/// A rule of a configuration; a part that is left out matches anything.
 struct Match {
   std::optional<std::string> path = {}, path_prefix = {}, method = {}, header = {}, value = {};
 };
@@ -38,7 +38,7 @@ ClassConfig a_class(std::string name, double shed_at, const std::vector<Match>& 
   return c;
 }
 
-/// The contract's example, and a class for each kind of rule behind it.
+/// The documented example, and behind it a class for each kind of rule.
 std::vector<ClassConfig> sample() {
   return {
       a_class("critical", 1.0, {{.path = "/health"}, {.path_prefix = "/api/v1/auth/"}}),
@@ -49,7 +49,7 @@ std::vector<ClassConfig> sample() {
   };
 }
 
-TEST_CASE("a request belongs to the first class with a rule that holds, in all its parts") {
+TEST_CASE("a request belongs to the first class with a rule whose parts all hold") {
   const Classifier classifier(sample());
   const std::vector<std::string> names = classify::class_names(sample());
   struct Row {
@@ -105,7 +105,7 @@ TEST_CASE("without classes everything is normal; the default class has index 0 a
         std::vector<std::string>{"normal", "critical", "background", "reports", "writes", "late"});
 }
 
-TEST_CASE("a trailing slash more or less may be the same to a server, so it makes nobody better off") {
+TEST_CASE("an additional or missing slash at the end does not reach a better class") {
   const Classifier classifier({a_class("better", 1.0, {{.path = "/a"}, {.path = "/b/"}, {.path_prefix = "/c/"}}),
                                a_class("worse", 0.5, {{.path = "/d"}, {.path = "/e/"}, {.path_prefix = "/f/"}})});
   for (const std::string_view path : {"/a/", "/b", "/c", "/d//x", "/dx", "/f"}) {
@@ -123,13 +123,13 @@ TEST_CASE("a class without rules matches nothing") {
   CHECK(classifier.classify(request("/")) == 2);
 }
 
-TEST_CASE("an empty value to match is a value, not the header's mere presence") {
+TEST_CASE("an empty value in a rule matches only an empty header value") {
   const Classifier classifier({a_class("blank", 0.8, {{.header = "X-Tag", .value = ""}})});
   CHECK(classifier.classify(request("/", "GET", {{"X-Tag", ""}})) == 1);
   CHECK(classifier.classify(request("/", "GET", {{"X-Tag", "x"}})) == kDefaultClassIndex);
 }
 
-TEST_CASE("nobody reaches a better class by spelling") {
+TEST_CASE("no spelling of a path reaches a better class") {
   const Classifier classifier(sample());
   for (const std::string_view path : {
            // Dot segments, plain and escaped, once and more than once.
@@ -224,7 +224,7 @@ TEST_CASE("nobody reaches a better class by spelling") {
   }
 }
 
-TEST_CASE("what every server reads alike keeps its class, whatever else is in the path") {
+TEST_CASE("a path that every server reads alike keeps its class, whatever else is in it") {
   const Classifier classifier(sample());
   for (const std::string_view path : {
            "/api/v1/auth/login",
@@ -291,7 +291,7 @@ TEST_CASE("no spelling of a path leaves a worse class") {
   }
 }
 
-TEST_CASE("a rule's own path may be spelt with escapes, too") {
+TEST_CASE("the path of a rule may have escapes, too") {
   const Classifier classifier({a_class("file", 1.0, {{.path = "/a%2fb"}, {.path_prefix = "/%74ree%2f"}})});
   for (const std::string_view path : {"/a%2fb", "/a%2Fb", "/tree%2Fx", "/tree%2fx"}) {
     CAPTURE(path);
@@ -303,7 +303,7 @@ TEST_CASE("a rule's own path may be spelt with escapes, too") {
   }
 }
 
-TEST_CASE("of the classes that a path may be of, the worst is the one refused earliest, then with less in reserve") {
+TEST_CASE("an ambiguous path gets the class that is refused earliest, then the one with the smaller reserve") {
   std::vector<ClassConfig> classes = {a_class("critical", 0.8, {{.path = "/a"}}),
                                       a_class("other", 0.8, {{.path = "/b"}})};
   CHECK(Classifier(classes, 0.8).classify(request("/%61")) == kDefaultClassIndex);  // maintenance refuses it

@@ -8,17 +8,17 @@ namespace {
 
 using spillway::relay::ClientConnections;
 
-TEST_CASE("a client has as many connections as the limit allows, and again when one ends") {
+TEST_CASE("a client may have as many connections as the limit allows, and another one when one ends") {
   ClientConnections clients;
   std::vector<ClientConnections::Place> places;
   for (int i = 0; i < 3; ++i) CHECK(places.emplace_back(clients.enter("192.0.2.1", 3)));
   CHECK_FALSE(clients.enter("192.0.2.1", 3));
-  CHECK(clients.enter("192.0.2.1", 4));  // the limit may change under way
+  CHECK(clients.enter("192.0.2.1", 4));  // the limit may change meanwhile
   CHECK(clients.enter("192.0.2.2", 3));
   places.pop_back();
   CHECK(clients.enter("192.0.2.1", 3));
   places.clear();
-  CHECK(clients.clients() == 0);  // nothing is remembered of who has left
+  CHECK(clients.clients() == 0);  // a client that has left is forgotten
 }
 
 TEST_CASE("addresses of one client count together") {
@@ -46,7 +46,7 @@ TEST_CASE("addresses of one client count together") {
   }
 }
 
-TEST_CASE("a place that has moved is given back once") {
+TEST_CASE("a place that was moved is given back once") {
   ClientConnections clients;
   {
     ClientConnections::Place place = clients.enter("192.0.2.1", 1);

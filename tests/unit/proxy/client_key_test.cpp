@@ -1,4 +1,4 @@
-// Whose request it is: what tells clients apart for fairness, and what cannot be made up.
+// The key of a client for fairness, and which parts of it a client cannot forge.
 #include "proxy/classify/client_key.hpp"
 
 #include <set>
@@ -17,7 +17,7 @@ using classify::KeyHash;
 using classify::request_timeout;
 using Source = FairnessKey::Source;
 
-/// A parsed request with these fields, and the bytes it points into.
+/// A parsed request with these fields, and the bytes that it points into.
 struct Sample {
   explicit Sample(const std::string& fields) : bytes("GET / HTTP/1.1\r\nHost: test\r\n" + fields + "\r\n") {
     REQUIRE_FALSE(http::parse_request(bytes, {}, head));
@@ -38,11 +38,11 @@ relay::Settings settings_of(Source source, std::string header = {}, int ipv6_pre
 
 const KeyHash kHash(12345);
 
-TEST_CASE("without a key nobody is told apart") {
+TEST_CASE("with `key: none` clients have no key") {
   CHECK(settings_of(Source::none).client_keys.of(Sample("X-Forwarded-For: 1.2.3.4\r\n").head, "1.2.3.4", kHash) == 0);
 }
 
-TEST_CASE("a client is its address: the peer's, or the last one that no trusted proxy appended") {
+TEST_CASE("with `client_ip` the key is the peer's address, or the right-most untrusted one of X-Forwarded-For") {
   const relay::Settings settings = settings_of(Source::client_ip);
   const Sample plain("");
   const auto key_of = [&](const char* address) { return settings.client_keys.of(plain.head, address, kHash); };
@@ -68,10 +68,10 @@ TEST_CASE("a client is its address: the peer's, or the last one that no trusted 
       {"10.0.0.1", "X-Forwarded-For: [2001:db8::7]\r\n", "2001:db8::7"},
       {"10.0.0.1", "X-Forwarded-For: fe80::7%eth0\r\n", "fe80::7"},
       {"fe80::7%eth0", "", "fe80::7"},
-      // Nobody can read it, and what is left of it is anybody's.
+      // An unreadable entry hides the client; entries left of it can be forged.
       {"10.0.0.1", "X-Forwarded-For: 198.51.100.7, unknown\r\n", "10.0.0.1"},
       {"10.0.0.1", "X-Forwarded-For: 198.51.100.7, 10.0.0.2:x\r\n", "10.0.0.1"},
-      // A client of IPv6 is a /64; one of IPv4 that comes by NAT64 is its own address.
+      // An IPv6 client is a /64; an IPv4 client behind NAT64 is its IPv4 address.
       {"2001:db8::1", "", "2001:db8::ffff:1:2:3"},
       {"::ffff:198.51.100.7", "", "198.51.100.7"},
       {"64:ff9b::198.51.100.7", "", "198.51.100.7"},
@@ -88,7 +88,7 @@ TEST_CASE("a client is its address: the peer's, or the last one that no trusted 
   CHECK(key_of("192.0.2.1") != key_of("192.0.2.2"));
   CHECK(key_of("::ffff:192.0.2.1") != key_of("::ffff:192.0.2.2"));
   CHECK(key_of("2001:db8::1") != key_of("2001:db8:0:1::1"));
-  CHECK(key_of("") != 0);  // a unix socket's peers have no address and are one client
+  CHECK(key_of("") != 0);  // peers of a unix socket have no address and are one client
   const relay::Settings host_by_host = settings_of(Source::client_ip, "", 128),
                         site = settings_of(Source::client_ip, "", 48);
   CHECK(host_by_host.client_keys.of(plain.head, "2001:db8::1", kHash) !=
@@ -97,12 +97,12 @@ TEST_CASE("a client is its address: the peer's, or the last one that no trusted 
         site.client_keys.of(plain.head, "2001:db8:0:1::1", kHash));
 }
 
-TEST_CASE("or what a header says") {
+TEST_CASE("with `header:NAME` the key is the value of the header") {
   const relay::Settings settings = settings_of(Source::header, "X-Tenant");
   const auto key_of = [&](const char* fields) {
     return settings.client_keys.of(Sample(fields).head, "1.2.3.4", kHash);
   };
-  CHECK(key_of("") != 0);  // who does not say is one client with all who do not
+  CHECK(key_of("") != 0);  // all requests without the header are one client's
   CHECK(key_of("X-Tenant:\r\n") == key_of(""));
   CHECK(key_of("X-Tenant: a\r\n") != key_of(""));
   CHECK(key_of("X-Tenant: a\r\n") != 0);
@@ -110,11 +110,11 @@ TEST_CASE("or what a header says") {
   CHECK(key_of("X-Tenant: a\r\n") != key_of("X-Tenant: b\r\n"));
 }
 
-TEST_CASE("the hash spreads, and depends on its seed") {
+TEST_CASE("the hash spreads its values, and depends on its seed") {
   std::set<std::uint64_t> low;
   constexpr int kTexts = 100'000, kPlaces = 1 << 18;
   for (int i = 0; i < kTexts; ++i) low.insert(kHash(std::to_string(i)) % kPlaces);
-  // As many places as so many random numbers would take: 2^18 (1 - e^(-100000 / 2^18)) = 83,130.
+  // As many places as so many random numbers occupy: 2^18 (1 - e^(-100000 / 2^18)) = 83,130.
   CHECK(low.size() > 82'500);
   CHECK(low.size() < 83'800);
   CHECK(kHash("a") != KeyHash(54321)("a"));
@@ -123,7 +123,7 @@ TEST_CASE("the hash spreads, and depends on its seed") {
   CHECK(kHash(std::string_view("\0", 1)) != kHash(std::string_view("\0\0", 2)));
 }
 
-TEST_CASE("X-Request-Timeout is whole milliseconds up to a day, or says nothing") {
+TEST_CASE("X-Request-Timeout is whole milliseconds up to a day, and anything else is ignored") {
   const auto timeout_of = [](const char* value) {
     return request_timeout(Sample("X-Request-Timeout: " + std::string(value) + "\r\n").head);
   };

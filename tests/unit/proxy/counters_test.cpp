@@ -10,7 +10,7 @@ namespace {
 using namespace spillway::telemetry;
 using namespace std::chrono_literals;
 
-TEST_CASE("a counter counts up, and as a gauge down again") {
+TEST_CASE("a counter counts up, and down if it is a gauge") {
   Counter counter;
   CHECK(counter.value() == 0);
   counter.add();
@@ -21,7 +21,7 @@ TEST_CASE("a counter counts up, and as a gauge down again") {
   CHECK(counter.value() == 0);
 }
 
-/// Whatever the bounds: each value lies in the first bucket whose bound is not below it.
+/// For any bounds each value is in the first bucket whose bound is not below it.
 template <const auto& bounds>
 void check_buckets() {
   CHECK(std::is_sorted(bounds.begin(), bounds.end()));
@@ -44,12 +44,12 @@ void check_buckets() {
   CHECK(histogram.bucket(bounds.size()) == 1);
 }
 
-TEST_CASE("a value counts in the first bucket whose bound it does not exceed, beyond all in the last") {
+TEST_CASE("a value counts in the first bucket whose bound it does not exceed, else in the last one") {
   check_buckets<kLatencyBoundsMs>();
   check_buckets<kConcurrencyBounds>();
 }
 
-TEST_CASE("the service objectives are bounds, and so is the usual threshold") {
+TEST_CASE("the service objectives and the usual threshold are bounds of buckets") {
   for (const double objective : {120.0, 200.0}) {
     CHECK(std::count(kLatencyBoundsMs.begin(), kLatencyBoundsMs.end(), objective) == 1);
   }
@@ -61,12 +61,12 @@ TEST_CASE("the counters of two workers share no cache line") {
   CHECK(sizeof(WorkerCounters) % 64 == 0);
 }
 
-TEST_CASE("a duration is told in milliseconds, with its fraction") {
+TEST_CASE("a duration is converted to milliseconds with their fraction") {
   CHECK(to_milliseconds(1500us) == doctest::Approx(1.5));
   CHECK(to_milliseconds(2s) == doctest::Approx(2000));
 }
 
-TEST_CASE("a status belongs to its hundred; what is no status belongs to none") {
+TEST_CASE("a status belongs to its hundred, and an invalid one to none") {
   struct Row {
     int status;
     std::string_view name;
@@ -76,12 +76,12 @@ TEST_CASE("a status belongs to its hundred; what is no status belongs to none") 
   for (const Row& row : rows) CHECK(kCodeNames[code_index(row.status)] == row.name);
 }
 
-TEST_CASE("each status of a bad request has a place of its own; one that is unknown counts as 400") {
+TEST_CASE("each status of a bad request has its own count, and an unknown one counts as 400") {
   for (std::size_t i = 0; i < kBadRequestCodes.size(); ++i) CHECK(bad_request_index(kBadRequestCodes[i]) == i);
   CHECK(kBadRequestCodes[bad_request_index(499)] == 400);
 }
 
-TEST_CASE("every outcome has the contract's name") {
+TEST_CASE("every outcome has the name that users know") {
   const char* const names[] = {"ok", "client_error", "upstream_error", "shed", "timeout", "aborted"};
   REQUIRE(std::size(names) == kOutcomes);
   for (std::size_t i = 0; i < kOutcomes; ++i) CHECK(name(static_cast<Outcome>(i)) == names[i]);

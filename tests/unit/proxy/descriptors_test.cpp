@@ -1,4 +1,4 @@
-// How descriptors are shared out.
+// How descriptors are divided between clients, the API and the rest.
 
 #include "proxy/descriptors.hpp"
 
@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kMost = std::numeric_limits<int>::max();
 
-TEST_CASE("what fits stays; what does not is lowered, and every kind keeps its part") {
+TEST_CASE("limits that fit stay; others are lowered, and every kind of descriptor keeps its part") {
   struct Row {
     Descriptors have;
     Connections wanted, fitted;
@@ -41,7 +41,7 @@ TEST_CASE("what fits stays; what does not is lowered, and every kind keeps its p
   }
 }
 
-TEST_CASE("whatever the numbers, all of it fits and clients get no fewer than the API") {
+TEST_CASE("for any numbers the limits fit, and clients get at least as many descriptors as the API") {
   for (int limit = 0; limit < 3000; limit += 7) {
     for (const int workers : {1, 8, 64}) {
       for (const int upstream : {1, 100, 2000}) {

@@ -1,4 +1,4 @@
-// What a process that is told to stop does when.
+// The schedule of a process that has been told to stop.
 
 #include "proxy/drain.hpp"
 
@@ -9,7 +9,7 @@
 namespace spillway {
 namespace {
 
-TEST_CASE("closing has a moment before the end, and never comes before the beginning") {
+TEST_CASE("idle connections close shortly before the end of a drain, but never before its start") {
   struct Row {
     Duration drain, delay, close, cut;
   };

@@ -15,7 +15,7 @@ using spillway::telemetry::Outcome;
 constexpr int kKinds = static_cast<int>(Failure::Kind::response_cut) + 1;
 constexpr std::string_view kLoad = "Service at capacity, please retry";
 
-TEST_CASE("every failure becomes one answer, one log field and one metric label") {
+TEST_CASE("every failure has one answer, one log field and one metric label") {
   struct Row {
     Failure failure;
     int status;
@@ -37,7 +37,7 @@ TEST_CASE("every failure becomes one answer, one log field and one metric label"
        Outcome::upstream_error},
       {Kind::response_cut, 502, "Bad Gateway", "response_cut", "http_response_incomplete", Outcome::upstream_error},
   };
-  // The first is no failure, the second has a table of its own, the third no problem to tell.
+  // The first is no failure, the second has its own table, the third has no problem document.
   std::set<Kind> covered{Kind::none, Kind::refused, Kind::last_hop};
   for (const Row& row : rows) {
     CAPTURE(row.reason);
@@ -126,7 +126,7 @@ TEST_CASE("a bad request is answered with the status and the rule it broke") {
   }
 }
 
-TEST_CASE("what the API did wrong in particular is not told to the client") {
+TEST_CASE("the client does not learn which rule the API broke") {
   CHECK(describe(Failure::response_invalid({502, "a secret of the API"})).detail ==
         "The service sent a malformed answer");
 }

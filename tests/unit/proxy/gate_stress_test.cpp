@@ -30,7 +30,7 @@ using State = admission::Request::State;
 constexpr int kWorkers = 4, kClients = 50, kRequests = 500;  // per worker, per client: 100,000 in all
 constexpr int kCap = 8;
 constexpr int kClasses = 3;
-/// A lost wake-up ends the test instead of hanging it.
+/// After a lost wake-up the test fails instead of hanging.
 constexpr auto kPatience = 60s;
 
 admission::Policy policy_of(int max_concurrent, int max_length = 64) {
@@ -43,7 +43,7 @@ admission::Policy policy_of(int max_concurrent, int max_length = 64) {
 }
 
 struct World {
-  /// Time passes with arrivals, not with the machine's speed.
+  /// Time passes with arrivals, so that the speed of the machine has no effect.
   Time now() { return start + 5us * ticks.fetch_add(1, std::memory_order_relaxed); }
   void reload(unsigned dice) {
     if (dice % 4 == 0) return gate.refuse_waiting(Reason::draining);
@@ -58,7 +58,7 @@ struct World {
   std::atomic<int> inside{0};
 };
 
-/// What a worker's thread counts; read when it has ended.
+/// What the thread of a worker counts. Read it after the thread has ended.
 struct Counts {
   int asked = 0, finished = 0, abandoned = 0, refused = 0;
   int waited = 0, left_too_late = 0, wrong = 0, most_inside = 0;
@@ -134,7 +134,7 @@ class Worker {
     }
   }
 
-  /// The client goes away, or tries to: its request may have been decided or even answered meanwhile.
+  /// The client leaves. Its request may have been decided or even answered already.
   void leave(Client& client, int request) {
     if (!client.ticket.parking.occupied() || client.request != request) return;
     if (world_.gate.abandon(client.ticket)) {
@@ -192,13 +192,14 @@ void check_nothing_is_lost(const World& world, const Counts& sum) {
   CHECK(world.inside == 0);
   CHECK(world.gate.state().in_flight == 0);
   CHECK(world.gate.state().queue_length == 0);
-  // And it was no walk in the park.
+  // There was enough contention.
   CHECK(sum.waited > 1000);
   CHECK(sum.abandoned > 100);
   CHECK(sum.left_too_late > 100);
 }
 
-TEST_CASE("four workers, 100,000 requests: the cap is exact, every slot comes back, nobody is left waiting") {
+TEST_CASE(
+    "with four workers and 100,000 requests the cap is exact, every slot comes back, and no request is left waiting") {
   World world{.reloading = false};
   const Counts sum = run(world);
   check_nothing_is_lost(world, sum);
@@ -208,7 +209,7 @@ TEST_CASE("four workers, 100,000 requests: the cap is exact, every slot comes ba
   }
 }
 
-TEST_CASE("the same while the policy changes and drains come and go") {
+TEST_CASE("the same holds while the policy changes and drains start and end") {
   World world{.reloading = true};
   const Counts sum = run(world);
   check_nothing_is_lost(world, sum);

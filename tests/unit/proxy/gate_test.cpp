@@ -1,4 +1,4 @@
-// What a session sees of the gate. The event loop is polled, so that each step is told in order.
+// The gate as a request sees it. The test polls the event loop, so that the steps have a fixed order.
 #include "proxy/relay/gate.hpp"
 
 #include <deque>
@@ -28,7 +28,7 @@ admission::Policy policy_of(int max_concurrent, int max_length = 2) {
   return policy;
 }
 
-/// A request on a loop of its own choice: asks, waits if it must, holds its permit.
+/// A request on a given loop: it asks for a slot, waits if necessary, and holds its permit.
 struct Visitor {
   Visitor(Gate& g, net::asio::io_context& loop, int class_index = kNormal) : gate(g), ticket(loop.get_executor()) {
     ticket.class_index = class_index;
@@ -65,10 +65,10 @@ struct Scene {
   }
   net::asio::io_context loop;
   Gate gate;
-  Time now = Clock::now();  ///< permits that die read the clock themselves
+  Time now = Clock::now();  ///< the destructor of a permit reads the real clock
 };
 
-TEST_CASE("a permit is a slot: it is taken with it, and goes back when it dies") {
+TEST_CASE("a permit is a slot, which its destructor gives back") {
   Scene scene(policy_of(4));
   {
     Visitor first(scene.gate, scene.loop), second(scene.gate, scene.loop);
@@ -81,7 +81,7 @@ TEST_CASE("a permit is a slot: it is taken with it, and goes back when it dies")
 
     first.permit->release(scene.now);
     CHECK_FALSE(first.permit->held());
-    first.permit.reset();  // has nothing to give back any more
+    first.permit.reset();  // has nothing left to give back
     CHECK(scene.gate.state().in_flight == 1);
 
     Permit moved = std::move(*second.permit);
@@ -93,7 +93,7 @@ TEST_CASE("a permit is a slot: it is taken with it, and goes back when it dies")
   CHECK(scene.gate.state().in_flight == 0);
 }
 
-TEST_CASE("whoever waits is resumed with the slot that another gives back, on his own event loop") {
+TEST_CASE("a waiting request is resumed on its own event loop with the slot that another one gives back") {
   Scene scene(policy_of(2));
   net::asio::io_context other_loop;
   Visitor first(scene.gate, scene.loop), second(scene.gate, other_loop);
@@ -105,7 +105,7 @@ TEST_CASE("whoever waits is resumed with the slot that another gives back, on hi
   CHECK(scene.gate.state().queue_length == 1);
 
   first.permit.reset();
-  CHECK(scene.gate.state().in_flight == 1);  // decided at once, so that nobody comes between
+  CHECK(scene.gate.state().in_flight == 1);  // decided at once, so that no arrival comes in between
   scene.poll();
   CHECK_FALSE(second.done);
   other_loop.poll();
@@ -114,7 +114,7 @@ TEST_CASE("whoever waits is resumed with the slot that another gives back, on hi
   CHECK(second.ticket.in_flight == 1);
 }
 
-TEST_CASE("a client that leaves while it waits leaves the queue, and its coroutine goes on") {
+TEST_CASE("a client that leaves while its request waits leaves the queue, and its coroutine continues") {
   Scene scene(policy_of(2));
   Visitor first(scene.gate, scene.loop), second(scene.gate, scene.loop);
   scene.come(first);
@@ -131,12 +131,12 @@ TEST_CASE("a client that leaves while it waits leaves the queue, and its corouti
   CHECK(scene.gate.state().in_flight == 0);
 }
 
-TEST_CASE("a client that leaves once it has been decided on is resumed with the decision, once") {
+TEST_CASE("a client that leaves after the decision is resumed once, with that decision") {
   Scene scene(policy_of(2));
   Visitor first(scene.gate, scene.loop), second(scene.gate, scene.loop);
   scene.come(first);
   scene.come(second);
-  first.permit.reset();  // the second is admitted, its resume on the way
+  first.permit.reset();  // the second is admitted and will be resumed
   CHECK_FALSE(scene.gate.abandon(second.ticket));
   CHECK(second.waiting());
   scene.poll();
@@ -145,7 +145,7 @@ TEST_CASE("a client that leaves once it has been decided on is resumed with the 
   CHECK(scene.gate.state().in_flight == 1);
 }
 
-TEST_CASE("whoever has waited too long is resumed with the reason") {
+TEST_CASE("a request that has waited too long is resumed with the reason") {
   Scene scene(policy_of(2));
   Visitor first(scene.gate, scene.loop), second(scene.gate, scene.loop);
   scene.come(first);
@@ -160,7 +160,7 @@ TEST_CASE("whoever has waited too long is resumed with the reason") {
   CHECK(second.ticket.reason == Reason::queue_timeout);
 }
 
-TEST_CASE("a full queue gives up somebody for a better arrival, who is resumed, too") {
+TEST_CASE("a full queue evicts a request for a better arrival, and the evicted one is resumed, too") {
   Scene scene(policy_of(2, 1));
   Visitor one(scene.gate, scene.loop, kCritical), two(scene.gate, scene.loop, kCritical);
   Visitor normal(scene.gate, scene.loop), another(scene.gate, scene.loop);
@@ -180,7 +180,7 @@ TEST_CASE("a full queue gives up somebody for a better arrival, who is resumed, 
   CHECK(critical.permit);
 }
 
-TEST_CASE("a drain refuses all who wait; a reload looks at them again") {
+TEST_CASE("a drain refuses all waiting requests, and a reload decides them anew") {
   Scene scene(policy_of(2));
   Visitor first(scene.gate, scene.loop), second(scene.gate, scene.loop), third(scene.gate, scene.loop);
   for (Visitor* visitor : {&first, &second, &third}) scene.come(*visitor);
@@ -197,7 +197,7 @@ TEST_CASE("a drain refuses all who wait; a reload looks at them again") {
   CHECK(scene.gate.state().in_flight == 2);
 }
 
-TEST_CASE("what the API reports of itself is kept with its time, from a poll or a response") {
+TEST_CASE("a load report is kept with its time, from a poll or a response") {
   Scene scene(policy_of(4));
   CHECK_FALSE(scene.gate.state().load_at);
   admission::LoadReport load;
@@ -218,7 +218,7 @@ TEST_CASE("what the API reports of itself is kept with its time, from a poll or 
   CHECK(scene.gate.state().load_at == scene.now + 2s);
 }
 
-TEST_CASE("a report on a response is that of the pool after it: the next is refused while the pool is full") {
+TEST_CASE("a report on a response shows the pool after it, and the next request is refused while the pool is full") {
   Scene scene(policy_of(4));
   admission::LoadReport full;
   full.pool_size = full.pool_capacity = 2;
@@ -238,7 +238,7 @@ TEST_CASE("a report on a response is that of the pool after it: the next is refu
   CHECK(third.permit);
 }
 
-TEST_CASE("nobody at the API's address opens the breaker; a good poll lets trials through") {
+TEST_CASE("an unreachable API opens the breaker, and a successful poll allows trials") {
   admission::Policy policy = policy_of(4);
   policy.breaker = {.enabled = true, .open_for = 8s, .trial_requests = 1};
   Scene scene(policy);
@@ -271,7 +271,7 @@ TEST_CASE("nobody at the API's address opens the breaker; a good poll lets trial
   }
 }
 
-TEST_CASE("a trial that has connected is over: the others need not wait for its answer") {
+TEST_CASE("a trial connect ends when it is connected, and other requests need not wait for its answer") {
   admission::Policy policy = policy_of(4);
   policy.breaker = {.enabled = true, .trial_requests = 1};
   Scene scene(policy);
@@ -285,13 +285,13 @@ TEST_CASE("a trial that has connected is over: the others need not wait for its 
   CHECK(scene.gate.state().breaker == 1);
   trial.permit->reached();
   CHECK(scene.gate.state().breaker == 0);
-  trial.permit->reached();  // says nothing more
+  trial.permit->reached();  // has no further effect
   trial.permit.reset();
   scene.come(next);
   CHECK(next.permit);
 }
 
-TEST_CASE("what breakers do is told, each change once") {
+TEST_CASE("each change of a breaker is reported once") {
   std::vector<std::string> told;
   admission::Policy policy = policy_of(4);
   policy.breaker = {.enabled = true};
@@ -304,13 +304,13 @@ TEST_CASE("what breakers do is told, each change once") {
     Ticket ticket(loop.get_executor());
     ticket.class_index = kCritical;
     REQUIRE(gate.arrive(ticket, now) == State::admitted);
-    const Permit permit(gate, ticket);  // dies as dropped
+    const Permit permit(gate, ticket);  // its destructor reports `dropped`
   }
   gate.polled(true, {}, now);
   CHECK(told == std::vector<std::string>{"critical:open", "critical:half_open"});
 }
 
-TEST_CASE("retries under way are bounded, and a place that is given back is free again") {
+TEST_CASE("retries in flight are limited, and a place that is given back is free again") {
   Scene scene(policy_of(4));
   for (int i = 0; i < admission::RetryBudget::kLeast; ++i) CHECK(scene.gate.begin_retry());
   CHECK_FALSE(scene.gate.begin_retry());
@@ -318,7 +318,7 @@ TEST_CASE("retries under way are bounded, and a place that is given back is free
   CHECK(scene.gate.begin_retry());
 }
 
-TEST_CASE("a refusal is explained with the numbers behind it, once a second at most") {
+TEST_CASE("a refusal is explained with the numbers behind it, at most once a second") {
   struct Told {
     Reason reason;
     admission::Snapshot numbers;

@@ -1,4 +1,4 @@
-// What the status page remembers: samples of a second, and the last refusals.
+// The history of the status page: a sample each second, and the last refusals.
 
 #include "proxy/telemetry/history.hpp"
 
@@ -17,7 +17,7 @@ Time at(double seconds) {
   return Time(std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds)));
 }
 
-TEST_CASE("a sample holds what happened since the one before, of all workers") {
+TEST_CASE("a sample holds what all workers have counted since the previous one") {
   WorkerCounters first(2), second(2);
   History history({&first, &second});
   first.parsed.add(5);
@@ -49,7 +49,7 @@ TEST_CASE("a sample holds what happened since the one before, of all workers") {
   CHECK(now.latency_ms[2] == 0);
 }
 
-TEST_CASE("it goes back 15 minutes and no further") {
+TEST_CASE("the history goes back 15 minutes") {
   WorkerCounters worker(1);
   History history({&worker});
   for (int second = 0; second < 1000; ++second) history.sample(second, {});
@@ -69,20 +69,20 @@ TEST_CASE("quantiles are interpolated within a bucket") {
   CHECK(quantile(buckets, 0.25) == doctest::Approx(17.5));
 }
 
-TEST_CASE("of each reason the first hundred of a second are told, and how many more there were once it is over") {
+TEST_CASE("of each reason the first hundred refusals of a second are shown, and later the number of the others") {
   Refusals refusals;
   int told = 0;
   for (int i = 0; i < 250; ++i) told += refusals.take(Reason::capacity, at(1.5));
   CHECK(told == 100);
   CHECK(refusals.take(Reason::pool, at(1.6)));
-  CHECK(refusals.take_left_out(Reason::capacity, at(1.9)) == 0);  // not over yet
+  CHECK(refusals.take_left_out(Reason::capacity, at(1.9)) == 0);  // the second is not over
   CHECK(refusals.take_left_out(Reason::capacity, at(2.1)) == 150);
   CHECK(refusals.take_left_out(Reason::capacity, at(2.2)) == 0);
   CHECK(refusals.take_left_out(Reason::pool, at(2.2)) == 0);
   CHECK(refusals.take(Reason::capacity, at(2.3)));
 }
 
-TEST_CASE("the last refusals are remembered, the newest first, with paths of bounded length") {
+TEST_CASE("the last refusals are remembered, newest first, with paths of limited length") {
   Refusals refusals;
   for (int i = 0; i < 50; ++i) {
     refusals.remember({{}, Reason::capacity, 0, "GET", "/" + std::to_string(i) + std::string(200, 'x')});
@@ -94,7 +94,7 @@ TEST_CASE("the last refusals are remembered, the newest first, with paths of bou
   CHECK(recent.front().path.size() == Refusals::kPathMax);
 }
 
-TEST_CASE("the page gets columns of equal length, and text it can trust") {
+TEST_CASE("the page gets columns of equal length, and escaped text") {
   WorkerCounters worker(1);
   History history({&worker});
   for (int second = 1; second <= 5; ++second) history.sample(second, {});

@@ -12,7 +12,7 @@ using spillway::admission::kLoadReportMax;
 using spillway::admission::LoadReport;
 using spillway::admission::parse_load_report;
 
-TEST_CASE("the contract's report is read, value by value") {
+TEST_CASE("every value of a full report is read") {
   const auto report = parse_load_report(
       "TEXT application_utilization=0.42,named_metrics.db_pool_size=20,named_metrics.db_pool_overflow=5,"
       "named_metrics.db_pool_checkedin=12,named_metrics.db_pool_capacity=50,named_metrics.db_pool_waiters=3,"
@@ -28,7 +28,7 @@ TEST_CASE("the contract's report is read, value by value") {
   CHECK(report->pool_in_use() == 13);
 }
 
-TEST_CASE("what is not reported is zero") {
+TEST_CASE("a value that is not reported is zero") {
   const auto report = parse_load_report("TEXT named_metrics.db_pool_size=20");
   REQUIRE(report);
   LoadReport expected;
@@ -36,7 +36,7 @@ TEST_CASE("what is not reported is zero") {
   CHECK(*report == expected);
 }
 
-TEST_CASE("a report is believed whole or not at all") {
+TEST_CASE("one wrong value discredits the whole report") {
   struct Row {
     std::string_view why;
     std::string value;
@@ -108,11 +108,11 @@ TEST_CASE("a report is believed whole or not at all") {
   }
 }
 
-TEST_CASE("of a name that comes twice, the last value counts") {
+TEST_CASE("if a name comes twice, the last value counts") {
   CHECK(parse_load_report("TEXT named_metrics.db_pool_size=1,named_metrics.db_pool_size=2")->pool_size == 2);
 }
 
-TEST_CASE("a report is looked at up to its greatest length and no further") {
+TEST_CASE("a report beyond the longest length is ignored") {
   std::string value = "TEXT named_metrics.db_pool_size=3,x=";
   value.resize(kLoadReportMax, '1');
   REQUIRE(parse_load_report(value));
@@ -121,7 +121,7 @@ TEST_CASE("a report is looked at up to its greatest length and no further") {
   CHECK_FALSE(parse_load_report(value));
 }
 
-TEST_CASE("the largest counts that are believed can be added up") {
+TEST_CASE("the largest accepted counts can be added without overflow") {
   constexpr int kMost = 1'000'000'000;
   const std::string most = std::to_string(kMost);
   const auto report =

@@ -1,4 +1,4 @@
-// What a line looks like, for machines and for people.
+// The format of log lines, for programs and for people.
 
 #include "proxy/telemetry/log_line.hpp"
 
@@ -51,7 +51,7 @@ TEST_CASE("a request as JSON") {
       R"("retries":1})");
 }
 
-TEST_CASE("what a request says cannot leave its JSON string") {
+TEST_CASE("text of a request cannot break out of its JSON string") {
   AccessEntry entry = kEntry;
   for (const auto& [said, shown] : {std::pair{"", R"("")"},
                                     {"a\"b", R"("a\"b")"},

@@ -74,7 +74,7 @@ const std::vector<std::string> kReasonNames{
     "capacity",    "queue_full", "queue_timeout",       "pool", "fairness", "deadline", "breaker", "maintenance",
     "connections", "draining",   "upstream_connections"};
 
-/// The contract's table, name by name, with the label sets that exist from the start.
+/// All documented metrics, with the label sets that exist from the start.
 struct Promise {
   std::string name, type, labels;  // names of the labels, as declared
   std::vector<std::string> series;
@@ -88,7 +88,7 @@ std::vector<Promise> contract() {
     for (const std::string& reason : kReasonNames) {
       by_reason.push_back("reason=\"" + reason + "\",class=\"" + c + "\"");
     }
-    // Whatever can happen: once a response has begun, its status stands, however the request then ends.
+    // All pairs that can occur. The status of a response that has begun stays, however the request ends.
     const std::map<std::string, std::vector<const char*>> outcomes{
         {"ok", {"2xx", "3xx"}},
         {"client_error", {"4xx"}},
@@ -147,7 +147,7 @@ std::string braced(const std::string& labels) {
   return labels.empty() ? "" : "{" + labels + "}";
 }
 
-TEST_CASE("every series of the contract is there from the start, at 0, and no other") {
+TEST_CASE("exactly the documented series exist from the start, at 0") {
   const Process process;
   const Scrape scrape = process.scrape();
   std::set<std::string> promised;
@@ -176,7 +176,7 @@ TEST_CASE("every series of the contract is there from the start, at 0, and no ot
   }
 }
 
-TEST_CASE("the declarations that --print-metrics shows are those of the scrape") {
+TEST_CASE("--print-metrics shows the declarations of the scrape") {
   std::ostringstream out;
   print_declarations(out);
   std::istringstream lines(out.str());
@@ -206,7 +206,7 @@ TEST_CASE("the page of metrics is as generated") {
   generated::check_file("METRICS.md", page.str());
 }
 
-TEST_CASE("what two workers count is added up") {
+TEST_CASE("the counts of all workers are added up") {
   Process p;
   const auto both = [&](auto member, std::uint64_t n) {
     (p.first.*member).add(n);
@@ -241,7 +241,7 @@ TEST_CASE("what two workers count is added up") {
   CHECK(scrape.value("spillway_bad_requests_total{code=\"431\"}") == 3);
 }
 
-TEST_CASE("gauges show the process and the API as they are") {
+TEST_CASE("gauges show the state of the process and the API") {
   Process p;
   p.state.draining = true;
   p.state.maintenance = true;
@@ -279,7 +279,7 @@ TEST_CASE("gauges show the process and the API as they are") {
   for (const auto& [name, value] : expected) CHECK(scrape.value(name) == value);
 }
 
-TEST_CASE("an end of a request that nobody expected is shown once it has happened") {
+TEST_CASE("an unexpected pair of outcome and status is exported once it has occurred") {
   Process p;
   const std::string name = "spillway_requests_total{class=\"normal\",outcome=\"client_error\",code=\"5xx\"}";
   CHECK_FALSE(p.scrape().series.contains(name));

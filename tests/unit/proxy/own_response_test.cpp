@@ -14,7 +14,7 @@ using namespace spillway::relay;
 using spillway::admission::Reason;
 using spillway::http::Framing;
 
-/// A response, taken apart as a client would.
+/// A response, parsed as a client does it.
 struct Response {
   explicit Response(const std::string& bytes) {
     const std::size_t end = bytes.find("\r\n\r\n");
@@ -59,7 +59,7 @@ OwnResponseContext context() {
   return context;
 }
 
-TEST_CASE("a refusal for load is the contract's, byte for byte") {
+TEST_CASE("a refusal for load is exactly as documented, byte for byte") {
   OwnResponseContext c = context();
   c.retry_after = 5;
   CHECK(text_of(describe(Failure::refused(Reason::queue_timeout)), c) ==
@@ -93,7 +93,7 @@ TEST_CASE("Content-Length counts the body exactly, whatever its number of digits
     const Response head = written(Failure::refused(Reason::fairness), c);
     CHECK(head.body.empty());
     CHECK(head.status_line == response.status_line);
-    CHECK(head.fields == response.fields);  // as the answer to a GET, its length included
+    CHECK(head.fields == response.fields);  // the same as for a GET, including Content-Length
   }
   Answer shortest;
   OwnResponseContext nothing;
@@ -102,7 +102,7 @@ TEST_CASE("Content-Length counts the body exactly, whatever its number of digits
   CHECK(response.fields.at("Content-Length") == std::to_string(response.body.size()));
 }
 
-TEST_CASE("optional fields are there when they are due, and only then") {
+TEST_CASE("optional fields are there only when they apply") {
   SUBCASE("none of them") {
     const Response response = written(Failure::Kind::connect_failed, context());
     CHECK_FALSE(response.fields.contains("Retry-After"));
@@ -135,7 +135,7 @@ TEST_CASE("optional fields are there when they are due, and only then") {
   }
 }
 
-TEST_CASE("no text breaks out of the JSON it stands in") {
+TEST_CASE("no text breaks out of its JSON string") {
   struct Row {
     std::string text, escaped;
   };
@@ -160,7 +160,7 @@ TEST_CASE("no text breaks out of the JSON it stands in") {
   }
 }
 
-TEST_CASE("a detail of the context takes the place of the answer's own, unless it is empty") {
+TEST_CASE("a detail of the context replaces the answer's own, unless it is empty") {
   OwnResponseContext c = context();
   CHECK(written(Failure::refused(Reason::maintenance), c).body.find("Down for maintenance") != std::string::npos);
   c.detail = "Back at noon";

@@ -1,4 +1,4 @@
-// Who keeps up a rate, and whose slot goes first: told in rates and seconds, without a clock.
+// Which clients keep a rate, and which one loses its slot first. There is no clock: time is an argument.
 #include "proxy/relay/pace.hpp"
 
 #include <doctest/doctest.h>
@@ -15,7 +15,7 @@ using relay::SlotHolder;
 
 constexpr std::uint64_t kKiB = 1024;
 
-/// Seconds until a side that sends `bytes` every `interval` is late; 0: it is not within an hour.
+/// Seconds until a side that sends `bytes` every `interval` is late; 0: not within an hour.
 int late_after(std::uint64_t rate, std::uint64_t bytes, std::chrono::seconds interval) {
   Pace pace(rate, 5s);
   Time now{};
@@ -28,18 +28,17 @@ int late_after(std::uint64_t rate, std::uint64_t bytes, std::chrono::seconds int
   return 0;
 }
 
-TEST_CASE(
-    "who keeps the rate is never late; who sends nothing is after five seconds, who sends little not much later") {
+TEST_CASE("a client that keeps the rate is never late; a silent one is after five seconds, a slow one little later") {
   CHECK(late_after(kKiB, 0, 1s) == 6);
   CHECK(late_after(kKiB, 1, 4s) == 6);
   CHECK(late_after(kKiB, kKiB / 2, 1s) == 10);
   CHECK(late_after(kKiB, kKiB, 1s) == 0);
   CHECK(late_after(kKiB, 3 * kKiB, 3s) == 0);
-  CHECK(late_after(kKiB, 10 * kKiB, 6s) == 6);  // much at a time is no excuse for silence
+  CHECK(late_after(kKiB, 10 * kKiB, 6s) == 6);  // a large piece does not excuse a long silence
   CHECK(late_after(0, 0, 1s) == 0);
 }
 
-TEST_CASE("only the time that the other side waits counts") {
+TEST_CASE("only the time in which the other side waits counts") {
   Pace pace(kKiB, 5s);
   Time now{};
   for (int i = 0; i < 100; ++i) {
@@ -56,7 +55,7 @@ TEST_CASE("only the time that the other side waits counts") {
   CHECK(pace.late_by(now + 2s) == 1s);
 }
 
-TEST_CASE("what came early is remembered for five seconds' worth, whatever its size") {
+TEST_CASE("bytes that come early count in advance for at most five seconds") {
   Pace pace(1, 5s);
   Time now{};
   pace.begin(now);
@@ -77,7 +76,7 @@ struct Holder final : SlotHolder {
   int looks = 0;
 };
 
-TEST_CASE("of the slow ones the slowest goes first; who is not slow keeps its slot whoever waits") {
+TEST_CASE("the slowest client loses its slot first; a client that is not slow keeps it") {
   relay::SlowClients clients;
   Holder silent, slow, quick, idle;
   Time now{};
@@ -97,12 +96,12 @@ TEST_CASE("of the slow ones the slowest goes first; who is not slow keeps its sl
   CHECK(quick.looks == 0);
   CHECK_FALSE(slow.holds_slot());
 
-  clients.join(slow);  // for another request: with a clean slate
+  clients.join(slow);  // with its next request it starts anew
   slow.wait(now);
   CHECK(clients.slowest(now) == nullptr);
 }
 
-TEST_CASE("before a slot is taken, what has moved unseen is looked at") {
+TEST_CASE("before a client loses its slot, bytes that have moved unnoticed are counted") {
   relay::SlowClients clients;
   Holder reader;
   Time now{};

@@ -33,7 +33,7 @@ TEST_CASE("Retry-After is told in whole seconds, rounded up") {
   }
 }
 
-TEST_CASE("requests and responses have limits of their own; responses may have underscores in names") {
+TEST_CASE("requests and responses have separate limits; names in responses may have underscores") {
   ProxyConfig config;
   config.limits.request_head.head = 4096;
   config.limits.request_head.uri = 1024;
@@ -55,7 +55,7 @@ TEST_CASE("requests and responses have limits of their own; responses may have u
   CHECK(Settings(config).request_head.any_method);
 }
 
-TEST_CASE("without keep-alive a connection may still take the time of a head to send its first request") {
+TEST_CASE("without keep-alive a connection may still wait request_head for its first request") {
   ProxyConfig config;
   CHECK(Settings(config).idle_for == 60s);
   config.timeouts.keep_alive = 0s;
@@ -101,7 +101,8 @@ TEST_CASE("idle connections of all workers leave room for every request in fligh
   }
 }
 
-TEST_CASE("max_connections: auto has room for all in flight and all idle; only enforce keeps to it") {
+TEST_CASE(
+    "max_connections: auto is enough for all requests in flight and all idle connections; only enforce obeys it") {
   struct Row {
     int max_concurrent, max_idle, expected;
   };
@@ -118,7 +119,7 @@ TEST_CASE("max_connections: auto has room for all in flight and all idle; only e
   }
 }
 
-TEST_CASE("a peer is believed when a configured block holds its address, or it came by unix socket") {
+TEST_CASE("a peer is trusted if a configured block contains its address, or if it came through a unix socket") {
   ProxyConfig config;
   const Settings nobody(config);
   CHECK_FALSE(nobody.trusts("127.0.0.1"));
@@ -218,7 +219,7 @@ TEST_CASE("admission follows the configuration, key by key") {
   CHECK(admission_policy(config).mode == admission::Mode::off);
 }
 
-TEST_CASE("classes are counted alike by classifier, admission and names") {
+TEST_CASE("classifier, admission and names number the classes alike") {
   ProxyConfig config;
   config.classes = {a_class("critical", 1), a_class("background", 0.6)};
   config.classes[1].match.emplace_back().path = "/slow";

@@ -1,4 +1,4 @@
-// Being told to stop works, whatever else hangs. Each scene is a process of its own.
+// Stop signals work even if everything else hangs. Each scene runs in its own process.
 
 #include "proxy/net/signals.hpp"
 
@@ -17,10 +17,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int kHung = 7;            ///< the exit status of a scene that the signals have not ended
+constexpr int kHung = 7;            ///< exit status of a scene that no signal has ended
 constexpr unsigned kPatience = 20;  ///< seconds
 
-/// The exit status of a process that does what `scene` does and then hangs in its only thread.
+/// Runs `scene` in a process that then hangs in its only thread. Returns the exit status.
 template <class Scene>
 int run(Scene scene) {
   const pid_t child = ::fork();

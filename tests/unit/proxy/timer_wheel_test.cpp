@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 
 constexpr Duration kTick = TimerWheel::kTick;
 constexpr Duration kWholeTurn = kTick * static_cast<int>(TimerWheel::kSlots);
-/// Between two ticks, as real clocks are.
+/// A time between two ticks, as a real clock has.
 constexpr Time kStart{1'000'003ms + 137ns};
 
 struct Alarm final : Deadline {
@@ -31,11 +31,11 @@ struct Alarm final : Deadline {
   }
 };
 
-/// A wheel turned the way an event loop does: only when it asked to be.
+/// A wheel that is turned as an event loop does it: only when it has asked for a turn.
 struct Loop {
   TimerWheel wheel{kStart};
 
-  /// Turns up to `end`; hands out when each turn was.
+  /// Turns the wheel until `end`. Returns the time of each turn.
   std::vector<Time> run_until(Time end) {
     std::vector<Time> turns;
     for (auto next = wheel.next_turn(); next && *next <= end; next = wheel.next_turn()) {
@@ -132,7 +132,7 @@ TEST_CASE("a disarmed deadline, and one that is gone, never fires") {
   loop.wheel.arm(alarm, kStart + 1s);
   alarm.disarm();
   CHECK_FALSE(alarm.armed());
-  alarm.disarm();  // once more does no harm
+  alarm.disarm();  // a second time has no effect
   {
     Alarm gone;
     loop.wheel.arm(gone, kStart + 1s);
@@ -170,7 +170,7 @@ TEST_CASE("a callback may destroy its own deadline and others") {
     auto& alarm = alarms.emplace_back(std::make_unique<Alarm>());
     alarm->then = [&] {
       ++fired;
-      auto doomed = std::move(alarms);  // everybody, the one that runs included
+      auto doomed = std::move(alarms);  // all deadlines, also the one that is firing
       doomed.clear();
     };
     wheel.arm(*alarm, kStart + 1s + (i / 4) * kTick);
@@ -214,7 +214,7 @@ TEST_CASE("a wheel asks to be turned only while something is armed, and once per
   CHECK(loop.wheel.next_turn() == std::nullopt);
 }
 
-/// A wheel and a naive account of it: who is armed for when.
+/// A wheel, and a naive list of the armed deadlines and their times.
 class World {
  public:
   explicit World(unsigned seed) : random_(seed) {
@@ -265,13 +265,13 @@ class World {
     REQUIRE(entry.at);
     CHECK(*entry.at <= now_);
     entry.at.reset();
-    // Callbacks do what callbacks do.
+    // Callbacks arm and disarm, too.
     if (below(4) == 0) arm(entry);
     if (below(4) == 0) arm(entries_[static_cast<std::size_t>(below(60))]);
     if (below(4) == 0) disarm(entries_[static_cast<std::size_t>(below(60))]);
   }
   void check(bool turned) {
-    std::optional<Time> latest_turn;  // by which a turn is needed, so that nobody is more than a tick late
+    std::optional<Time> latest_turn;  // when a turn is needed, so that no deadline is more than a tick late
     int disagreements = 0, late = 0;
     for (const Entry& entry : entries_) {
       disagreements += entry.alarm.armed() != entry.at.has_value();

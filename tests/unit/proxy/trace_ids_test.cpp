@@ -12,7 +12,7 @@ using namespace spillway::telemetry;
 
 constexpr std::string_view kParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-TEST_CASE("a traceparent is taken only as W3C Trace Context writes it") {
+TEST_CASE("a traceparent is accepted only in the form of W3C Trace Context") {
   struct Row {
     std::string_view why;
     std::string value;
@@ -60,7 +60,7 @@ TEST_CASE("a traceparent is taken only as W3C Trace Context writes it") {
   }
 }
 
-TEST_CASE("a new trace is valid, not sampled, and named like the request") {
+TEST_CASE("a new trace is valid, not sampled, and has the id of the request") {
   IdGenerator ids;
   const text::RequestId id = ids.request_id();
   const Traceparent started = ids.start_trace(id);
@@ -69,7 +69,7 @@ TEST_CASE("a new trace is valid, not sampled, and named like the request") {
   CHECK(view(started).ends_with("-00"));
 }
 
-TEST_CASE("a continued trace keeps its id and flags, and has a parent of our own") {
+TEST_CASE("a continued trace keeps its id and flags, and gets a new parent id") {
   IdGenerator ids;
   std::unordered_set<std::string> spans;
   for (int i = 0; i < 1000; ++i) {
