@@ -109,7 +109,7 @@ bool ConnectionTable::out_of_descriptors() {
 void ConnectionTable::refuse(net::Transport transport, std::string_view peer) {
   Shared& shared = worker_.shared();
   const text::RequestId id = worker_.ids().request_id();
-  const Answer answer = describe(Failure::refused(admission::Reason::connections));
+  const Answer answer = answer_to(Failure::refused(admission::Reason::connections));
   OwnResponse response;
   response.make_problem(answer, {.request_id = telemetry::view(id),
                                  .date = worker_.http_date(),

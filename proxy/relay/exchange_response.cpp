@@ -167,7 +167,7 @@ net::Task<> Exchange::answer(Failure failure) {
   if (upstream_) drop_upstream();
   if (permit_ && !concerns_api(failure.kind)) permit_->complete(admission::Completion::ignore);
   permit_.reset();
-  Answer answer = describe(failure);
+  Answer answer = answer_to(failure);
   if (response_started_ || answer.status == 0) {
     account(response_started_ ? response_.status : 0, answer.outcome, answer.reason);
     client_->reset();
@@ -182,7 +182,7 @@ net::Task<> Exchange::answer(Failure failure) {
   const Sent sent = client_->write_body(own_response_.body, true);
   Failure gone = failure_of(sent);
   if (sent == Sent::blocked) gone = co_await flush_client();
-  if (gone) answer = describe(gone);
+  if (gone) answer = answer_to(gone);
   account(answer.status, answer.outcome, answer.reason);
   gone ? client_->reset() : client_->finish();
 }

@@ -32,7 +32,7 @@ Answer answer(int status, std::string_view detail, std::string_view reason, std:
   return {status, text::status_phrase(status), detail, reason, proxy_status, outcome};
 }
 
-Answer describe_refusal(Reason reason) {
+Answer answer_to_refusal(Reason reason) {
   constexpr std::string_view kLoad = "Service at capacity, please retry";
   const std::string_view name = admission::name(reason);
   const auto refusal = [&](int status, std::string_view detail, std::string_view proxy_status) {
@@ -63,12 +63,12 @@ Answer describe_refusal(Reason reason) {
 
 }  // namespace
 
-Answer describe(const Failure& failure) {
+Answer answer_to(const Failure& failure) {
   switch (failure.kind) {
     case Failure::Kind::none:
       break;
     case Failure::Kind::refused:
-      return describe_refusal(failure.reason);
+      return answer_to_refusal(failure.reason);
     case Failure::Kind::bad_request:
       return answer(failure.violation.status, failure.violation.rule, "bad_request", "http_request_error",
                     Outcome::client_error);

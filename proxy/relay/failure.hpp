@@ -39,7 +39,7 @@ struct Failure {
   static Failure response_invalid(http::Violation violation);
 };
 
-/// What a failure becomes: the answer, the log field and the metric label. Decided in one place, `describe`.
+/// What a failure becomes: the answer, the log field and the metric label. Decided in one place, `answer_to`.
 struct Answer {
   int status = 0;          ///< 0: nobody is left to answer
   std::string_view title;  ///< reason phrase, and title of the problem
@@ -48,6 +48,6 @@ struct Answer {
   std::string_view proxy_status;  ///< error of RFC 9209, section 2.3
   telemetry::Outcome outcome = telemetry::Outcome::upstream_error;
 };
-Answer describe(const Failure& failure);
+Answer answer_to(const Failure& failure);
 
 }  // namespace spillway::relay

@@ -42,7 +42,7 @@ TEST_CASE("every failure has one answer, one log field and one metric label") {
   for (const Row& row : rows) {
     CAPTURE(row.reason);
     CHECK(row.failure);
-    const Answer answer = describe(row.failure);
+    const Answer answer = answer_to(row.failure);
     CHECK(answer.status == row.status);
     if (row.status != 0) CHECK(answer.title == row.title);
     CHECK(answer.reason == row.reason);
@@ -87,7 +87,7 @@ TEST_CASE("every refusal has its answer; 429 is for fairness only") {
     CAPTURE(row.name);
     const Failure failure = Failure::refused(row.reason);
     CHECK(failure.kind == Failure::Kind::refused);
-    const Answer answer = describe(failure);
+    const Answer answer = answer_to(failure);
     CHECK(answer.status == row.status);
     CHECK(answer.title == row.title);
     CHECK(answer.reason == row.name);
@@ -117,7 +117,7 @@ TEST_CASE("a bad request is answered with the status and the rule it broke") {
   };
   CHECK(std::size(rows) == spillway::telemetry::kBadRequestCodes.size());
   for (const Row& row : rows) {
-    const Answer answer = describe(Failure::bad_request({row.status, "this rule"}));
+    const Answer answer = answer_to(Failure::bad_request({row.status, "this rule"}));
     CAPTURE(row.status);
     CHECK(answer.status == row.status);
     CHECK(answer.title == row.title);
@@ -127,7 +127,7 @@ TEST_CASE("a bad request is answered with the status and the rule it broke") {
 }
 
 TEST_CASE("the client does not learn which rule the API broke") {
-  CHECK(describe(Failure::response_invalid({502, "a secret of the API"})).detail ==
+  CHECK(answer_to(Failure::response_invalid({502, "a secret of the API"})).detail ==
         "The service sent a malformed answer");
 }
 

@@ -49,7 +49,7 @@ std::string text_of(const Answer& answer, const OwnResponseContext& context, boo
 }
 
 Response written(const Failure& failure, const OwnResponseContext& context, bool keep_alive = true) {
-  return Response(text_of(describe(failure), context, keep_alive));
+  return Response(text_of(answer_to(failure), context, keep_alive));
 }
 
 OwnResponseContext context() {
@@ -62,7 +62,7 @@ OwnResponseContext context() {
 TEST_CASE("a refusal for load is exactly as documented, byte for byte") {
   OwnResponseContext c = context();
   c.retry_after = 5;
-  CHECK(text_of(describe(Failure::refused(Reason::queue_timeout)), c) ==
+  CHECK(text_of(answer_to(Failure::refused(Reason::queue_timeout)), c) ==
         "HTTP/1.1 503 Service Unavailable\r\n"
         "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
         "Content-Type: application/problem+json\r\n"
@@ -78,7 +78,7 @@ TEST_CASE("a refusal for load is exactly as documented, byte for byte") {
 
 TEST_CASE("Content-Length counts the body exactly, whatever its number of digits") {
   const std::size_t others = written(Failure::refused(Reason::fairness), context()).body.size() -
-                             describe(Failure::refused(Reason::fairness)).detail.size();
+                             answer_to(Failure::refused(Reason::fairness)).detail.size();
   for (const std::size_t body : {130, 500, 999, 1000, 1001, 5000, 9'999, 10'000, 10'001, 20'000}) {
     CAPTURE(body);
     const std::string detail(body - others, 'x');
@@ -173,14 +173,14 @@ TEST_CASE("a response is a head and a body, and the next one leaves nothing of i
   OwnResponse response;
   OwnResponseContext c = context();
   c.retry_after = 5;
-  response.make_problem(describe(Failure::refused(Reason::fairness)), c);
+  response.make_problem(answer_to(Failure::refused(Reason::fairness)), c);
   CHECK(response.head.status == 429);
   CHECK(response.head.field("retry-after") == "5");
   CHECK(response.head.framing == Framing::length);
   CHECK(response.head.content_length == response.body.size());
 
   c.head_method = true;
-  response.make_problem(describe(Failure::refused(Reason::fairness)), c);
+  response.make_problem(answer_to(Failure::refused(Reason::fairness)), c);
   CHECK(response.body.empty());
   CHECK(response.head.framing == Framing::none);
   CHECK(response.head.announces_length);
@@ -197,7 +197,7 @@ TEST_CASE("a response is a head and a body, and the next one leaves nothing of i
 
 TEST_CASE("a client of HTTP/1.0 that asked for it is told that the connection stays") {
   OwnResponse response;
-  response.make_problem(describe(Failure::refused(Reason::fairness)), context());
+  response.make_problem(answer_to(Failure::refused(Reason::fairness)), context());
   std::string text;
   spillway::http::write_response(
       response.head, {.client_minor = 0, .framing = response.head.framing, .request_id = "id-1", .made_here = true},
