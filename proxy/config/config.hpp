@@ -64,7 +64,7 @@ struct LimitsConfig {
   int connections = 10000;
   int connections_per_client = 0;  ///< 0: no such limit
   http::HeadLimits request_head;
-  http::HeadLimits response_head{.head = 64 * 1024, .headers = 200, .underscores = true};
+  http::HeadLimits response_head{.head = 64 * 1024, .headers = 200};
   std::uint64_t body = 10 * 1024 * 1024;  ///< 0: no limit
   std::uint64_t buffered = 64 * 1024 * 1024;
   std::uint64_t min_rate = 1024;  ///< bytes a second; 0: none

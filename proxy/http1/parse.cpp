@@ -125,7 +125,7 @@ Violation parse_request(std::string_view bytes, const HeadLimits& limits, Reques
   return check_request(limits, head);
 }
 
-Violation parse_response(std::string_view bytes, const HeadLimits&, bool to_head, ResponseHead& head) {
+Violation parse_response(std::string_view bytes, bool to_head, ResponseHead& head) {
   std::vector<Field> fields = std::move(head.fields);
   fields.clear();
   head = ResponseHead{};

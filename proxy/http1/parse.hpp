@@ -11,6 +11,6 @@ namespace spillway::http {
 Violation parse_request(std::string_view bytes, const HeadLimits& limits, RequestHead& head);
 
 /// The same for a response. `to_head`: it answers a HEAD.
-Violation parse_response(std::string_view bytes, const HeadLimits& limits, bool to_head, ResponseHead& head);
+Violation parse_response(std::string_view bytes, bool to_head, ResponseHead& head);
 
 }  // namespace spillway::http

@@ -129,12 +129,11 @@ Failure Exchange::send_head() {
 net::Task<Failure> Exchange::read_response_head() {
   net::Stream& up = upstream_->stream;
   for (;;) {
-    const http::HeadScanner::Result head = response_scanner_.scan(up.in.view(), settings_->response_head);
+    const http::HeadScanner::Result head = response_scanner_.scan(up.in.view(), settings_->config.limits.response_head);
     if (head.violation) co_return Failure::response_invalid(head.violation);
     if (head.complete) {
       const std::string_view bytes = up.in.view().substr(head.begin, head.end - head.begin);
-      const http::Violation violation =
-          http::parse_response(bytes, settings_->response_head, request_.head_method, response_);
+      const http::Violation violation = http::parse_response(bytes, request_.head_method, response_);
       if (violation) co_return Failure::response_invalid(violation);
       response_head_size_ = head.end;
       co_return Failure();

@@ -47,7 +47,7 @@ void Http1Stream::begin(ClientStream::Observer& exchange, const Settings& settin
 }
 
 bool Http1Stream::scan_head(http::Violation& violation) {
-  const http::HeadScanner::Result head = head_scanner_.scan(stream_.in.view(), settings_->request_head);
+  const http::HeadScanner::Result head = head_scanner_.scan(stream_.in.view(), settings_->config.limits.request_head);
   violation = head.violation;
   if (!head.complete) return bool(head.violation);
   stream_.in.consume(head.begin);
@@ -57,7 +57,7 @@ bool Http1Stream::scan_head(http::Violation& violation) {
 
 http::Violation Http1Stream::parse_head() {
   const std::string_view bytes = stream_.in.view().substr(0, head_size_);
-  const http::Violation violation = http::parse_request(bytes, settings_->request_head, *request_);
+  const http::Violation violation = http::parse_request(bytes, settings_->config.limits.request_head, *request_);
   if (violation) return violation;
   parsed_ = true;
   decoder_ = http::BodyDecoder(request_->framing, request_->content_length, settings_->config.limits.body);
@@ -113,7 +113,7 @@ bool Http1Stream::make_body_space(std::size_t limit) {
   in.reserve(1);
   // The head has moved: it is read once more, where it is now.
   const bool expect_continue = request_->expect_continue;
-  http::parse_request(in.view().substr(0, head_size_), settings_->request_head, *request_);
+  http::parse_request(in.view().substr(0, head_size_), settings_->config.limits.request_head, *request_);
   request_->expect_continue = expect_continue;
   return true;
 }

@@ -17,8 +17,6 @@ int whole_seconds(Duration duration) {
 
 Settings::Settings(const ProxyConfig& c)
     : config(c),
-      request_head(c.limits.request_head),
-      response_head(c.limits.response_head),
       classifier(c.classes, c.admission.classes.front().shed_at),
       pool{.max_connections = most_upstream_connections(c),
            .enforced = c.admission.mode == admission::Mode::enforce,

@@ -8,7 +8,6 @@
 #include "proxy/classify/classify.hpp"
 #include "proxy/classify/client_key.hpp"
 #include "proxy/config/config.hpp"
-#include "proxy/http/message.hpp"
 #include "proxy/upstream/connection_pool.hpp"
 
 namespace spillway::relay {
@@ -25,8 +24,6 @@ struct Settings {
   bool enforces() const { return config.admission.mode == admission::Mode::enforce; }
 
   ProxyConfig config;
-  http::HeadLimits request_head;
-  http::HeadLimits response_head;
   classify::Classifier classifier;
   std::vector<bool> critical;  ///< by class index: served during maintenance
   upstream::ConnectionLimits pool;

@@ -20,7 +20,7 @@ void check_written(const ResponseHead& head, const Delivery& delivery, bool to_h
   const auto seen = fuzz::scan(HeadScanner::Kind::response, written, roomy, {written.size()});
   FUZZ_REQUIRE(seen.complete && seen.begin == 0 && seen.end == written.size());
   ResponseHead again;
-  FUZZ_REQUIRE(!parse_response(written, roomy, to_head, again));
+  FUZZ_REQUIRE(!parse_response(written, to_head, again));
   FUZZ_REQUIRE(again.status == head.status && again.reason == head.reason && again.minor == 1);
   FUZZ_REQUIRE(again.framing == delivery.framing);
   FUZZ_REQUIRE(again.announces_length == head.announces_length);
@@ -50,14 +50,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   FUZZ_REQUIRE(seen.begin == 0);
 
   ResponseHead head;
-  if (const Violation violation = parse_response(bytes.substr(0, seen.end), limits, to_head, head)) {
+  if (const Violation violation = parse_response(bytes.substr(0, seen.end), to_head, head)) {
     FUZZ_REQUIRE(violation.status == 502);
     return 0;
   }
   FUZZ_REQUIRE(head.status >= 100 && head.status <= 599);
   if (head.framing == Framing::until_close) FUZZ_REQUIRE(!head.keep_alive);
   const std::string kept = bytes.substr(0, seen.end);
-  FUZZ_REQUIRE(!parse_response(kept, limits, to_head, head));
+  FUZZ_REQUIRE(!parse_response(kept, to_head, head));
 
   Delivery delivery;
   delivery.client_minor = (data[0] & 2u) != 0 ? 0 : 1;

@@ -271,6 +271,25 @@ TEST_CASE("retry_after is a time, a range of two or auto; max_connections a numb
   }
 }
 
+TEST_CASE("heads of requests and responses have separate limits") {
+  const LimitsConfig defaults;
+  CHECK_FALSE(defaults.request_head.underscores);
+  CHECK_FALSE(defaults.request_head.any_method);
+  const auto loaded = load(
+      "limits: {head: 4KiB, uri: 1KiB, headers: 17, response_head: 8KiB, response_headers: 33, allow_underscores: "
+      "true, "
+      "methods: any}");
+  REQUIRE(loaded.ok());
+  const LimitsConfig& limits = loaded.config.limits;
+  CHECK(limits.request_head.head == 4096);
+  CHECK(limits.request_head.uri == 1024);
+  CHECK(limits.request_head.headers == 17);
+  CHECK(limits.request_head.underscores);
+  CHECK(limits.request_head.any_method);
+  CHECK(limits.response_head.head == 8192);
+  CHECK(limits.response_head.headers == 33);
+}
+
 TEST_CASE("the defaults are valid and read back as they are printed") {
   ProxyConfig defaults;
   const auto loaded = load(config::to_yaml(defaults, kProxyDefinition));

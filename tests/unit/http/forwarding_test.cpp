@@ -167,7 +167,7 @@ TEST_CASE("a writer of any version of HTTP is given the same fields") {
 
   const std::string answered = rows::ok("A: b", "Keep-Alive: 5", "Via: 1.0 api", "X-Request-ID: theirs");
   ResponseHead response;
-  REQUIRE_FALSE(parse_response(answered, {}, false, response));
+  REQUIRE_FALSE(parse_response(answered, false, response));
   FieldList to_client;
   put_passed_fields(response, "id-1", to_client);
   put_via(response, to_client);

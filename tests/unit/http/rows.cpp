@@ -140,7 +140,7 @@ Outcome judge_response(std::string_view arrived, HeadScanner& scanner, const Row
   if (!seen.complete) return {};
   Outcome outcome{kSound, {}, seen.begin, seen.end, {}};
   const auto text = arrived.substr(seen.begin, seen.end - seen.begin);
-  if (const Violation violation = parse_response(text, row.limits, row.to_head, head)) {
+  if (const Violation violation = parse_response(text, row.to_head, head)) {
     return {violation.status, violation.rule, seen.begin, seen.end, {}};
   }
   Delivery delivery;

@@ -33,28 +33,6 @@ TEST_CASE("Retry-After is told in whole seconds, rounded up") {
   }
 }
 
-TEST_CASE("requests and responses have separate limits; names in responses may have underscores") {
-  ProxyConfig config;
-  config.limits.request_head.head = 4096;
-  config.limits.request_head.uri = 1024;
-  config.limits.request_head.headers = 17;
-  config.limits.response_head.head = 8192;
-  config.limits.response_head.headers = 33;
-  const Settings settings(config);
-  CHECK(settings.request_head.head == 4096);
-  CHECK(settings.request_head.uri == 1024);
-  CHECK(settings.request_head.headers == 17);
-  CHECK(settings.response_head.head == 8192);
-  CHECK(settings.response_head.headers == 33);
-  CHECK_FALSE(settings.request_head.underscores);
-  CHECK(settings.response_head.underscores);
-  config.limits.request_head.underscores = true;
-  CHECK(Settings(config).request_head.underscores);
-  CHECK_FALSE(settings.request_head.any_method);
-  config.limits.request_head.any_method = true;
-  CHECK(Settings(config).request_head.any_method);
-}
-
 TEST_CASE("without keep-alive a connection may still wait request_head for its first request") {
   ProxyConfig config;
   CHECK(Settings(config).idle_for == 60s);
