@@ -36,6 +36,9 @@ constexpr Duration kInterruptAgain = std::chrono::seconds(2);
 /// Clients commonly send a request, or read a response, within milliseconds. A slower one may go on, but is evicted if
 /// a new connection needs its place.
 constexpr Duration kSlow = std::chrono::seconds(1);
+/// How long a client that has just connected may take to send its request when the process is told to stop. Its bytes
+/// may be on the way, and closing the connection now would be an error to it.
+constexpr Duration kFreshMayTake = std::chrono::seconds(1);
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 /// Added to the limits of the pool and of PostgreSQL. A request that takes longer is interrupted.
 constexpr Duration kGrace = std::chrono::seconds(1);
@@ -101,7 +104,7 @@ net::Task<int> ClientConnection::read_request() {
       const bool alive = co_await continue_body();
       if (!alive) co_return kEnded;
     }
-    if (phase_ == Phase::idle && context_.shared.draining) co_return kEnded;
+    if (phase_ == Phase::idle && served_ && context_.shared.draining) co_return kEnded;
     auto [error, bytes] = co_await socket_.async_read_some(reader_.room(), net::kAwait);
     // The client has closed its sending side in the middle of a request, but may still read the refusal.
     if (error == net::asio::error::eof && phase_ == Phase::receiving) co_return 400;
@@ -244,7 +247,7 @@ void ClientConnection::sweep(Time now) {
   const Duration spent = now - since_;
   switch (phase_) {
     case Phase::idle:
-      if (spent > config.timeouts.keep_alive) close();
+      if (spent > (context_.shared.draining ? kFreshMayTake : config.timeouts.keep_alive)) close();
       break;
     case Phase::receiving:
     case Phase::writing:
@@ -284,7 +287,7 @@ bool ClientConnection::client_has_gone() {
 }
 
 void ClientConnection::drain() {
-  if (phase_ == Phase::idle) close();
+  if (is_idle()) close();
 }
 
 bool ClientConnection::is_idle() {

@@ -47,7 +47,7 @@ void Worker::start() {
 void Worker::drain(std::function<void()> done) {
   net::asio::post(context_, [this, done = std::move(done)]() mutable {
     done_ = std::move(done);
-    listener_.stop();
+    listener_.drain();
     for (ClientConnection *connection = connections_.front(), *next = nullptr; connection; connection = next) {
       next = connection->next();  // `close` moves it to the end of the list
       connection->drain();
@@ -57,9 +57,25 @@ void Worker::drain(std::function<void()> done) {
 }
 
 void Worker::finish_if_empty() {
-  if (!done_ || !connections_.empty()) return;
+  if (!done_ || open_ > 0) return;
   std::exchange(done_, nullptr)();
 }
+
+/// An open connection, from its acceptance to its end. It is counted before its coroutine has begun.
+class Worker::Open {
+ public:
+  explicit Open(Worker& worker) : worker_(&worker) { ++worker.open_; }
+  Open(Open&& other) noexcept : worker_(std::exchange(other.worker_, nullptr)) {}
+  Open& operator=(Open&&) = delete;
+  ~Open() {
+    if (!worker_) return;
+    --worker_->open_;
+    worker_->finish_if_empty();
+  }
+
+ private:
+  Worker* worker_;
+};
 
 void Worker::accepted(net::Accepted accepted) {
   Counted counted(shared_.connections);
@@ -68,7 +84,7 @@ void Worker::accepted(net::Accepted accepted) {
   if (!room && surplus_ >= kSurplus && !evict_surplus()) return refuse(accepted.socket);
   std::optional<Counted> surplus;
   if (!room) surplus.emplace(surplus_);
-  net::spawn(context_.get_executor(), serve(std::move(accepted), std::move(counted), std::move(surplus)),
+  net::spawn(context_.get_executor(), serve(std::move(accepted), Open(*this), std::move(counted), std::move(surplus)),
              [](const char* what) { spdlog::error("a connection was dropped: {}", what); });
 }
 
@@ -144,10 +160,7 @@ class Worker::Registration {
   Registration(Worker& worker, ClientConnection& connection) : worker_(worker), connection_(connection) {
     worker.connections_.push_back(connection);
   }
-  ~Registration() {
-    worker_.connections_.erase(connection_);
-    worker_.finish_if_empty();
-  }
+  ~Registration() { worker_.connections_.erase(connection_); }
   Registration(const Registration&) = delete;
   Registration& operator=(const Registration&) = delete;
 
@@ -156,7 +169,8 @@ class Worker::Registration {
   ClientConnection& connection_;
 };
 
-net::Task<> Worker::serve(net::Accepted accepted, [[maybe_unused]] Counted counted, std::optional<Counted> surplus) {
+net::Task<> Worker::serve(net::Accepted accepted, [[maybe_unused]] Open open, [[maybe_unused]] Counted counted,
+                          std::optional<Counted> surplus) {
   ClientConnection connection({config_, shared_, endpoints_, home_, connections_}, std::move(accepted),
                               surplus.has_value());
   const Registration registration(*this, connection);

@@ -25,11 +25,12 @@ class Worker {
   void drain(std::function<void()> done);
 
  private:
+  class Open;
   class Registration;
 
   void accepted(net::Accepted accepted);
-  /// `counted` counts the connection, and `surplus` a surplus one, until it ends.
-  net::Task<> serve(net::Accepted accepted, Counted counted, std::optional<Counted> surplus);
+  /// `open` and `counted` count the connection, and `surplus` a surplus one, until it ends.
+  net::Task<> serve(net::Accepted accepted, Open open, Counted counted, std::optional<Counted> surplus);
   net::Task<> sweep();
   bool out_of_descriptors();
   bool evict_one();
@@ -48,6 +49,7 @@ class Worker {
   net::Timer sweep_timer_;
   text::List<ClientConnection> connections_;  ///< ordered by the beginning of their phase, oldest first
   std::atomic<int> surplus_{0};               ///< connections beyond `limits.connections`
+  int open_ = 0;                              ///< connections, also those whose coroutine has not begun
   std::function<void()> done_;
 };
 

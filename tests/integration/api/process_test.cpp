@@ -3,6 +3,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <vector>
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
@@ -58,6 +59,30 @@ TEST_CASE("SIGTERM finishes running requests, closes idle connections, refuses n
     CHECK(reply.headers.at("connection") == "close");
     CHECK(api.wait() == 0);
   }
+}
+
+TEST_CASE("SIGTERM answers every client whose connection the kernel has accepted") {
+  int workers = 1;
+  SUBCASE("one worker") {}
+  SUBCASE("two workers") {
+    workers = 2;
+  }
+  Program api(database() + "workers: " + std::to_string(workers) + "\n");
+  Client silent(api.port());
+  // While the process is stopped, connections and requests wait in the kernel.
+  api.signal(SIGSTOP);
+  std::vector<Client> clients;
+  for (int i = 0; i < 200; ++i) {
+    clients.emplace_back(api.port());
+    clients.back().start("GET", "/health");
+  }
+  api.signal(SIGTERM);
+  api.signal(SIGCONT);
+  int answered = 0;
+  for (Client& client : clients) answered += client.receive().status == 200 ? 1 : 0;
+  CHECK(answered == 200);
+  CHECK(silent.receive_all().empty());
+  CHECK(api.wait() == 0);
 }
 
 TEST_CASE("SIGUSR1, SIGUSR2 and SIGPIPE change nothing") {
