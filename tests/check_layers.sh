@@ -18,8 +18,8 @@ proxy/net/line_queue       : proxy/net/line_queue proxy/net/line_writer.hpp : sp
 proxy/net/timer_wheel      : proxy/net/ : boost/intrusive/
 proxy/config/              : config/ proxy/config/ proxy/admission/policy.hpp proxy/http/head_limits.hpp proxy/http/grammar.hpp proxy/net/clock.hpp :
 proxy/http/                : proxy/http/ proxy/text/ : arpa/inet.h
-proxy/http1/               : proxy/http/ proxy/http1/ : llhttp.h
-proxy/classify/            : proxy/classify/ proxy/config/ proxy/http/ proxy/admission/policy.hpp config/ : arpa/inet.h
+proxy/http1/               : proxy/http/ proxy/http1/ proxy/text/ : llhttp.h
+proxy/classify/            : proxy/classify/ proxy/config/ proxy/http/ proxy/text/ proxy/admission/policy.hpp config/ : arpa/inet.h
 proxy/admission/           : proxy/admission/ proxy/net/clock.hpp proxy/text/intrusive_list.hpp :
 proxy/telemetry/           : proxy/telemetry/ proxy/admission/ proxy/config/ proxy/text/ proxy/net/clock.hpp proxy/net/line_queue.hpp : prometheus/ spdlog/ fmt/ posix
 proxy/upstream/            : proxy/upstream/ proxy/admission/ proxy/net/ proxy/config/ proxy/telemetry/ config/ : boost/
@@ -41,6 +41,7 @@ api/endpoints/             : api/endpoints/ api/auth/ api/config/ api/db/ proxy/
 api/server/                : api/server/ api/endpoints/ api/config/ api/schema/ api/db/pool api/db/connect_options api/db/interrupt config/ proxy/net/ proxy/text/ : boost/ spdlog/ systemd/ posix
 api/main.cpp               : api/ config/ proxy/net/ : boost/ spdlog/ CLI/ sodium.h
 
+tests/support/             : tests/support/ :
 tests/unit/                : tests/ proxy/ api/ config/ : doctest/ arpa/inet.h jwt.h malloc.h unistd.h
 tests/unit/proxy/          : tests/ proxy/ config/ : doctest/ boost/ spdlog/ posix
 tests/integration/         : tests/ proxy/ api/ config/ : doctest/ boost/ openssl/ libpq-fe.h dlfcn.h posix

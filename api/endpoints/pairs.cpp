@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "proxy/text/hex.hpp"
+
 namespace api {
 
 namespace {
@@ -9,20 +11,13 @@ namespace {
 /// No endpoint has more than five; the rest is refused unread.
 constexpr std::size_t kMaxPairs = 32;
 
-/// -1: not a hexadecimal digit.
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char lower = static_cast<char>(c | 0x20);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 /// Decodes `%20` and `+` as browsers and servers do (WHATWG URL, 5.1). An invalid escape is kept as it is.
 std::string decode(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const int high = text[i] == '%' && i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
-    const int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+    const int high = text[i] == '%' && i + 2 < text.size() ? text::hex_value(text[i + 1]) : -1;
+    const int low = high >= 0 ? text::hex_value(text[i + 2]) : -1;
     if (low >= 0) {
       out += static_cast<char>(high * 16 + low);
       i += 2;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "proxy/http/grammar.hpp"
+#include "proxy/text/hex.hpp"
 
 namespace spillway::classify {
 
@@ -21,7 +21,7 @@ bool unreserved(char c) {
 /// The byte that the escape at `at` stands for, or -1.
 int escape_at(std::string_view text, std::size_t at) {
   if (text[at] != '%' || text.size() - at < 3) return -1;
-  const int high = http::hex_value(text[at + 1]), low = http::hex_value(text[at + 2]);
+  const int high = text::hex_value(text[at + 1]), low = text::hex_value(text[at + 2]);
   return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 

@@ -5,6 +5,8 @@
 
 #include <arpa/inet.h>
 
+#include "proxy/text/hex.hpp"
+
 namespace spillway::http {
 
 namespace {
@@ -62,7 +64,7 @@ bool is_sound_path(std::string_view path) {
   for (std::size_t i = 0; i < path.size(); ++i) {
     if (path[i] == '\\') return false;
     if (path[i] != '%') continue;
-    if (path.size() - i < 3 || hex_value(path[i + 1]) < 0 || hex_value(path[i + 2]) < 0) return false;
+    if (path.size() - i < 3 || text::hex_value(path[i + 1]) < 0 || text::hex_value(path[i + 2]) < 0) return false;
   }
   return true;
 }

@@ -61,14 +61,6 @@ inline bool is_token(std::string_view text) {
   return !text.empty() && (common_classes(text) & kToken) != 0;
 }
 
-/// Value of a hexadecimal digit, -1 for any other octet.
-constexpr int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 inline bool is_blank(char c) {
   return c == ' ' || c == '\t';
 }

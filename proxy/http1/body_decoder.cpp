@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "proxy/http/grammar.hpp"
+#include "proxy/text/hex.hpp"
 
 namespace spillway::http {
 
@@ -111,7 +112,7 @@ Violation BodyDecoder::framing_byte(char c) {
 }
 
 const char* BodyDecoder::size_byte(char c) {
-  if (const int digit = hex_value(c); digit >= 0) {
+  if (const int digit = text::hex_value(c); digit >= 0) {
     if (++digits_ > kSizeDigitsMax) return "chunk size with too many digits";
     left_ = left_ << 4 | static_cast<std::uint64_t>(digit);
     return nullptr;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "proxy/text/hex.hpp"
+
 namespace spillway::telemetry {
 
 namespace {

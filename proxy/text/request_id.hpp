@@ -19,7 +19,4 @@ inline std::string_view view(const RequestId& id) {
 /// Whether an X-Request-ID from outside may be passed on and logged: 1 to 128 bytes of [A-Za-z0-9._:/+=-].
 bool valid_request_id(std::string_view id);
 
-/// Writes 16 lower-case hex digits to `out`.
-void write_hex(std::uint64_t value, char* out);
-
 }  // namespace text
