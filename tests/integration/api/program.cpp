@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
-#include <thread>
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
@@ -29,25 +28,6 @@ std::string completed(const std::string& config) {
 }
 
 }  // namespace
-
-bool eventually(const std::function<bool()>& holds, std::chrono::milliseconds patience) {
-  const auto end = std::chrono::steady_clock::now() + patience;
-  while (!holds()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  return true;
-}
-
-Folder::Folder() {
-  char path[] = "/tmp/scholarship-api-test.XXXXXX";
-  REQUIRE(::mkdtemp(path) != nullptr);
-  path_ = path;
-}
-
-Folder::~Folder() {
-  std::filesystem::remove_all(path_);
-}
 
 Program::Program(const Start& start) {
   rewrite_config(start.config);

@@ -8,27 +8,14 @@
 
 #include <sys/types.h>
 
+#include "tests/support/eventually.hpp"
+#include "tests/support/folder.hpp"
+
 namespace api::test {
 
-/// Long enough for a sanitizer on a busy machine. A test that passes never waits so long.
-inline constexpr std::chrono::seconds kPatience{120};
-
-/// Repeats the condition until it holds. False: not within kPatience.
-bool eventually(const std::function<bool()>& holds, std::chrono::milliseconds patience = kPatience);
-
-/// A temporary folder, removed at the end.
-class Folder {
- public:
-  Folder();
-  ~Folder();
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::string path(const std::string& name) const { return path_ + "/" + name; }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
+using support::eventually;
+using support::Folder;
+using support::kPatience;
 
 struct Start {
   std::string config;                      ///< YAML; `listen` and `auth.secret` are added when they are not there

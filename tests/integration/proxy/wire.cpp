@@ -2,9 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
-#include <filesystem>
-#include <thread>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -45,25 +42,6 @@ void each_field(std::string_view head, const std::function<bool(std::string_view
 }
 
 }  // namespace
-
-bool eventually(const std::function<bool()>& holds, std::chrono::milliseconds patience) {
-  const auto end = std::chrono::steady_clock::now() + patience;
-  while (!holds()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  return true;
-}
-
-Folder::Folder() {
-  char path[] = "/tmp/spillway-test.XXXXXX";
-  if (::mkdtemp(path)) path_ = path;
-}
-
-Folder::~Folder() {
-  std::error_code ignored;
-  if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-}
 
 Wire& Wire::operator=(Wire&& other) noexcept {
   close();

@@ -6,26 +6,14 @@
 #include <string_view>
 #include <utility>
 
+#include "tests/support/eventually.hpp"
+#include "tests/support/folder.hpp"
+
 namespace spillway::test {
 
-/// Long enough for a sanitizer on a busy machine; nothing ever waits for it to pass.
-inline constexpr std::chrono::seconds kPatience{20};
-
-/// Asks again and again until it holds. False: not within `patience`.
-bool eventually(const std::function<bool()>& holds, std::chrono::milliseconds patience = kPatience);
-
-/// A folder that is gone at the end.
-class Folder {
- public:
-  Folder();
-  ~Folder();
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::string path(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
+using support::eventually;
+using support::Folder;
+using support::kPatience;
 
 /// How the other side stopped sending.
 enum class End { none, closed, reset, silent };
