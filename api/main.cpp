@@ -80,7 +80,7 @@ int main(int argc, char** argv) {
   net::Signals signals(config.timeouts.drain);
   api::start_log(config.log.level);
   if (shared.max_connections < wanted) {
-    spdlog::warn("limits.connections is {}, but the limit of {} open descriptors leaves room for {}: that many it is",
+    spdlog::warn("limits.connections is {}, but the limit of {} open descriptors leaves room for {} connections only",
                  wanted, descriptors, shared.max_connections);
   }
   bool good = false;

@@ -20,8 +20,7 @@ namespace spillway::admission {
 /// resilience4j. Own additions:
 ///  - An opening ends early when a health poll succeeds, so that a restarted API is used again at once.
 ///  - After closing, admission ramps up linearly, over as long as the circuit was open but at most `ramp`, so that an
-///  API
-///    that has just restarted does not get the whole load at once.
+///    API that has just restarted does not get the whole load at once.
 ///  - The result of a request that was sent before the last change of state is ignored.
 ///  - A call is slow only if it also takes much longer than is usual (`UsualLatency`).
 ///  - A trial has a deadline, so that half-open always ends: the time that a call may take without being slow.

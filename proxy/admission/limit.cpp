@@ -7,8 +7,8 @@ namespace spillway::admission {
 namespace {
 
 constexpr double kInitial = 20;  // below most APIs' capacity, and doubled within a few windows where it is not
-constexpr double kGrowthSeen =
-    0.7;  // if throughput grows by less than this share of the limit's growth, the API is at its capacity
+/// If throughput grows by less than this share of the limit's growth, the API is at its capacity.
+constexpr double kGrowthSeen = 0.7;
 constexpr int kSamples = 50;          // least samples of a window for a meaningful p90
 constexpr double kWindow = 0.1;       // seconds; shorter windows are noise at any request rate
 constexpr double kLongWindow = 1;     // seconds; such a window needs fewer samples
@@ -18,13 +18,12 @@ constexpr double kFaster = 0.3;       // the baseline follows a faster API quick
 constexpr double kIdleDrift = 0.05;   // a slower one slowly, and only while no request waits
 constexpr double kSlower = 0.2;       // a slower API if the throughput guard shows it
 constexpr double kAtFloor = 0.1;      // a slower API at the minimum
-constexpr double kSaturated =
-    0.75;  // from this share of waiting requests on, throughput is what the API can do, not what clients ask
-constexpr double kTogether = 0.7;  // from this correlation on, limit and throughput move together
-constexpr double kShedShare =
-    0.1;  // from this share of shed answers on, the API is overloaded; a smaller one is a burst
-constexpr double kShedCut = 0.9;
-constexpr double kFarAbove = 0.4;  // this part of q - beta is subtracted at once: small steps would take too long
+/// From this share of waiting requests on, throughput is what the API can do, not what clients ask for.
+constexpr double kSaturated = 0.75;
+constexpr double kTogether = 0.7;   // from this correlation on, limit and throughput move together
+constexpr double kShedShare = 0.1;  // from this share of shed answers on, the API is overloaded; fewer are a burst
+constexpr double kShedCut = 0.9;    // factor of the limit for a window in which the API is overloaded
+constexpr double kFarAbove = 0.4;   // this part of q - beta is subtracted at once: small steps would take too long
 
 double step_of(double limit) {
   return std::max(1.0, std::log10(limit));

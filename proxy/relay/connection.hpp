@@ -51,7 +51,8 @@ class Connection final : public net::Deadline, public ConnectionHook {
   void abort();
   /// Memory that its unfinished head takes; 0 if there is none.
   std::size_t head_memory() const { return head_memory_; }
-  std::size_t exchange_head_memory(std::size_t bytes) { return std::exchange(head_memory_, bytes); }
+  /// Returns the value before.
+  std::size_t set_head_memory(std::size_t bytes) { return std::exchange(head_memory_, bytes); }
 
  private:
   using End = Http1Stream::End;

@@ -199,7 +199,7 @@ void ConnectionTable::was_recently_used() {
 
 void ConnectionTable::reads_head(Connection& connection, std::size_t bytes) {
   std::atomic<std::size_t>& head_memory = worker_.shared().head_memory;
-  const std::size_t before = connection.exchange_head_memory(bytes);
+  const std::size_t before = connection.set_head_memory(bytes);
   if (before == 0) {
     connection.leave_list();
     heads_.push_back(connection);
@@ -215,7 +215,7 @@ void ConnectionTable::reads_head(Connection& connection, std::size_t bytes) {
 }
 
 void ConnectionTable::has_head(Connection& connection) {
-  const std::size_t bytes = connection.exchange_head_memory(0);
+  const std::size_t bytes = connection.set_head_memory(0);
   if (bytes == 0) return;  // the head was complete at once, or the connection has been evicted
   worker_.shared().head_memory.fetch_sub(bytes, std::memory_order_relaxed);
   is_busy(connection);
