@@ -49,7 +49,7 @@ void Stream::await_hang_up() {
   });
 }
 
-/// Nobody is told any more; whoever waits for the end of all that is outstanding looks again.
+/// No observer is told. A coroutine that waits until all operations have ended looks again.
 void Stream::ended() {
   if (!reading_ && parking_.occupied()) parking_.resume();
 }

@@ -101,8 +101,8 @@ Failure Connection::parse_head() {
   return violation ? Failure::bad_request(violation) : Failure();
 }
 
-/// Most heads are complete at once. One that is not may stay so for as long as it is allowed to, so that it moves into
-/// as small a block as holds it, and back into one that a body is read with.
+/// Reads the rest of a head. Most heads are complete at once. An incomplete one may stay for long, so it is kept in as
+/// small a block as holds it until it is complete.
 net::Task<Failure> Connection::read_head() {
   arm(exchange_->began(), exchange_->settings().config.timeouts.request_head);
   const Failure failure = co_await read_rest_of_head();
@@ -140,7 +140,7 @@ net::Task<Connection::Next> Connection::leave_exchange() {
   co_return next;
 }
 
-/// Reads the rest of a small body that nobody wants, so that the next request can follow. False: it does not come.
+/// Reads and drops the rest of a small body, so that the next request can follow. False: the rest did not come.
 net::Task<bool> Connection::drain_body() {
   arm(Clock::now(), exchange_->settings().config.timeouts.request_body);
   while (!http1_.body_complete()) {

@@ -46,7 +46,7 @@ class ConnectionTable {
   void reads_head(Connection& connection, std::size_t bytes);
   /// Its head is complete, or given up.
   void has_head(Connection& connection);
-  /// It ends by itself only when its peers want.
+  /// It has become a tunnel, which ends when one of its peers closes it.
   void tunnels(Connection& connection);
   /// It goes on as an idle connection. `ending`: it has been told to end.
   void is_idle(Client client, bool ending);

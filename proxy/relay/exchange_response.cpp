@@ -11,10 +11,11 @@ namespace spillway::relay {
 using Sent = ClientStream::Sent;
 
 namespace {
-/// As much of an answer is kept in memory for a slow client, so that the slot ends when the API is done. Of an answer
-/// that will not fit, nothing is: the API would wait in the end all the same.
+/// Up to this much of a response is kept in memory for a slow client, so that the slot is released when the API is
+/// done. Nothing is kept of a larger response: the API would have to wait for the client anyway.
 constexpr std::size_t kKeptMax = 4 * 1024 * 1024;
-/// This part of `limits.buffered` is left to late requests, which are refused without memory; answers can wait.
+/// One part in this many of `limits.buffered` is left to request bodies: without memory they are refused, while a
+/// response can wait.
 constexpr std::uint64_t kLeftForRequests = 8;
 
 Failure failure_of(Sent sent) {
@@ -90,15 +91,16 @@ admission::Completion Exchange::completion() const {
 
 // --- A client that does not take all at once -------------------------------------------------------------------------
 
-/// Keeps what the client has not taken, behind what is kept already. False: there is no memory for it. The last piece
-/// of an answer always is: it frees the API.
+/// Keeps in memory what the client has not taken. False: there is no memory for it. The last piece is always kept,
+/// because that releases the API.
 bool Exchange::keep_output(bool last) {
   const std::uint64_t all = settings_->config.limits.buffered;
   const bool fits = client_->unsent() + download_.remaining() <= kKeptMax;
   return client_->keep(fits ? all - all / kLeftForRequests : 0, last);
 }
 
-/// Neither the client nor the memory takes more: the API waits, with its slot, for the client, which must keep a rate.
+/// Waits for the client while the API waits with its slot, because there is no memory left to keep more. The client
+/// must keep `limits.min_rate`.
 net::Task<Failure> Exchange::await_client() {
   const Duration patience = settings_->config.timeouts.response;
   if (!holds_slot()) hold_slot_for_client();
@@ -136,7 +138,7 @@ void Exchange::look(Time now) {
   tempo.moved(more, now);
 }
 
-/// The API has done its part: only the client is waited for, without a slot.
+/// Sends what was kept. The API is done, and no slot is held.
 net::Task<Failure> Exchange::deliver_kept() {
   while (client_->unsent() > 0) {
     const std::size_t before = client_->unsent();

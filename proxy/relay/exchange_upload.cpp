@@ -10,10 +10,10 @@
 namespace spillway::relay {
 
 namespace {
-/// How long a body that has not come with its head may hold a slot: most clients send it right behind.
+/// How long a late body may hold a slot. Most clients send the body right behind the head.
 constexpr Duration kSlotHeldForBody = std::chrono::milliseconds(20);
-/// As much of a body is gathered without a slot. What is larger streams from then on. With a head of up to 16 KiB it
-/// makes a buffer of 64 KiB: a thousand of them fill the default `limits.buffered`.
+/// Up to this size a body is buffered without a slot; a larger one is streamed from then on. With a head of up to 16
+/// KiB it takes a buffer of 64 KiB: a thousand of them fill the default `limits.buffered`.
 constexpr std::size_t kGatheredMax = 48 * 1024;
 /// Room for one read of an upload.
 constexpr std::size_t kUploadSpace = net::kBlockSize / 2;
@@ -30,8 +30,8 @@ Failure Exchange::decode_body() {
   return violation ? Failure::bad_request(violation) : Failure();
 }
 
-/// Gathers a body that is late before it is forwarded. After a moment the slot goes back, and is asked for again when
-/// the body is at hand: else whoever sends many of them slowly would hold all slots.
+/// Buffers a late body before it is forwarded. After a moment this releases the slot, and asks for one again when the
+/// body is at hand: otherwise a few clients with slow bodies could hold all slots.
 net::Task<Failure> Exchange::gather_body() {
   const bool asks = client_->awaits_continue();
   request_.expect_continue = false;
@@ -47,7 +47,7 @@ net::Task<Failure> Exchange::gather_body() {
     if (failure) co_return failure;
     if (body_at_hand()) break;
     if (!make_body_space()) {
-      // Without memory it would have to hold a slot instead. Only where slots are not limited may it.
+      // Without memory the body would have to hold a slot. It may, if no request is refused for want of slots.
       if (!settings_->enforces()) break;
       co_return Failure::refused(admission::Reason::capacity);
     }
@@ -73,7 +73,7 @@ net::Task<Failure> Exchange::gather_body() {
   co_return failure;
 }
 
-/// Admitted: now the client may send the body that it asked about. A client that does not read gets no slot to wait in.
+/// Tells an admitted client to send its body. If the client does not read, the slot is released meanwhile.
 net::Task<Failure> Exchange::send_continue() {
   http::ResponseHead head;
   head.status = 100;
@@ -113,7 +113,7 @@ net::Task<Failure> Exchange::upload() {
   Failure failure;
   while (!failure && !client_->body_complete() && !answered_early()) {
     client_->consume_body();
-    // Some may have come while the connection was being made, when nobody waited for it.
+    // A part may have come while the connection was being made and nothing waited for it.
     failure = decode_body();
     if (failure) break;
     if (client_->body().empty() && !client_->body_complete()) {
@@ -152,15 +152,15 @@ net::Task<Failure> Exchange::await_upload() {
   co_return in_time < patience ? Failure::Kind::client_slow : Failure::Kind::client_timeout;
 }
 
-/// From here on the slot may have to wait for the client.
+/// From here on the slot may be held for a slow client, and may be taken back.
 void Exchange::hold_slot_for_client() {
   slot_taken_back_ = false;
   pace_ = Pace(settings_->config.limits.min_rate, kPaceMean);
   worker_.slot_held_for(*this);
 }
 
-/// Writes what the socket takes. A write that fails is no failure yet: the API may have answered before it
-/// stopped reading.
+/// Writes what the socket takes. A write error does not end the exchange: the API may have answered before it stopped
+/// reading.
 void Exchange::write_upstream() {
   net::error_code error;
   const std::size_t before = output_.size();
@@ -169,7 +169,7 @@ void Exchange::write_upstream() {
   if (error) upload_cut_ = true;
 }
 
-/// Writes all of it, or returns with output left when the API speaks meanwhile.
+/// Writes all output. Returns early, with output left, if the API answers meanwhile.
 net::Task<> Exchange::flush_upstream() {
   for (write_upstream(); !output_.empty() && !answered_early(); write_upstream()) {
     const net::error_code error = co_await upstream_->stream.writable();
@@ -178,7 +178,7 @@ net::Task<> Exchange::flush_upstream() {
   }
 }
 
-/// Whether the API has said something, or will not read on.
+/// Whether the API has sent bytes, or stopped reading.
 bool Exchange::answered_early() const {
   return upload_cut_ || !upstream_->stream.reading();
 }

@@ -11,7 +11,7 @@
 namespace spillway::relay {
 
 namespace {
-/// A connect that failed for want of something here, a local port or memory, says nothing of the API.
+/// Whether a connect failed because this machine lacks something (a local port, memory). That says nothing of the API.
 bool own_shortage(net::error_code error) {
   return error == boost::system::errc::address_not_available || error == net::asio::error::no_descriptors ||
          error == boost::system::errc::too_many_files_open_in_system || error == net::asio::error::no_buffer_space ||
@@ -19,7 +19,7 @@ bool own_shortage(net::error_code error) {
 }
 }  // namespace
 
-/// Writes the request anew. The client's head ends here.
+/// Writes the request anew. Views into the client's head end here.
 Failure Exchange::prepare_request() {
   http::Forwarding forwarding;
   forwarding.client_address = client_->peer();
@@ -109,8 +109,8 @@ net::Task<Failure> Exchange::connect() {
   co_return Failure();
 }
 
-/// The head, with the part of the body that came with it. What the socket does not take at once goes with the upload.
-/// Whoever cannot have the answer in time any more is not sent on.
+/// Sends the head, with the part of the body that came with it. What the socket does not take at once goes with the
+/// upload. A request whose deadline has passed is refused instead.
 Failure Exchange::send_head() {
   sent_ = ticket_.sent = Clock::now();
   if (sent_ >= ticket_.deadline) {
@@ -125,7 +125,7 @@ Failure Exchange::send_head() {
   return {};
 }
 
-/// The next head of the API, which may be an informational one. Nothing of it is passed on yet.
+/// Reads the next head of the API, which may be an informational one. Forwards nothing of it yet.
 net::Task<Failure> Exchange::read_response_head() {
   net::Stream& up = upstream_->stream;
   for (;;) {
@@ -154,7 +154,7 @@ Failure Exchange::read_failure(bool nothing_came) const {
   return nothing_came ? Failure::Kind::upstream_closed : Failure::Kind::response_cut;
 }
 
-/// 1xx go on to clients that understand them, but 100, which the proxy has said itself.
+/// Forwards 1xx responses, except 100, which the proxy has sent itself.
 net::Task<Failure> Exchange::pass_on_interim() {
   if (response_.status == 101) co_return Failure::response_invalid({502, "101 to a request that asked for no upgrade"});
   Failure failure;
@@ -174,7 +174,7 @@ bool Exchange::switches_protocol() const {
   return response_.status == 101 && request_.upgrade_websocket;
 }
 
-/// A client that leaves is noticed only if that is to end the request.
+/// Watches for a client that leaves, if `upstream.when_client_leaves` says that its request ends then.
 void Exchange::watch_client(ClientStream::Watch what) {
   if (settings_->config.upstream.when_client_leaves == WhenClientLeaves::cancel) client_->watch(what);
 }

@@ -62,7 +62,7 @@ class Gate {
   bool begin_retry();
   void end_retry();
 
-  /// Somebody waits for a slot, or has been refused for want of one since then.
+  /// A request waits for a slot, or one was refused after `since` because none was free.
   bool short_of_slots(Time since) const;
 
   telemetry::AdmissionState state() const;

@@ -20,7 +20,7 @@ struct Settings {
   /// Whether a peer is one of `trusted_proxies`. A unix socket's peer (no address) is: the file's mode guards it.
   bool trusts(std::string_view peer) const;
 
-  /// Whether admission refuses anybody: the modes `shadow` and `off` do not.
+  /// Whether admission refuses requests. In the modes `shadow` and `off` it does not.
   bool enforces() const { return config.admission.mode == admission::Mode::enforce; }
 
   ProxyConfig config;
