@@ -32,7 +32,7 @@ proxy/                     : proxy/ config/ : boost/ CLI/ fmt/ systemd/ posix
 api/db/                    : api/db/ proxy/net/ proxy/text/ : boost/ spdlog/ libpq-fe.h openssl/ posix
 api/db/binary_format       : api/db/binary_format api/db/day.hpp proxy/text/utf8.hpp :
 api/db/sqlstate            : api/db/sqlstate :
-api/db/connection_url      : api/db/connection_url : libpq-fe.h
+api/db/connection_url      : api/db/connection_url proxy/text/hex.hpp : libpq-fe.h
 api/db/pool_policy         : api/db/pool_policy proxy/text/intrusive_list.hpp proxy/net/clock.hpp :
 api/config/                : api/config/ config/ :
 api/auth/                  : api/auth/ api/db/interrupt.hpp config/ proxy/net/ proxy/text/ : boost/ sodium.h jwt.h posix

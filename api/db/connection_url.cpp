@@ -5,6 +5,8 @@
 
 #include <libpq-fe.h>
 
+#include "proxy/text/hex.hpp"
+
 namespace api::db {
 
 namespace {
@@ -19,13 +21,9 @@ std::string_view after_scheme(std::string_view url) {
   return {};
 }
 
-bool is_hex(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 bool has_lone_percent(std::string_view text) {
   for (std::size_t at = text.find('%'); at != std::string_view::npos; at = text.find('%', at + 1)) {
-    if (at + 2 >= text.size() || !is_hex(text[at + 1]) || !is_hex(text[at + 2])) return true;
+    if (at + 2 >= text.size() || text::hex_value(text[at + 1]) < 0 || text::hex_value(text[at + 2]) < 0) return true;
   }
   return false;
 }
