@@ -124,8 +124,8 @@ function show(stats) {
     tile('p99 ms', number(last(history.p99_ms))),
     tile('breaker', breaker, breaker === 'closed' ? 'good' : 'bad'),
     tile('clients', number(stats.client_connections)),
-    tile('configuration', ...stats.config.refused ? ['change refused', 'bad']
-      : stats.config.restart_pending ? ['restart pending', 'warn'] : ['in force', 'good']));
+    tile('configuration', ...stats.config.refused ? ['refused', 'bad']
+      : stats.config.restart_pending ? ['restart due', 'warn'] : ['in use', 'good']));
   bar('flight', admission.in_flight / Math.max(1, admission.limit), control.classes[0].share / Math.max(1, admission.limit),
     `${admission.in_flight} of ${admission.limit}` + (admission.limit < admission.capacity ? ` (most ${admission.capacity})` : ''));
   const used = pool.size + pool.overflow - pool.checked_in;
