@@ -83,7 +83,7 @@ bool Process::fit_to_descriptors() {
   }
   admin_->set_connections_max(fitted.admin);
   in_force_.limits.connections = fitted.clients;
-  if (fitted.upstream != wanted.upstream) in_force_.upstream.max_connections = {fitted.upstream};
+  if (fitted.upstream != wanted.upstream) in_force_.upstream.max_connections = fitted.upstream;
   std::string lowered;
   if (fitted != wanted) {
     lowered = fmt::format(

@@ -33,7 +33,7 @@ Request::State Controller::arrive(Request& request, Time now) {
   // The API sheds this class itself and has been sent all that it takes.
   if (api_has_enough(request.class_id, now)) return refuse(request, Reason::capacity, now);
   // The normal case: the share of the class is not used up.
-  if (may_start(request.class_id, now)) return admit(request, now);
+  if (may_start(request.class_id, now)) return start(request, now);
 
   // No slot is free. Refuse clients above their fair share,
   const Class& c = class_of(request.class_id);
@@ -78,7 +78,8 @@ void Controller::tick(Time now) {
     note(c.breaker);
   }
   update_limit(now);
-  for (const int id : queue_.best_first()) queue_.observe(id, now);
+  for (const int id : queue_.best_first()) observe_queue(id, now);
+  evict_surplus(now);
   serve_waiting(now);
 }
 
@@ -157,7 +158,7 @@ bool Controller::over_fair_share(const Request& request) const {
 
 /// No queueing in `shadow`, where a refused request is admitted at once, nor unless the breakers are closed.
 bool Controller::may_wait(int class_id) const {
-  return policy_.mode == Mode::enforce && class_of(class_id).share > 0 && policy_.queue.max_length > 0 &&
+  return policy_.mode == Mode::enforce && class_of(class_id).share > 0 && policy_.queue.most() > 0 &&
          policy_.queue.max_wait > Duration::zero() && reach_.state() == Breaker::State::closed &&
          class_of(class_id).breaker.state() == Breaker::State::closed;
 }
@@ -182,13 +183,10 @@ int Controller::held_for_others(int class_id, Time now) const {
 /// itself. While the newest is served first, only better classes are ahead.
 Duration Controller::estimated_wait(int class_id, Time now) const {
   if (may_start(class_id, now)) return Duration::zero();
-  int ahead = 1;
-  for (const int better : queue_.best_first()) {
-    if (better == class_id) break;
-    ahead += queue_.length(better);
-  }
-  if (!queue_.overloaded(class_id)) ahead += queue_.length(class_id);
-  return service_time_.typical(now) * ahead / limit();
+  const double counted = queue_.service_rate(class_id);
+  const double rate = counted > 0 ? counted : computed_rate(class_id, now);
+  if (rate == 0) return Duration::zero();
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>((queue_.ahead_of(class_id) + 1) / rate));
 }
 
 Request::State Controller::admit(Request& request, Time now) {
@@ -212,25 +210,38 @@ Request::State Controller::refuse(Request& request, Reason reason, Time now) {
   return admit(request, now);
 }
 
+/// A request that finds a free slot.
+Request::State Controller::start(Request& request, Time now) {
+  queue_.arrived(request.class_id, now);
+  queue_.started(request.class_id, false, now);
+  return admit(request, now);
+}
+
 Request::State Controller::wait(Request& request, Time now) {
-  if (queue_.size() >= policy_.queue.max_length) {
+  queue_.arrived(request.class_id, now);
+  observe_queue(request.class_id, now);
+  if (!queue_.has_place(request.class_id)) return refuse(request, Reason::queue_full, now);
+  if (queue_.full()) {
     Request* victim = queue_.victim_for(request.class_id);
     if (!victim) return refuse(request, Reason::queue_full, now);
     evict(*victim, Reason::queue_full, now);
   }
   queue_.push(request, now);
   hold_key(request);
-  return request.state = Request::State::waiting;
+  request.state = Request::State::waiting;
+  evict_surplus(now);  // never the arrival: it is the newest, and has a place
+  return request.state;
 }
 
 void Controller::serve(Request& waiting, Time now) {
   queue_.remove(waiting);
+  queue_.started(waiting.class_id, true, now);
   admit(waiting, now);
   decided_.push_back(waiting);
 }
 
 void Controller::evict(Request& waiting, Reason reason, Time now) {
-  queue_.evict(waiting, now);
+  queue_.remove(waiting);
   release_key(waiting);
   refuse(waiting, reason, now);
   decided_.push_back(waiting);
@@ -243,7 +254,6 @@ void Controller::serve_waiting(Time now) {
       evict(*queue_.oldest(id), pool_exhausted(id, now) ? Reason::pool : Reason::queue_timeout, now);
     }
     while (!queue_.empty(id) && may_start(id, now) && !held_back(id, now)) {
-      queue_.observe(id, now);
       Request& next = queue_.next(id);
       if (now + class_of(id).service_time.typical(now) > next.deadline) {
         evict(next, Reason::deadline, now);
@@ -252,6 +262,21 @@ void Controller::serve_waiting(Time now) {
       }
     }
   }
+}
+
+void Controller::observe_queue(int class_id, Time now) {
+  queue_.observe(class_id, computed_rate(class_id, now), service_time_.typical(now), now);
+}
+
+/// Under standing overload, refuses at once who has no place any more.
+void Controller::evict_surplus(Time now) {
+  while (Request* request = queue_.surplus()) evict(*request, Reason::queue_full, now);
+}
+
+/// Requests per second that the slots of a class serve, by the service time; 0 while it is unknown.
+double Controller::computed_rate(int class_id, Time now) const {
+  const double service = std::chrono::duration<double>(service_time_.typical(now)).count();
+  return service > 0 ? class_of(class_id).share / service : 0;
 }
 
 /// Whether a waiting request must not take a free slot, for a reason that an arrival would be refused for.

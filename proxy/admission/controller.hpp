@@ -142,14 +142,18 @@ class Controller {
   int occupied() const;
   int held_for_others(int class_id, Time now) const;
   Duration estimated_wait(int class_id, Time now) const;
+  double computed_rate(int class_id, Time now) const;
 
   // What becomes of a request.
   Request::State admit(Request& request, Time now);
   Request::State refuse(Request& request, Reason reason, Time now);
+  Request::State start(Request& request, Time now);
   Request::State wait(Request& request, Time now);
   void serve(Request& waiting, Time now);
   void evict(Request& waiting, Reason reason, Time now);
   void serve_waiting(Time now);
+  void observe_queue(int class_id, Time now);
+  void evict_surplus(Time now);
   bool held_back(int class_id, Time now) const;
   void refuse_waiting(int class_id, Reason reason);
 

@@ -16,7 +16,7 @@ BreakerPolicy reach_policy(const Policy& policy) {
 }
 
 std::size_t most_keys(const Policy& policy) {
-  return static_cast<std::size_t>(policy.max_concurrent) + static_cast<std::size_t>(policy.queue.max_length);
+  return static_cast<std::size_t>(policy.max_concurrent) + static_cast<std::size_t>(policy.queue.most());
 }
 
 }  // namespace
@@ -41,7 +41,7 @@ void Controller::configure(Policy policy, Time now) {
     while (!queue_.empty(id) && policy_.mode != Mode::enforce) serve(*queue_.oldest(id), now);
     while (!queue_.empty(id) && !may_wait(id)) evict(*queue_.oldest(id), Reason::capacity, now);
   }
-  while (queue_.size() > policy_.queue.max_length) evict(*queue_.last(), Reason::queue_full, now);
+  while (queue_.size() > policy_.queue.most()) evict(*queue_.last(), Reason::queue_full, now);
   tick(now);
 }
 

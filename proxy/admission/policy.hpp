@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,10 +30,16 @@ struct RetryAfterPolicy {
 };
 
 struct QueuePolicy {
-  int max_length = 100;                                ///< 0: nobody waits
+  /// Unset (`auto`): what the API can serve within `max_wait`. 0: nobody waits.
+  std::optional<int> max_length = std::nullopt;
   Duration max_wait = std::chrono::seconds(1);         ///< 0: nobody waits
-  Duration target = std::chrono::milliseconds(5);      ///< a wait up to this is no sign of overload; 0: none is
-  Duration interval = std::chrono::milliseconds(100);  ///< waits above target for this long are overload
+  Duration patience = std::chrono::milliseconds(500);  ///< more may arrive than is served for so long, as a burst
+  Duration target = std::chrono::milliseconds(50);     ///< a wait below this is no overload; 0: none ever is
+  Duration interval = std::chrono::milliseconds(100);  ///< over which arrivals are counted
+
+  /// However fast the API is: by default no more clients can be connected.
+  static constexpr int kMost = 10'000;
+  int most() const { return max_length.value_or(kMost); }
 };
 
 struct AdaptivePolicy {

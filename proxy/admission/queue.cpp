@@ -1,20 +1,113 @@
 #include "proxy/admission/queue.hpp"
 
+#include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace spillway::admission {
+namespace {
+
+/// Part of `max_wait` for which a line has places: the rest is for a service that becomes slower meanwhile.
+constexpr double kSurelyInTime = 0.95;
+
+/// Until the service rate has been counted, it may be that much higher than computed: a request too many waits in
+/// vain, a request too few is lost.
+constexpr double kUncounted = 1.5;
+
+/// Under standing overload a line has places for this time of service, enough for the slots to find a waiting request.
+/// For a slow API, whose slots become free seldom, it is a fifth of the service time.
+constexpr double kOverloadWait = 0.020;  // seconds
+constexpr double kOverloadWaitOfService = 0.2;
+
+double seconds(Duration d) {
+  return std::chrono::duration<double>(d).count();
+}
+
+}  // namespace
 
 void Queue::configure(std::vector<int> best_first, const QueuePolicy& policy) {
   best_first_ = std::move(best_first);
   lines_.resize(best_first_.size());
-  target_ = policy.target;
-  interval_ = policy.interval;
+  policy_ = policy;
+  most_ = policy.most();
+  for (Line& each : lines_) each.times = OverloadTimes(policy, 0, Duration::zero());
+}
+
+double Queue::service_rate(int class_id) const {
+  const double counted = line(class_id).service.per_second();
+  return counted > 0 ? counted : line(class_id).computed_rate;
+}
+
+int Queue::ahead_of(int class_id) const {
+  int ahead = 0;
+  for (const int better : best_first_) {
+    if (better == class_id) break;
+    ahead += length(better);
+  }
+  return overloaded(class_id) ? ahead : ahead + length(class_id);
+}
+
+void Queue::started(int class_id, bool waited, Time now) {
+  line(class_id).overload.started(!waited);
+  if (size_ == 0) return;
+  bool better = false;  // than the lines that follow, or one of them
+  for (const int id : best_first_) {
+    better = better || id == class_id;
+    if (better && !empty(id)) line(id).service.started(now);
+  }
+}
+
+void Queue::arrived(int class_id, Time now) {
+  Line& own = line(class_id);
+  own.arriving.arrived(now, own.times.interval);
+  own.lasting.arrived(now, own.times.patience);
+}
+
+void Queue::observe(int class_id, double computed, Duration service_time, Time now) {
+  Line& own = line(class_id);
+  own.computed_rate = computed;
+  own.service_time = service_time;
+  StandingOverload::Rates rates{.served = service_rate(class_id)};
+  own.times = OverloadTimes(policy_, rates.served, service_time);
+  for (const int id : best_first_) {
+    rates.arriving += line(id).arriving.per_second(now, own.times.interval);
+    rates.lasting += line(id).lasting.per_second(now, own.times.patience);
+    if (id == class_id) break;
+  }
+  const Duration wait = own.empty() ? Duration::zero() : now - own.front()->arrived;
+  own.overload.observe(rates, wait, own.times, now);
+}
+
+/// Waiting requests, those of better classes included, for which a line has places. At least one, so that a slot finds
+/// somebody.
+double Queue::places(int class_id) const {
+  const bool counted = line(class_id).service.per_second() > 0;
+  const double rate = service_rate(class_id) * (counted ? 1 : kUncounted);
+  if (rate == 0) return std::numeric_limits<double>::infinity();
+  const double wait = overloaded(class_id)
+                          ? std::max(kOverloadWait, kOverloadWaitOfService * seconds(line(class_id).service_time))
+                          : kSurelyInTime * seconds(policy_.max_wait);
+  return std::max(1.0, rate * wait);
+}
+
+bool Queue::has_place(int class_id) const {
+  return ahead_of(class_id) + 1 <= places(class_id);
+}
+
+Request* Queue::surplus() const {
+  int waiting = 0;
+  for (const int id : best_first_) {
+    waiting += length(id);
+    if (!empty(id) && overloaded(id) && waiting > places(id)) return line(id).front();
+  }
+  return nullptr;
 }
 
 void Queue::push(Request& request, Time now) {
-  line(request.class_id).push_back(request);
+  Line& own = line(request.class_id);
+  if (own.empty()) own.service.waiting(now);
+  own.push_back(request);
   ++size_;
-  observe(request.class_id, now);
 }
 
 void Queue::remove(Request& request) {
@@ -22,19 +115,8 @@ void Queue::remove(Request& request) {
   --size_;
 }
 
-void Queue::evict(Request& request, Time now) {
-  remove(request);
-  line(request.class_id).delay.lost(now);
-}
-
-void Queue::observe(int class_id, Time now) {
-  const Duration wait = empty(class_id) ? Duration::zero() : now - next(class_id).arrived;
-  line(class_id).delay.observe(wait, now, target_, interval_);
-}
-
 Request& Queue::next(int class_id) const {
-  const Line& waiting = line(class_id);
-  return waiting.delay.overloaded() ? *waiting.back() : *waiting.front();
+  return overloaded(class_id) ? *line(class_id).back() : *line(class_id).front();
 }
 
 Request* Queue::victim_for(int class_id) const {
@@ -51,8 +133,7 @@ Request* Queue::victim_for(int class_id) const {
 Request* Queue::last() const {
   for (auto lowest = best_first_.rbegin(); lowest != best_first_.rend(); ++lowest) {
     if (empty(*lowest)) continue;
-    const Line& waiting = line(*lowest);
-    return waiting.delay.overloaded() ? waiting.front() : waiting.back();
+    return overloaded(*lowest) ? line(*lowest).front() : line(*lowest).back();
   }
   return nullptr;
 }

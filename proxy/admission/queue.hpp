@@ -2,14 +2,20 @@
 
 #include <vector>
 
-#include "proxy/admission/delay_control.hpp"
 #include "proxy/admission/policy.hpp"
+#include "proxy/admission/rates.hpp"
 #include "proxy/admission/request.hpp"
+#include "proxy/admission/standing_overload.hpp"
 
 namespace spillway::admission {
 
-/// The requests that wait for a slot: one line for each class, in order of arrival, with its own delay control.
-/// The queue decides which request is served next and which is evicted. The controller decides whether a slot is free.
+/// The requests that wait for a slot: one line for each class. The queue decides which request is served next, who has
+/// a place and who loses it. The controller decides whether a slot is free.
+///
+/// While a burst may be all that it is, a line serves the oldest request first, and has places for as many as can be
+/// served within `max_wait`. Under standing overload it serves the newest first and has just enough places to keep the
+/// slots busy; everybody else is told at once. Better classes are served first, so their arrivals, starts and waiting
+/// requests count in the rates and places of a line, too.
 class Queue {
  public:
   /// Sets the order of the classes. `best_first` holds every class id once; ids are 0, 1, 2…
@@ -19,39 +25,59 @@ class Queue {
   int size() const { return size_; }
   bool empty(int class_id) const { return line(class_id).empty(); }
   int length(int class_id) const { return static_cast<int>(line(class_id).size()); }
-  /// The class is under standing overload: the newest request is served first, and a full queue evicts the oldest.
-  bool overloaded(int class_id) const { return line(class_id).delay.overloaded(); }
+  /// The class is under standing overload: the newest request is served first.
+  bool overloaded(int class_id) const { return line(class_id).overload.standing(); }
+  /// Requests per second that are served of this class and better ones, while one of this class waits. 0: unknown.
+  double service_rate(int class_id) const;
+  /// Requests that are served before an arrival of the class.
+  int ahead_of(int class_id) const;
+
+  /// A request asks for a slot: now it starts, waits, or finds no place.
+  void arrived(int class_id, Time now);
+  /// A request has got a slot, after it has left the queue if it `waited`.
+  void started(int class_id, bool waited, Time now);
+  /// Finds out whether the class is under standing overload. Call before `has_place`, and every few milliseconds.
+  /// `computed`: the service rate to go by until there is a count, 0 if unknown; `service_time`: typical, 0 if unknown.
+  void observe(int class_id, double computed, Duration service_time, Time now);
+
+  /// Whether an arrival of the class has a place. `victim_for` may still have to make one.
+  bool has_place(int class_id) const;
+  /// The request that a queue of a fixed length, once full, evicts for an arrival of `class_id`: the last of a lower
+  /// class, under standing overload also of the same class. Null: the arrival itself has no place, or none is needed.
+  Request* victim_for(int class_id) const;
+  bool full() const { return size_ >= most_; }
+  /// The oldest request of a line that is longer than its places, under standing overload; or null.
+  Request* surplus() const;
 
   /// Adds a request to the end of its class's line.
   void push(Request& request, Time now);
   /// Removes a request from any place in its line.
   void remove(Request& request);
-  /// Removes a request that is not served: it waited too long, or a better one takes its place.
-  void evict(Request& request, Time now);
-  /// Tells the delay control how long the next request of a class has waited. Call before each service, and every few
-  /// milliseconds.
-  void observe(int class_id, Time now);
 
   /// The request of a class that is served next: the oldest, or the newest under overload. The class must not be empty.
   Request& next(int class_id) const;
   /// The request of a class that has waited longest, or null.
   Request* oldest(int class_id) const { return line(class_id).front(); }
-  /// The request that a full queue evicts for an arrival of `class_id`: the last of a lower class, under overload also
-  /// of the same class. Null: the arrival itself has no place.
-  Request* victim_for(int class_id) const;
   /// The request that would be served last: of the lowest class that is not empty. Null if nobody waits.
   Request* last() const;
 
  private:
   struct Line : text::List<Request> {
-    DelayControl delay;
+    ArrivalRate arriving, lasting;  // of this class, over `times.interval` and `times.patience`
+    ServiceRate service;            // of this class and better ones
+    double computed_rate = 0;       // stands in for `service` until that has been counted
+    Duration service_time{};
+    OverloadTimes times;
+    StandingOverload overload;
   };
   Line& line(int class_id) { return lines_[static_cast<std::size_t>(class_id)]; }
   const Line& line(int class_id) const { return lines_[static_cast<std::size_t>(class_id)]; }
+  double places(int class_id) const;
 
   std::vector<Line> lines_;  // by class id
   std::vector<int> best_first_;
-  Duration target_{}, interval_{};
+  QueuePolicy policy_;
+  int most_ = 0;
   int size_ = 0;
 };
 

@@ -34,15 +34,9 @@ struct HealthConfig {
 
 enum class WhenClientLeaves : std::uint8_t { finish, cancel };
 
-/// A number, or `auto`.
-struct MaxConnections {
-  std::optional<int> fixed;
-  bool operator==(const MaxConnections&) const = default;
-};
-
 struct UpstreamConfig {
   config::Address address = config::Address::tcp("127.0.0.1", 8081);
-  MaxConnections max_connections;
+  std::optional<int> max_connections;  ///< unset: `auto`
   int max_idle = 64;
   Duration idle_timeout = 30s;
   Duration connect_timeout = 1s;

@@ -41,7 +41,7 @@ void describe_upstream(Fields& f, UpstreamConfig& c) {
       {"max_connections",
        "Connections to the API at a time, all workers together. At least `admission.max_concurrent`. auto: 256, or "
        "`admission.max_concurrent` + `max_idle` if that is more."},
-      scalar_of(c.max_connections));
+      automatic_or(c.max_connections, {1, 65'536}));
   f.integer({"max_idle", "Idle connections kept open for the next requests. 0: each request opens a connection."},
             c.max_idle, {0, 65'536});
   f.duration({"idle_timeout", "An idle connection is closed after this. Keep it below the API's own."}, c.idle_timeout,
@@ -140,14 +140,19 @@ void describe_admission(Fields& f, admission::Policy& c, ClientKeyConfig& client
        "one. auto: follows how fast requests finish. A refusal by the breaker tells when it may close."},
       c.retry_after);
   f.section({"queue", "Where requests wait that find no free slot."}, [&] {
-    f.integer({"max_length", "Most waiting requests. 0: no queueing."}, c.queue.max_length, {0, 65'536});
+    f.scalar({"max_length", "Most waiting requests. auto: what the API can serve within `max_wait`. 0: no queueing."},
+             automatic_or(c.queue.max_length, {0, 65'536}));
     f.duration({"max_wait", "Longest wait; then refused. 0: refuse at once."}, c.queue.max_wait, {0s, 5min});
     f.duration(
-        {"target",
-         "If the smallest wait of an interval is above it, the newest request is served first. 0: the oldest is always "
-         "served first."},
-        c.queue.target, {0s, 1min});
-    f.duration({"interval", "The time over which the smallest wait is measured."}, c.queue.interval, {1ms, 1min});
+        {"patience",
+         "How long more requests may arrive than are served before the overload counts as standing. Until then the "
+         "queue keeps all that can be served in time. From then on it serves the newest first and refuses the rest "
+         "at once."},
+        c.queue.patience, {1ms, 1min});
+    f.duration({"target", "A wait below this is no overload. 0: none ever is, the oldest is always served first."},
+               c.queue.target, {0s, 1min});
+    f.duration({"interval", "The time over which arrivals are counted to compare them with what is served."},
+               c.queue.interval, {1ms, 1min});
   });
   f.section({"adaptive", "Learns the limit from latency and throughput, never above `max_concurrent`."}, [&] {
     f.flag({"enabled", "Whether the limit is learned."}, c.adaptive.enabled);

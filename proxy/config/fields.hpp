@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,9 +16,10 @@ void check(const ProxyConfig& c, config::Problems& problems);
 
 inline constexpr config::Definition<ProxyConfig> kProxyDefinition{describe, check};
 
-// Required by config::Fields of the proxy's own types; see `parsed` there.
-config::Scalar scalar_of(MaxConnections& value);
+/// A number, or `auto`: then `value` is unset.
+config::Scalar automatic_or(std::optional<int>& value, config::Range<int> range);
 
+// Required by config::Fields of the proxy's own types; see `parsed` there.
 bool parse(std::string_view text, FairnessKey& value);
 std::string to_text(const FairnessKey& value);
 std::string_view words_for(const FairnessKey&);

@@ -87,9 +87,9 @@ void check(const ProxyConfig& c, Problems& problems) {
                    "timeouts.drain_delay is part of timeouts.drain and must not exceed it");
   problems.require(c.limits.request_head.uri <= c.limits.request_head.head, {"limits.uri", "limits.head"},
                    "limits.uri is part of limits.head and must not exceed it");
-  problems.require(c.admission.queue.target <= c.admission.queue.interval,
-                   {"admission.queue.target", "admission.queue.interval"},
-                   "admission.queue.target must not exceed admission.queue.interval");
+  problems.require(c.admission.queue.interval <= c.admission.queue.patience,
+                   {"admission.queue.interval", "admission.queue.patience"},
+                   "admission.queue.interval must not exceed admission.queue.patience");
   problems.require(!c.admission.adaptive.enabled || c.admission.adaptive.min <= c.admission.max_concurrent,
                    {"admission.adaptive.min", "admission.max_concurrent"},
                    "admission.adaptive.min must not exceed admission.max_concurrent");

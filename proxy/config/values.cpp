@@ -8,33 +8,32 @@ namespace {
 
 constexpr std::string_view kAutomatic = "auto";
 constexpr std::string_view kHeader = "header:";
-constexpr config::Range<int> kMaxConnections = {1, 65'536};
 
 }  // namespace
 
-config::Scalar scalar_of(MaxConnections& value) {
+config::Scalar automatic_or(std::optional<int>& value, config::Range<int> range) {
   config::Scalar scalar;
-  scalar.set = [&value](std::string_view text) {
-    if (text == kAutomatic) return value = {}, true;
+  scalar.set = [&value, range](std::string_view text) {
+    if (text == kAutomatic) return value.reset(), true;
     int fixed = 0;
-    if (!config::integer(fixed, kMaxConnections).set(text)) return false;
-    value.fixed = fixed;
+    if (!config::integer(fixed, range).set(text)) return false;
+    value = fixed;
     return true;
   };
   scalar.print = [&value] {
-    return std::optional<std::string>(value.fixed ? std::to_string(*value.fixed) : std::string(kAutomatic));
+    return std::optional<std::string>(value ? std::to_string(*value) : std::string(kAutomatic));
   };
   int any = 0;
-  const config::Scalar number = config::integer(any, kMaxConnections);
+  const config::Scalar number = config::integer(any, range);
   scalar.words = "auto, or " + number.words;
   scalar.schema = number.schema;
   scalar.schema.push_back(config::string_schema("^auto$"));
-  scalar.literal = value.fixed.has_value();
+  scalar.literal = value.has_value();
   return scalar;
 }
 
 int most_upstream_connections(const ProxyConfig& c) {
-  if (c.upstream.max_connections.fixed) return *c.upstream.max_connections.fixed;
+  if (c.upstream.max_connections) return *c.upstream.max_connections;
   return std::max(kAutoConnections, c.admission.max_concurrent + c.upstream.max_idle);
 }
 

@@ -21,11 +21,11 @@ TEST_CASE("a request that cannot finish before its deadline is refused with `dea
   CHECK(scene.arrive(in_time).state == State::admitted);
   CHECK(scene.arrive(too_late).reason == Reason::deadline);
 
-  // While all slots are in use, one becomes free every 10 ms, and nine requests are ahead.
+  // While all eight slots of the class are in use, one becomes free every 12.5 ms, and nine requests are ahead.
   scene.fill(7);
   for (int i = 0; i < 9; ++i) REQUIRE(scene.arrive().state == State::waiting);
-  in_time.deadline = scene.now + 201ms;
-  too_late.deadline = scene.now + 199ms;
+  in_time.deadline = scene.now + 226ms;
+  too_late.deadline = scene.now + 224ms;
   CHECK(scene.arrive(too_late).reason == Reason::deadline);
   CHECK(scene.arrive(in_time).state == State::waiting);
 }
@@ -167,7 +167,7 @@ TEST_CASE("the snapshot shows the numbers behind a decision") {
   CHECK(snapshot.classes[0].in_flight == 8);
   CHECK(snapshot.classes[0].waiting == 1);
   CHECK(snapshot.classes[0].service_time == 100ms);
-  CHECK(snapshot.classes[0].estimated_wait == 20ms);
+  CHECK(snapshot.classes[0].estimated_wait == 25ms);
   CHECK(snapshot.classes[1].reserve == 2);
   CHECK(snapshot.classes[1].estimated_wait == 0ms);
 }

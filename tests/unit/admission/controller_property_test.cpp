@@ -53,10 +53,10 @@ class World {
     for (int i = 0; i < kClasses; ++i)
       policy.classes.push_back({std::string(1, static_cast<char>('a' + i)), kShares[below(8)]});
     if (below(3) == 0) policy.classes[static_cast<std::size_t>(below(kClasses))].reserve = below(policy.max_concurrent);
-    policy.queue.max_length = below(7);
+    if (below(3) != 0) policy.queue.max_length = below(7);
     policy.queue.max_wait = 10ms * below(6);
-    policy.queue.interval = below(2) == 0 ? 100s : 5ms;  // never overloaded, and often so
-    policy.queue.target = 1ms;
+    policy.queue.interval = policy.queue.patience = below(2) == 0 ? 100s : 5ms;  // never overloaded, and often so
+    policy.queue.target = 1us;
     policy.adaptive = {.enabled = below(4) == 0, .min = 1 + below(3)};
     policy.fairness.share = 0.3;
     policy.breaker = {.enabled = below(3) == 0, .window = 50ms, .min_requests = 5, .open_for = 20ms, .ramp = 30ms};
@@ -193,7 +193,7 @@ class World {
     if (snapshot.reach_breaker != Breaker::State::closed) CHECK(waiting_.empty());
     CHECK(controller_.in_flight() == in_flight);
     CHECK(controller_.queue_length() == static_cast<int>(waiting_.size()));
-    CHECK(controller_.queue_length() <= policy_.queue.max_length);
+    CHECK(controller_.queue_length() <= policy_.queue.most());
     CHECK(arrivals_ == admitted_ + refused_ + abandoned_ + static_cast<int>(waiting_.size()));
     for (const Request* request : waiting_) {
       CHECK(request->state == State::waiting);

@@ -31,6 +31,8 @@ struct Backend {
                              ///< slots do not work in lockstep
   double slowdown = 0;       ///< relative growth of the service time per request in its queue
   std::function<double(double)> slowness = nullptr;  ///< factor on the service time, by seconds since the start
+  /// Another distribution: the time of one service, by the mean, a uniform number and the seconds since the start.
+  std::function<double(double, double, double)> draw = nullptr;
 
   double capacity() const { return slots / service; }
 };
@@ -159,7 +161,9 @@ class Simulation {
       backlog_.pop_front();
       double service = backend_.service * (1 + backend_.slowdown * static_cast<double>(backlog_.size()));
       if (backend_.slowness) service *= backend_.slowness(now_);
-      const double drawn = backend_.exponential ? exponential(service) : service * (0.95 + 0.1 * uniform());
+      const double drawn = backend_.draw          ? backend_.draw(service, uniform(), now_)
+                           : backend_.exponential ? exponential(service)
+                                                  : service * (0.95 + 0.1 * uniform());
       schedule({now_ + drawn, Event::done, id});
     }
   }

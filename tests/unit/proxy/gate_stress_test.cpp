@@ -38,7 +38,7 @@ admission::Policy policy_of(int max_concurrent, int max_length = 64) {
   policy.breaker.enabled = false;  // requests fail at random here
   policy.max_concurrent = max_concurrent;
   policy.classes = {{"normal", 0.8}, {"critical", 1.0}, {"background", 0.5}};
-  policy.queue = {.max_length = max_length, .max_wait = 500us, .target = 50us, .interval = 200us};
+  policy.queue = {.max_length = max_length, .max_wait = 500us, .patience = 500us, .target = 50us, .interval = 200us};
   return policy;
 }
 

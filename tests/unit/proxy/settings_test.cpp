@@ -130,7 +130,7 @@ TEST_CASE("admission follows the configuration, key by key") {
   ProxyConfig config;
   config.admission.max_concurrent = 42;
   config.admission.classes[0].shed_at = 0.7;
-  config.admission.queue = {.max_length = 7, .max_wait = 250ms, .target = 3ms, .interval = 90ms};
+  config.admission.queue = {.max_length = 7, .max_wait = 250ms, .patience = 700ms, .target = 3ms, .interval = 90ms};
   config.classes = {a_class("critical", 1, 4), a_class("background", 0.6)};
   const admission::Policy policy = admission_policy(config);
 
@@ -148,6 +148,7 @@ TEST_CASE("admission follows the configuration, key by key") {
   CHECK(policy.classes[2].reserve == 0);
   CHECK(policy.queue.max_length == 7);
   CHECK(policy.queue.max_wait == 250ms);
+  CHECK(policy.queue.patience == 700ms);
   CHECK(policy.queue.target == 3ms);
   CHECK(policy.queue.interval == 90ms);
 

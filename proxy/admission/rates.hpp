@@ -1,0 +1,74 @@
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include "proxy/net/clock.hpp"
+
+namespace spillway::admission {
+
+/// How many requests arrive per second: an exponentially weighted rate. Its memory of half an interval gives it the
+/// variance of a count over the whole interval.
+class ArrivalRate {
+ public:
+  void arrived(Time now, Duration interval) {
+    if (now - folded_ >= interval / kSteps) fold(now, interval);
+    ++fresh_;
+  }
+  double per_second(Time now, Duration interval) const {
+    const Duration quiet = std::max(Duration::zero(), now - folded_ - interval / kSteps);
+    return decayed(rate_, now - folded_, interval) + decayed(fresh_ * weight(interval), quiet, interval);
+  }
+
+ private:
+  static constexpr int kSteps = 16;  // of an interval: arrivals within a step count as one moment, for one exponential
+
+  static double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
+  static double weight(Duration interval) { return 2 / seconds(interval); }
+  static double decayed(double rate, Duration passed, Duration interval) {
+    return rate == 0 || passed == Duration::zero() ? rate : rate * std::exp(-seconds(passed) * weight(interval));
+  }
+  void fold(Time now, Duration interval) {
+    rate_ = per_second(now, interval);
+    folded_ = now;
+    fresh_ = 0;
+  }
+
+  double rate_ = 0;  // at `folded_`
+  Time folded_{};
+  int fresh_ = 0;  // arrivals since
+};
+
+/// How many requests the API serves per second, counted while requests wait: then every slot is in use, and the starts
+/// show how often one becomes free. A computed rate, slots over service time, is not good enough: 30 % too high, and
+/// an overload of 1.2 looks like none; 30 % too low, and requests of a burst are refused that could be served in time.
+class ServiceRate {
+ public:
+  /// The line has just got its first request: a count begins.
+  void waiting(Time now) {
+    begin_ = now;
+    starts_ = 0;
+  }
+  /// A request was started, and the line has not been empty since the count began.
+  void started(Time now) {
+    ++starts_;
+    const double elapsed = std::chrono::duration<double>(now - begin_).count();
+    if (elapsed < kWindow || starts_ < kStarts) return;
+    const double counted = starts_ / elapsed;
+    rate_ = rate_ == 0 ? counted : rate_ + kWeight * (counted - rate_);
+    waiting(now);
+  }
+  /// 0: nothing has been counted yet.
+  double per_second() const { return rate_; }
+
+ private:
+  static constexpr double kWindow = 0.1;  // seconds: a count takes at least so long
+  static constexpr int kStarts = 20;      // and so many starts: fewer vary too much
+  static constexpr double kWeight = 0.2;  // of one count: a change of the API's speed is followed within a second
+
+  double rate_ = 0;
+  Time begin_{};
+  int starts_ = 0;
+};
+
+}  // namespace spillway::admission
