@@ -81,7 +81,7 @@ class YamlWriter final : public Fields {
     const auto reference = references_.find(path);
     const bool referred = reference != references_.end();
     if (referred && (!key.secret || only_refers(reference->second))) return text::json_quoted(reference->second);
-    if (key.secret) return text::json_quoted(kHidden);
+    if (key.secret) return text::json_quoted(value->empty() ? "" : kHidden);
     return scalar.literal ? *value : yaml_text(*value);
   }
 

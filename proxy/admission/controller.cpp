@@ -32,6 +32,8 @@ Request::State Controller::arrive(Request& request, Time now) {
   if (pool_exhausted(request.class_id, now)) return refuse(request, Reason::pool, now);
   // The API sheds this class itself and has been sent all that it takes.
   if (api_has_enough(request.class_id, now)) return refuse(request, Reason::capacity, now);
+  // Standing overload, and it is the turn of other clients.
+  if (out_of_turn(request)) return refuse(request, Reason::cohort, now);
   // The normal case: the share of the class is not used up.
   if (may_start(request.class_id, now)) return start(request, now);
 
@@ -203,6 +205,7 @@ Request::State Controller::admit(Request& request, Time now) {
 }
 
 Request::State Controller::refuse(Request& request, Reason reason, Time now) {
+  if (reason == Reason::cohort) queue_.asked(request.class_id, now);
   request.reason = reason;
   retry_after_.refused(now);
   if (policy_.mode == Mode::enforce) return request.state = Request::State::refused;
@@ -220,6 +223,7 @@ Request::State Controller::start(Request& request, Time now) {
 Request::State Controller::wait(Request& request, Time now) {
   queue_.arrived(request.class_id, now);
   observe_queue(request.class_id, now);
+  if (out_of_turn(request)) return refuse(request, Reason::cohort, now);
   if (!queue_.has_place(request.class_id)) return refuse(request, Reason::queue_full, now);
   if (queue_.full()) {
     Request* victim = queue_.victim_for(request.class_id);
@@ -265,7 +269,12 @@ void Controller::serve_waiting(Time now) {
 }
 
 void Controller::observe_queue(int class_id, Time now) {
-  queue_.observe(class_id, computed_rate(class_id, now), service_time_.typical(now), now);
+  if (!queue_.observe(class_id, computed_rate(class_id, now), service_time_.typical(now), now)) return;
+  // Cohorts have come into force: who waits out of turn is told, too.
+  for (Request *request = queue_.oldest(class_id), *next = nullptr; request; request = next) {
+    next = request->next();
+    if (out_of_turn(*request)) evict(*request, Reason::cohort, now);
+  }
 }
 
 /// Under standing overload, refuses at once who has no place any more.

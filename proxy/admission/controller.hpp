@@ -137,6 +137,7 @@ class Controller {
   bool api_has_enough(int class_id, Time now) const { return class_of(class_id).shedding.enough(now); }
   bool may_start(int class_id, Time now) const;
   bool over_fair_share(const Request& request) const;
+  bool out_of_turn(const Request& request) const { return !queue_.cohorts(request.class_id).serves(request.place); }
   bool may_wait(int class_id) const;
 
   int occupied() const;

@@ -71,7 +71,7 @@ void Controller::adopt(Policy policy, Time now) {
   }
   const auto shed_at = [&](int id) { return class_of(id).policy.shed_at; };
   std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return shed_at(a) > shed_at(b); });
-  queue_.configure(std::move(order), policy_.queue);
+  queue_.configure(std::move(order), policy_.queue, policy_.cohorts);
 }
 
 void Controller::update_limit(Time now) {

@@ -85,6 +85,7 @@ struct Policy {
   AdaptivePolicy adaptive;
   bool pool_aware = true;  ///< effective once the API reports a pool
   FairnessPolicy fairness;
+  bool cohorts = false;  ///< under standing overload refuse by `Request::place`; effective if requests may wait
   BreakerPolicy breaker;
   Duration poll_interval{};  ///< of health polls, which end an opening of the breaker; 0: no polling
 };

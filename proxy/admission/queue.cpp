@@ -25,12 +25,16 @@ double seconds(Duration d) {
 
 }  // namespace
 
-void Queue::configure(std::vector<int> best_first, const QueuePolicy& policy) {
+void Queue::configure(std::vector<int> best_first, const QueuePolicy& policy, bool cohorts) {
   best_first_ = std::move(best_first);
   lines_.resize(best_first_.size());
   policy_ = policy;
+  cohorts_ = cohorts;
   most_ = policy.most();
-  for (Line& each : lines_) each.times = OverloadTimes(policy, 0, Duration::zero());
+  for (Line& each : lines_) {
+    each.times = OverloadTimes(policy, 0, Duration::zero());
+    if (!cohorts) each.cohorts.end();
+  }
 }
 
 double Queue::service_rate(int class_id) const {
@@ -60,10 +64,10 @@ void Queue::started(int class_id, bool waited, Time now) {
 void Queue::arrived(int class_id, Time now) {
   Line& own = line(class_id);
   own.arriving.arrived(now, own.times.interval);
-  own.lasting.arrived(now, own.times.patience);
+  own.asking.arrived(now, own.times.patience);
 }
 
-void Queue::observe(int class_id, double computed, Duration service_time, Time now) {
+bool Queue::observe(int class_id, double computed, Duration service_time, Time now) {
   Line& own = line(class_id);
   own.computed_rate = computed;
   own.service_time = service_time;
@@ -71,11 +75,20 @@ void Queue::observe(int class_id, double computed, Duration service_time, Time n
   own.times = OverloadTimes(policy_, rates.served, service_time);
   for (const int id : best_first_) {
     rates.arriving += line(id).arriving.per_second(now, own.times.interval);
-    rates.lasting += line(id).lasting.per_second(now, own.times.patience);
+    rates.lasting += line(id).asking.per_second(now, own.times.patience);
     if (id == class_id) break;
   }
   const Duration wait = own.empty() ? Duration::zero() : now - own.front()->arrived;
+  if (own.cohorts.active()) {
+    own.cohorts.observe(rates.arriving / rates.served, wait, policy_.max_wait, now);
+    if (StandingOverload::over(rates)) own.cohorts.end();
+    if (!own.cohorts.active()) own.overload = {};
+    return false;
+  }
   own.overload.observe(rates, wait, own.times, now);
+  if (!cohorts_ || !own.overload.standing()) return false;
+  own.cohorts.begin(rates.served, rates.lasting, now);
+  return own.cohorts.active();
 }
 
 /// Waiting requests, those of better classes included, for which a line has places. At least one, so that a slot finds

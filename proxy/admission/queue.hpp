@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "proxy/admission/cohort.hpp"
 #include "proxy/admission/policy.hpp"
 #include "proxy/admission/rates.hpp"
 #include "proxy/admission/request.hpp"
@@ -19,14 +20,16 @@ namespace spillway::admission {
 class Queue {
  public:
   /// Sets the order of the classes. `best_first` holds every class id once; ids are 0, 1, 2…
-  void configure(std::vector<int> best_first, const QueuePolicy& policy);
+  void configure(std::vector<int> best_first, const QueuePolicy& policy, bool cohorts);
   const std::vector<int>& best_first() const { return best_first_; }
 
   int size() const { return size_; }
   bool empty(int class_id) const { return line(class_id).empty(); }
   int length(int class_id) const { return static_cast<int>(line(class_id).size()); }
   /// The class is under standing overload: the newest request is served first.
-  bool overloaded(int class_id) const { return line(class_id).overload.standing(); }
+  bool overloaded(int class_id) const { return line(class_id).overload.standing() && !cohorts_; }
+  /// Which clients of the class are served. With cohorts the oldest request is served first also under overload.
+  const CohortThreshold& cohorts(int class_id) const { return line(class_id).cohorts; }
   /// Requests per second that are served of this class and better ones, while one of this class waits. 0: unknown.
   double service_rate(int class_id) const;
   /// Requests that are served before an arrival of the class.
@@ -34,11 +37,14 @@ class Queue {
 
   /// A request asks for a slot: now it starts, waits, or finds no place.
   void arrived(int class_id, Time now);
+  /// A request asks for a slot while it is the turn of other clients.
+  void asked(int class_id, Time now) { line(class_id).asking.arrived(now, line(class_id).times.patience); }
   /// A request has got a slot, after it has left the queue if it `waited`.
   void started(int class_id, bool waited, Time now);
   /// Finds out whether the class is under standing overload. Call before `has_place`, and every few milliseconds.
   /// `computed`: the service rate to go by until there is a count, 0 if unknown; `service_time`: typical, 0 if unknown.
-  void observe(int class_id, double computed, Duration service_time, Time now);
+  /// True: the threshold for cohorts has just come into force.
+  bool observe(int class_id, double computed, Duration service_time, Time now);
 
   /// Whether an arrival of the class has a place. `victim_for` may still have to make one.
   bool has_place(int class_id) const;
@@ -63,12 +69,14 @@ class Queue {
 
  private:
   struct Line : text::List<Request> {
-    ArrivalRate arriving, lasting;  // of this class, over `times.interval` and `times.patience`
-    ServiceRate service;            // of this class and better ones
-    double computed_rate = 0;       // stands in for `service` until that has been counted
+    ArrivalRate arriving;      // of this class, over `times.interval`
+    ArrivalRate asking;        // the same over `times.patience`, those included whose turn it is not
+    ServiceRate service;       // of this class and better ones
+    double computed_rate = 0;  // stands in for `service` until that has been counted
     Duration service_time{};
     OverloadTimes times;
     StandingOverload overload;
+    CohortThreshold cohorts;
   };
   Line& line(int class_id) { return lines_[static_cast<std::size_t>(class_id)]; }
   const Line& line(int class_id) const { return lines_[static_cast<std::size_t>(class_id)]; }
@@ -77,6 +85,7 @@ class Queue {
   std::vector<Line> lines_;  // by class id
   std::vector<int> best_first_;
   QueuePolicy policy_;
+  bool cohorts_ = false;
   int most_ = 0;
   int size_ = 0;
 };

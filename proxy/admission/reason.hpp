@@ -13,6 +13,7 @@ enum class Reason : std::uint8_t {
   queue_timeout,  ///< has waited for `queue.max_wait`
   pool,           ///< the API's database pool is used up to the class's share, on arrival or at the end of the wait
   fairness,       ///< its client has more than its share of the slots while no slot is free
+  cohort,         ///< under standing overload, it is another client's turn
   deadline,       ///< cannot finish within the client's X-Request-Timeout
   breaker,        ///< circuit open
   maintenance,
@@ -22,9 +23,9 @@ enum class Reason : std::uint8_t {
 };
 
 /// In the order of the enumeration.
-inline constexpr auto kReasonNames =
-    std::to_array<std::string_view>({"capacity", "queue_full", "queue_timeout", "pool", "fairness", "deadline",
-                                     "breaker", "maintenance", "connections", "draining", "upstream_connections"});
+inline constexpr auto kReasonNames = std::to_array<std::string_view>(
+    {"capacity", "queue_full", "queue_timeout", "pool", "fairness", "cohort", "deadline", "breaker", "maintenance",
+     "connections", "draining", "upstream_connections"});
 inline constexpr int kReasons = static_cast<int>(kReasonNames.size());
 static_assert(kReasons == static_cast<int>(Reason::upstream_connections) + 1);
 

@@ -15,6 +15,7 @@ struct Request : text::Linked<Request> {
   // The driver fills these in.
   int class_index = 0;          ///< in the current `Policy::classes`; out of range counts as the first class
   std::uint64_t key = 0;        ///< of the client, for fairness; see `KeyCounts`. 0: none
+  double place = 0;             ///< of the client among the cohorts, 0 to 1; see `CohortThreshold`. 0: always served
   Time deadline = Time::max();  ///< when the client stops waiting for the answer
   bool body_at_hand = true;     ///< the whole body has arrived: the slot will not wait for the client
   Time sent{};                  ///< when the API had received the whole request; not set: at its admission

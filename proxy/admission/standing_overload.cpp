@@ -43,6 +43,10 @@ OverloadTimes::OverloadTimes(const QueuePolicy& policy, double served, Duration 
   patience = times(longer, patience);
 }
 
+bool StandingOverload::over(const Rates& rates) {
+  return rates.lasting < kEnough * rates.served;
+}
+
 void StandingOverload::observe(const Rates& rates, Duration wait, const OverloadTimes& times, Time now) {
   const bool excess = rates.served > 0 && rates.arriving > rates.served && times.target > Duration::zero();
   if (!std::exchange(excess_, excess) || now - observed_ > times.patience) excess_since_ = now;

@@ -41,6 +41,8 @@ class StandingOverload {
   void started(bool free) { found_free_ += ((free ? 1 : 0) - found_free_) / kStarts; }
 
   bool standing() const { return standing_; }
+  /// Clearly less has been arriving than is served, for longer than a moment.
+  static bool over(const Rates& rates);
 
  private:
   static constexpr double kStarts = 128;  // memory of the share of starts that find a free slot

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "config/forwarded.hpp"
+#include "proxy/classify/bearer.hpp"
 
 namespace spillway::classify {
 
@@ -18,6 +19,23 @@ std::uint64_t multiply(std::uint64_t a, std::uint64_t b) {
   const Wide product = Wide{a} * b;
   const std::uint64_t sum = static_cast<std::uint64_t>(product & kPrime) + static_cast<std::uint64_t>(product >> 61);
   return sum >= kPrime ? sum - kPrime : sum;
+}
+
+/// The value of the first cookie of this name (RFC 6265, section 4.2.1); empty without one.
+std::string_view cookie(const http::RequestHead& request, std::string_view name) {
+  for (const http::Field& field : request.fields) {
+    if (!http::equals_ignoring_case(field.name, "cookie")) continue;
+    for (std::string_view rest = field.value; !rest.empty();) {
+      const std::size_t end = std::min(rest.find(';'), rest.size());
+      std::string_view pair = rest.substr(0, end);
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+      pair.remove_prefix(std::min(pair.find_first_not_of(' '), pair.size()));
+      if (pair.size() > name.size() && pair.starts_with(name) && pair[name.size()] == '=') {
+        return pair.substr(name.size() + 1);
+      }
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -39,23 +57,45 @@ std::uint64_t KeyHash::operator()(std::string_view text) const {
   return sum == 0 ? 1 : sum;
 }
 
-ClientKeys::ClientKeys(const ClientKeyConfig& config, const std::vector<config::Cidr>& trusted_proxies)
-    : source_(config.key.source),
-      header_(config.key.header),
-      ipv6_prefix_(config.ipv6_prefix),
+ClientKeys::ClientKeys(const ClientKey& key, int ipv6_prefix, const std::vector<config::Cidr>& trusted_proxies,
+                       Nameless nameless)
+    : source_(key.source),
+      name_(key.name),
+      nameless_(nameless),
+      ipv6_prefix_(ipv6_prefix),
       trusted_proxies_(trusted_proxies) {
-  std::transform(header_.begin(), header_.end(), header_.begin(), http::to_lower);
+  if (source_ != ClientKey::Source::header) return;
+  std::transform(name_.begin(), name_.end(), name_.begin(), http::to_lower);
 }
 
 std::uint64_t ClientKeys::of(const http::RequestHead& request, std::string_view peer, const KeyHash& hash) const {
-  if (source_ == FairnessKey::Source::none) return 0;
-  if (source_ == FairnessKey::Source::header) return hash(request.field(header_));
+  if (source_ == ClientKey::Source::none) return 0;
+  if (source_ != ClientKey::Source::client_ip) {
+    const std::string_view name = this->name(request);
+    if (!name.empty() || nameless_ == Nameless::one_client) return hash(name);
+  }
   const std::string_view client = address(request, peer);
   config::IpBytes bytes;
   std::string_view host;
   if (!config::parse_host(client, bytes, host)) return hash(client);
   bytes = config::network_of(bytes, ipv6_prefix_);
   return hash({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+/// What the header, cookie or token says. Empty without one.
+std::string_view ClientKeys::name(const http::RequestHead& request) const {
+  switch (source_) {
+    case ClientKey::Source::header:
+      return request.field(name_);
+    case ClientKey::Source::cookie:
+      return cookie(request, name_);
+    case ClientKey::Source::bearer:
+      return bearer_identity(request.field("authorization"));
+    case ClientKey::Source::none:
+    case ClientKey::Source::client_ip:
+      break;
+  }
+  return {};
 }
 
 std::string_view ClientKeys::address(const http::RequestHead& request, std::string_view peer) const {

@@ -26,21 +26,27 @@ class KeyHash {
   std::uint64_t point_;
 };
 
-/// Gives each client a key, as `admission.fairness.key` says. Immutable.
+/// Gives each client a key, as the configuration says. Immutable.
 class ClientKeys {
  public:
-  ClientKeys(const ClientKeyConfig& config, const std::vector<config::Cidr>& trusted_proxies);
+  /// Whose the requests are that have not the header, cookie or token.
+  enum class Nameless : std::uint8_t { one_client, by_address };
 
-  /// The key of the request's client; 0 with `key: none`. All requests without the header, or through a unix socket
-  /// without X-Forwarded-For, count as one client's. The address is that of `peer`; behind trusted proxies it is the
-  /// right-most untrusted address of X-Forwarded-For. All addresses of an IPv6 network are one client.
+  ClientKeys(const ClientKey& key, int ipv6_prefix, const std::vector<config::Cidr>& trusted_proxies,
+             Nameless nameless = Nameless::one_client);
+
+  /// The key of the request's client; 0 with `key: none`. All requests through a unix socket without X-Forwarded-For
+  /// count as one client's. The address is that of `peer`; behind trusted proxies it is the right-most untrusted
+  /// address of X-Forwarded-For. All addresses of an IPv6 network are one client.
   std::uint64_t of(const http::RequestHead& request, std::string_view peer, const KeyHash& hash) const;
 
  private:
+  std::string_view name(const http::RequestHead& request) const;
   std::string_view address(const http::RequestHead& request, std::string_view peer) const;
 
-  FairnessKey::Source source_;
-  std::string header_;  ///< in lower case
+  ClientKey::Source source_;
+  std::string name_;  ///< of the header or cookie; a header's in lower case
+  Nameless nameless_;
   int ipv6_prefix_;
   std::vector<config::Cidr> trusted_proxies_;
 };

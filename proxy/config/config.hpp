@@ -64,19 +64,26 @@ struct LimitsConfig {
   std::uint64_t min_rate = 1024;  ///< bytes a second; 0: none
 };
 
-/// What identifies a client: `none`, `client_ip` or `header:NAME`.
-struct FairnessKey {
-  enum class Source : std::uint8_t { none, client_ip, header };
+/// What identifies a client: `none`, `client_ip`, `bearer`, `header:NAME` or `cookie:NAME`.
+struct ClientKey {
+  enum class Source : std::uint8_t { none, client_ip, bearer, header, cookie };
   Source source = Source::none;
-  std::string header;  ///< as written; field names compare without case
+  std::string name;  ///< of the header or cookie, as written; names of fields compare without case
 
-  bool operator==(const FairnessKey&) const = default;
+  bool operator==(const ClientKey&) const = default;
 };
 
 /// What makes one client: the keys of `admission.fairness` except the share, which is in the admission policy.
 struct ClientKeyConfig {
-  FairnessKey key;
+  ClientKey key;
   int ipv6_prefix = 64;
+};
+
+/// Which clients are refused together under standing overload.
+struct CohortConfig {
+  ClientKey key;
+  Duration rotate = 10min;
+  std::string seed;
 };
 
 /// A rule holds if all parts hold that are given. At least one of the first four must be given.
@@ -133,6 +140,7 @@ struct ProxyConfig {
   LimitsConfig limits;
   admission::Policy admission;  ///< lacks `classes` and the interval of polls: see `admission_policy`
   ClientKeyConfig client_key;
+  CohortConfig cohorts;
   std::vector<ClassConfig> classes;  ///< the first match counts; if there is none, `describe` adds `critical_health`
   RetryConfig retry;
   MaintenanceConfig maintenance;

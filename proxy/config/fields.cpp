@@ -123,7 +123,7 @@ void describe_limits(Fields& f, LimitsConfig& c) {
            c.request_head.any_method, {{"known", false}, {"any", true}});
 }
 
-void describe_admission(Fields& f, admission::Policy& c, ClientKeyConfig& client_key) {
+void describe_admission(Fields& f, admission::Policy& c, ClientKeyConfig& client_key, CohortConfig& cohorts) {
   using admission::Mode;
   f.choice(
       {"mode",
@@ -154,6 +154,19 @@ void describe_admission(Fields& f, admission::Policy& c, ClientKeyConfig& client
     f.duration({"interval", "The time over which arrivals are counted to compare them with what is served."},
                c.queue.interval, {1ms, 1min});
   });
+  f.section(
+      {"cohorts",
+       "Under standing overload, refuses the same clients for a while, so that the others are served whole. Needs "
+       "a queue."},
+      [&] {
+        f.value({"key",
+                 "What identifies a client. bearer: the subject of the token, unverified; without a subject the "
+                 "token. Requests without it are told by their address."},
+                cohorts.key);
+        f.duration({"rotate", "In this time every client is first and last once."}, cohorts.rotate, {1s, 24h});
+        f.text({.name = "seed", .doc = "Instances with the same seed refuse the same clients.", .secret = true},
+               cohorts.seed, {0, 256});
+      });
   f.section({"adaptive", "Learns the limit from latency and throughput, never above `max_concurrent`."}, [&] {
     f.flag({"enabled", "Whether the limit is learned."}, c.adaptive.enabled);
     f.integer({"min", "The learned limit never goes below it."}, c.adaptive.min, {1, 65'536});
@@ -271,7 +284,8 @@ void describe(Fields& f, ProxyConfig& c) {
   f.section({"upstream", "The API behind the proxy."}, [&] { describe_upstream(f, c.upstream); });
   f.section({"timeouts", "How long anything may take."}, [&] { describe_timeouts(f, c.timeouts); });
   f.section({"limits", "How large anything may be."}, [&] { describe_limits(f, c.limits); });
-  f.section({"admission", "Who goes on to the API."}, [&] { describe_admission(f, c.admission, c.client_key); });
+  f.section({"admission", "Who goes on to the API."},
+            [&] { describe_admission(f, c.admission, c.client_key, c.cohorts); });
   f.sections(
       {"classes",
        "Request classes. The first that matches counts; a request that none matches is `normal`. Without any class: "

@@ -20,10 +20,10 @@ inline constexpr config::Definition<ProxyConfig> kProxyDefinition{describe, chec
 config::Scalar automatic_or(std::optional<int>& value, config::Range<int> range);
 
 // Required by config::Fields of the proxy's own types; see `parsed` there.
-bool parse(std::string_view text, FairnessKey& value);
-std::string to_text(const FairnessKey& value);
-std::string_view words_for(const FairnessKey&);
-std::string_view pattern_for(const FairnessKey&);
+bool parse(std::string_view text, ClientKey& value);
+std::string to_text(const ClientKey& value);
+std::string_view words_for(const ClientKey&);
+std::string_view pattern_for(const ClientKey&);
 
 }  // namespace spillway
 

@@ -7,7 +7,16 @@ namespace spillway {
 namespace {
 
 constexpr std::string_view kAutomatic = "auto";
-constexpr std::string_view kHeader = "header:";
+
+struct ClientKeyWord {
+  std::string_view word;
+  ClientKey::Source source;
+};
+constexpr ClientKeyWord kClientKeys[] = {{"none", ClientKey::Source::none},
+                                         {"client_ip", ClientKey::Source::client_ip},
+                                         {"bearer", ClientKey::Source::bearer}};
+constexpr ClientKeyWord kNamedClientKeys[] = {{"header:", ClientKey::Source::header},
+                                              {"cookie:", ClientKey::Source::cookie}};
 
 }  // namespace
 
@@ -40,42 +49,38 @@ int most_upstream_connections(const ProxyConfig& c) {
 admission::Policy admission_policy(const ProxyConfig& c) {
   admission::Policy policy = c.admission;
   policy.classes.insert(policy.classes.end(), c.classes.begin(), c.classes.end());
+  policy.cohorts = c.cohorts.key.source != ClientKey::Source::none;
   policy.poll_interval = c.upstream.health.interval;
   return policy;
 }
 
-bool parse(std::string_view text, FairnessKey& value) {
-  using Source = FairnessKey::Source;
-  if (text == "none") {
-    value = {Source::none, {}};
-  } else if (text == "client_ip") {
-    value = {Source::client_ip, {}};
-  } else if (text.starts_with(kHeader) && http::is_token(text.substr(kHeader.size()))) {
-    value = {Source::header, std::string(text.substr(kHeader.size()))};
-  } else {
-    return false;
+bool parse(std::string_view text, ClientKey& value) {
+  for (const auto& [word, source] : kClientKeys) {
+    if (text == word) return value = {source, {}}, true;
   }
-  return true;
-}
-
-std::string to_text(const FairnessKey& value) {
-  switch (value.source) {
-    case FairnessKey::Source::client_ip:
-      return "client_ip";
-    case FairnessKey::Source::header:
-      return std::string(kHeader) + value.header;
-    case FairnessKey::Source::none:
-      break;
+  for (const auto& [prefix, source] : kNamedClientKeys) {
+    if (!text.starts_with(prefix) || !http::is_token(text.substr(prefix.size()))) continue;
+    return value = {source, std::string(text.substr(prefix.size()))}, true;
   }
-  return "none";
+  return false;
 }
 
-std::string_view words_for(const FairnessKey& /*value*/) {
-  return "none, client_ip or header:NAME";
+std::string to_text(const ClientKey& value) {
+  for (const auto& [word, source] : kClientKeys) {
+    if (value.source == source) return std::string(word);
+  }
+  for (const auto& [prefix, source] : kNamedClientKeys) {
+    if (value.source == source) return std::string(prefix) + value.name;
+  }
+  return {};
 }
 
-std::string_view pattern_for(const FairnessKey& /*value*/) {
-  return "^(none|client_ip|header:[A-Za-z0-9!#$%&'*+.^_`|~-]+)$";
+std::string_view words_for(const ClientKey& /*value*/) {
+  return "none, client_ip, bearer, header:NAME or cookie:NAME";
+}
+
+std::string_view pattern_for(const ClientKey& /*value*/) {
+  return "^(none|client_ip|bearer|(header|cookie):[A-Za-z0-9!#$%&'*+.^_`|~-]+)$";
 }
 
 }  // namespace spillway

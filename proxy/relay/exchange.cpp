@@ -118,6 +118,9 @@ Failure Exchange::ask_for_slot() {
   ticket_.class_index = class_index_;
   ticket_.body_at_hand = body_at_hand();
   ticket_.key = settings_->client_keys.of(request_, client_->peer(), worker_.shared().key_hash);
+  if (settings_->cohorts.enabled()) {
+    ticket_.place = settings_->cohorts.place(request_, client_->peer(), std::chrono::system_clock::now());
+  }
   if (const auto timeout = classify::request_timeout(request_)) ticket_.deadline = began_ + *timeout;
   const State state = worker_.shared().gate.arrive(ticket_, arrived_);
   if (state == State::refused) return Failure::refused(ticket_.reason);

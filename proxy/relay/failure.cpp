@@ -55,6 +55,7 @@ Answer answer_to_refusal(Reason reason) {
     case Reason::queue_full:
     case Reason::queue_timeout:
     case Reason::pool:
+    case Reason::cohort:
     case Reason::upstream_connections:
       break;
   }

@@ -12,7 +12,7 @@ constexpr Duration kExplainEvery = std::chrono::seconds(1);
 /// Whether a request refused for this reason would have been admitted had a slot been free.
 bool wants_slot(admission::Reason reason) {
   using enum admission::Reason;
-  return reason == capacity || reason == queue_full || reason == queue_timeout;
+  return reason == capacity || reason == queue_full || reason == queue_timeout || reason == cohort;
 }
 }  // namespace
 

@@ -7,6 +7,7 @@
 #include "proxy/admission/policy.hpp"
 #include "proxy/classify/classify.hpp"
 #include "proxy/classify/client_key.hpp"
+#include "proxy/classify/cohorts.hpp"
 #include "proxy/config/config.hpp"
 #include "proxy/upstream/connection_pool.hpp"
 
@@ -27,7 +28,8 @@ struct Settings {
   classify::Classifier classifier;
   std::vector<bool> critical;  ///< by class index: served during maintenance
   upstream::ConnectionLimits pool;
-  classify::ClientKeys client_keys;
+  classify::ClientKeys client_keys;  ///< for fairness
+  classify::Cohorts cohorts;
   int maintenance_retry_after_seconds;
   /// How long a connection without a request stays. Where no answer leaves it open, it has yet to send its first one.
   Duration idle_for;

@@ -43,6 +43,9 @@ struct Source {
   std::function<double(double)> rate;  ///< requests per second, by seconds since the start
   double max_rate = 0;                 ///< upper bound of `rate`
   std::uint64_t key = 0;
+  int calls = 1;     ///< of a journey: each after the answer to the one before, until one is refused
+  double pause = 0;  ///< seconds between an answer and the next call
+  int clients = 0;   ///< that begin journeys in turn, each with a random place among the cohorts; 0: no cohorts
 };
 
 inline Source steady(int class_index, double rate) {
@@ -58,6 +61,8 @@ struct Record {
   bool answered = false;  ///< by the API; else refused, or still waiting at the end
   bool refused = false;
   Reason reason{};
+  int call = 0;      ///< of its journey, from 0
+  double place = 0;  ///< of its client among the cohorts
   double latency() const { return ended - arrived; }
 };
 
@@ -81,6 +86,11 @@ class Simulation {
         case Event::arrival:
           arrive(event.index);
           break;
+        case Event::next_call: {
+          const Record& last = records[static_cast<std::size_t>(event.index)];
+          call(requests_[static_cast<std::size_t>(event.index)].source, last.call + 1, last.place);
+          break;
+        }
         case Event::done:
           done(event.index);
           break;
@@ -103,11 +113,11 @@ class Simulation {
 
  private:
   struct Tracked : Request {
-    int id = 0;
+    int id = 0, source = 0;
   };
   struct Event {
     double at;
-    enum Kind { arrival, done, tick } kind;
+    enum Kind { arrival, done, tick, next_call } kind;
     int index;  // of the source or of the request
     bool operator>(const Event& other) const { return at > other.at; }
   };
@@ -126,11 +136,23 @@ class Simulation {
     const Source& source = sources_[static_cast<std::size_t>(index)];
     schedule_arrival(index);
     if (uniform() * source.max_rate > source.rate(now_)) return;
+    call(index, 0,
+         source.clients > 0 ? place_of(static_cast<int>(random_() % static_cast<unsigned>(source.clients))) : 0);
+  }
+
+  /// Evenly spread.
+  static double place_of(int client) { return std::fmod(client * 0.6180339887498949, 1); }
+
+  void call(int index, int number, double place) {
+    const Source& source = sources_[static_cast<std::size_t>(index)];
     Record& record = records.emplace_back();
     Tracked& request = requests_.emplace_back();
     record.class_index = request.class_index = source.class_index;
     record.key = request.key = source.key;
     record.arrived = now_;
+    record.call = number;
+    record.place = request.place = place;
+    request.source = index;
     const int id = request.id = static_cast<int>(requests_.size()) - 1;
     controller.arrive(request, time());
     decided(id);
@@ -173,6 +195,8 @@ class Simulation {
     Record& record = records[static_cast<std::size_t>(id)];
     record.answered = true;
     record.ended = now_;
+    const Source& source = sources_[static_cast<std::size_t>(requests_[static_cast<std::size_t>(id)].source)];
+    if (record.call + 1 < source.calls) schedule({now_ + source.pause, Event::next_call, id});
     controller.finish(requests_[static_cast<std::size_t>(id)], Completion::success, time());
     hand_out();
     work();

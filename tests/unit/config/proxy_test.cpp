@@ -98,7 +98,10 @@ constexpr FieldRow kFields[] = {
     {"admission.adaptive.enabled", "1", "true or false"},
     {"admission.adaptive.min", "0", "an integer from 1 to 65536"},
     {"admission.pool_aware", "1", "true or false"},
-    {"admission.fairness.key", "header", "none, client_ip or header:NAME"},
+    {"admission.cohorts.key", "header", "none, client_ip, bearer, header:NAME or cookie:NAME"},
+    {"admission.cohorts.rotate", "0", "a duration from 1s to 24h"},
+    {"admission.cohorts.seed", "\"\\x01\"", "a text of 0 to 256 bytes without control characters"},
+    {"admission.fairness.key", "header", "none, client_ip, bearer, header:NAME or cookie:NAME"},
     {"admission.fairness.ipv6_prefix", "0", "an integer from 1 to 128"},
     {"admission.fairness.share", "0", "a number from 0.01 to 1"},
     {"classes[].name", "A b", "a name of 1 to 32 lower-case letters, digits, - and _"},
@@ -172,7 +175,8 @@ TEST_CASE("every field of the proxy refuses a value out of its range, and names 
     tested.insert(std::string(row.path));
     const std::string yaml = document_with(row.path, std::string(row.refused));
     const std::string errors = errors_of(yaml);
-    const std::string message = ": must be " + std::string(row.words) + ", not '";
+    const bool secret = row.path == "admission.cohorts.seed";
+    const std::string message = ": must be " + std::string(row.words) + (secret ? " (value not shown)" : ", not '");
     CHECK_MESSAGE(errors.find(message) != std::string::npos, errors);
   }
   CHECK(tested == paths.found);

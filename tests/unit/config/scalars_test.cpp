@@ -201,7 +201,7 @@ TEST_CASE("a network contains exactly its addresses, whichever socket they came 
   }
 }
 
-TEST_CASE("retry_after is a duration or auto; a fairness key names its source") {
+TEST_CASE("retry_after is a duration or auto; a client key names its source") {
   spillway::admission::RetryAfterPolicy retry_after;
   check_rows(config::parsed(retry_after), {{"auto", "auto"},
                                            {"5s", "5s"},
@@ -211,13 +211,15 @@ TEST_CASE("retry_after is a duration or auto; a fairness key names its source") 
                                            {"2h", "refused"},
                                            {"Auto", "refused"},
                                            {"", "refused"}});
-  spillway::FairnessKey key;
+  spillway::ClientKey key;
   check_rows(config::parsed(key), {{"none", "none"},
                                    {"client_ip", "client_ip"},
                                    {"header:X-Api-Key", "header:X-Api-Key"},
                                    {"header:", "refused"},
                                    {"header:a b", "refused"},
-                                   {"cookie:x", "refused"},
+                                   {"cookie:x", "cookie:x"},
+                                   {"bearer", "bearer"},
+                                   {"bearer:x", "refused"},
                                    {"", "refused"}});
 }
 

@@ -15,7 +15,7 @@ using namespace spillway;
 using namespace std::chrono_literals;
 using classify::KeyHash;
 using classify::request_timeout;
-using Source = FairnessKey::Source;
+using Source = ClientKey::Source;
 
 /// A parsed request with these fields, and the bytes that it points into.
 struct Sample {

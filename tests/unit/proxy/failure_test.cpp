@@ -69,6 +69,7 @@ TEST_CASE("every refusal has its answer; 429 is for fairness only") {
       {Reason::pool, "pool", 503, "Service Unavailable", "connection_limit_reached", kLoad},
       {Reason::fairness, "fairness", 429, "Too Many Requests", "http_request_denied",
        "Too many requests of this client at once, please retry"},
+      {Reason::cohort, "cohort", 503, "Service Unavailable", "connection_limit_reached", kLoad},
       {Reason::deadline, "deadline", 503, "Service Unavailable", "http_request_denied",
        "The request cannot finish within its X-Request-Timeout"},
       {Reason::breaker, "breaker", 503, "Service Unavailable", "destination_unavailable",

@@ -71,7 +71,7 @@ struct Process {
 
 const std::vector<std::string> kClasses{"normal", "critical", "background"};
 const std::vector<std::string> kReasonNames{
-    "capacity",    "queue_full", "queue_timeout",       "pool", "fairness", "deadline", "breaker", "maintenance",
+    "capacity",    "queue_full", "queue_timeout",       "pool", "fairness", "cohort", "deadline", "breaker", "maintenance",
     "connections", "draining",   "upstream_connections"};
 
 /// All documented metrics, with the label sets that exist from the start.
