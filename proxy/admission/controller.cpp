@@ -230,7 +230,7 @@ Request::State Controller::wait(Request& request, Time now) {
     if (!victim) return refuse(request, Reason::queue_full, now);
     evict(*victim, Reason::queue_full, now);
   }
-  queue_.push(request, now);
+  queue_.push(request);
   hold_key(request);
   request.state = Request::State::waiting;
   evict_surplus(now);  // never the arrival: it is the newest, and has a place

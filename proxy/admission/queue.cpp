@@ -116,9 +116,9 @@ Request* Queue::surplus() const {
   return nullptr;
 }
 
-void Queue::push(Request& request, Time now) {
+void Queue::push(Request& request) {
   Line& own = line(request.class_id);
-  if (own.empty()) own.service.waiting(now);
+  if (own.empty()) own.service.waiting();
   own.push_back(request);
   ++size_;
 }

@@ -56,7 +56,7 @@ class Queue {
   Request* surplus() const;
 
   /// Adds a request to the end of its class's line.
-  void push(Request& request, Time now);
+  void push(Request& request);
   /// Removes a request from any place in its line.
   void remove(Request& request);
 

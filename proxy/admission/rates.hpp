@@ -44,19 +44,18 @@ class ArrivalRate {
 /// an overload of 1.2 looks like none; 30 % too low, and requests of a burst are refused that could be served in time.
 class ServiceRate {
  public:
-  /// The line has just got its first request: a count begins.
-  void waiting(Time now) {
-    begin_ = now;
-    starts_ = 0;
-  }
-  /// A request was started, and the line has not been empty since the count began.
+  /// The line has just got its first request: a count begins with the next start.
+  void waiting() { starts_ = -1; }
+  /// A request was started, and the line has not been empty since `waiting`.
   void started(Time now) {
-    ++starts_;
+    // From start to start: slots that become free together would else be counted once too few.
+    if (++starts_ == 0) begin_ = now;
     const double elapsed = std::chrono::duration<double>(now - begin_).count();
     if (elapsed < kWindow || starts_ < kStarts) return;
     const double counted = starts_ / elapsed;
     rate_ = rate_ == 0 ? counted : rate_ + kWeight * (counted - rate_);
-    waiting(now);
+    begin_ = now;
+    starts_ = 0;
   }
   /// 0: nothing has been counted yet.
   double per_second() const { return rate_; }
@@ -68,7 +67,7 @@ class ServiceRate {
 
   double rate_ = 0;
   Time begin_{};
-  int starts_ = 0;
+  int starts_ = -1;  // since `begin_`; -1: the first one is awaited
 };
 
 }  // namespace spillway::admission

@@ -13,6 +13,8 @@
 //   key=NAME keys=N             a further header, with each of N values in turn
 //   patience=S                  then the client closes the connection; 1 unless told
 //   obey                        who is refused with Retry-After comes back then, until answered
+//   calls=N pause=S             each arrival is a task of N calls with a key of its own, each that long after the answer
+//                               to the one before; the first one that is not answered ends it
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -54,13 +56,13 @@ struct Bin {
 
 struct Stream {
   std::string name, header, key;
-  double rate = 0, from = 0, to = 0, patience = 1;
-  int closed = 0, keys = 0;
+  double rate = 0, from = 0, to = 0, patience = 1, pause = 0;
+  int closed = 0, keys = 0, calls = 1;
   bool constant = false, obey = false;
 
   std::map<int, long> statuses;  // 0: none came
   std::map<std::string, long> reasons;
-  long sent = 0, in_time = 0;
+  long sent = 0, in_time = 0, tasks = 0, whole = 0;
   LogLinear answered, refused;
   std::vector<Bin> bins;
   int next_key = 0;
@@ -70,6 +72,7 @@ struct Request {
   std::size_t stream = 0;
   double due = 0;
   int key = 0;
+  int call = 0;  // of its task, from 0
 };
 
 struct Connection {
@@ -128,8 +131,8 @@ class Load {
                 static_cast<double>(lag_.most()) / 1e3, kBin);
     for (std::size_t i = 0; i < streams_.size(); ++i) {
       const Stream& s = streams_[i];
-      std::printf("%s\n{\"name\":\"%s\",\"sent\":%ld,\"ok_in_time\":%ld,\"statuses\":{", i ? "," : "", s.name.c_str(),
-                  s.sent, s.in_time);
+      std::printf("%s\n{\"name\":\"%s\",\"sent\":%ld,\"ok_in_time\":%ld,\"tasks\":%ld,\"whole\":%ld,\"statuses\":{",
+                  i ? "," : "", s.name.c_str(), s.sent, s.in_time, s.tasks, s.whole);
       const char* comma = "";
       for (const auto& [status, count] : s.statuses) {
         std::printf("%s\"%d\":%ld", comma, status, count);
@@ -155,6 +158,7 @@ class Load {
     std::size_t stream;
     double at;
     int key = -1;  // of a request that comes again
+    int call = 0;
     bool operator>(const Due& other) const { return at > other.at; }
   };
   struct Deadline {
@@ -186,11 +190,11 @@ class Load {
       Stream& stream = streams_[due.stream];
       if (due.at >= std::min(stream.to, seconds_)) continue;
       if (stream.closed == 0 && due.key < 0) due_.push({due.stream, due.at + gap(stream)});
-      const int key = due.key >= 0 ? due.key : stream.keys > 0 ? stream.next_key++ % stream.keys : 0;
-      if (counts(due.at)) ++stream.sent;
+      const int key = due.key >= 0 ? due.key : stream.keys > 0 || stream.calls > 1 ? stream.next_key++ : 0;
+      if (counts(due.at)) ++stream.sent, stream.tasks += due.call == 0;
       ++bin(stream, due.at).sent;
       lag_.add(static_cast<std::uint64_t>((t - due.at) * 1e6));
-      send({due.stream, due.at, key});
+      send({due.stream, due.at, stream.keys > 0 ? key % stream.keys : key, due.call});
     }
   }
 
@@ -349,6 +353,11 @@ class Load {
         }
       }
     }
+    if (ok && request.call + 1 < stream.calls) {
+      due_.push({request.stream, t + stream.pause, request.key, request.call + 1});
+    } else if (ok && stream.calls > 1 && counts(t)) {
+      ++stream.whole;
+    }
     if (stream.closed > 0) due_.push({request.stream, t, request.key});
     if (stream.obey && refused) {
       const std::string_view after = value_of(response.substr(0, response.find("\r\n\r\n") + 2), "retry-after");
@@ -414,6 +423,8 @@ Stream parse(const std::string& text) {
     if (name == "keys") stream.keys = std::stoi(value);
     if (name == "patience") stream.patience = std::stod(value);
     if (name == "obey") stream.obey = true;
+    if (name == "calls") stream.calls = std::stoi(value);
+    if (name == "pause") stream.pause = std::stod(value);
   }
   return stream;
 }

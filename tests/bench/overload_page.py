@@ -2,7 +2,7 @@
 
 import html
 
-COLOURS = {"none": "#888", "nginx": "#2a9d3a", "haproxy": "#3667c9", "spillway": "#d1372c"}
+COLOURS = {"none": "#888", "nginx": "#2a9d3a", "haproxy": "#3667c9", "haproxy-1s": "#7b52c9", "spillway": "#d1372c"}
 WIDTH, HEIGHT, LEFT, BOTTOM = 420, 150, 44, 18
 
 STYLE = """

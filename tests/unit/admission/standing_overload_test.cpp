@@ -119,16 +119,26 @@ TEST_CASE("the arrival rate follows within an interval") {
 TEST_CASE("the service rate counts starts for at least 100 ms and 20 starts, and only while requests wait") {
   ServiceRate rate;
   Time now = Time{} + 1h;
-  rate.waiting(now);
-  for (int i = 0; i < 99; ++i) rate.started(now += 1ms);
+  rate.waiting();
+  for (int i = 0; i < 100; ++i) rate.started(now += 1ms);
   CHECK(rate.per_second() == 0);
   rate.started(now += 1ms);
   CHECK(rate.per_second() == doctest::Approx(1000));
 
   now += 1h;  // nobody waited
-  rate.waiting(now);
-  for (int i = 0; i < 20; ++i) rate.started(now += 10ms);
+  rate.waiting();
+  for (int i = 0; i < 21; ++i) rate.started(now += 10ms);
   CHECK(rate.per_second() == doctest::Approx(1000 + 0.2 * (100 - 1000)));
+}
+
+TEST_CASE("the service rate is right for slots that become free together") {
+  ServiceRate rate;
+  Time now = Time{} + 1h;
+  rate.waiting();
+  for (int round = 0; round < 12; ++round, now += 10ms) {
+    for (int slot = 0; slot < 10; ++slot) rate.started(now);
+  }
+  CHECK(rate.per_second() == doctest::Approx(1000));
 }
 
 }  // namespace
