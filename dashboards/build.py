@@ -137,7 +137,7 @@ def dashboard(name, title, description, panels):
     (HERE / f"{name}.json").write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
 
 
-dashboard("overview", "Overview", "Is it serving, what does it refuse and why, how full is the pool, what should I do", [
+dashboard("overview", "Overview", "Does it serve, what does it refuse and why, how full is the pool, what should I do", [
     row("Is it serving?"),
     stat("Proxies up", "Proxies that Prometheus can scrape.", 4, [(f"sum(up{BY})", "up")], steps=GOOD_AT_1,
          runbook="SpillwayDown"),
@@ -163,8 +163,8 @@ dashboard("overview", "Overview", "Is it serving, what does it refuse and why, h
             f'({rate("spillway_requests_total")} > 0)', "failed")], unit="percentunit",
           steps=[(None, "green"), (0.001, "red")], min=0, runbook="ErrorBudgetBurnFast"),
     row("What does it refuse, and why?"),
-    graph("Refused by reason", "capacity, queue_*: demand above what max_concurrent lets in. pool: the database's"
-          " connections. breaker: the API fails. The runbook explains all.", 12, [(rate("load_shedding_rejections", "reason"), "{{reason}}")],
+    graph("Refused by reason", "capacity, queue_*: more demand than max_concurrent admits. pool: the API's database"
+          " pool is nearly full. breaker: the API fails. The runbook explains every reason.", 12, [(rate("load_shedding_rejections", "reason"), "{{reason}}")],
           unit="reqps", stack=True, min=0, runbook="SheddingSustained"),
     graph("Refused by class", "Background is refused first, critical last.", 6,
           [(rate("load_shedding_rejections", "class"), "{{class}}")], unit="reqps", stack=True, min=0),
@@ -179,7 +179,7 @@ dashboard("overview", "Overview", "Is it serving, what does it refuse and why, h
     graph("Offered load", "All demand, refused requests included, as a share of capacity: the autoscaling signal. Shedding"
           " begins at 80 %.", 7, [(f"instance:spillway_offered_load:ratio{BY}", "{{instance}}")], unit="percentunit",
           steps=SHARE, min=0),
-    graph("Latency", "Of all requests, as clients see it: refusals, which are quick, included. Targets: p95 120 ms,"
+    graph("Latency", "Of all requests, as clients see it. Refusals, which are quick, are included. Targets: p95 120 ms,"
           " p99 200 ms.", 7,
           [(quantile(0.95, "spillway_request_duration_seconds"), "p95"),
            (quantile(0.99, "spillway_request_duration_seconds"), "p99")], unit="s",
@@ -198,7 +198,7 @@ dashboard("overview", "Overview", "Is it serving, what does it refuse and why, h
 dashboard("pool", "Database pool", "The API's connections to PostgreSQL, as the API reports them", [
     graph("Open connections used", "The share that DatabasePoolExhaustion watches: above 80 % for five minutes it fires.", 12,
           [(POOL_USED, "{{instance}}")], unit="percentunit", steps=SHARE, min=0, max=1, runbook="DatabasePoolExhaustion"),
-    graph("Capacity used", "In use as a share of base and overflow connections: above 80 % nothing is left.", 12,
+    graph("Capacity used", "Connections in use as a share of base and overflow together. Above 80 % the proxy refuses ordinary requests.", 12,
           [(f"instance:database_pool_capacity_used:ratio{BY}", "{{instance}}")], unit="percentunit", steps=SHARE, min=0,
           max=1, runbook="DatabasePoolNearCapacity"),
     graph("Connections", "In use, open, and the most there may be; all instances together.", 12,
@@ -232,19 +232,19 @@ dashboard("latency", "Latency", "Where the time goes: the queue, the API, or nei
           runbook="QueueGrowing"),
     graph("Requests per second", "Of all classes together.", 12, [(rate("spillway_requests_total", "class"), "{{class}}")],
           unit="reqps", stack=True, min=0),
-    graph("Concurrency at admission", "Requests in flight when another one was let in.", 12,
+    graph("Concurrency at admission", "Requests in flight when a request was admitted.", 12,
           [(quantile(q, "request_concurrency"), f"p{100 * q:.0f}") for q in (0.5, 0.95, 0.99)], min=0),
 ])
 
-dashboard("fleet", "Fleet", "One line per proxy: is one unlike the others?", [
-    graph("Requests per second", "A line that falls away: an instance without traffic.", 8,
+dashboard("fleet", "Fleet", "One line per proxy: does one differ from the others?", [
+    graph("Requests per second", "A line that falls to 0 is an instance without traffic.", 8,
           [(rate("spillway_requests_total", "instance"), "{{instance}}")], unit="reqps", min=0),
     graph("Refused", "An instance that refuses alone is smaller or slower than the others.", 8,
           [(rate("load_shedding_rejections", "instance"), "{{instance}}")], unit="reqps", min=0, runbook="SheddingSustained"),
     graph("API's errors and time-outs", "Per second.", 8,
           [(rate("spillway_requests_total", "instance", outcome="~upstream_error|timeout"), "{{instance}}")], unit="reqps",
           min=0, runbook="ErrorBudgetBurnFast"),
-    graph("In flight", "Requests in the API's hands.", 8, [(f"spillway_inflight{BY}", "{{instance}}")], min=0),
+    graph("In flight", "Requests in flight towards the API.", 8, [(f"spillway_inflight{BY}", "{{instance}}")], min=0),
     graph("Limit and capacity", "The limit is below capacity while the adaptive limit or the breaker's ramp holds back.", 8,
           [(f"spillway_concurrency_limit{BY}", "limit {{instance}}"), (f"spillway_capacity{BY}", "capacity {{instance}}")], min=0),
     graph("Waiting", "Requests in the queue.", 8, [(f"spillway_queue_length{BY}", "{{instance}}")], min=0,
@@ -255,9 +255,9 @@ dashboard("fleet", "Fleet", "One line per proxy: is one unlike the others?", [
     graph("Connects to the API", "Attempts, failures, and requests sent a second time, per second.", 8,
           [(rate("spillway_upstream_connects_total"), "attempts"), (rate("spillway_upstream_connect_failures_total"), "failures"),
            (rate("spillway_upstream_retries_total"), "repeated")], unit="ops", min=0, runbook="ApiUnhealthy"),
-    graph("Bad requests", "Messages that were no acceptable request, by answer.", 8,
+    graph("Bad requests", "Messages that the proxy refused as invalid requests, by status.", 8,
           [(rate("spillway_bad_requests_total", "code"), "{{code}}")], unit="reqps", min=0),
-    graph("Log lines lost", "What reads the log is too slow.", 8, [(rate("spillway_log_lines_dropped_total", "instance"), "{{instance}}")],
+    graph("Log lines lost", "Lines lost because the reader of the log is too slow.", 8, [(rate("spillway_log_lines_dropped_total", "instance"), "{{instance}}")],
           unit="cps", min=0, runbook="AccessLogDropped"),
     graph("Versions", "Proxies by version: two while a rollout is under way.", 8,
           [(f"count by (version) (spillway_build_info{BY})", "{{version}}")], min=0),

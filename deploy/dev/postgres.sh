@@ -2,7 +2,7 @@
 # A private PostgreSQL cluster for development and tests: no TCP, its socket in a folder that only its owner may enter.
 #
 #   postgres.sh start DIR    create the cluster if DIR holds none, start it, wait until it answers
-#   postgres.sh stop DIR     end it, cutting its clients off; fine when it does not run
+#   postgres.sh stop DIR     end it and disconnect its clients; no error if it does not run
 #   postgres.sh remove DIR   stop it and delete its files
 #   postgres.sh url DIR      print the libpq URL of its database
 #   postgres.sh pid DIR      print its process id; fails when it does not run

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The whole stack in the foreground: PostgreSQL, API, proxy. Ctrl-C or SIGTERM ends all of it and keeps the data.
 #
-# What runs, and where, is told by the configuration files alone. To run a second stack, or another build, set
+# The configuration files alone say what runs and where. To run a second stack, or another build, set
 #   SPILLWAY_RUN_DIR        folder of logs, secret and database       build/run
 #   SPILLWAY_BIN_DIR        folder of the built programs              build/release
 #   SPILLWAY_PROXY_CONFIG   configuration of the proxy                config/proxy.yaml
@@ -86,7 +86,7 @@ api_pid='' proxy_pid='' watch_pid=''
 own_postgres=''
 
 # Runs a part in a session of its own: the terminal's Ctrl-C reaches this script alone, which then stops the parts in
-# order. The kernel tells the part to end should this script be killed.
+# order. The kernel ends the part if this script is killed.
 launch() {
   local log=$1
   shift
@@ -117,7 +117,7 @@ stop_part() {
 }
 
 stop_all() {
-  # Asked again, the proxy and the API end at once.
+  # At a second signal the proxy and the API end at once.
   trap 'kill -TERM $proxy_pid $api_pid 2>/dev/null || true' INT TERM HUP
   [[ -z $watch_pid ]] || kill "$watch_pid" 2>/dev/null || true
   stop_part proxy "$proxy_pid"

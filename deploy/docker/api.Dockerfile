@@ -2,7 +2,7 @@
 #
 #   docker build -f deploy/docker/api.Dockerfile -t scholarship-api .
 #
-# No HEALTHCHECK: its health is the proxy's business. It needs DATABASE_URL and API_AUTH_SECRET.
+# No HEALTHCHECK: the proxy polls the API's health. It needs DATABASE_URL and API_AUTH_SECRET.
 # `migrate` makes the tables, `seed-demo` the demo data.
 ARG BASE=docker.io/library/debian:bookworm-slim
 
