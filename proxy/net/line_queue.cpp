@@ -1,6 +1,6 @@
 #include "proxy/net/line_queue.hpp"
 
-#include <semaphore>
+#include <condition_variable>
 
 #include <spdlog/async.h>
 #include <spdlog/sinks/sink.h>
@@ -9,25 +9,41 @@
 
 namespace net {
 
-/// `log` and `flush` are called on the logger's thread.
+/// `log` and `flush` are called on the logger's thread. A message whose source has a line number is the marker of the
+/// flush with that number; the others are batches of lines.
 class LineQueue::Sink final : public spdlog::sinks::sink {
  public:
   explicit Sink(int descriptor) : writer_(descriptor) {}
 
   void log(const spdlog::details::log_msg& lines) override {
+    if (lines.source.line > 0) return flushed(lines.source.line);
     lost_ += writer_.write({lines.payload.data(), lines.payload.size()});
   }
-  void flush() override { flushed_.release(); }
+  void flush() override {}                          // every batch is written at once
   void set_pattern(const std::string&) override {}  // lines come whole
   void set_formatter(std::unique_ptr<spdlog::formatter>) override {}
 
-  bool await_flush(std::chrono::milliseconds limit) { return flushed_.try_acquire_for(limit); }
+  /// A later marker will do: it stands behind the same lines, and may have overwritten the marker of `flush`.
+  bool await_flush(int flush, std::chrono::milliseconds limit) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, limit, [&] { return flushed_ >= flush; });
+  }
   void close() { writer_.close(); }
   std::uint64_t lost() const { return lost_.load(std::memory_order_relaxed); }
 
  private:
+  void flushed(int flush) {
+    {
+      const std::lock_guard lock(mutex_);
+      flushed_ = flush;
+    }
+    changed_.notify_all();
+  }
+
   LineWriter writer_;
-  std::counting_semaphore<> flushed_{0};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int flushed_ = 0;  ///< the last flush whose marker has come
   std::atomic<std::uint64_t> lost_{0};
 };
 
@@ -53,17 +69,22 @@ void LineQueue::add(std::string_view line, bool at_once) {
   if (at_once || gathered_.size() >= kBatch) hand_over();
 }
 
-/// With the lock held. The batch that is overwritten is the oldest of a full queue: it was handed over one queue's
-/// length before.
+/// With the lock held.
 void LineQueue::hand_over() {
   if (lines_ == 0) return;
-  const std::size_t overruns = pool_->overrun_counter();
-  logger_->info(gathered_);
-  std::uint64_t& queued = queued_[batches_++ % queued_.size()];
-  if (pool_->overrun_counter() != overruns) overwritten_ += queued;
-  queued = lines_;
+  enqueue(0);
   gathered_.clear();
   lines_ = 0;
+}
+
+/// With the lock held. Enqueues the gathered lines, or the marker of `flush` if that is not 0. A full queue overwrites
+/// its oldest message, which was enqueued one queue's length before.
+void LineQueue::enqueue(int flush) {
+  const std::size_t overruns = pool_->overrun_counter();
+  logger_->log(spdlog::source_loc{"flush", flush, ""}, spdlog::level::info, gathered_);
+  std::uint64_t& queued = queued_[messages_++ % queued_.size()];
+  if (pool_->overrun_counter() != overruns) overwritten_ += queued;
+  queued = lines_;
 }
 
 void LineQueue::tick() {
@@ -73,12 +94,14 @@ void LineQueue::tick() {
 }
 
 bool LineQueue::flush(std::chrono::milliseconds limit) {
+  int flush = 0;
   {
     const std::lock_guard lock(mutex_);
     hand_over();
-    logger_->flush();
+    flush = ++flushes_;
+    enqueue(flush);
   }
-  return sink_->await_flush(limit);
+  return sink_->await_flush(flush, limit);
 }
 
 void LineQueue::close() {

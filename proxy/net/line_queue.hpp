@@ -35,7 +35,7 @@ class LineQueue {
   void add(std::string_view line, bool at_once);
   /// Hands over what has gathered if the writer is idle. Call it some times a second if lines gather.
   void tick();
-  /// Waits until every line so far has been written or dropped. False: not within `limit`.
+  /// Waits until every line so far has been written or dropped. False: not within `limit`. Several threads may wait.
   bool flush(std::chrono::milliseconds limit);
   /// From now on a reader that has stalled is waited for no longer than `LineWriter::kFarewell`.
   void close();
@@ -47,6 +47,7 @@ class LineQueue {
   static constexpr std::size_t kBatch = 32 * 1024;  ///< bytes: some 75 lines of the access log
 
   void hand_over();
+  void enqueue(int flush);
 
   std::shared_ptr<Sink> sink_;
   std::shared_ptr<spdlog::details::thread_pool> pool_;
@@ -55,8 +56,9 @@ class LineQueue {
   std::mutex mutex_;  ///< for what follows; the only way into the queue
   std::string gathered_;
   std::uint64_t lines_ = 0;                    ///< gathered
-  std::vector<std::uint64_t> queued_;          ///< lines of the last batches handed over, by `batches_`
-  std::size_t batches_ = 0;                    ///< ever handed over
+  std::vector<std::uint64_t> queued_;          ///< lines of the last messages, by `messages_`
+  std::size_t messages_ = 0;                   ///< ever enqueued: batches and markers of flushes
+  int flushes_ = 0;                            ///< ever asked for
   std::atomic<std::uint64_t> overwritten_{0};  ///< lines
 };
 

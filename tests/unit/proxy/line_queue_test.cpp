@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::size_t kBatches = 16;
 constexpr std::chrono::seconds kPatience{30};
+constexpr std::chrono::milliseconds kMoment{20};  // for what never comes
+constexpr std::size_t kLong = 100'000;            // bytes of a line that a pipe does not hold
 
 void write(LineQueue& queue, const std::string& line) {
   queue.add(line, true);
@@ -35,6 +37,17 @@ struct Pipe {
     const ssize_t got = ::read(ends[0], text.data(), text.size());
     text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
     return text;
+  }
+  /// Waits for them. Fewer: they did not come.
+  std::size_t take_bytes(std::size_t wanted) {
+    std::size_t taken = 0;
+    pollfd readable{ends[0], POLLIN, 0};
+    std::string text(wanted, '\0');
+    while (taken < wanted && ::poll(&readable, 1, 30'000) == 1) {
+      const ssize_t got = ::read(ends[0], text.data(), wanted - taken);
+      taken += got > 0 ? static_cast<std::size_t>(got) : 0;
+    }
+    return taken;
   }
   std::array<int, 2> ends{};
 };
@@ -108,6 +121,40 @@ TEST_CASE("a queue that is full overwrites its oldest lines, and counts them") {
   for (int i = 0; i < kLines; ++i) queue.add("line", true);
   CHECK(queue.dropped() == kLines - kBatches);
   queue.close();
+}
+
+TEST_CASE("a flush waits for its own lines, whatever became of an earlier one that timed out") {
+  Pipe pipe;
+  LineQueue queue(pipe.ends[1], kBatches);
+  // Each line is longer than the pipe holds, so its flush times out until the test reads.
+  const auto stall = [&] {
+    queue.add(std::string(kLong, 'x'), true);
+    CHECK_FALSE(queue.flush(kMoment));
+  };
+  stall();
+  CHECK(pipe.take_bytes(kLong + 1) == kLong + 1);
+  stall();
+  CHECK(pipe.take_bytes(kLong + 1) == kLong + 1);
+  write(queue, "end");
+  CHECK(pipe.take() == "end\n");
+}
+
+TEST_CASE("a flush that finds the queue full counts the lines that it overwrites, and waits for the rest") {
+  Pipe pipe;
+  LineQueue queue(pipe.ends[1], kBatches);
+  queue.add(std::string(kLong, 'x'), true);
+  pollfd begun{pipe.ends[0], POLLIN, 0};
+  REQUIRE(::poll(&begun, 1, 30'000) == 1);
+  for (std::size_t i = 0; i < kBatches; ++i) queue.add("line", true);
+  CHECK(queue.dropped() == 0);
+  CHECK_FALSE(queue.flush(kMoment));
+  CHECK(queue.dropped() == 1);
+  CHECK(pipe.take_bytes(kLong + 1) == kLong + 1);
+  // Read all before the next flush, so that this one finds room.
+  constexpr std::size_t kLeft = (kBatches - 1) * 5;
+  CHECK(pipe.take_bytes(kLeft) == kLeft);
+  CHECK(queue.flush(kPatience));
+  CHECK(queue.dropped() == 1);
 }
 
 }  // namespace
