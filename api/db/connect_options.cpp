@@ -37,7 +37,7 @@ std::string milliseconds(Duration duration) {
   return std::to_string(std::chrono::ceil<std::chrono::milliseconds>(duration).count());
 }
 
-std::string describe(ConnectOptions& options) {
+std::string description_of(ConnectOptions& options) {
   std::string text;
   for (std::string_view keyword : {"host", "hostaddr", "port", "dbname", "user"}) {
     if (const std::string* value = find(options, keyword)) {
@@ -87,7 +87,7 @@ bool parse(const std::string& url, const ConnectPolicy& policy, ConnectOptions& 
     options.values.emplace_back(option->val);
   }
   if (const std::string* user = find(options, "user"); user && names_user(url)) options.hidden_user = *user;
-  options.description = describe(options);
+  options.description = description_of(options);
   std::string reason;
   if (!read_hosts(options.keywords, options.values, options.hosts, options.target, reason)) {
     error = "not a PostgreSQL connection string: " + reason;

@@ -2,22 +2,18 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
-#include <ctime>
 
 #include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
-#include "api/endpoints/load_report.hpp"
 #include "api/endpoints/problem.hpp"
 #include "api/server/log.hpp"
+#include "api/server/response_head.hpp"
 #include "api/server/routes.hpp"
 #include "config/forwarded.hpp"
-#include "proxy/text/http_date.hpp"
 #include "proxy/text/json.hpp"
 #include "proxy/text/request_id.hpp"
-#include "proxy/text/status_phrase.hpp"
 
 namespace api {
 
@@ -46,13 +42,6 @@ constexpr Duration kGrace = std::chrono::seconds(1);
 constexpr int kEnded = -1;
 /// Response bodies are at most some 50 KB. A buffer that is larger is released after the response.
 constexpr std::size_t kKeptCapacity = 64 * 1024;
-
-void append_number(std::string& out, std::string_view before, std::size_t number) {
-  char digits[24];
-  out.append(before);
-  out.append(digits, std::to_chars(digits, digits + sizeof(digits), number).ptr);
-  out += "\r\n";
-}
 
 std::string_view detail_of(int status) {
   switch (status) {
@@ -152,7 +141,7 @@ net::Task<> ClientConnection::handle(Request& request) {
   const bool monitoring = match.route && match.route->access == Access::monitoring;
   surplus_ = surplus_ && context_.shared.connections > context_.shared.max_connections;
   if (surplus_ && !monitoring) {
-    answer_unavailable(request, response_, "Too many connections, please retry");
+    answer_unavailable(request, response_, kTooManyConnections);
     response_.reason = "connections";
     co_return;
   }
@@ -173,34 +162,14 @@ net::Task<> ClientConnection::handle(Request& request) {
 /// Writes `response_`. False: the connection has ended.
 net::Task<bool> ClientConnection::write(bool keep_alive, bool with_body) {
   enter(Phase::writing);
-  write_head(keep_alive);
+  const Keep keep = !keep_alive ? Keep::no : reader_.message().version() == 10 ? Keep::told : Keep::yes;
+  head_.clear();
+  append_head(head_, response_, keep, context_.endpoints.services.pool.gauges());
   const std::array buffers{net::asio::buffer(head_),
                            with_body ? net::asio::buffer(response_.body) : net::asio::mutable_buffer()};
   auto [error, bytes] = co_await net::asio::async_write(socket_, buffers, net::kAwait);
   if (response_.body.capacity() > kKeptCapacity) response_.body = std::string();
   co_return !error;
-}
-
-void ClientConnection::write_head(bool keep_alive) {
-  char digits[8];
-  head_ = "HTTP/1.1 ";
-  head_.append(digits, std::to_chars(digits, digits + sizeof(digits), response_.status).ptr);
-  head_.append(" ").append(text::status_phrase(response_.status)).append("\r\n");
-  thread_local text::HttpDate date;
-  head_.append("Date: ").append(date.at(std::time(nullptr))).append("\r\n");
-  head_.append("Content-Type: ").append(response_.content_type).append("\r\n");
-  append_number(head_, "Content-Length: ", response_.body.size());
-  if (response_.retry_after > 0) append_number(head_, "Retry-After: ", static_cast<std::size_t>(response_.retry_after));
-  if (response_.authenticate) head_ += "WWW-Authenticate: Bearer\r\n";
-  if (!response_.allow.empty()) head_.append("Allow: ").append(response_.allow).append("\r\n");
-  if (response_.no_store) head_ += "Cache-Control: no-store\r\n";
-  if (!keep_alive) {
-    head_ += "Connection: close\r\n";
-  } else if (reader_.message().version() == 10) {
-    head_ += "Connection: keep-alive\r\n";
-  }
-  append_load_report(head_, context_.endpoints.services.pool.gauges());
-  head_ += "\r\n";
 }
 
 /// Refuses a request that could not be read to its end. Then discards what still arrives, so that the client receives

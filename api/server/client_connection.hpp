@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <boost/asio.hpp>
@@ -38,6 +39,9 @@ class Counted {
   std::atomic<int>* number_;
   int before_;
 };
+
+/// Detail of the 503 for a connection beyond `limits.connections`.
+inline constexpr std::string_view kTooManyConnections = "Too many connections, please retry";
 
 /// Counts and switches of all workers together. Thread-safe.
 struct Shared {
@@ -90,7 +94,6 @@ class ClientConnection : public text::Linked<ClientConnection> {
   net::Task<> handle(Request& request);
   net::Task<bool> write(bool keep_alive, bool with_body);
   net::Task<> reject(int status);
-  void write_head(bool keep_alive);
   void log(const Request& request) const;
   bool client_has_gone();
   void enter(Phase phase);

@@ -7,7 +7,9 @@
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
-#include "api/endpoints/load_report.hpp"
+#include "api/endpoints/problem.hpp"
+#include "api/server/request.hpp"
+#include "api/server/response_head.hpp"
 #include "proxy/net/spawn.hpp"
 
 namespace api {
@@ -144,13 +146,15 @@ bool Worker::evict_surplus() {
 
 /// Best effort: if the socket buffer is full or the client has gone, the response is lost.
 void Worker::refuse(net::Socket& socket) const {
-  constexpr std::string_view kBody =
-      R"({"type":"about:blank","title":"Service Unavailable","status":503,"detail":"Too many connections, please retry"})";
-  std::string answer =
-      "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 1\r\n"
-      "Connection: close\r\n";
-  append_load_report(answer, endpoints_.services.pool.gauges());
-  answer.append("Content-Length: ").append(std::to_string(kBody.size())).append("\r\n\r\n").append(kBody);
+  const std::string id = make_request_id();
+  Interrupt nobody;
+  Request request{.caller = {home_, nobody}};
+  request.request_id = id;
+  Response response;
+  answer_unavailable(request, response, kTooManyConnections);
+  std::string answer;
+  append_head(answer, response, Keep::no, endpoints_.services.pool.gauges());
+  answer += response.body;
   (void)!::send(socket.native_handle(), answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 

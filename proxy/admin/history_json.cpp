@@ -44,9 +44,9 @@ class Columns {
   std::deque<Sample>::const_iterator begin_, end_;
 };
 
-int pool_percent(const telemetry::AdmissionState& gate) {
-  if (!gate.load_at || gate.load.pool_capacity <= 0) return -1;
-  return static_cast<int>(100 * gate.load.pool_in_use() / gate.load.pool_capacity);
+int pool_percent(const telemetry::AdmissionState& admission) {
+  if (!admission.load_at || admission.load.pool_capacity <= 0) return -1;
+  return static_cast<int>(100 * admission.load.pool_in_use() / admission.load.pool_capacity);
 }
 
 void write_refusals(text::JsonWriter& json, const telemetry::Refusals& refusals,
@@ -75,11 +75,11 @@ std::string history_json(const telemetry::History& history, const telemetry::Ref
   columns.add("time", [](const Sample& s) { return s.at; });
   columns.add("offered", [](const Sample& s) { return s.offered; });
   columns.add("answered", [](const Sample& s) { return s.answered; });
-  columns.add("in_flight", [](const Sample& s) { return s.gate.in_flight; });
-  columns.add("limit", [](const Sample& s) { return s.gate.limit; });
-  columns.add("queue", [](const Sample& s) { return s.gate.queue_length; });
-  columns.add("breaker", [](const Sample& s) { return s.gate.breaker; });
-  columns.add("pool_pct", [](const Sample& s) { return pool_percent(s.gate); });
+  columns.add("in_flight", [](const Sample& s) { return s.admission.in_flight; });
+  columns.add("limit", [](const Sample& s) { return s.admission.limit; });
+  columns.add("queue", [](const Sample& s) { return s.admission.queue_length; });
+  columns.add("breaker", [](const Sample& s) { return s.admission.breaker; });
+  columns.add("pool_pct", [](const Sample& s) { return pool_percent(s.admission); });
   columns.add("p50_ms", [](const Sample& s) { return s.latency_ms[0]; });
   columns.add("p95_ms", [](const Sample& s) { return s.latency_ms[1]; });
   columns.add("p99_ms", [](const Sample& s) { return s.latency_ms[2]; });

@@ -205,12 +205,12 @@ std::string local_name(const ListenSocket& socket) {
   return (v6 ? "[" + host_of(address) + "]" : host_of(address)) + ":" + std::to_string(port);
 }
 
-Listener::Listener(Executor executor, ListenSocket socket, Handler handler, MakeRoom make_room, int batch)
+Listener::Listener(Executor executor, ListenSocket socket, Handler handler, Evict evict, int batch)
     : descriptor_(executor),
       file_(std::move(socket.file)),
       pause_(executor),
       handler_(std::move(handler)),
-      make_room_(std::move(make_room)),
+      evict_(std::move(evict)),
       batch_(batch),
       inherited_(socket.inherited()),
       reserve_(open_reserve()) {
@@ -285,7 +285,7 @@ void Listener::accept_batch() {
 }
 
 void Listener::without_descriptors() {
-  if (!make_room_ || !make_room_()) shed_batch();
+  if (!evict_ || !evict_()) shed_batch();
   pause_.expires_after(kPause);
   pause_.async_wait([this](error_code error) {
     if (error || !descriptor_.is_open()) return;

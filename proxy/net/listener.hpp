@@ -60,19 +60,19 @@ struct Accepted {
   std::string peer;  ///< address without port; empty for a unix socket
 };
 
-/// Accepts in batches and hands each connection on. When descriptors run out, `make_room` may close a connection. If it
+/// Accepts in batches and hands each connection on. When descriptors run out, `evict` may close a connection. If it
 /// cannot, the listener spends a reserve descriptor to accept and close the waiting clients, so that they do not hang.
 /// Then accepting pauses for `kPause`, so that the loop does not spin.
 class Listener {
  public:
   using Handler = std::function<void(Accepted)>;
-  using MakeRoom = std::function<bool()>;
+  using Evict = std::function<bool()>;
 
   /// Connections that are accepted per turn of the loop, before other work gets its turn.
   static constexpr int kBatch = 64;
 
   /// `batch`: see kBatch.
-  Listener(Executor executor, ListenSocket socket, Handler handler, MakeRoom make_room = {}, int batch = kBatch);
+  Listener(Executor executor, ListenSocket socket, Handler handler, Evict evict = {}, int batch = kBatch);
   ~Listener();
   void start();
   /// Hands on what the kernel has accepted already, then closes: those clients believe that they are connected.
@@ -94,7 +94,7 @@ class Listener {
   std::shared_ptr<SocketFile> file_;  ///< released before the descriptor
   asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor> pause_;
   Handler handler_;
-  MakeRoom make_room_;
+  Evict evict_;
   int batch_;
   bool inherited_;
   int reserve_;

@@ -18,10 +18,10 @@ std::uint32_t since(std::uint64_t now, std::uint64_t& before) {
 History::History(std::vector<const WorkerCounters*> workers)
     : workers_(std::move(workers)), totals_(workers_.empty() ? 0 : workers_.front()->classes.size()) {}
 
-void History::sample(std::int64_t at, const AdmissionState& gate) {
+void History::sample(std::int64_t at, const AdmissionState& admission) {
   Sample s;
   s.at = at;
-  s.gate = gate;
+  s.admission = admission;
   s.offered = since(sum(workers_, &WorkerCounters::parsed), parsed_);
   s.answered = since(sum(workers_, &WorkerCounters::answered_by_api), answered_);
   Buckets buckets{};

@@ -24,14 +24,14 @@ class History {
     std::uint32_t offered = 0, answered = 0;  ///< requests in this second: parsed; answered by the API
     std::array<std::uint32_t, admission::kReasons> refused{};
     std::vector<std::uint32_t> offered_of, refused_of;  ///< by class index
-    AdmissionState gate;
+    AdmissionState admission;
     std::array<float, 3> latency_ms{};  ///< p50, p95, p99 of the requests that ended in this second; 0: none did
   };
 
   explicit History(std::vector<const WorkerCounters*> workers);
 
   /// Adds a sample of what has happened since the last one.
-  void sample(std::int64_t at, const AdmissionState& gate);
+  void sample(std::int64_t at, const AdmissionState& admission);
   /// Oldest first.
   const std::deque<Sample>& samples() const { return samples_; }
 

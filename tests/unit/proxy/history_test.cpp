@@ -26,9 +26,9 @@ TEST_CASE("a sample holds what all workers have counted since the previous one")
   second.classes[1].rejections[static_cast<std::size_t>(Reason::pool)].add(4);
   first.classes[0].duration.observe(7);
   second.classes[1].duration.observe(7);
-  AdmissionState gate;
-  gate.in_flight = 9;
-  history.sample(100, gate);
+  AdmissionState admission;
+  admission.in_flight = 9;
+  history.sample(100, admission);
   first.parsed.add(1);
   history.sample(101, {});
 
@@ -37,7 +37,7 @@ TEST_CASE("a sample holds what all workers have counted since the previous one")
   CHECK(then.at == 100);
   CHECK(then.offered == 7);
   CHECK(then.answered == 3);
-  CHECK(then.gate.in_flight == 9);
+  CHECK(then.admission.in_flight == 9);
   CHECK(then.refused[static_cast<std::size_t>(Reason::pool)] == 4);
   CHECK(then.refused_of == std::vector<std::uint32_t>{0, 4});
   CHECK(then.offered_of == std::vector<std::uint32_t>{1, 1});
