@@ -12,6 +12,9 @@ namespace {
 /// reserve; a class that went quiet soon lends its slots.
 constexpr Duration kReserveKept = std::chrono::seconds(1);
 
+/// How long slots count as contended after a client within its fair share found none free.
+constexpr Duration kContended = std::chrono::seconds(1);
+
 }  // namespace
 
 Request::State Controller::arrive(Request& request, Time now) {
@@ -34,13 +37,16 @@ Request::State Controller::arrive(Request& request, Time now) {
   if (api_has_enough(request.class_id, now)) return refuse(request, Reason::capacity, now);
   // Standing overload, and it is the turn of other clients.
   if (out_of_turn(request)) return refuse(request, Reason::cohort, now);
-  // The normal case: the share of the class is not used up.
-  if (may_start(request.class_id, now)) return start(request, now);
+  // The normal case: the share of the class is not used up. A client far above its own share leaves others room.
+  if (may_start(request.class_id, now)) {
+    return crowds_out(request, now) ? refuse(request, Reason::fairness, now) : start(request, now);
+  }
 
   // No slot is free. Refuse clients above their fair share,
   const Class& c = class_of(request.class_id);
   if (limit() == limit_.value() && c.most == limit()) limit_.kept_waiting();  // not if a breaker's ramp does
-  if (over_fair_share(request)) return refuse(request, Reason::fairness, now);
+  if (over_fair_share(request, now)) return refuse(request, Reason::fairness, now);
+  no_slot_ = now;
   // refuse if queueing is off,
   if (!may_wait(request.class_id)) return refuse(request, Reason::capacity, now);
   // else queue; a full queue evicts a request of a lower class.
@@ -59,7 +65,8 @@ void Controller::finish(Request& request, Completion completion, Time now) {
   request.state = Request::State::fresh;
   --in_flight_;
   request.shadow_refused ? --in_flight_refused_in_shadow_ : --class_of(request.class_id).in_flight;
-  release_key(request);
+  if (request.counted) clients_.finish(request.key, now);
+  release_client(request);
   learn(request, completion, now);
   update_limit(now);
   serve_waiting(now);
@@ -68,7 +75,7 @@ void Controller::finish(Request& request, Completion completion, Time now) {
 void Controller::abandon(Request& request) {
   assert(request.state == Request::State::waiting);
   queue_.remove(request);
-  release_key(request);
+  release_client(request);
   request.state = Request::State::fresh;
 }
 
@@ -92,7 +99,7 @@ void Controller::refuse_waiting(Reason reason) {
 void Controller::refuse_waiting(int class_id, Reason reason) {
   while (Request* request = queue_.oldest(class_id)) {
     queue_.remove(*request);
-    release_key(*request);
+    release_client(*request);
     request->reason = reason;
     request->state = Request::State::refused;
     decided_.push_back(*request);
@@ -135,9 +142,7 @@ bool Controller::circuit_closed(const Request& request, Time now) {
 }
 
 bool Controller::too_late(const Request& request, Time now) const {
-  if (request.deadline == Time::max()) return false;
-  const Duration service = class_of(request.class_id).service_time.typical(now);
-  return now + estimated_wait(request.class_id, now) + service > request.deadline;
+  return request.deadline != Time::max() && now + surely_done_in(request.class_id, now) > request.deadline;
 }
 
 bool Controller::pool_exhausted(int class_id, Time now) const {
@@ -153,9 +158,21 @@ bool Controller::may_start(int class_id, Time now) const {
   return c.in_flight < c.reserve || (occupied < c.share && occupied + held_for_others(class_id, now) < limit());
 }
 
-/// Waiting requests count like those in flight. Otherwise one client could fill the queue.
-bool Controller::over_fair_share(const Request& request) const {
-  return request.key != 0 && keys_.count(request.key) >= share_of(policy_.fairness.share, limit());
+/// A client has its share if it has so many requests, those that wait included, or else it could fill the queue; or if
+/// it has held so many slots on average, or else clients with long requests would get more than their part.
+bool Controller::over_fair_share(const Request& request, Time now) const {
+  if (request.key == 0) return false;
+  const int most = fair_share(request);
+  return clients_.requests(request.key) >= most || clients_.slots(request.key, now) >= most;
+}
+
+/// A slot is free, but while clients within their share have to wait, one above it leaves as many slots to the others
+/// as they use, and one more. Otherwise long requests would take each slot that is free for a moment.
+bool Controller::crowds_out(const Request& request, Time now) const {
+  if (now - no_slot_ >= kContended || clients_.slots(request.key, now) < fair_share(request)) return false;
+  const double others = clients_.slots(now) - clients_.slots(request.key, now);
+  const double left = class_of(request.class_id).share - others - std::min(1.0, others);
+  return clients_.in_flight(request.key) + 1 > left;
 }
 
 /// No queueing in `shadow`, where a refused request is admitted at once, nor unless the breakers are closed.
@@ -191,6 +208,18 @@ Duration Controller::estimated_wait(int class_id, Time now) const {
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>((queue_.ahead_of(class_id) + 1) / rate));
 }
 
+/// The time in which nine of ten arrivals of the class would be answered. The wait varies with the service times of
+/// those ahead: their variances add up, and the slots share them.
+Duration Controller::surely_done_in(int class_id, Time now) const {
+  const Class& c = class_of(class_id);
+  const Duration typical = c.service_time.typical(now), wait = estimated_wait(class_id, now);
+  const double spread = std::chrono::duration<double>(c.service_time.p90(now) - typical).count();
+  const double ahead = wait == Duration::zero() ? 0 : queue_.ahead_of(class_id) + 1;
+  const double slots = std::max(1, c.share);
+  const double longer = spread * std::sqrt(1 + ahead / (slots * slots));
+  return wait + typical + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(longer));
+}
+
 Request::State Controller::admit(Request& request, Time now) {
   Class& c = class_of(request.class_id);
   ++in_flight_;
@@ -200,7 +229,8 @@ Request::State Controller::admit(Request& request, Time now) {
   request.pass = c.breaker.started(request.body_at_hand, now);
   if (!request.shadow_refused) c.shedding.sent(now);
   retry_after_.admitted();
-  hold_key(request);
+  count_client(request, now);
+  if (request.counted) clients_.start(request.key, now);
   return request.state = Request::State::admitted;
 }
 
@@ -231,7 +261,7 @@ Request::State Controller::wait(Request& request, Time now) {
     evict(*victim, Reason::queue_full, now);
   }
   queue_.push(request);
-  hold_key(request);
+  count_client(request, now);
   request.state = Request::State::waiting;
   evict_surplus(now);  // never the arrival: it is the newest, and has a place
   return request.state;
@@ -246,7 +276,7 @@ void Controller::serve(Request& waiting, Time now) {
 
 void Controller::evict(Request& waiting, Reason reason, Time now) {
   queue_.remove(waiting);
-  release_key(waiting);
+  release_client(waiting);
   refuse(waiting, reason, now);
   decided_.push_back(waiting);
 }
@@ -259,7 +289,7 @@ void Controller::serve_waiting(Time now) {
     }
     while (!queue_.empty(id) && may_start(id, now) && !held_back(id, now)) {
       Request& next = queue_.next(id);
-      if (now + class_of(id).service_time.typical(now) > next.deadline) {
+      if (next.deadline != Time::max() && now + class_of(id).service_time.p90(now) > next.deadline) {
         evict(next, Reason::deadline, now);
       } else {
         serve(next, now);
@@ -297,12 +327,12 @@ void Controller::note(const Breaker& breaker) {
   if (breaker.changed()) breakers_changed_ = classes_ramp_ = true;
 }
 
-void Controller::hold_key(Request& request) {
-  if (!request.counted) request.counted = keys_.add(request.key);
+void Controller::count_client(Request& request, Time now) {
+  if (!request.counted) request.counted = clients_.add(request.key, now);
 }
 
-void Controller::release_key(Request& request) {
-  if (std::exchange(request.counted, false)) keys_.remove(request.key);
+void Controller::release_client(Request& request) {
+  if (std::exchange(request.counted, false)) clients_.remove(request.key);
 }
 
 }  // namespace spillway::admission

@@ -8,8 +8,8 @@
 
 #include "proxy/admission/api_shedding.hpp"
 #include "proxy/admission/breaker.hpp"
+#include "proxy/admission/client_usage.hpp"
 #include "proxy/admission/db_pool_gauge.hpp"
-#include "proxy/admission/key_counts.hpp"
 #include "proxy/admission/limit.hpp"
 #include "proxy/admission/policy.hpp"
 #include "proxy/admission/queue.hpp"
@@ -136,13 +136,18 @@ class Controller {
   bool pool_exhausted(int class_id, Time now) const;
   bool api_has_enough(int class_id, Time now) const { return class_of(class_id).shedding.enough(now); }
   bool may_start(int class_id, Time now) const;
-  bool over_fair_share(const Request& request) const;
+  int fair_share(const Request& request) const {
+    return share_of(policy_.fairness.share, class_of(request.class_id).share);
+  }
+  bool over_fair_share(const Request& request, Time now) const;
+  bool crowds_out(const Request& request, Time now) const;
   bool out_of_turn(const Request& request) const { return !queue_.cohorts(request.class_id).serves(request.place); }
   bool may_wait(int class_id) const;
 
   int occupied() const;
   int held_for_others(int class_id, Time now) const;
   Duration estimated_wait(int class_id, Time now) const;
+  Duration surely_done_in(int class_id, Time now) const;
   double computed_rate(int class_id, Time now) const;
 
   // What becomes of a request.
@@ -166,8 +171,8 @@ class Controller {
   void update_limit(Time now);
   void update_shares(Time now);
   void adopt(Policy policy, Time now);
-  void hold_key(Request& request);
-  void release_key(Request& request);
+  void count_client(Request& request, Time now);
+  void release_client(Request& request);
 
   Policy policy_;
   std::vector<Class> classes_;  // by class id; never shrinks, so that a request keeps its class across reloads
@@ -185,7 +190,8 @@ class Controller {
   Time polled_{};
   bool poll_healthy_ = false;
   DbPoolGauge pool_;
-  KeyCounts keys_;
+  ClientUsage clients_;
+  Time no_slot_ = Time{} - std::chrono::hours(1);  // for a client within its fair share; at first long ago
   RetryAfter retry_after_;
   ServiceTime service_time_;  // of all classes together: tells how often a slot becomes free
 };

@@ -24,7 +24,7 @@ std::size_t most_keys(const Policy& policy) {
 Controller::Controller(Policy policy)
     : limit_(policy.adaptive, policy.max_concurrent),
       reach_(reach_policy(policy)),
-      keys_(most_keys(policy)),
+      clients_(most_keys(policy)),
       retry_after_(policy.retry_after) {
   adopt(std::move(policy), Time{});
 }
@@ -33,7 +33,7 @@ void Controller::configure(Policy policy, Time now) {
   limit_.configure(policy.adaptive, policy.max_concurrent);
   reach_.configure(reach_policy(policy));
   note(reach_);
-  keys_.reserve(most_keys(policy));
+  clients_.reserve(most_keys(policy));
   retry_after_.configure(policy.retry_after);
   adopt(std::move(policy), now);
 

@@ -50,7 +50,7 @@ Snapshot Controller::snapshot(Time now) const {
                .breaker_remaining = reach_.remaining(now),
                .breaker_admission = reach_.admission(now),
                .retry_after_seconds = retry_after_.level(),
-               .keys = keys_.keys(),
+               .keys = clients_.keys(),
                .classes = {}};
   for (const int id : class_ids_) {
     const Class& c = class_of(id);

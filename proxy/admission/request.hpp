@@ -14,7 +14,7 @@ namespace spillway::admission {
 struct Request : text::Linked<Request> {
   // The driver fills these in.
   int class_index = 0;          ///< in the current `Policy::classes`; out of range counts as the first class
-  std::uint64_t key = 0;        ///< of the client, for fairness; see `KeyCounts`. 0: none
+  std::uint64_t key = 0;        ///< of the client, for fairness; see `ClientUsage`. 0: none
   double place = 0;             ///< of the client among the cohorts, 0 to 1; see `CohortThreshold`. 0: always served
   Time deadline = Time::max();  ///< when the client stops waiting for the answer
   bool body_at_hand = true;     ///< the whole body has arrived: the slot will not wait for the client
@@ -28,7 +28,7 @@ struct Request : text::Linked<Request> {
   bool shadow_refused = false;       ///< admitted only because the mode is `shadow`; `reason` says what would have been
   Time arrived{}, admitted{};
   int class_id = 0;                ///< the controller's own number for the class, the same across reloads
-  bool counted = false;            ///< in `KeyCounts`
+  bool counted = false;            ///< in `ClientUsage`
   Breaker::Pass pass, reach_pass;  ///< of the class's breaker, and of the breaker for all classes
 };
 

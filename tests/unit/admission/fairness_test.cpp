@@ -1,79 +1,64 @@
-#include <random>
-#include <unordered_map>
-#include <vector>
-
+// Fairness counts slot time: of two clients each gets its share of it, however long their requests take.
 #include <doctest/doctest.h>
 
-#include "proxy/admission/key_counts.hpp"
+#include "tests/unit/admission/simulation.hpp"
 
 namespace {
 
-using spillway::admission::KeyCounts;
+using namespace spillway::admission;
+using namespace spillway::admission::simulation;
 
-TEST_CASE("requests are counted by key, and a key is forgotten with its last request") {
-  KeyCounts counts(10);
-  CHECK(counts.add(7));
-  CHECK(counts.add(7));
-  CHECK(counts.add(8));
-  CHECK(counts.count(7) == 2);
-  CHECK(counts.count(8) == 1);
-  CHECK(counts.count(9) == 0);
-  counts.remove(7);
-  counts.remove(7);
-  CHECK(counts.count(7) == 0);
-  CHECK(counts.keys() == 1);
-}
+constexpr std::uint64_t kDear = 0x9e3779b97f4a7c15, kCheap = 0x123456789abcdef1;
 
-TEST_CASE("requests without a key are not counted") {
-  KeyCounts counts(10);
-  CHECK_FALSE(counts.add(0));
-  CHECK(counts.count(0) == 0);
-  CHECK(counts.keys() == 0);
-}
+struct SlotTime {
+  double dear = 0, cheap = 0;  // parts of all slot time
+};
 
-TEST_CASE("100,000 keys at a time are counted exactly, and keys beyond the bound are not counted") {
-  KeyCounts counts(100);
-  std::mt19937_64 random(1);
-  std::vector<std::uint64_t> keys(KeyCounts::kMostKeys);
-  for (std::uint64_t& key : keys) {
-    key = random();
-    REQUIRE(counts.add(key));
+SlotTime slot_time(const Backend& backend, double share, double cost, double dear_load, double cheap_load) {
+  Policy policy;
+  policy.max_concurrent = (backend.slots * 5 + 3) / 4;
+  policy.fairness.share = share;
+  Simulation simulation(policy, backend, 3);
+  Source dear = steady(0, dear_load * backend.capacity() / cost), cheap = steady(0, cheap_load * backend.capacity());
+  dear.key = kDear;
+  dear.cost = cost;
+  cheap.key = kCheap;
+  simulation.add(dear);
+  simulation.add(cheap);
+  simulation.run_until(22);
+  SlotTime used;
+  for (const Record& record : simulation.records) {
+    if (!record.answered || record.ended < 2) continue;
+    (record.key == kDear ? used.dear : used.cheap) += record.served / (20 * backend.slots);
   }
-  CHECK(counts.keys() >= 100'000);
-  CHECK_FALSE(counts.add(random()));
-  CHECK(counts.add(keys.front()));
-  CHECK(counts.count(keys.front()) == 2);
-  counts.remove(keys.front());
-  for (const std::uint64_t key : keys) REQUIRE(counts.count(key) == 1);
-  for (const std::uint64_t key : keys) counts.remove(key);
-  CHECK(counts.keys() == 0);
-  CHECK(counts.add(random()));
+  return used;
 }
 
-TEST_CASE("any order of additions and removals gives the same counts as a plain map, even for colliding keys") {
-  for (unsigned seed = 1; seed <= 200; ++seed) {
-    CAPTURE(seed);
-    std::minstd_rand random(seed);
-    KeyCounts counts(8);
-    std::unordered_map<std::uint64_t, int> model;
-    for (int i = 0; i < 500; ++i) {
-      // Few home slots, so that long runs of probes form, wrap around and get holes.
-      const std::uint64_t key = 1 + random() % 4 + 64 * (random() % 6);
-      if (random() % 2 == 0) {
-        REQUIRE(counts.add(key));
-        ++model[key];
-      } else if (model[key] > 0) {
-        counts.remove(key);
-        --model[key];
-      }
-      std::size_t keys = 0;
-      for (const auto& [known, count] : model) {
-        REQUIRE(counts.count(known) == count);
-        keys += count > 0;
-      }
-      REQUIRE(counts.keys() == keys);
+TEST_CASE("of two clients, one with requests 50 times as dear, each gets its share of slot time within 5 %") {
+  struct Row {
+    int slots;
+    double share, cost, dear_load, cheap_load;
+  };
+  for (const Row& row : {Row{10, 0.5, 50, 2, 2}, Row{10, 0.5, 50, 5, 1.5}, Row{10, 0.5, 50, 1.2, 3},
+                         Row{10, 0.5, 1, 3, 3}, Row{50, 0.5, 10, 2, 2}}) {
+    for (const bool exponential : {false, true}) {
+      CAPTURE(row.slots);
+      CAPTURE(row.cost);
+      CAPTURE(row.dear_load);
+      const SlotTime used = slot_time({.slots = row.slots, .service = 0.002, .exponential = exponential}, row.share,
+                                      row.cost, row.dear_load, row.cheap_load);
+      const double all = used.dear + used.cheap;
+      CHECK(used.dear / all == doctest::Approx(row.share).epsilon(0.05));
+      CHECK(used.cheap / all == doctest::Approx(1 - row.share).epsilon(0.05));
+      CHECK(all >= 0.96);
     }
   }
+}
+
+TEST_CASE("slots that others leave free go to a client with long requests") {
+  const SlotTime used = slot_time({.slots = 10, .service = 0.002}, 0.5, 50, 2, 0.1);
+  CHECK(used.cheap >= 0.95 * 0.1);
+  CHECK(used.dear >= 0.7);
 }
 
 }  // namespace

@@ -310,4 +310,24 @@ TEST_CASE("half a second after a stall of 3 s at 0.8x everything is normal") {
   CHECK(in_time >= 0.95 * after);
 }
 
+TEST_CASE("of requests with a deadline, nine of ten that go on to the API are answered in time") {
+  for (const Backend& backend : {backend_of(10, false), backend_of(10, true), bimodal()}) {
+    for (const double load : {0.9, 1.1, 2.0}) {
+      CAPTURE(load);
+      Simulation simulation(policy_for(backend), backend, 3);
+      Source source = steady(0, load * backend.capacity());
+      source.deadline = 0.060;
+      simulation.add(source);
+      simulation.run_until(20);
+      double answered = 0, in_time = 0;
+      for (const Record& record : simulation.records) {
+        answered += record.answered;
+        in_time += record.answered && record.latency() <= source.deadline;
+      }
+      CHECK(in_time >= 0.9 * answered);
+      CHECK(in_time >= (load < 1 ? 0.8 : 0.7) * 20 * backend.capacity());
+    }
+  }
+}
+
 }  // namespace

@@ -30,4 +30,26 @@ TEST_CASE("an estimate that refuses every request fades until one is admitted") 
   CHECK(time.typical(now + 1h) == 0s);
 }
 
+TEST_CASE("of times that differ, nine of ten do not exceed the p90") {
+  ServiceTime time;
+  Time now = Time{} + 1h;
+  CHECK(time.p90(now) == 0ms);
+  for (int i = 0; i < 320; ++i) time.learn(i % 10 < 8 ? 10ms : 100ms, now += 1ms);
+  CHECK(time.p90(now) == 100ms);
+  for (int i = 0; i < 320; ++i) time.learn(i % 20 < 19 ? 10ms : 100ms, now += 1ms);
+  CHECK(time.p90(now) < 30ms);
+  CHECK(time.p90(now + 1s) < 15ms);
+}
+
+TEST_CASE("the p90 is never below the typical time, and of equal times it is that time") {
+  ServiceTime time;
+  Time now = Time{} + 1h;
+  for (int i = 0; i < 64; ++i) {
+    time.learn(7ms, now);
+    REQUIRE(time.p90(now) == 7ms);
+  }
+  time.learn(10s, now);
+  CHECK(time.p90(now) >= time.typical(now));
+}
+
 }  // namespace

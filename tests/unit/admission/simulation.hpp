@@ -43,9 +43,11 @@ struct Source {
   std::function<double(double)> rate;  ///< requests per second, by seconds since the start
   double max_rate = 0;                 ///< upper bound of `rate`
   std::uint64_t key = 0;
-  int calls = 1;     ///< of a journey: each after the answer to the one before, until one is refused
-  double pause = 0;  ///< seconds between an answer and the next call
-  int clients = 0;   ///< that begin journeys in turn, each with a random place among the cohorts; 0: no cohorts
+  double deadline = 0;  ///< seconds after its arrival; 0: none
+  double cost = 1;      ///< service time of its requests, relative to the backend's
+  int calls = 1;        ///< of a journey: each after the answer to the one before, until one is refused
+  double pause = 0;     ///< seconds between an answer and the next call
+  int clients = 0;      ///< that begin journeys in turn, each with a random place among the cohorts; 0: no cohorts
 };
 
 inline Source steady(int class_index, double rate) {
@@ -58,6 +60,7 @@ struct Record {
   std::uint64_t key = 0;
   double arrived = 0;
   double ended = std::numeric_limits<double>::infinity();
+  double served = 0;      ///< seconds of service
   bool answered = false;  ///< by the API; else refused, or still waiting at the end
   bool refused = false;
   Reason reason{};
@@ -153,6 +156,7 @@ class Simulation {
     record.call = number;
     record.place = request.place = place;
     request.source = index;
+    if (source.deadline > 0) request.deadline = time() + seconds(source.deadline);
     const int id = request.id = static_cast<int>(requests_.size()) - 1;
     controller.arrive(request, time());
     decided(id);
@@ -182,10 +186,12 @@ class Simulation {
       const int id = backlog_.front();
       backlog_.pop_front();
       double service = backend_.service * (1 + backend_.slowdown * static_cast<double>(backlog_.size()));
+      service *= sources_[static_cast<std::size_t>(requests_[static_cast<std::size_t>(id)].source)].cost;
       if (backend_.slowness) service *= backend_.slowness(now_);
       const double drawn = backend_.draw          ? backend_.draw(service, uniform(), now_)
                            : backend_.exponential ? exponential(service)
                                                   : service * (0.95 + 0.1 * uniform());
+      records[static_cast<std::size_t>(id)].served = drawn;
       schedule({now_ + drawn, Event::done, id});
     }
   }

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "proxy/net/clock.hpp"
+
+namespace spillway::admission {
+
+/// What each client uses: how many requests it has in flight or waiting, and how many slots it has held on average over
+/// about the last second. The count bounds what a client may have at a time. The average makes clients equal whose
+/// requests take unequally long: slot time counts, not requests.
+///
+/// The count is exact for every client that has a request. A client without one is remembered as long as its average
+/// matters, unless others need its place.
+///
+/// A hash table with linear probing and removal without tombstones (Knuth, TAOCP 3, 6.4, algorithm R), kept at most
+/// half full: its memory depends on the requests that exist at one time, not on the number of clients over time. Sized
+/// once. It grows only if more clients than that have requests at a time (`mode: off` or `shadow`), up to `kMostKeys`.
+///
+/// A key is a hash of the client's address or header with a secret seed, so that clients cannot choose keys that
+/// collide. 0 means no key and is not counted.
+class ClientUsage {
+ public:
+  static constexpr std::size_t kMostKeys = std::size_t{1} << 18;  ///< at a time; 32 bytes each, twice: 16 MiB
+
+  explicit ClientUsage(std::size_t keys) { reserve(keys); }
+  /// Room for so many keys at a time.
+  void reserve(std::size_t keys);
+
+  /// A request arrives. False, and nothing else is to be told of it, if there are `kMostKeys` others, or the key is 0.
+  bool add(std::uint64_t key, Time now);
+  /// It gets a slot …
+  void start(std::uint64_t key, Time now) { change_slots(key, +1, now); }
+  /// … and gives it back.
+  void finish(std::uint64_t key, Time now) { change_slots(key, -1, now); }
+  /// It is gone.
+  void remove(std::uint64_t key);
+
+  int requests(std::uint64_t key) const;
+  int in_flight(std::uint64_t key) const;
+  /// Slots held on average; 0 without a key.
+  double slots(std::uint64_t key, Time now) const;
+  /// The same of all clients together.
+  double slots(Time now) const { return all_.slots(now); }
+  /// Clients with a request.
+  std::size_t keys() const { return keys_; }
+
+ private:
+  struct Entry {
+    std::uint64_t key = 0;  // 0: free
+    int requests = 0, in_flight = 0;
+    double average = 0;  // of the slots held, at `updated`
+    Time updated{};
+
+    double slots(Time now) const;
+    void change_slots(int by, Time now);
+  };
+  std::size_t home(std::uint64_t key) const { return key & (entries_.size() - 1); }
+  std::size_t next(std::size_t at) const { return (at + 1) & (entries_.size() - 1); }
+  std::size_t find(std::uint64_t key) const;  // the key's entry, or the free one where it would go
+  bool make_room(Time now);
+  void forget(double below, Time now);
+  void erase(std::size_t hole);
+  void change_slots(std::uint64_t key, int by, Time now);
+
+  std::vector<Entry> entries_;  // a power of two
+  Entry all_;
+  std::size_t used_ = 0;  // entries that are not free
+  std::size_t keys_ = 0;
+};
+
+}  // namespace spillway::admission
