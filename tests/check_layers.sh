@@ -41,9 +41,10 @@ api/endpoints/             : api/endpoints/ api/auth/ api/config/ api/db/ proxy/
 api/server/                : api/server/ api/endpoints/ api/config/ api/schema/ api/db/pool api/db/connect_options api/db/interrupt config/ proxy/net/ proxy/text/ : boost/ spdlog/ systemd/ posix
 api/main.cpp               : api/ config/ proxy/net/ : boost/ spdlog/ CLI/ sodium.h
 
-tests/support/             : tests/support/ :
+tests/support/             : tests/support/ : doctest/ posix
 tests/unit/                : tests/ proxy/ api/ config/ : doctest/ arpa/inet.h jwt.h malloc.h unistd.h
-tests/unit/proxy/          : tests/ proxy/ config/ : doctest/ boost/ spdlog/ posix
+tests/unit/net/            : tests/ proxy/net/ : doctest/ posix
+tests/unit/relay/          : tests/ proxy/ config/ : doctest/ boost/
 tests/integration/         : tests/ proxy/ api/ config/ : doctest/ boost/ openssl/ libpq-fe.h dlfcn.h posix
 tests/fuzz/                : tests/fuzz/ proxy/ api/ config/ : boost/ posix
 tests/bench/               : tests/bench/ : posix

@@ -9,7 +9,7 @@
 #include <doctest/doctest.h>
 
 /// Committed files that are generated from a description. Each test run compares them; a run with
-/// SPILLWAY_UPDATE_GENERATED=1 writes them anew. SOURCE_FOLDER comes from part.cmake.
+/// SPILLWAY_UPDATE_GENERATED=1 writes them anew. CMake defines SOURCE_FOLDER.
 namespace generated {
 
 inline std::string path_of(std::string_view name) {

@@ -1,2 +1,0 @@
-unit_test(api api_server)
-target_compile_definitions(unit_api PRIVATE SOURCE_FOLDER="${PROJECT_SOURCE_DIR}")

@@ -1,0 +1,57 @@
+// The table of routes.
+
+#include "api/server/routes.hpp"
+
+#include <doctest/doctest.h>
+
+namespace api {
+namespace {
+
+TEST_CASE("Routes: every path leads to its endpoint, with its methods") {
+  struct {
+    Method method;
+    std::string_view path;
+    endpoints::Handler handler;  ///< null: no route has the path
+    bool allowed;
+  } const cases[] = {
+      {Method::get, "/api/v1/search", endpoints::search, true},
+      {Method::head, "/api/v1/search", endpoints::search, true},
+      {Method::post, "/api/v1/search", endpoints::search, false},
+      {Method::get, "/api/v1/scholarships", endpoints::scholarships, true},
+      {Method::get, "/api/v1/scholarships/7", endpoints::scholarship, true},
+      {Method::get, "/api/v1/scholarships/", nullptr, false},
+      {Method::get, "/api/v1/scholarships/7/", nullptr, false},
+      {Method::get, "/api/v1/scholarships/7/8", nullptr, false},
+      {Method::post, "/api/v1/eligibility/check", endpoints::eligibility, true},
+      {Method::post, "/api/v1/auth/login", endpoints::login, true},
+      {Method::get, "/api/v1/auth/login", endpoints::login, false},
+      {Method::get, "/api/v1/openapi.json", endpoints::openapi, true},
+      {Method::get, "/health", endpoints::health, true},
+      {Method::other, "/health", endpoints::health, false},
+      {Method::get, "/ready", endpoints::ready, true},
+      {Method::get, "/", nullptr, false},
+      {Method::get, "/healthy", nullptr, false},
+      {Method::get, "/api/v1/../v1/search", nullptr, false},
+  };
+  for (const auto& [method, path, handler, allowed] : cases) {
+    CAPTURE(path);
+    const RouteMatch match = match_route(routes(), method, path);
+    const bool expected = (match.route ? match.route->handler : nullptr) == handler;
+    CHECK(expected);
+    CHECK(match.method_allowed == allowed);
+  }
+  CHECK(match_route(routes(), Method::get, "/api/v1/scholarships/7").id == "7");
+}
+
+TEST_CASE("Routes: only login, the API's description and monitoring need no token") {
+  for (const Route& route : routes()) {
+    CAPTURE(route.path);
+    const bool monitoring = route.path == "/health" || route.path == "/ready";
+    const bool open = route.path == "/api/v1/auth/login" || route.path == "/api/v1/openapi.json";
+    CHECK(route.access == (monitoring ? Access::monitoring : open ? Access::open : Access::bearer));
+    CHECK(allowed_methods(route) == (route.method == Method::get ? "GET, HEAD" : "POST"));
+  }
+}
+
+}  // namespace
+}  // namespace api

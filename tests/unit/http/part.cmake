@@ -1,1 +1,0 @@
-unit_test(http proxy_http1)
