@@ -18,6 +18,10 @@ using boost::system::error_code;
 /// byte need five. More is an attempt to waste processor time.
 constexpr std::uint64_t kFramingPerByte = 8;
 
+/// A last chunk without extension and trailer, `0 CRLF CRLF`. Beast asserts that it sees no fewer bytes of a last chunk
+/// when it looks at it once more.
+constexpr std::size_t kLastChunk = 5;
+
 int status_of(error_code error) {
   if (error == http::error::header_limit) return 431;
   if (error == http::error::body_limit) return 413;
@@ -48,7 +52,7 @@ void RequestReader::received(std::size_t bytes) {
 
 int RequestReader::advance() {
   RequestParser& parser = *parser_;
-  while (has_bytes()) {
+  while (has_bytes() && !part_may_be_short()) {
     const bool in_head = !parser.is_header_done();
     parser.chunk_began = false;
     error_code error;
@@ -62,6 +66,13 @@ int RequestReader::advance() {
     if (taken == 0) break;
   }
   return kMore;
+}
+
+/// At least five more bytes follow any `0` of a chunked body that is not the whole last chunk: content is followed by
+/// `CRLF 0 CRLF CRLF`. So waiting for them delays no request.
+bool RequestReader::part_may_be_short() const {
+  if (!head_done() || !parser_->chunked() || buffer_.size() >= kLastChunk) return false;
+  return *static_cast<const char*>(buffer_.data().data()) == '0';
 }
 
 int RequestReader::after_head_bytes(std::size_t taken) {

@@ -46,6 +46,7 @@ class RequestReader {
   void discard() { buffer_.clear(); }
 
  private:
+  bool part_may_be_short() const;
   int after_head_bytes(std::size_t taken);
   int after_body_bytes(std::size_t taken);
 
