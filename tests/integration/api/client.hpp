@@ -1,11 +1,12 @@
 #pragma once
 
 #include <map>
-#include <optional>
 #include <string>
 #include <string_view>
 
 #include <boost/json.hpp>
+
+#include "tests/support/wire.hpp"
 
 namespace api::test {
 
@@ -25,14 +26,11 @@ struct Reply {
 /// A blocking HTTP client that can also misbehave. Every wait ends after kPatience.
 class Client {
  public:
-  explicit Client(int port);
-  explicit Client(const std::string& unix_path);
-  Client(Client&& other) noexcept;
-  Client& operator=(Client&& other) noexcept;
-  ~Client();
+  explicit Client(int port) : wire_(support::Wire::tcp(port)) {}
+  explicit Client(const std::string& unix_path) : wire_(support::Wire::unix_socket(unix_path)) {}
 
-  void send(std::string_view raw);
-  void shut_down_sending();
+  void send(std::string_view raw) { wire_.send(raw); }
+  void shut_down_sending() { wire_.finish_sending(); }
   Reply receive(bool head_only = false);
   /// All bytes until the server closes.
   std::string receive_all();
@@ -45,11 +43,10 @@ class Client {
   void login();
   const std::string& token() const { return token_; }
   void use_token(std::string token) { token_ = std::move(token); }
-  void close();
+  void close() { wire_.close(); }
 
  private:
-  int socket_ = -1;
-  std::string received_;
+  support::Wire wire_;
   std::string token_;
 };
 

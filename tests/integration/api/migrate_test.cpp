@@ -1,13 +1,11 @@
 // scholarship-api migrate, beside a database in use and one that is not as it should be.
 
 #include <doctest/doctest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "api/schema/schema.hpp"
 #include "tests/integration/api/database.hpp"
 #include "tests/integration/api/program.hpp"
+#include "tests/support/listener.hpp"
 
 namespace api::test {
 namespace {
@@ -125,16 +123,9 @@ TEST_CASE("migrate waits for a table in use in short turns, and no search waits 
 }
 
 TEST_CASE("migrate gives up on a server that takes the connection and says nothing") {
-  const int silent = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  REQUIRE(::bind(silent, reinterpret_cast<sockaddr*>(&address), size) == 0);
-  REQUIRE(::listen(silent, 10) == 0);
-  ::getsockname(silent, reinterpret_cast<sockaddr*>(&address), &size);
-  Program program(Start{"database: {url: \"postgresql://me:hunter2@127.0.0.1:" +
-                            std::to_string(ntohs(address.sin_port)) + "/db\", connect_timeout: 1s}\n",
+  const support::Listener silent;
+  Program program(Start{"database: {url: \"postgresql://me:hunter2@127.0.0.1:" + std::to_string(silent.port()) +
+                            "/db\", connect_timeout: 1s}\n",
                         {"migrate"},
                         {},
                         {}});
@@ -143,7 +134,6 @@ TEST_CASE("migrate gives up on a server that takes the connection and says nothi
   CHECK(program.log().find("cannot connect to the database (host=127.0.0.1") != std::string::npos);
   CHECK(program.log().find("timeout expired") != std::string::npos);
   CHECK(program.log().find("hunter2") == std::string::npos);
-  ::close(silent);
 }
 
 }  // namespace

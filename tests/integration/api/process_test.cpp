@@ -17,25 +17,13 @@
 #include "tests/integration/api/client.hpp"
 #include "tests/integration/api/database.hpp"
 #include "tests/integration/api/program.hpp"
+#include "tests/support/listener.hpp"
 
 namespace api::test {
 namespace {
 
 std::string database() {
   return "database: {url: \"" + Database::shared().url() + "\"}\n";
-}
-
-int listening_socket(int& port) {
-  const int descriptor = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  REQUIRE(::bind(descriptor, reinterpret_cast<sockaddr*>(&address), size) == 0);
-  REQUIRE(::listen(descriptor, 10) == 0);
-  ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size);
-  port = ntohs(address.sin_port);
-  return descriptor;
 }
 
 TEST_CASE("SIGTERM finishes running requests, closes idle connections, refuses new ones, and exits with 0") {
@@ -195,11 +183,12 @@ TEST_CASE("The process removes neither a file that is not a socket nor the socke
 }
 
 TEST_CASE("The process takes an inherited socket, by number or from systemd") {
-  int port = 0;
-  const int descriptor = listening_socket(port);
+  const support::Listener listener;
+  const int port = listener.port(), descriptor = listener.descriptor();
   Start start{database(), {}, {}, {}};
   SUBCASE("fd:N") {
     start.config += "listen: fd:" + std::to_string(descriptor) + "\n";
+    start.in_child = [descriptor] { ::fcntl(descriptor, F_SETFD, 0); };  // it stays open after exec
   }
   SUBCASE("LISTEN_FDS") {
     start.in_child = [descriptor] {
@@ -209,15 +198,13 @@ TEST_CASE("The process takes an inherited socket, by number or from systemd") {
     };
   }
   Program api(start);
-  ::close(descriptor);
   CHECK(api.await_log("listening on 127.0.0.1:" + std::to_string(port)));
   CHECK(Client(port).request("GET", "/health").status == 200);
   CHECK(api.stop() == 0);
 }
 
 TEST_CASE("An error at the start is one line with exit status 1") {
-  int port = 0;
-  const int taken = listening_socket(port);
+  const support::Listener taken;
   struct {
     std::string config;
     std::string says;
@@ -233,7 +220,7 @@ TEST_CASE("An error at the start is one line with exit status 1") {
        "the database refuses: connection to server on socket"},
       {"database: {url: \"host=a sslmode=perhaps password=hunter2\"}\n", "invalid sslmode value"},
       {"database: {url: \"" + Database::shared().url() + " dbname=not_there\"}\n", "does not exist"},
-      {database() + "listen: 127.0.0.1:" + std::to_string(port) + "\n", "Address already in use"},
+      {database() + "listen: 127.0.0.1:" + std::to_string(taken.port()) + "\n", "Address already in use"},
       {database() + "listen: fd:99\n", "descriptor 99 is not a listening socket"},
       {database() + "listen: unix:/nowhere/at/all\n", "No such file or directory"},
       {database() + "auth: {secret: short}\n", "auth.secret"},
@@ -249,7 +236,6 @@ TEST_CASE("An error at the start is one line with exit status 1") {
     CHECK(log.find(says) != std::string::npos);
     CHECK(log.find("hunter2") == std::string::npos);
   }
-  ::close(taken);
 }
 
 TEST_CASE("The limit of descriptors is raised, and clients get what is left of it") {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 
 #include "tests/support/eventually.hpp"
 #include "tests/support/folder.hpp"
+#include "tests/support/process.hpp"
 
 namespace api::test {
 
@@ -30,29 +32,26 @@ class Program {
   explicit Program(const Start& start);
   /// With this configuration, and once it listens.
   explicit Program(const std::string& config);
-  ~Program();
-  Program(const Program&) = delete;
-  Program& operator=(const Program&) = delete;
 
   /// Also once it has reached the database.
   void await_ready() const;
   int port() const { return port_; }
-  pid_t pid() const { return pid_; }
+  pid_t pid() const { return process_->pid(); }
   /// Processor time of all its threads since the start.
   std::chrono::nanoseconds cpu_time() const;
   /// Everything written so far, to stdout and stderr.
-  std::string log() const;
-  bool await_log(const std::string& text) const;
-  void signal(int number) const;
+  std::string log() const { return process_->log(); }
+  bool await_log(const std::string& text) const { return process_->await_log(text); }
+  void signal(int number) const { process_->signal(number); }
   /// SIGTERM, and the exit status.
-  int stop();
+  int stop() { return process_->stop(); }
   /// The exit status; 128 + N after signal N; -1 when it still runs after kPatience.
-  int wait();
+  int wait() { return process_->wait(); }
   void rewrite_config(const std::string& config) const;
 
  private:
   Folder folder_;
-  pid_t pid_ = -1;
+  std::unique_ptr<support::Process> process_;
   int port_ = 0;
 };
 

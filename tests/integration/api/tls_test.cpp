@@ -9,7 +9,6 @@
 #include <vector>
 
 #include <doctest/doctest.h>
-#include <netinet/in.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -21,6 +20,7 @@
 #include "tests/integration/api/client.hpp"
 #include "tests/integration/api/database.hpp"
 #include "tests/integration/api/program.hpp"
+#include "tests/support/listener.hpp"
 
 namespace api::test {
 namespace {
@@ -44,18 +44,10 @@ constexpr std::size_t kLargestRecord = 16384;
 /// Accepts TLS on 127.0.0.1 and forwards to the shared PostgreSQL without TLS. Forwards each reply as a whole.
 class TlsRelay {
  public:
-  TlsRelay() : context_(server_context()), listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    REQUIRE(::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) == 0);
-    REQUIRE(::listen(listener_, 10) == 0);
-    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
-    port_ = ntohs(address.sin_port);
+  TlsRelay() : context_(server_context()) {
     acceptor_ = std::thread([this] {
       for (;;) {
-        const int client = ::accept(listener_, nullptr, nullptr);
+        const int client = ::accept(listener_.descriptor(), nullptr, nullptr);
         if (client < 0) return;
         links_.emplace_back([this, client] { serve(client); });
       }
@@ -63,14 +55,14 @@ class TlsRelay {
   }
   /// Once its clients have gone.
   ~TlsRelay() {
-    ::shutdown(listener_, SHUT_RDWR);
+    ::shutdown(listener_.descriptor(), SHUT_RDWR);
     acceptor_.join();
-    ::close(listener_);
     for (auto& link : links_) link.join();
   }
 
   std::string url() const {
-    return Database::shared().url_through("127.0.0.1") + " port=" + std::to_string(port_) + " sslmode=require";
+    return Database::shared().url_through("127.0.0.1") + " port=" + std::to_string(listener_.port()) +
+           " sslmode=require";
   }
   std::size_t largest() const { return largest_; }
 
@@ -145,8 +137,7 @@ class TlsRelay {
   }
 
   std::shared_ptr<SSL_CTX> context_;
-  int listener_;
-  int port_ = 0;
+  support::Listener listener_;
   std::atomic<std::size_t> largest_{0};
   std::vector<std::thread> links_;
   std::thread acceptor_;

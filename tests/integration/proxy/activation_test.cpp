@@ -5,48 +5,22 @@
 #include <optional>
 #include <thread>
 
-#include <arpa/inet.h>
 #include <doctest/doctest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "tests/integration/proxy/client.hpp"
 #include "tests/integration/proxy/proxy.hpp"
+#include "tests/support/listener.hpp"
 
 namespace spillway::test {
 namespace {
-
-/// A listening socket, as systemd would hold it.
-class Held {
- public:
-  Held() : descriptor_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in name{};
-    name.sin_family = AF_INET;
-    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    REQUIRE(::bind(descriptor_, reinterpret_cast<sockaddr*>(&name), sizeof name) == 0);
-    REQUIRE(::listen(descriptor_, 1024) == 0);
-    socklen_t length = sizeof name;
-    ::getsockname(descriptor_, reinterpret_cast<sockaddr*>(&name), &length);
-    port_ = ntohs(name.sin_port);
-  }
-  ~Held() { ::close(descriptor_); }
-  Held(const Held&) = delete;
-
-  int descriptor() const { return descriptor_; }
-  int port() const { return port_; }
-
- private:
-  int descriptor_;
-  int port_ = 0;
-};
 
 TEST_CASE("20 restarts under load: not one connection is lost") {
   constexpr int kRestarts = 20;
   constexpr int kClients = 4;
   for (const int workers : {1, 2}) {
     CAPTURE(workers);
-    Held held;
+    const support::Listener held;
     Upstream upstream;
     const Settings settings{
         .workers = workers, .more = "log: {format: json, access: off}\n", .inherited = held.descriptor()};

@@ -3,9 +3,15 @@
 #include <string>
 #include <string_view>
 
-#include "tests/integration/proxy/wire.hpp"
+#include "tests/support/wire.hpp"
 
 namespace spillway::test {
+
+using support::count_fields;
+using support::End;
+using support::field_of;
+using support::read_body;
+using support::Wire;
 
 class Proxy;
 

@@ -60,11 +60,6 @@ Proxy::Proxy(const std::string& config) {
 
 void Proxy::await_start(const std::string& line) {
   const bool listening = await_log(line);
-  if (!listening) {  // no destructor runs after a constructor that fails
-    signal(SIGKILL);
-    wait();
-    log_reader_.join();
-  }
   INFO(log());
   REQUIRE(listening);
   admin_port_ = port_in_log("admin on ");
@@ -72,34 +67,19 @@ void Proxy::await_start(const std::string& line) {
 }
 
 Proxy::~Proxy() {
-  if (pid_ > 0) {
-    const int status = stop();
-    const std::string text = log();
-    INFO(text.substr(text.size() - std::min<std::size_t>(text.size(), 3000)));
-    CHECK(status == 0);
-  }
-  if (pid_ > 0) {
-    signal(SIGKILL);
-    wait();
-  }
-  log_reader_.join();
+  if (!process_->running()) return;
+  const int status = stop();
+  const std::string text = log();
+  INFO(text.substr(text.size() - std::min<std::size_t>(text.size(), 3000)));
+  CHECK(status == 0);
 }
 
 void Proxy::start(const Settings& settings) {
-  int output[2];
-  REQUIRE(::pipe2(output, O_CLOEXEC) == 0);
-  const std::string config = folder_.path("proxy.yaml");
-  const char* const arguments[] = {SPILLWAY_BINARY, "--config", config.c_str(), nullptr};
-  // Both halves of a sanitizer stop the program at the first finding, so that the exit status tells.
-  ::setenv("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1", 1);
-  pid_ = ::fork();
-  REQUIRE(pid_ >= 0);
-  if (pid_ == 0) {
+  const auto in_child = [&settings] {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     const int hard = std::max(settings.descriptors, settings.descriptors_hard);
     const rlimit limit{static_cast<rlim_t>(settings.descriptors), static_cast<rlim_t>(hard)};
     if (settings.descriptors > 0) ::setrlimit(RLIMIT_NOFILE, &limit);
-    ::dup2(output[1], STDOUT_FILENO);
     if (settings.inherited >= 0) {
       const int copy = ::fcntl(settings.inherited, F_DUPFD, 10);  // 3 may be what it has already: dup2 would do nothing
       ::dup2(copy, 3);
@@ -107,22 +87,12 @@ void Proxy::start(const Settings& settings) {
       ::setenv("LISTEN_FDS", "1", 1);
       ::setenv("LISTEN_PID", std::to_string(::getpid()).c_str(), 1);
     }
-    ::execv(SPILLWAY_BINARY, const_cast<char* const*>(arguments));
-    ::_exit(127);
-  }
-  ::close(output[1]);
-  log_reader_ = std::thread([this, descriptor = output[0]] { read_log(descriptor); });
-}
-
-void Proxy::read_log(int descriptor) {
-  char piece[64 * 1024];
-  ssize_t got;
-  while ((got = ::read(descriptor, piece, sizeof piece)) > 0) {
-    while (log_paused_) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    const std::lock_guard lock(mutex_);
-    log_.append(piece, static_cast<std::size_t>(got));
-  }
-  ::close(descriptor);
+  };
+  // Both halves of a sanitizer stop the program at the first finding, so that the exit status tells.
+  process_ = std::make_unique<support::Process>(
+      support::Command{.arguments = {SPILLWAY_BINARY, "--config", folder_.path("proxy.yaml")},
+                       .environment = {{"UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1"}},
+                       .in_child = in_child});
 }
 
 int Proxy::port_in_log(const std::string& before) const {
@@ -133,42 +103,12 @@ int Proxy::port_in_log(const std::string& before) const {
   return std::stoi(text.substr(text.find(':', address) + 1));
 }
 
-int Proxy::stop() {
-  signal(SIGTERM);
-  return wait();
-}
-
-int Proxy::wait() {
-  int status = 0;
-  if (!eventually([&] { return ::waitpid(pid_, &status, WNOHANG) == pid_; })) return -1;
-  pid_ = -1;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-void Proxy::signal(int number) const {
-  ::kill(pid_, number);
-}
-
 void Proxy::configure(const Settings& settings) {
   configure_badly(yaml(upstream_, settings));
 }
 
 void Proxy::configure_badly(const std::string& text) {
   std::ofstream(folder_.path("proxy.yaml")) << text;
-}
-
-std::string Proxy::log() const {
-  const std::lock_guard lock(mutex_);
-  return log_;
-}
-
-bool Proxy::await_log(const std::string& text) const {
-  const auto ended = [&] {
-    siginfo_t status{};
-    return ::waitid(P_PID, static_cast<id_t>(pid_), &status, WEXITED | WNOHANG | WNOWAIT) == 0 && status.si_pid == pid_;
-  };
-  eventually([&] { return log().find(text) != std::string::npos || ended(); });
-  return log().find(text) != std::string::npos;
 }
 
 std::pair<int, std::string> Proxy::page(const std::string& path) const {
@@ -222,22 +162,22 @@ bool Proxy::accounts_balance() const {
 }
 
 std::size_t Proxy::memory() const {
-  std::ifstream file("/proc/" + std::to_string(pid_) + "/statm");
+  std::ifstream file("/proc/" + std::to_string(pid()) + "/statm");
   std::size_t size = 0, resident = 0;
   file >> size >> resident;
   return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
 int Proxy::descriptors() const {
-  const std::filesystem::directory_iterator open("/proc/" + std::to_string(pid_) + "/fd");
+  const std::filesystem::directory_iterator open("/proc/" + std::to_string(pid()) + "/fd");
   return static_cast<int>(std::distance(begin(open), end(open)));
 }
 
 void Proxy::limit_descriptors(int count) const {
   rlimit limit{};
-  REQUIRE(::prlimit(pid_, RLIMIT_NOFILE, nullptr, &limit) == 0);
+  REQUIRE(::prlimit(pid(), RLIMIT_NOFILE, nullptr, &limit) == 0);
   limit.rlim_cur = static_cast<rlim_t>(count);
-  REQUIRE(::prlimit(pid_, RLIMIT_NOFILE, &limit, nullptr) == 0);
+  REQUIRE(::prlimit(pid(), RLIMIT_NOFILE, &limit, nullptr) == 0);
 }
 
 int Proxy::healthcheck() const {

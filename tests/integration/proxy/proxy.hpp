@@ -1,17 +1,14 @@
 #pragma once
 
-#include <atomic>
 #include <initializer_list>
-#include <mutex>
+#include <memory>
 #include <string>
-#include <thread>
 #include <utility>
-#include <vector>
 
 #include <sys/types.h>
 
 #include "tests/integration/proxy/upstream.hpp"
-#include "tests/integration/proxy/wire.hpp"
+#include "tests/support/process.hpp"
 
 namespace spillway::test {
 
@@ -47,12 +44,12 @@ class Proxy {
   /// Whether somebody can connect to its port.
   bool listens() const { return Wire::tcp(port_).descriptor() >= 0; }
   int admin_port() const { return admin_port_; }
-  pid_t pid() const { return pid_; }
+  pid_t pid() const { return process_->pid(); }
 
   /// SIGTERM, and the exit status; 128 + N when signal N ended it, -1 when it still runs after `kPatience`.
-  int stop();
-  int wait();
-  void signal(int number) const;
+  int stop() { return process_->stop(); }
+  int wait() { return process_->wait(); }
+  void signal(int number) const { process_->signal(number); }
   /// Rewrites the configuration; a SIGHUP puts it into force.
   void configure(const Settings& settings);
   void configure_badly(const std::string& text);
@@ -60,11 +57,11 @@ class Proxy {
   std::string path(const std::string& name) const { return folder_.path(name); }
 
   /// Everything written to standard output so far.
-  std::string log() const;
+  std::string log() const { return process_->log(); }
   /// Standard output is not read meanwhile.
-  void pause_log() { log_paused_ = true; }
-  void resume_log() { log_paused_ = false; }
-  bool await_log(const std::string& text) const;
+  void pause_log() { process_->pause_log(); }
+  void resume_log() { process_->resume_log(); }
+  bool await_log(const std::string& text) const { return process_->await_log(text); }
 
   /// A connection to the admin listener.
   class Client admin() const;
@@ -89,17 +86,12 @@ class Proxy {
  private:
   void start(const Settings& settings);
   void await_start(const std::string& line);
-  void read_log(int descriptor);
   int port_in_log(const std::string& before) const;
 
   Folder folder_;
   std::string upstream_;
-  pid_t pid_ = -1;
+  std::unique_ptr<support::Process> process_;
   int port_ = 0, admin_port_ = 0;
-  std::thread log_reader_;
-  std::atomic<bool> log_paused_{false};
-  mutable std::mutex mutex_;
-  std::string log_;
 };
 
 }  // namespace spillway::test

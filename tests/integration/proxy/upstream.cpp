@@ -35,7 +35,7 @@ std::string Turn::request() const {
 const std::string& Turn::body() {
   if (!body_read_) {
     body_read_ = true;
-    body_whole_ = read_body(wire_, head_, false, body_);
+    body_whole_ = support::read_body(wire_, head_, false, body_);
     upstream_.note_body(place_, body_);
   }
   return body_;

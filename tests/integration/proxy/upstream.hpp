@@ -9,9 +9,18 @@
 #include <thread>
 #include <vector>
 
-#include "tests/integration/proxy/wire.hpp"
+#include "tests/support/eventually.hpp"
+#include "tests/support/folder.hpp"
+#include "tests/support/wire.hpp"
 
 namespace spillway::test {
+
+using support::End;
+using support::eventually;
+using support::field_of;
+using support::Folder;
+using support::kPatience;
+using support::Wire;
 
 class Upstream;
 

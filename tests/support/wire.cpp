@@ -1,26 +1,36 @@
-#include "tests/integration/proxy/wire.hpp"
+#include "tests/support/wire.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
+#include <chrono>
+#include <functional>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-namespace spillway::test {
+#include "tests/support/eventually.hpp"
+
+namespace support {
 
 namespace {
 
 constexpr std::size_t kPiece = 64 * 1024;
 
-/// False: in vain, or there is no socket.
+/// False: the event did not come within `kPatience`, or there is no socket.
 bool wait_for(int descriptor, short event) {
   if (descriptor < 0) return false;
   pollfd wanted{descriptor, event, 0};
-  return ::poll(&wanted, 1, static_cast<int>(std::chrono::milliseconds(kPatience).count())) == 1;
+  int ready;
+  do {  // a test that is stopped and goes on finds its call interrupted
+    ready = ::poll(&wanted, 1, static_cast<int>(std::chrono::milliseconds(kPatience).count()));
+  } while (ready < 0 && errno == EINTR);
+  return ready == 1;
 }
 
 bool same_name(std::string_view one, std::string_view other) {
@@ -61,6 +71,15 @@ Wire Wire::tcp(int port) {
   if (::connect(wire.descriptor_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) wire.close();
   const int on = 1;
   ::setsockopt(wire.descriptor_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  return wire;
+}
+
+Wire Wire::unix_socket(const std::string& path) {
+  Wire wire(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  if (::connect(wire.descriptor_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) wire.close();
   return wire;
 }
 
@@ -205,4 +224,4 @@ bool read_body(Wire& wire, const std::string& head, bool until_close, std::strin
   return wire.end() == End::closed;
 }
 
-}  // namespace spillway::test
+}  // namespace support
