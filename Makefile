@@ -23,11 +23,11 @@ build: ## build both programs: build/release/proxy/spillway, build/release/api/s
 run: build ## PostgreSQL, API and proxy in the foreground; Ctrl-C stops all
 	@exec deploy/dev/run.sh
 
-test: deps ## build and run every test; PRESET=asan or tsan for those that a sanitizer can help
+test: deps ## build and run every test, JOBS=2 at a time; PRESET=asan or tsan for those that a sanitizer can help
 	@cmake --preset $(PRESET) >/dev/null
 	@cmake --build --preset $(PRESET)
 	@TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp" SPILLWAY_BIN_DIR="$(CURDIR)/build/$(PRESET)" tests/with_postgres.sh \
-	  ctest --test-dir build/$(PRESET) --output-on-failure $(CTEST_FLAGS) $(if $(filter-out release,$(PRESET)),-LE once)
+	  ctest --test-dir build/$(PRESET) --output-on-failure -j $(or $(JOBS),2) $(CTEST_FLAGS) $(if $(filter-out release,$(PRESET)),-LE once)
 
 smoke: deps ## try a running stack with curl: URL=http://localhost:8080 ADMIN=http://localhost:9901
 	@URL=$(URL) ADMIN=$(ADMIN) bats tests/smoke/stack.bats

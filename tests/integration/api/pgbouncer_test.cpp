@@ -87,7 +87,8 @@ TEST_CASE("All endpoints work behind pgbouncer in transaction mode, with more cl
       "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'scholarship-api' AND datname = "
       "current_database()");
   CHECK(std::stoi(backends) <= kServerConnections);
-  CHECK(session.value("SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'") == "0");
+  CHECK(session.value("SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
+                      " AND datname = current_database()") == "0");
   const boost::json::value health = client.request("GET", "/health").json();
   CHECK(health.at("pool").at("checked_in") == 8);
   CHECK(health.at("pool").at("connection_errors") == 0);
