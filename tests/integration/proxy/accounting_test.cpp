@@ -128,7 +128,7 @@ void misbehave(const Proxy& proxy, std::mt19937& random, Client& kept) {
   }
 }
 
-TEST_CASE("after load of every kind, each request has been answered or given up once, and counted once") {
+TEST_CASE("after load of every kind, each request has been answered or aborted once, and counted once") {
   for (const std::string when_client_leaves : {"finish", "cancel"}) {
     for (const int workers : {1, 2}) {
       CAPTURE(when_client_leaves);

@@ -15,7 +15,7 @@
 namespace spillway::test {
 namespace {
 
-TEST_CASE("20 restarts under load: not one connection is lost") {
+TEST_CASE("20 restarts under load lose no connection") {
   constexpr int kRestarts = 20;
   constexpr int kClients = 4;
   for (const int workers : {1, 2}) {

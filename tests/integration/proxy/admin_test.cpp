@@ -10,7 +10,7 @@ namespace {
 
 const std::string kAsk = "GET /health HTTP/1.1\r\nHost: admin\r\n\r\n";
 
-TEST_CASE("connections that say nothing, or not all, lock nobody out") {
+TEST_CASE("connections without a whole request lock no other client out of the admin listener") {
   Upstream upstream;
   Proxy proxy(upstream);
   REQUIRE(eventually([&] { return proxy.page("/ready").first == 200; }));
@@ -24,7 +24,7 @@ TEST_CASE("connections that say nothing, or not all, lock nobody out") {
   CHECK(silent.front().ended() != End::silent);  // has made room
 }
 
-TEST_CASE("a scraper that keeps its connection keeps it beside a few others") {
+TEST_CASE("a scraper keeps its connection while a few other clients connect") {
   Upstream upstream;
   Proxy proxy(upstream);
   Client scraper = proxy.admin();

@@ -25,7 +25,7 @@ void check_refusal(const Reply& reply, const char* reason) {
   CHECK(reply.problem("request_id") == reply.field("X-Request-ID"));
 }
 
-TEST_CASE("exactly 80 of 100 slots are for normal requests: the 81st waits, then is told to come back") {
+TEST_CASE("exactly 80 of 100 slots are for normal requests: the 81st waits, then gets 503 with Retry-After") {
   for (const int workers : {1, 2}) {
     for (const Upstream::Kind kind : {Upstream::Kind::tcp, Upstream::Kind::unix_socket}) {
       CAPTURE(workers);
@@ -59,7 +59,7 @@ TEST_CASE("exactly 80 of 100 slots are for normal requests: the 81st waits, then
   }
 }
 
-TEST_CASE("without a wait to be had, a request is refused at once") {
+TEST_CASE("with queueing off a request is refused at once") {
   Upstream upstream(hold);
   Proxy proxy(upstream, {.admission = admit(2) + ", queue: {max_wait: 0}"});
   std::list<Client> held = fill(proxy, upstream, 2);
@@ -70,7 +70,7 @@ TEST_CASE("without a wait to be had, a request is refused at once") {
   CHECK(upstream.requests() == 2);
 }
 
-TEST_CASE("a full waiting room refuses at once") {
+TEST_CASE("a full queue refuses at once") {
   Upstream upstream(hold);
   Proxy proxy(upstream, {.admission = admit(1) + ", queue: {max_length: 2, max_wait: 1m, target: 0}"});
   std::list<Client> held = fill(proxy, upstream, 1);
@@ -86,7 +86,7 @@ TEST_CASE("a full waiting room refuses at once") {
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("a critical request is admitted where normal ones are refused, a background one is refused before") {
+TEST_CASE("as slots fill up, background requests are refused first, then normal ones, critical ones last") {
   for (const int workers : {1, 2}) {
     CAPTURE(workers);
     Upstream upstream(hold);
@@ -110,7 +110,7 @@ TEST_CASE("a critical request is admitted where normal ones are refused, a backg
   }
 }
 
-TEST_CASE("waiting requests are admitted one by one, first come, first served") {
+TEST_CASE("queued requests are admitted one at a time in the order of their arrival") {
   Upstream upstream(hold);
   Proxy proxy(upstream, {.admission = admit(1) + ", queue: {max_wait: 1m, target: 0}"});
   std::list<Client> held = fill(proxy, upstream, 1);
@@ -133,7 +133,7 @@ TEST_CASE("waiting requests are admitted one by one, first come, first served") 
   CHECK(proxy.await_metric("spillway_queue_wait_seconds_count", 5));
 }
 
-TEST_CASE("a waiting client that goes away leaves the queue, and its request never goes on") {
+TEST_CASE("a client that leaves while queued gives up its place, and its request never reaches the API") {
   Upstream upstream(hold);
   Proxy proxy(upstream, {.admission = admit(1) + ", queue: {max_wait: 1m, target: 0}"});
   std::list<Client> held = fill(proxy, upstream, 1);
@@ -152,7 +152,7 @@ TEST_CASE("a waiting client that goes away leaves the queue, and its request nev
   CHECK(proxy.stat("aborted") == 1);
 }
 
-TEST_CASE("a client that goes away in flight keeps its slot until the API has answered") {
+TEST_CASE("a client that leaves in flight keeps its slot until the API has answered") {
   Upstream upstream(hold);
   Proxy proxy(upstream, {.admission = admit(1) + ", queue: {max_wait: 0}"});
   fill(proxy, upstream, 1).clear();
@@ -165,7 +165,7 @@ TEST_CASE("a client that goes away in flight keeps its slot until the API has an
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("told to cancel, a client that goes away frees its slot at once and the API's connection closes") {
+TEST_CASE("with cancelling on, a client that leaves frees its slot at once and the API's connection closes") {
   std::atomic<bool> left = false;
   Upstream upstream([&](Turn& turn) {
     if (turn.request() == "GET /held") {
@@ -183,8 +183,7 @@ TEST_CASE("told to cancel, a client that goes away frees its slot at once and th
   CHECK(proxy.stat("aborted") == 1);
 }
 
-TEST_CASE(
-    "a waiting client that goes away in its body, or with another request behind, leaves the queue all the same") {
+TEST_CASE("a queued client that leaves amid its body, or with a pipelined request, gives up its place, too") {
   for (const std::string more : {"Content-Length: 10\r\n\r\n01234", "\r\nGET /next HTTP/1.1\r\nHost: test\r\n\r\n"}) {
     CAPTURE(more);
     Upstream upstream(hold);

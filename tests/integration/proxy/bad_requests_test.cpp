@@ -96,7 +96,7 @@ TEST_CASE("a bad request is answered, its connection ends, and not a byte of it 
   CHECK(upstream.seen().front().head.starts_with("GET /marked HTTP/1.1\r\n"));
 }
 
-TEST_CASE("a head that does not come in time gets 408") {
+TEST_CASE("a head that is late gets 408") {
   Upstream upstream;
   Proxy proxy(upstream, kSmallLimits);
   Client client(proxy);
@@ -109,7 +109,7 @@ TEST_CASE("a head that does not come in time gets 408") {
   CHECK(proxy.await_metric("spillway_bad_requests_total", 1, {{"code", "408"}}));
 }
 
-TEST_CASE("a trickle does not prolong the time a head may take") {
+TEST_CASE("single bytes do not prolong the time limit of a head") {
   Upstream upstream;
   Proxy proxy(upstream, kSmallLimits);
   Client client(proxy);
@@ -124,7 +124,7 @@ TEST_CASE("a trickle does not prolong the time a head may take") {
   CHECK(proxy.await_metric("spillway_bad_requests_total", 1, {{"code", "408"}}));
 }
 
-TEST_CASE("a body that does not come in time gets 408, and the API a cut request") {
+TEST_CASE("a body that is late gets 408, and the API gets a truncated request") {
   std::atomic<bool> whole = true;
   Upstream upstream([&](Turn& turn) {
     turn.body();
@@ -155,7 +155,7 @@ TEST_CASE("a body that does not come in time gets 408, and the API a cut request
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("a chunked body is measured as it comes: beyond the limit it gets 413, and the API a cut request") {
+TEST_CASE("a chunked body beyond the limit gets 413 as soon as it exceeds it, and the API gets a truncated request") {
   std::atomic<bool> whole = true;
   Upstream upstream([&](Turn& turn) {
     turn.body();
@@ -177,7 +177,7 @@ TEST_CASE("a chunked body is measured as it comes: beyond the limit it gets 413,
   CHECK(eventually([&] { return whole.load(); }));
 }
 
-TEST_CASE("chunks that turn bad under way get 400, and the API a cut request") {
+TEST_CASE("a malformed chunk gets 400, and the API gets a truncated request") {
   std::atomic<bool> whole = true;
   Upstream upstream([&](Turn& turn) {
     turn.body();

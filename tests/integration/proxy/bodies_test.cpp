@@ -30,7 +30,7 @@ std::string head_of(const char* target, const std::string& framing, const char* 
   return std::string("POST ") + target + " HTTP/" + version + "\r\nHost: test\r\n" + framing + "\r\n\r\n";
 }
 
-TEST_CASE("bodies go both ways unharmed, whatever their size and framing") {
+TEST_CASE("bodies of every size and framing arrive unchanged in both directions") {
   Upstream upstream(echo);
   Proxy proxy(upstream);
   for (const char* target : {"/length", "/chunked", "/until-close"}) {
@@ -61,7 +61,7 @@ TEST_CASE("bodies go both ways unharmed, whatever their size and framing") {
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("a body that comes in dribs and drabs arrives whole") {
+TEST_CASE("a body sent in small pieces arrives whole") {
   Upstream upstream(echo);
   Proxy proxy(upstream);
   Client client(proxy);
@@ -95,7 +95,7 @@ TEST_CASE("extensions of chunks and trailers are dropped, in both directions") {
   CHECK(upstream.connections() == 1);
 }
 
-TEST_CASE("a client of HTTP/1.0 gets a body without chunks, ended by the connection") {
+TEST_CASE("a client of HTTP/1.0 gets a body without chunks that ends with the connection") {
   Upstream upstream(echo);
   Proxy proxy(upstream);
   for (const std::size_t size : {std::size_t{0}, std::size_t{16385}}) {
@@ -109,7 +109,7 @@ TEST_CASE("a client of HTTP/1.0 gets a body without chunks, ended by the connect
   }
 }
 
-TEST_CASE("a body that comes while the proxy connects, after a wait in the queue, is not overlooked") {
+TEST_CASE("a body that arrives while the proxy connects, after queueing, is forwarded") {
   Upstream upstream(
       [](Turn& turn) {
         if (turn.request() == "GET /held") {
@@ -221,7 +221,7 @@ TEST_CASE("a slow API holds up the upload, not the proxy's memory") {
           proxy.memory() / 1024, " KiB");
 }
 
-TEST_CASE("a client that does not read its answer keeps neither a slot nor a connection from others") {
+TEST_CASE("a client that does not read its response holds neither a slot nor a connection to the API") {
   Upstream upstream([](Turn& turn) { turn.answer(pattern(100'000)); });
   Proxy proxy(upstream, {.upstream = "max_connections: 2, max_idle: 2", .admission = admit(2)});
   std::vector<Client> slow;

@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 
 constexpr const char* kOpenLong = "breaker: {open_for: 1m, ramp: 10s}\n";
 
-TEST_CASE("an API that is gone costs one 502, then everybody is told at once; when it is back, a poll ends the wait") {
+TEST_CASE("after one 502 of a dead API all requests are refused at once; a successful poll closes the breaker") {
   for (const Upstream::Kind kind : {Upstream::Kind::tcp, Upstream::Kind::unix_socket}) {
     CAPTURE(kind == Upstream::Kind::tcp);
     Upstream upstream([](Turn& turn) { turn.answer(); }, kind);
@@ -52,7 +52,7 @@ TEST_CASE("an API that is gone costs one 502, then everybody is told at once; wh
   }
 }
 
-TEST_CASE("errors of the API open it, the proxy's own refusals and clients' mistakes do not") {
+TEST_CASE("errors of the API open the breaker; the proxy's refusals and invalid requests do not") {
   std::atomic<bool> failing = false;
   Upstream upstream([&](Turn& turn) {
     if (turn.request() == "GET /held") turn.hold();
@@ -83,7 +83,7 @@ TEST_CASE("errors of the API open it, the proxy's own refusals and clients' mist
 
 constexpr const char* kLogins = "classes:\n  - {name: critical, shed_at: 1.0, match: [{path_prefix: /login}]}\n";
 
-TEST_CASE("logins that the API sheds itself open nothing: all look-ups are served, and it is sent fewer logins") {
+TEST_CASE("logins that the API sheds open no breaker: all look-ups are served, and fewer logins are forwarded") {
   for (const char* status : {"503 Service Unavailable", "429 Too Many Requests"}) {
     CAPTURE(status);
     std::atomic<int> logins = 0;
@@ -109,7 +109,7 @@ TEST_CASE("logins that the API sheds itself open nothing: all look-ups are serve
   }
 }
 
-TEST_CASE("what fails in one class opens it for that class; the log names it and the numbers") {
+TEST_CASE("failures of one class open the breaker of that class; the log names the class and the numbers") {
   Upstream upstream(
       [](Turn& turn) { turn.answer("", {}, turn.request() == "GET /login" ? "500 Internal Server Error" : "200 OK"); });
   Proxy proxy(upstream, {.health = "interval: 0", .more = std::string(kLogins) + kOpenLong});
@@ -124,7 +124,7 @@ TEST_CASE("what fails in one class opens it for that class; the log names it and
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("while health polls go well, a breaker's Retry-After is that of the next one") {
+TEST_CASE("while health polls succeed, Retry-After of an open breaker is the time of the next poll") {
   Upstream upstream([](Turn& turn) { turn.answer("", {}, "500 Internal Server Error"); });
   Proxy proxy(upstream, {.more = "breaker: {min_requests: 1, open_for: 1m}\n"});
   REQUIRE(proxy.await_metric("spillway_upstream_healthy", 1));
@@ -139,7 +139,7 @@ TEST_CASE("while health polls go well, a breaker's Retry-After is that of the ne
   }
 }
 
-TEST_CASE("trials that hang end as late, and others are tried") {
+TEST_CASE("a trial that hangs counts as a failure, and other trials follow") {
   std::atomic<bool> failing = true;
   Upstream upstream([&](Turn& turn) {
     if (turn.request() == "GET /held") turn.hold();
@@ -160,7 +160,7 @@ TEST_CASE("trials that hang end as late, and others are tried") {
   upstream.release_all();
 }
 
-TEST_CASE("long polls do not open it") {
+TEST_CASE("long polls do not open the breaker") {
   Upstream upstream(hold);
   Proxy proxy(upstream, {.more = "breaker: {window: 1s, min_requests: 5, slow_call: 10ms}\n"});
   for (int round = 0; round < 3; ++round) {
@@ -172,7 +172,7 @@ TEST_CASE("long polls do not open it") {
   }
 }
 
-TEST_CASE("switched off, it refuses nobody") {
+TEST_CASE("a disabled breaker refuses no request") {
   Upstream upstream([](Turn& turn) { turn.answer("", {}, "500 Internal Server Error"); });
   Proxy proxy(upstream, {.more = "breaker: {enabled: false, min_requests: 1}\n"});
   Client client(proxy);
@@ -181,7 +181,7 @@ TEST_CASE("switched off, it refuses nobody") {
   for (int i = 0; i < 10; ++i) CHECK(client.get("/").status == 502);
 }
 
-TEST_CASE("an open circuit stays open through a reload, and closes when it is switched off") {
+TEST_CASE("an open breaker stays open through a reload, and closes when it is disabled") {
   Upstream upstream([](Turn& turn) { turn.answer("", {}, "500 Internal Server Error"); });
   const std::string on = "breaker: {min_requests: 1, open_for: 1m}\n";
   Proxy proxy(upstream, {.upstream = "", .more = on});
@@ -197,7 +197,7 @@ TEST_CASE("an open circuit stays open through a reload, and closes when it is sw
   CHECK(client.get("/").status == 500);
 }
 
-TEST_CASE("retry.attempts: 0 sends nothing twice") {
+TEST_CASE("with retry.attempts: 0 no request is sent twice") {
   for (const int attempts : {0, 1}) {
     CAPTURE(attempts);
     Upstream upstream([](Turn& turn) { turn.number() == 0 ? turn.answer() : turn.close(); });

@@ -28,7 +28,7 @@ std::string load(int in_use, int waiters = 0) {
          std::to_string(10 - in_use) + ",named_metrics.db_pool_waiters=" + std::to_string(waiters) + "\r\n";
 }
 
-TEST_CASE("while others must wait, a client with its share of the slots is told 429") {
+TEST_CASE("while other clients queue, a client above its share of the slots gets 429") {
   for (const bool by_address : {false, true}) {
     CAPTURE(by_address);
     const std::string key = by_address ? "client_ip" : "'header:X-Client'";
@@ -54,7 +54,7 @@ TEST_CASE("while others must wait, a client with its share of the slots is told 
   }
 }
 
-TEST_CASE("requests without the header are one client, and leave the others their share") {
+TEST_CASE("requests without the header count as one client, and other clients keep their share") {
   Upstream upstream(hold);
   Proxy proxy(upstream,
               {.admission = admit(4) + ", queue: {max_wait: 1m, target: 0}, fairness: {key: 'header:X-Client'}"});
@@ -69,7 +69,7 @@ TEST_CASE("requests without the header are one client, and leave the others thei
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("without classes of its own, health checks pass when the rest is shed, and during maintenance") {
+TEST_CASE("with the default classes, health checks pass while all else is shed, and during maintenance") {
   Upstream upstream(hold);
   Proxy proxy(upstream, {.admission = "max_concurrent: 5, queue: {max_wait: 0}"});
   std::list<Client> held = fill(proxy, upstream, 4);
@@ -86,7 +86,7 @@ TEST_CASE("without classes of its own, health checks pass when the rest is shed,
   CHECK(Client(proxy).get(health.c_str()).status == 204);  // the answer to polls
 }
 
-TEST_CASE("what a peer that is not trusted forwards for makes no new client of him") {
+TEST_CASE("X-Forwarded-For of an untrusted peer does not make it another client") {
   Upstream upstream(hold);
   Proxy proxy(upstream, {.admission = admit(2) + ", fairness: {key: client_ip}"});
   std::list<Client> held = fill(proxy, upstream, 2, "/held", "X-Forwarded-For: 192.0.2.1\r\n");
@@ -95,7 +95,7 @@ TEST_CASE("what a peer that is not trusted forwards for makes no new client of h
   check_answered(held);
 }
 
-TEST_CASE("a request that cannot be answered in its time is never sent on") {
+TEST_CASE("a request that cannot be answered before its deadline is not forwarded") {
   Upstream upstream(hold);
   Proxy proxy(upstream, {.admission = admit(1) + ", queue: {max_wait: 1m, target: 0}"});
   check_refusal(Client(proxy).get("/late", "X-Request-Timeout: 0\r\n"), 503, "deadline");
@@ -117,7 +117,7 @@ TEST_CASE("a request that cannot be answered in its time is never sent on") {
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("the API is told how much time is left") {
+TEST_CASE("the API is told how much time is left of the deadline") {
   Upstream upstream;
   Proxy proxy(upstream);
   CHECK(Client(proxy).get("/", "X-Request-Timeout: 60000\r\n").status == 200);
@@ -131,7 +131,7 @@ TEST_CASE("the API is told how much time is left") {
   CHECK(count_fields(seen[2].head, "X-Request-Timeout") == 0);
 }
 
-TEST_CASE("a full database pool refuses by class, until the report is too old to count") {
+TEST_CASE("a full database pool refuses by class until its report is stale") {
   Upstream upstream([](Turn& turn) { turn.answer("ok", load(turn.request() == "GET /full" ? 10 : 9)); });
   Proxy proxy(upstream, {.more = kCritical});
   CHECK(Client(proxy).get("/").status == 200);
@@ -147,7 +147,7 @@ TEST_CASE("a full database pool refuses by class, until the report is too old to
   CHECK(eventually([&] { return Client(proxy).get("/").status == 200 && Client(proxy).get("/").status == 200; }));
 }
 
-TEST_CASE("mode shadow refuses nothing and counts what it would; mode off does not even count") {
+TEST_CASE("mode shadow refuses nothing and counts what it would refuse; mode off does not count either") {
   for (const bool shadow : {true, false}) {
     CAPTURE(shadow);
     Upstream upstream(hold);
@@ -163,7 +163,7 @@ TEST_CASE("mode shadow refuses nothing and counts what it would; mode off does n
   }
 }
 
-TEST_CASE("shadow and off do not keep to upstream.max_connections, nor to the client's X-Request-Timeout") {
+TEST_CASE("modes shadow and off apply neither upstream.max_connections nor X-Request-Timeout") {
   for (const bool shadow : {true, false}) {
     CAPTURE(shadow);
     Upstream upstream(hold);
@@ -179,7 +179,7 @@ TEST_CASE("shadow and off do not keep to upstream.max_connections, nor to the cl
   }
 }
 
-TEST_CASE("a connection that is refused is counted, logged and shown like a refused request") {
+TEST_CASE("a refused connection is counted, logged and shown like a refused request") {
   Upstream upstream(hold);
   Proxy proxy(upstream, {.limits = "connections: 2"});
   std::list<Client> held = fill(proxy, upstream, 2);
@@ -194,7 +194,7 @@ TEST_CASE("a connection that is refused is counted, logged and shown like a refu
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("retry_after: of a range each refusal is told its own") {
+TEST_CASE("with a range in retry_after each refusal gets a value of its own") {
   Upstream upstream(hold);
   Proxy proxy(upstream, {.admission = admit(1) + kNoQueue + ", retry_after: 4s..8s"});
   std::list<Client> held = fill(proxy, upstream, 1);
@@ -208,7 +208,7 @@ TEST_CASE("retry_after: of a range each refusal is told its own") {
   check_answered(held);
 }
 
-TEST_CASE("mode and maintenance change with a reload, under connections that stay") {
+TEST_CASE("a reload changes mode and maintenance without closing connections") {
   const std::string admission = admit(1) + kNoQueue;
   Upstream upstream([](Turn& turn) {
     if (turn.request() == "GET /held") turn.hold();
@@ -244,7 +244,7 @@ TEST_CASE("mode and maintenance change with a reload, under connections that sta
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("retry_after: auto tells whole seconds, from 1 to 32") {
+TEST_CASE("with retry_after: auto, Retry-After is whole seconds from 1 to 32") {
   Upstream upstream(hold);
   Proxy proxy(upstream, {.admission = admit(1) + kNoQueue + ", retry_after: auto"});
   std::list<Client> held = fill(proxy, upstream, 1);
@@ -259,7 +259,7 @@ TEST_CASE("retry_after: auto tells whole seconds, from 1 to 32") {
   check_answered(held);
 }
 
-TEST_CASE("a refusal is explained in the log and by /stats") {
+TEST_CASE("the log and /stats explain a refusal") {
   Upstream upstream(hold);
   Proxy proxy(upstream, {.admission = admit(2) + kNoQueue});
   std::list<Client> held = fill(proxy, upstream, 2);
@@ -274,7 +274,7 @@ TEST_CASE("a refusal is explained in the log and by /stats") {
   check_answered(held);
 }
 
-TEST_CASE("the adaptive limit begins low, and what it learned stays through a reload") {
+TEST_CASE("the adaptive limit starts low, and a reload keeps what it has learned") {
   Upstream upstream;
   const Settings adaptive{.admission = "adaptive: {enabled: true, min: 7}"};
   Proxy proxy(upstream, adaptive);
@@ -289,7 +289,7 @@ TEST_CASE("the adaptive limit begins low, and what it learned stays through a re
   CHECK(proxy.await_metric("spillway_concurrency_limit", 30));
 }
 
-TEST_CASE("how long a client takes to send its body says nothing of how fast the API is") {
+TEST_CASE("the time that a client takes to send its body does not count as latency of the API") {
   using namespace std::chrono_literals;
   constexpr auto kUploadTakes = 1200ms;
   constexpr int kUploads = 4;

@@ -21,7 +21,7 @@ bool healthy(const Proxy& proxy) {
   return proxy.metric("spillway_upstream_healthy") == 1 && proxy.log().find("unreachable") == std::string::npos;
 }
 
-TEST_CASE("the soft limit is raised to the hard one") {
+TEST_CASE("the soft limit of descriptors is raised to the hard one") {
   Upstream upstream;
   Proxy proxy(upstream, {.limits = "connections: 300", .descriptors = 64, .descriptors_hard = 1000});
   std::vector<Client> clients;
@@ -31,7 +31,9 @@ TEST_CASE("the soft limit is raised to the hard one") {
   CHECK(proxy.log().find("RLIMIT_NOFILE") == std::string::npos);
 }
 
-TEST_CASE("limits that cannot fit are lowered and the log says so once; idle clients make room, and nothing fails") {
+TEST_CASE(
+    "connection limits above the descriptor limit are lowered with one log line; idle clients are evicted, and nothing "
+    "fails") {
   for (const int workers : {1, 2}) {
     CAPTURE(workers);
     Upstream upstream;
@@ -61,7 +63,7 @@ TEST_CASE("limits that cannot fit are lowered and the log says so once; idle cli
   }
 }
 
-TEST_CASE("more requests at once than descriptors are queued or turned away, and never fail") {
+TEST_CASE("requests beyond the descriptors are queued or refused, and none fails") {
   Upstream upstream([](Turn& turn) {
     turn.hold();
     turn.answer();
@@ -84,14 +86,14 @@ TEST_CASE("more requests at once than descriptors are queued or turned away, and
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("with too few for anything it does not start, and says why") {
+TEST_CASE("with too few descriptors the proxy does not start, and says why") {
   Upstream upstream;
   Proxy proxy(upstream, {.descriptors = 24});
   CHECK(proxy.wait() == 1);
   CHECK(eventually([&] { return proxy.log().find("RLIMIT_NOFILE is 24, of which ") != std::string::npos; }));
 }
 
-TEST_CASE("when they run out all the same: one line in the log, no failure blamed on the API, and it recovers") {
+TEST_CASE("when descriptors run out, the log gets one line, the API is not blamed, and the proxy recovers") {
   Upstream upstream;
   Proxy proxy(upstream, {.upstream = "max_idle: 0", .more = "breaker: {enabled: true}\n"});
   std::vector<Client> clients;

@@ -19,7 +19,7 @@ const std::string kWebSocket =
     "GET /chat HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
-TEST_CASE("whoever waits in the kernel's queue for being accepted is answered") {
+TEST_CASE("connections in the kernel's accept queue are answered during a drain") {
   constexpr int kClients = 300;
   for (const int workers : {1, 2}) {
     CAPTURE(workers);
@@ -38,7 +38,7 @@ TEST_CASE("whoever waits in the kernel's queue for being accepted is answered") 
   }
 }
 
-TEST_CASE("an event stream goes on until it ends") {
+TEST_CASE("an event stream goes on during a drain until it ends") {
   Upstream upstream([](Turn& turn) {
     turn.send(
         "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n7\r\ndata:1\n\r\n");
@@ -88,7 +88,7 @@ TEST_CASE("SIGQUIT drains like SIGTERM; SIGUSR1, SIGUSR2 and SIGPIPE change noth
   CHECK(proxy.log().find("drained, bye") != std::string::npos);
 }
 
-TEST_CASE("it ends in time beside a reader of its log that has stopped reading, and peers that go on and on") {
+TEST_CASE("a drain ends in time although the log's reader has stalled and peers keep sending") {
   Upstream upstream([](Turn& turn) {
     if (turn.field("Upgrade") == "websocket") {
       turn.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
@@ -138,7 +138,7 @@ int remote_port(const Wire& wire) {
   return ntohs(address.sin_port);
 }
 
-TEST_CASE("the system watches silent connections, to clients and to the API") {
+TEST_CASE("keep-alive probes are on for connections to clients and to the API") {
   std::atomic<int> upstream_port = 0, proxy_port = 0;
   Upstream upstream([&](Turn& turn) {
     upstream_port = local_port(turn.wire());

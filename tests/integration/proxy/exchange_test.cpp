@@ -13,7 +13,7 @@ void name(Turn& turn) {
   turn.answer(turn.request() + ":" + turn.body());
 }
 
-TEST_CASE("requests sent without waiting are answered in their order") {
+TEST_CASE("pipelined requests are answered in their order") {
   for (const int workers : {1, 2}) {
     Upstream upstream(name);
     Proxy proxy(upstream, {.workers = workers});
@@ -40,7 +40,7 @@ TEST_CASE("requests sent without waiting are answered in their order") {
   }
 }
 
-TEST_CASE("a request that begins behind one that waits in the queue is read to its end afterwards") {
+TEST_CASE("a request that arrives in part behind a queued one is read to its end afterwards") {
   Upstream upstream([](Turn& turn) {
     if (turn.request() == "GET /held") turn.hold();
     name(turn);
@@ -61,7 +61,7 @@ TEST_CASE("a request that begins behind one that waits in the queue is read to i
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("a pipelined request that is bad ends the connection after the answers before it") {
+TEST_CASE("an invalid pipelined request ends the connection after the responses to those before it") {
   Upstream upstream(name);
   Proxy proxy(upstream);
   Client client(proxy);
@@ -73,7 +73,7 @@ TEST_CASE("a pipelined request that is bad ends the connection after the answers
   CHECK(upstream.requests() == 1);
 }
 
-TEST_CASE("a client that closes after asking to gets its answer, and the end") {
+TEST_CASE("a client that sends Connection: close gets its response, then the connection closes") {
   Upstream upstream(name);
   Proxy proxy(upstream);
   Client client(proxy);
@@ -84,7 +84,8 @@ TEST_CASE("a client that closes after asking to gets its answer, and the end") {
   CHECK(client.ended() == End::closed);
 }
 
-TEST_CASE("with timeouts.keep_alive: 0 every answer says that it is the last, and a client may take its time to ask") {
+TEST_CASE(
+    "with timeouts.keep_alive: 0 every response closes the connection, and the first request may take request_head") {
   Upstream upstream(name);
   Proxy proxy(upstream, {.timeouts = "keep_alive: 0", .limits = "uri: 64"});
   struct Row {
@@ -114,7 +115,7 @@ TEST_CASE("with timeouts.keep_alive: 0 every answer says that it is the last, an
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("a client that has sent all it will and says so is answered still") {
+TEST_CASE("a client that has closed its sending side gets its response") {
   Upstream upstream([](Turn& turn) {
     turn.hold();
     turn.answer();
@@ -129,7 +130,7 @@ TEST_CASE("a client that has sent all it will and says so is answered still") {
   CHECK(client.ended() == End::closed);
 }
 
-TEST_CASE("also when it has to wait for a slot, and where a client that leaves would be given up") {
+TEST_CASE("a half-closed client gets its response after queueing, and with cancelling on") {
   const std::string requests[] = {
       "GET / HTTP/1.1\r\nHost: test\r\n\r\n", "GET / HTTP/1.0\r\n\r\n",
       "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\nhello",
@@ -167,7 +168,7 @@ TEST_CASE("also when it has to wait for a slot, and where a client that leaves w
   }
 }
 
-TEST_CASE("a client that has finished sending is answered while the API works, and is given up only when it leaves") {
+TEST_CASE("a half-closed client is aborted only when it closes its connection") {
   Upstream upstream([](Turn& turn) {
     turn.hold();
     turn.answer();
@@ -190,7 +191,7 @@ TEST_CASE("a client that has finished sending is answered while the API works, a
   CHECK(proxy.stat("aborted") == 1);
 }
 
-TEST_CASE("nor does that keep it from the answers to what it sent ahead") {
+TEST_CASE("a half-closed client gets the responses to all its pipelined requests") {
   Upstream upstream(name);
   Proxy proxy(upstream);
   Client client(proxy);
@@ -201,7 +202,7 @@ TEST_CASE("nor does that keep it from the answers to what it sent ahead") {
   CHECK(client.ended() == End::closed);
 }
 
-TEST_CASE("a method that the parser does not know is 501, and passes with limits.methods: any") {
+TEST_CASE("a method that the parser does not know gets 501, and passes with limits.methods: any") {
   Upstream upstream(name);
   Proxy known(upstream);
   CHECK(Client(known).request("QUERY", "/a", "", "body").status == 501);
@@ -215,7 +216,7 @@ TEST_CASE("a method that the parser does not know is 501, and passes with limits
   CHECK(any.accounts_balance());
 }
 
-TEST_CASE("clients of HTTP/1.0: the connection ends after the answer, unless they ask to stay") {
+TEST_CASE("a connection of HTTP/1.0 ends after the response unless the client asks for keep-alive") {
   Upstream upstream(name);
   Proxy proxy(upstream);
   Client once(proxy);
@@ -235,7 +236,7 @@ TEST_CASE("clients of HTTP/1.0: the connection ends after the answer, unless the
   }
 }
 
-TEST_CASE("answers without a body: to HEAD, 204 and 304, whatever length they announce") {
+TEST_CASE("responses to HEAD, 204 and 304 have no body, whatever length they announce") {
   Upstream upstream([](Turn& turn) {
     if (turn.request() == "HEAD /length") turn.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
     if (turn.request() == "HEAD /chunked") turn.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -263,7 +264,7 @@ TEST_CASE("answers without a body: to HEAD, 204 and 304, whatever length they an
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("who asks before sending a body is told to go on once there is a slot, then gets the answer") {
+TEST_CASE("Expect: 100-continue gets the 100 once there is a slot, then the response") {
   Upstream upstream(name);
   Proxy proxy(upstream);
   Client client(proxy);
@@ -278,7 +279,7 @@ TEST_CASE("who asks before sending a body is told to go on once there is a slot,
   }
 }
 
-TEST_CASE("who does not wait for the 100 is not sent one") {
+TEST_CASE("a client that sends its body without waiting gets no 100") {
   Upstream upstream(name);
   Proxy proxy(upstream);
   Client client(proxy);
@@ -286,7 +287,7 @@ TEST_CASE("who does not wait for the 100 is not sent one") {
   CHECK(client.receive().status == 200);
 }
 
-TEST_CASE("early hints are passed on to clients of 1.1 and kept from those of 1.0") {
+TEST_CASE("early hints are forwarded to clients of 1.1, not to those of 1.0") {
   Upstream upstream([](Turn& turn) {
     turn.body();
     turn.send("HTTP/1.1 100 Continue\r\n\r\n");  // the proxy has said it itself if it was to be said
@@ -310,7 +311,7 @@ TEST_CASE("early hints are passed on to clients of 1.1 and kept from those of 1.
   CHECK(upstream.connections() == 1);
 }
 
-TEST_CASE("an answer that comes during the upload ends it, and the client gets to read it") {
+TEST_CASE("a response during the upload ends the upload, and the client can read it") {
   for (const std::string framing : {"Content-Length: 10000000", "Transfer-Encoding: chunked"}) {
     CAPTURE(framing);
     Upstream upstream([](Turn& turn) {
@@ -332,7 +333,7 @@ TEST_CASE("an answer that comes during the upload ends it, and the client gets t
   }
 }
 
-TEST_CASE("an API that answers and closes without reading a large upload is heard") {
+TEST_CASE("the response of an API that closes without reading a large upload is forwarded") {
   Upstream upstream([](Turn& turn) {
     turn.send("HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 5\r\n\r\nlarge");
     turn.wire().finish_sending();
@@ -346,7 +347,7 @@ TEST_CASE("an API that answers and closes without reading a large upload is hear
   CHECK(reply.body == "large");
 }
 
-TEST_CASE("targets: absolute-form becomes origin-form, and OPTIONS may ask about the server") {
+TEST_CASE("an absolute-form target becomes origin-form, and OPTIONS may have the target *") {
   Upstream upstream(name);
   Proxy proxy(upstream, {.more = "log: {format: json, query: true}\n"});
   Client client(proxy);
@@ -361,7 +362,7 @@ TEST_CASE("targets: absolute-form becomes origin-form, and OPTIONS may ask about
   CHECK(client.receive().body == "OPTIONS *:");
 }
 
-TEST_CASE("OPTIONS goes as many hops as it may, and is answered where they end") {
+TEST_CASE("Max-Forwards of OPTIONS counts down, and the proxy answers at 0") {
   Upstream upstream(name);
   Proxy proxy(upstream);
   Client client(proxy);

@@ -12,7 +12,7 @@ std::string head_at_api(const Upstream& upstream) {
   return upstream.seen().back().head;
 }
 
-TEST_CASE("fields between neighbours, and those that Connection names, are not passed on to the API") {
+TEST_CASE("hop-by-hop fields of the client are not forwarded to the API") {
   Upstream upstream;
   Proxy proxy(upstream);
   const Reply reply =
@@ -31,7 +31,7 @@ TEST_CASE("fields between neighbours, and those that Connection names, are not p
   CHECK(field_of(head, "Cookie") == "a=b");
 }
 
-TEST_CASE("nor are those of the API to the client") {
+TEST_CASE("hop-by-hop fields of the API are not forwarded to the client") {
   Upstream upstream([](Turn& turn) {
     turn.answer(
         "ok",
@@ -52,7 +52,7 @@ TEST_CASE("nor are those of the API to the client") {
   CHECK(reply.field("Via") == "1.1 spillway");
 }
 
-TEST_CASE("the API learns who asks and through whom; a stranger's word on that is replaced") {
+TEST_CASE("the API is told the client and the proxies; fields of an untrusted peer are replaced") {
   Upstream upstream;
   Proxy proxy(upstream);
   const std::string claimed =
@@ -76,7 +76,7 @@ TEST_CASE("the API learns who asks and through whom; a stranger's word on that i
   }
 }
 
-TEST_CASE("the word of a trusted peer is extended") {
+TEST_CASE("X-Forwarded-For of a trusted peer is extended") {
   Upstream upstream;
   Proxy proxy(upstream, {.more = "trusted_proxies: [127.0.0.0/8]\n"});
   const Reply reply = Client(proxy).get(
@@ -94,7 +94,7 @@ TEST_CASE("the word of a trusted peer is extended") {
   CHECK(field_of(head, "traceparent").find("b7ad6b7169203331") == std::string::npos);
 }
 
-TEST_CASE("by option the same is said in the standard field: a stranger's is replaced, a trusted peer's extended") {
+TEST_CASE("with Forwarded switched on, that of an untrusted peer is replaced and that of a trusted peer extended") {
   const std::string claimed = "Forwarded: for=10.9.8.7;proto=https\r\n";
   for (const bool trusted : {false, true}) {
     CAPTURE(trusted);
@@ -122,14 +122,14 @@ TEST_CASE("field names with an underscore are refused, unless they are allowed")
   CHECK(field_of(head_at_api(upstream), "X_Name") == "a");
 }
 
-TEST_CASE("two requests have two identifiers") {
+TEST_CASE("each request has an identifier of its own") {
   Upstream upstream;
   Proxy proxy(upstream);
   Client client(proxy);
   CHECK(client.get("/").field("X-Request-ID") != client.get("/").field("X-Request-ID"));
 }
 
-TEST_CASE("the load report stays with the proxy, which shows it in its metrics") {
+TEST_CASE("the load report is not forwarded, and the metrics show it") {
   Upstream upstream([](Turn& turn) {
     turn.answer("ok",
                 "Endpoint-Load-Metrics: TEXT application_utilization=0.1,named_metrics.db_pool_size=20,"
@@ -148,7 +148,7 @@ TEST_CASE("the load report stays with the proxy, which shows it in its metrics")
   CHECK(proxy.await_metric("database_connection_errors", 7));
 }
 
-TEST_CASE("each request is a line of the log, under the identifier that client and API got") {
+TEST_CASE("each request is one log line with the identifier that client and API got") {
   Upstream upstream;
   Proxy proxy(upstream);
   const Reply reply = Client(proxy).get("/path?secret=1");

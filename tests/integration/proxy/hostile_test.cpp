@@ -22,7 +22,7 @@ bool allow_descriptors(rlim_t count) {
   return ::setrlimit(RLIMIT_NOFILE, &limit) == 0;
 }
 
-TEST_CASE("10,000 idle connections cost little, hold up nobody, and make room when they must") {
+TEST_CASE("10,000 idle connections take little memory, delay no request, and are evicted at the limit") {
   constexpr std::size_t kIdle = 10'000;
   REQUIRE(allow_descriptors(20'000));
   Upstream upstream;
@@ -55,7 +55,7 @@ TEST_CASE("10,000 idle connections cost little, hold up nobody, and make room wh
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("a flood of connections that never finish their request: whom the proxy has it serves, new ones are told") {
+TEST_CASE("under a flood of unfinished requests open connections are served and new ones refused") {
   Upstream upstream([](Turn& turn) {
     if (turn.request() == "GET /held") turn.hold();
     turn.answer();
@@ -88,7 +88,7 @@ TEST_CASE("a flood of connections that never finish their request: whom the prox
   }
 }
 
-TEST_CASE("one address has no more connections than limits.connections_per_client, but a trusted proxy has") {
+TEST_CASE("limits.connections_per_client bounds the connections of an address, except those of a trusted proxy") {
   Upstream upstream;
   constexpr int kLimit = 5;
   for (const int workers : {1, 2}) {
@@ -114,7 +114,7 @@ TEST_CASE("one address has no more connections than limits.connections_per_clien
   for (int i = 0; i < 3 * kLimit; ++i) CHECK(clients.emplace_back(trusting).get("/").status == 200);
 }
 
-TEST_CASE("unfinished heads cost little each, and beyond a bound for all of them the oldest give way") {
+TEST_CASE("unfinished heads share a bound of memory, and beyond it the oldest are evicted") {
   Upstream upstream;
   constexpr std::size_t kHeads = 5'000;
   REQUIRE(allow_descriptors(20'000));
@@ -151,7 +151,7 @@ TEST_CASE("unfinished heads cost little each, and beyond a bound for all of them
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("at the limit of connections, one that is idle at another worker makes room, too") {
+TEST_CASE("at the limit of connections one that is idle at another worker is evicted, too") {
   Upstream upstream;
   constexpr int kLimit = 8;
   Proxy proxy(upstream, {.workers = 4, .limits = "connections: 8"});
@@ -163,7 +163,7 @@ TEST_CASE("at the limit of connections, one that is idle at another worker makes
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("who does not read an answer that fits no buffer is cut, and the slot comes back") {
+TEST_CASE("a client that does not read a response larger than the buffers is reset, and its slot is free again") {
   const std::string large = pattern(128 * kMiB);  // two receive buffers may grow to 32 MiB each
   Upstream upstream([&](Turn& turn) {
     if (turn.request() != "GET /large") return turn.answer();
@@ -181,7 +181,7 @@ TEST_CASE("who does not read an answer that fits no buffer is cut, and the slot 
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("small bodies that are slow to come hold no slots: others are served meanwhile") {
+TEST_CASE("slow small bodies hold no slots: other requests are served meanwhile") {
   Upstream upstream([](Turn& turn) { turn.answer(turn.body()); });
   Proxy proxy(upstream, {.timeouts = "request_body: 60s", .admission = admit(4) + ", queue: {max_wait: 0}"});
   std::vector<Client> slow;
@@ -206,7 +206,7 @@ TEST_CASE("small bodies that are slow to come hold no slots: others are served m
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("requests without an end at the admin listener cost neither memory nor a place") {
+TEST_CASE("endless requests at the admin listener take neither memory nor a connection for long") {
   Upstream upstream;
   Proxy proxy(upstream);
   const std::string chunked = "GET /health HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";

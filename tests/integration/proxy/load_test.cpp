@@ -15,8 +15,7 @@ constexpr int kRequests = 100'000;
 constexpr int kCap = 8;
 constexpr int kClients = 24;  ///< three times the cap: some wait at all times
 
-TEST_CASE(
-    "in 100,000 requests the cap is reached and never exceeded, nobody is lost, and nobody gets another's answer") {
+TEST_CASE("100,000 requests reach the limit and never exceed it, and each gets its own response") {
   for (const Upstream::Kind kind : {Upstream::Kind::tcp, Upstream::Kind::unix_socket}) {
     Upstream upstream(
         [](Turn& turn) {

@@ -20,7 +20,7 @@ std::vector<std::string> lines_with(const Proxy& proxy, const std::string& text)
   return found;
 }
 
-TEST_CASE("a request is one JSON line with all that is known of it, but for its query") {
+TEST_CASE("a request is one JSON line with all its facts except the query") {
   Upstream upstream([](Turn& turn) { turn.answer("four"); });
   Proxy proxy(upstream, {.more = "trusted_proxies: [127.0.0.0/8]\nlog: {format: json}\n"});
   CHECK(Client(proxy).request("POST", "/path?secret=1", "X-Request-ID: the-id\r\n", "body").status == 200);
@@ -36,7 +36,7 @@ TEST_CASE("a request is one JSON line with all that is known of it, but for its 
   }
 }
 
-TEST_CASE("the query is shown on demand, and errors alone are logged on demand, both without a restart") {
+TEST_CASE("a reload can log the query, or errors only") {
   Upstream upstream;
   Settings settings{.more = "log: {format: json, query: true}\n"};
   Proxy proxy(upstream, settings);
@@ -53,7 +53,7 @@ TEST_CASE("the query is shown on demand, and errors alone are logged on demand, 
   CHECK(lines_with(proxy, "/fine").empty());
 }
 
-TEST_CASE("as text it is for people, without colours unless on a terminal") {
+TEST_CASE("the text format has colours on a terminal only") {
   Upstream upstream;
   Proxy proxy(upstream, {.more = "log: {format: text}\n"});
   CHECK(Client(proxy).get("/text").status == 200);
@@ -64,7 +64,7 @@ TEST_CASE("as text it is for people, without colours unless on a terminal") {
   CHECK(proxy.log().find('\x1b') == std::string::npos);
 }
 
-TEST_CASE("the start tells where it listens and what is in force") {
+TEST_CASE("the log of the start names the listeners and the limits") {
   Upstream upstream;
   Proxy proxy(upstream, {.admission = "max_concurrent: 50, shed_at: 0.5",
                          .more = "classes: [{name: vip, shed_at: 1, match: [{path: /vip}]}]\n"});
@@ -73,7 +73,7 @@ TEST_CASE("the start tells where it listens and what is in force") {
   CHECK(proxy.log().find("admitting 50, shedding normal at 25, shedding vip at 50") != std::string::npos);
 }
 
-TEST_CASE("of refusals the first hundred of a second are logged, and how many more there were") {
+TEST_CASE("the first hundred refusals of a second are logged, and the number of the others") {
   constexpr int kRequests = 1000;
   Upstream upstream;
   Proxy proxy(upstream, {.admission = "shed_at: 0"});
@@ -94,7 +94,7 @@ TEST_CASE("of refusals the first hundred of a second are logged, and how many mo
   MESSAGE(logged, " logged, ", left_out, " left out");
 }
 
-TEST_CASE("a reader that stalls costs lines, each of them counted, and no request") {
+TEST_CASE("a stalled reader of the log loses lines, which are counted, and fails no request") {
   constexpr int kRequests = 15'000;  // the pipe, the sink and the queue take some 10,000
   Upstream upstream;
   Proxy proxy(upstream);
@@ -113,7 +113,7 @@ TEST_CASE("a reader that stalls costs lines, each of them counted, and no reques
   CHECK(proxy.await_log("/after"));
 }
 
-TEST_CASE("a reader that stalls for good does not keep it from stopping") {
+TEST_CASE("a stalled reader of the log does not keep the proxy from stopping") {
   Upstream upstream;
   Proxy proxy(upstream);
   proxy.pause_log();

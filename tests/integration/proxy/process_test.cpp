@@ -24,7 +24,7 @@ void hold(Turn& turn) {
   turn.answer();
 }
 
-TEST_CASE("told to stop, it answers what runs, closes what is idle, takes nothing new, and exits with 0") {
+TEST_CASE("SIGTERM finishes requests in flight, closes idle connections, accepts no more, and exits with 0") {
   for (const int workers : {1, 2}) {
     CAPTURE(workers);
     Upstream upstream(hold);
@@ -68,7 +68,7 @@ TEST_CASE("an idle proxy stops at once") {
   CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(5));
 }
 
-TEST_CASE("told to stop with its first words, it stops as at any other time") {
+TEST_CASE("SIGTERM right after the first log line drains as at any other time") {
   Upstream upstream;
   for (int i = 0; i < 50; ++i) {
     Proxy proxy(upstream, {.awaited = "admin on"});
@@ -76,7 +76,7 @@ TEST_CASE("told to stop with its first words, it stops as at any other time") {
   }
 }
 
-TEST_CASE("told twice, it does not wait for what runs") {
+TEST_CASE("a second SIGTERM does not wait for requests in flight") {
   Upstream upstream(hold);
   Proxy proxy(upstream);
   Client client(proxy);
@@ -89,7 +89,7 @@ TEST_CASE("told twice, it does not wait for what runs") {
   CHECK(client.ended() != End::silent);
 }
 
-TEST_CASE("what has not ended when the time for draining is over is cut, and what waits is refused") {
+TEST_CASE("at the end of the drain requests in flight are cut, and queued ones refused") {
   Upstream upstream(hold);
   Proxy proxy(upstream, {.timeouts = "drain: 300ms", .admission = admit(1) + ", queue: {max_wait: 1m, target: 0}"});
   Client client(proxy), waiting(proxy);
@@ -105,7 +105,7 @@ TEST_CASE("what has not ended when the time for draining is over is cut, and wha
   CHECK(upstream.requests() == 1);
 }
 
-TEST_CASE("a waiting request gets its slot although the process is to stop") {
+TEST_CASE("a queued request gets its slot during a drain") {
   Upstream upstream(hold);
   Proxy proxy(upstream, {.admission = admit(1) + ", queue: {max_wait: 1m, target: 0}"});
   Client client(proxy), waiting(proxy);
@@ -123,7 +123,7 @@ TEST_CASE("a waiting request gets its slot although the process is to stop") {
   CHECK(proxy.wait() == 0);
 }
 
-TEST_CASE("a reload puts another threshold into force; a broken file changes nothing and says so") {
+TEST_CASE("a reload applies another threshold; an invalid file changes nothing and is reported") {
   Upstream upstream(hold);
   Settings settings{.workers = 2, .admission = "max_concurrent: 10, shed_at: 0.5, queue: {max_wait: 0}"};
   Proxy proxy(upstream, settings);
@@ -162,7 +162,7 @@ TEST_CASE("a reload puts another threshold into force; a broken file changes not
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("at the limit of connections, the one idle longest makes room") {
+TEST_CASE("at the limit of connections the one idle longest is evicted") {
   Upstream upstream;
   Proxy proxy(upstream, {.limits = "connections: 2"});
   Client first(proxy), second(proxy);
@@ -175,7 +175,7 @@ TEST_CASE("at the limit of connections, the one idle longest makes room") {
   CHECK(proxy.await_metric("spillway_client_connections", 2));
 }
 
-TEST_CASE("at the limit of connections, with all of them busy, a new one is told to come back") {
+TEST_CASE("at the limit of connections, with all of them busy, a new one gets 503") {
   Upstream upstream(hold);
   Proxy proxy(upstream, {.limits = "connections: 2"});
   Client busy[] = {Client(proxy), Client(proxy)};
@@ -195,7 +195,7 @@ TEST_CASE("at the limit of connections, with all of them busy, a new one is told
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("an idle connection is closed silently after its time") {
+TEST_CASE("an idle connection is closed after its timeout without a response") {
   Upstream upstream;
   Proxy proxy(upstream, {.timeouts = "keep_alive: 200ms"});
   Client never_spoke(proxy), spoke(proxy);
@@ -205,7 +205,7 @@ TEST_CASE("an idle connection is closed silently after its time") {
   CHECK(proxy.await_metric("spillway_client_connections", 0));
 }
 
-TEST_CASE("with a delay before draining, load balancers are told first, and requests still served") {
+TEST_CASE("during drain_delay readiness fails, and requests are still served") {
   Upstream upstream;
   Proxy proxy(upstream, {.timeouts = "drain: 10s, drain_delay: 500ms"});
   CHECK(eventually([&] { return proxy.page("/ready").first == 200; }));
@@ -217,7 +217,8 @@ TEST_CASE("with a delay before draining, load balancers are told first, and requ
 }
 
 TEST_CASE(
-    "a unix socket's file has the mode and group asked for, and goes at a proper end, but not if it is another's") {
+    "the file of a unix socket has its configured mode and group; it is removed at the end unless another process owns "
+    "it") {
   const Folder folder;
   const std::string path = folder.path("proxy.sock");
   const auto status_of = [&] {
@@ -260,7 +261,7 @@ TEST_CASE(
   CHECK(status_of().st_mode == 0);
 }
 
-TEST_CASE("a unix socket that somebody has is left alone at once: also with a full queue, or of another type") {
+TEST_CASE("the start fails at once on a unix socket in use, even with a full queue or of another type") {
   const Folder folder;
   const std::string path = folder.path("taken.sock");
   sockaddr_un name{};

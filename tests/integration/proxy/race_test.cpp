@@ -35,7 +35,7 @@ void follow(Whim whim, Turn& turn) {
   if (whim == Whim::reset) turn.reset();
 }
 
-TEST_CASE("an API that closes connections at random moments loses no GET and gets no POST twice") {
+TEST_CASE("with an API that closes connections at random moments no GET fails and no POST is sent twice") {
   const int requests = wanted_requests();
   std::vector<std::atomic<int>> posts(static_cast<std::size_t>(requests));
   Upstream upstream([&](Turn& turn) {

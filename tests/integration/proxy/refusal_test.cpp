@@ -38,7 +38,7 @@ void check_refused(const Reply& reply) {
   CHECK(reply.problem("reason") == "capacity");
 }
 
-TEST_CASE("a refusal comes before a small body, which is then skipped: the connection goes on") {
+TEST_CASE("a request is refused before its small body; the body is skipped, and the connection stays open") {
   FullHouse house;
   Client client(house.proxy);
   client.send("POST /refused HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\n");
@@ -52,7 +52,7 @@ TEST_CASE("a refusal comes before a small body, which is then skipped: the conne
   CHECK(client.request("POST", "/served", "", "again").body == "POST /served:again");
 }
 
-TEST_CASE("a chunked body that came with its head is skipped: the connection goes on") {
+TEST_CASE("a chunked body that came with its head is skipped, and the connection stays open") {
   FullHouse house;
   Client client(house.proxy);
   client.send("POST /refused HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked("hello"));
@@ -63,7 +63,9 @@ TEST_CASE("a chunked body that came with its head is skipped: the connection goe
   CHECK(client.get("/served").body == "GET /served:");
 }
 
-TEST_CASE("a body that is long, or of unknown length, is not waited for: the connection closes, the answer is read") {
+TEST_CASE(
+    "after the refusal of a long body, or one of unknown length, the connection closes, and the client can read the "
+    "response") {
   const std::string large = pattern(kLarge);
   const std::string length = "Content-Length: " + std::to_string(kLarge);
   for (const auto& [framing, body] :
@@ -83,7 +85,7 @@ TEST_CASE("a body that is long, or of unknown length, is not waited for: the con
   }
 }
 
-TEST_CASE("who asks before sending a body is refused without a 100") {
+TEST_CASE("a refused request with Expect: 100-continue gets no 100") {
   FullHouse house;
   Client client(house.proxy);
   client.send("POST /refused HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
@@ -93,7 +95,7 @@ TEST_CASE("who asks before sending a body is refused without a 100") {
   house.make_room();
 }
 
-TEST_CASE("requests behind a refused one on the same connection are looked at in their turn") {
+TEST_CASE("requests behind a refused one on the same connection are decided on their own") {
   FullHouse house;
   Client client(house.proxy);
   client.send(
@@ -112,7 +114,7 @@ TEST_CASE("requests behind a refused one on the same connection are looked at in
   CHECK(house.proxy.metric("load_shedding_rejections") == 4);
 }
 
-TEST_CASE("a client of HTTP/1.0 that does not ask to stay gets its refusal and the end") {
+TEST_CASE("a client of HTTP/1.0 without keep-alive gets its refusal, then the connection closes") {
   FullHouse house;
   Client client(house.proxy);
   client.send("GET / HTTP/1.0\r\n\r\n");

@@ -40,7 +40,7 @@ int reloads(const Proxy& proxy) {
   return count;
 }
 
-TEST_CASE("it sees by itself that its file has changed, in whichever way") {
+TEST_CASE("a change of the file is noticed, in whichever way it is written") {
   Upstream upstream;
   Proxy proxy(upstream, with_capacity(10));
   REQUIRE(proxy.await_metric("spillway_capacity", 10));
@@ -66,7 +66,7 @@ TEST_CASE("it sees by itself that its file has changed, in whichever way") {
   CHECK(proxy.metric("spillway_config_last_reload_successful") == 1);
 }
 
-TEST_CASE("it sees a change that its folder does not show, and one in a folder where much else changes") {
+TEST_CASE("a change through another link, and one in a busy folder, is noticed") {
   Upstream upstream;
   Proxy proxy(upstream, with_capacity(10));
   std::atomic<bool> over = false;
@@ -102,8 +102,7 @@ TEST_CASE("it sees a change that its folder does not show, and one in a folder w
   CHECK(proxy.await_metric("spillway_config_last_reload_successful", 1));
 }
 
-TEST_CASE(
-    "a file that is empty, gone or none is refused, told in log, metric and page, and good again when it is back") {
+TEST_CASE("an empty, missing or unreadable file is refused and shown in log, metric and page until it is valid again") {
   Upstream upstream;
   for (const char* reload : {"auto", "signal"}) {
     CAPTURE(reload);
@@ -157,7 +156,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("the log names the keys that have changed, and a gauge says that some wait for a restart") {
+TEST_CASE("the log names the changed keys, and a gauge shows that some need a restart") {
   Upstream upstream;
   Proxy proxy(upstream, with_capacity(10));
   CHECK(proxy.metric("spillway_config_restart_pending") == 0);
@@ -177,7 +176,7 @@ TEST_CASE("the log names the keys that have changed, and a gauge says that some 
   CHECK(proxy.await_metric("spillway_config_restart_pending", 0));
 }
 
-TEST_CASE("what came from elsewhere is shown by its reference, after a reload, too") {
+TEST_CASE("a substituted value is shown as its reference, after a reload, too") {
   ::setenv("SPILLWAY_TEST_SECRET", "hunter2", 1);  // NOLINT(concurrency-mt-unsafe)
   Upstream upstream;
   Settings settings = with_capacity(10);
@@ -197,7 +196,7 @@ TEST_CASE("what came from elsewhere is shown by its reference, after a reload, t
   CHECK(proxy.log().find("hunter2") == std::string::npos);
 }
 
-TEST_CASE("with reload: signal it waits to be told") {
+TEST_CASE("with reload: signal only SIGHUP reloads") {
   Upstream upstream;
   Settings settings = with_capacity(10);
   settings.more += "reload: signal\n";
@@ -210,7 +209,7 @@ TEST_CASE("with reload: signal it waits to be told") {
   CHECK(proxy.await_metric("spillway_capacity", 11));
 }
 
-TEST_CASE("keys that need a restart are named and stay, the rest of the file is applied") {
+TEST_CASE("keys that need a restart are named and keep their values, the rest of the file is applied") {
   Upstream upstream;
   Proxy proxy(upstream, with_capacity(10));
   Settings settings = with_capacity(20);
@@ -228,7 +227,7 @@ TEST_CASE("keys that need a restart are named and stay, the rest of the file is 
   CHECK(Client(proxy).get("/new").status == 200);
 }
 
-TEST_CASE("a configuration that cannot be read to its end holds nothing up, not even the end") {
+TEST_CASE("a configuration file that blocks delays neither requests nor the end of the process") {
   Upstream upstream;
   Proxy proxy(upstream);
   fs::remove(proxy.path("proxy.yaml"));
@@ -239,7 +238,7 @@ TEST_CASE("a configuration that cannot be read to its end holds nothing up, not 
   CHECK(proxy.stop() == 0);
 }
 
-TEST_CASE("what runs, what waits and what is connected outlives a reload") {
+TEST_CASE("requests in flight, queued requests and connections survive a reload") {
   Upstream upstream(hold);
   Settings settings{.admission = admit(1) + ", queue: {max_wait: 1m, target: 0}"};
   Proxy proxy(upstream, settings);
@@ -263,7 +262,7 @@ TEST_CASE("what runs, what waits and what is connected outlives a reload") {
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("100 reloads under load: not one request and not one connection fails") {
+TEST_CASE("100 reloads under load fail no request and no connection") {
   constexpr int kReloads = 100;
   constexpr int kClients = 4;
   Upstream upstream;

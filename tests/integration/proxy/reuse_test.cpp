@@ -18,7 +18,7 @@ int times_seen(const Upstream& upstream, std::string_view request) {
   return times;
 }
 
-TEST_CASE("requests one after the other share a connection") {
+TEST_CASE("consecutive requests share a connection to the API") {
   Upstream upstream;
   Proxy proxy(upstream);
   for (int i = 0; i < 5; ++i) CHECK(Client(proxy).get("/").status == 200);
@@ -27,7 +27,7 @@ TEST_CASE("requests one after the other share a connection") {
   CHECK(await_idle(proxy, 1));
 }
 
-TEST_CASE("of several idle connections the one used last is taken") {
+TEST_CASE("the idle connection that was used last is taken first") {
   Upstream upstream([](Turn& turn) {
     if (turn.request() == "GET /held") turn.hold();
     turn.answer(std::to_string(turn.connection()));
@@ -44,7 +44,7 @@ TEST_CASE("of several idle connections the one used last is taken") {
   CHECK(await_idle(proxy, 2));
 }
 
-TEST_CASE("an idle connection that the API closes is noticed, and nobody sees it") {
+TEST_CASE("an idle connection that the API closes fails no request") {
   Upstream upstream([](Turn& turn) {
     turn.answer();
     if (turn.request() == "GET /last") turn.close();
@@ -58,7 +58,8 @@ TEST_CASE("an idle connection that the API closes is noticed, and nobody sees it
   CHECK(upstream.connections() == 2);
 }
 
-TEST_CASE("the keep-alive race: what may be repeated is, on a fresh connection; what may not is never sent twice") {
+TEST_CASE(
+    "after the keep-alive race an idempotent request is retried on a fresh connection, and no other is sent twice") {
   struct Row {
     const char* request;
     const char* body;
@@ -94,7 +95,7 @@ TEST_CASE("the keep-alive race: what may be repeated is, on a fresh connection; 
   }
 }
 
-TEST_CASE("a fresh connection that fails is not tried again") {
+TEST_CASE("a failure on a fresh connection is not retried") {
   Upstream upstream([](Turn& turn) { turn.close(); });
   Proxy proxy(upstream);
   const Reply reply = Client(proxy).get("/");
@@ -104,7 +105,7 @@ TEST_CASE("a fresh connection that fails is not tried again") {
   CHECK(proxy.await_metric("spillway_upstream_retries_total", 0));
 }
 
-TEST_CASE("a connection that said more than it should is closed, and the rest goes to nobody") {
+TEST_CASE("a connection with bytes after its response is closed, and no client gets these bytes") {
   const std::string extra = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged";
   for (const std::string& surplus : {std::string("x"), extra}) {
     CAPTURE(surplus);
@@ -120,7 +121,7 @@ TEST_CASE("a connection that said more than it should is closed, and the rest go
   }
 }
 
-TEST_CASE("a connection that speaks while it is idle is closed") {
+TEST_CASE("an idle connection on which the API sends bytes is closed") {
   Upstream upstream([](Turn& turn) {
     turn.answer();
     turn.hold();
@@ -136,7 +137,7 @@ TEST_CASE("a connection that speaks while it is idle is closed") {
   CHECK(client.get("/").status == 200);
 }
 
-TEST_CASE("answers after which a connection ends are whole, and the next request gets a new one") {
+TEST_CASE("a response with Connection: close is whole, and the next request gets a new connection") {
   const std::string rows[] = {
       "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\nbody",
       "HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\nbody",
@@ -163,7 +164,7 @@ TEST_CASE("answers after which a connection ends are whole, and the next request
   }
 }
 
-TEST_CASE("an idle connection is closed after its time, and no more are kept than allowed") {
+TEST_CASE("idle connections are closed after idle_timeout, and at most max_idle are kept") {
   Upstream upstream([](Turn& turn) {
     turn.hold();
     turn.answer();
@@ -179,7 +180,7 @@ TEST_CASE("an idle connection is closed after its time, and no more are kept tha
   CHECK(await_idle(proxy, 0));
 }
 
-TEST_CASE("an idempotent request is repeated only with all of its body, and one whose beginning is gone not at all") {
+TEST_CASE("an idempotent request is retried only while its whole body is still buffered") {
   const std::string body = pattern(100'000);
   Upstream upstream([&](Turn& turn) {
     if (turn.number() > 0) turn.body();

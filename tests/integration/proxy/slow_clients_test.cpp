@@ -24,8 +24,7 @@ bool nothing_held(const Proxy& proxy) {
   return eventually([&] { return proxy.stat("buffered_bytes") == 0 && proxy.stat("in_flight") == 0; });
 }
 
-TEST_CASE(
-    "100 clients that send a byte now and then to a critical path keep neither critical nor normal requests out") {
+TEST_CASE("100 clients that send single bytes to a critical path keep out neither critical nor normal requests") {
   for (const std::string framing : {"Transfer-Encoding: chunked", "Content-Length: 20000"}) {
     for (const int workers : {1, 2}) {
       CAPTURE(framing);
@@ -50,7 +49,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("a late body is gathered without a slot, whatever its framing, and goes on whole") {
+TEST_CASE("a late body of any framing is buffered without a slot, then forwarded whole") {
   Upstream upstream(echo);
   Proxy proxy(upstream, {.admission = admit(1) + ", queue: {max_wait: 60s}"});
   const std::string body = pattern(40'000);
@@ -79,7 +78,7 @@ TEST_CASE("a late body is gathered without a slot, whatever its framing, and goe
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("when the memory for late bodies is used up, one more is refused; the others are not harmed") {
+TEST_CASE("when the memory for late bodies is used up, the next one is refused and the others go on") {
   Upstream upstream(echo);
   Proxy proxy(upstream, {.timeouts = "request_body: 60s", .limits = "buffered: 64KiB"});
   const std::string body = pattern(40'000);
@@ -109,7 +108,7 @@ TEST_CASE("when the memory for late bodies is used up, one more is refused; the 
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("where slots are not limited, a lack of memory refuses nobody") {
+TEST_CASE("without a limit of slots a lack of memory refuses no request") {
   for (const char* mode : {"shadow", "off"}) {
     CAPTURE(mode);
     Upstream upstream(echo);
@@ -124,7 +123,7 @@ TEST_CASE("where slots are not limited, a lack of memory refuses nobody") {
   }
 }
 
-TEST_CASE("a body that was gathered is sent again like any other when a kept connection turns out closed") {
+TEST_CASE("a buffered body is sent again when an idle connection turns out closed") {
   for (const bool by_length : {true, false}) {
     CAPTURE(by_length);
     Upstream upstream([](Turn& turn) {
@@ -150,7 +149,7 @@ TEST_CASE("a body that was gathered is sent again like any other when a kept con
   }
 }
 
-TEST_CASE("a client that goes away while its body is awaited leaves nothing behind, in whichever state") {
+TEST_CASE("a client that leaves while its body is awaited leaks nothing, in any state") {
   Upstream upstream([](Turn& turn) {
     if (turn.request() == "GET /held") turn.hold();
     turn.answer(turn.body());
@@ -188,7 +187,7 @@ TEST_CASE("a client that goes away while its body is awaited leaves nothing behi
   }
 }
 
-TEST_CASE("a large upload must keep the least rate while the API waits for it; then its slot comes back") {
+TEST_CASE("a large upload below the least rate while the API waits loses its slot") {
   std::atomic<int> left = 0;
   Upstream upstream([&](Turn& turn) { left += turn.left(); });
   Proxy proxy(upstream, {.timeouts = "request_body: 60s", .admission = admit(1)});
@@ -209,7 +208,7 @@ TEST_CASE("a large upload must keep the least rate while the API waits for it; t
   CHECK(proxy.await_metric("spillway_requests_total", 1, {{"outcome", "timeout"}, {"code", "4xx"}}));
 }
 
-TEST_CASE("when somebody waits for a slot, the slowest upload gives up its own, and no more than one") {
+TEST_CASE("when a request queues, only the slowest upload loses its slot") {
   Upstream upstream(echo);
   Proxy proxy(
       upstream,
@@ -232,7 +231,7 @@ TEST_CASE("when somebody waits for a slot, the slowest upload gives up its own, 
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("an upload that waits for the API is not slow: it keeps its slot, whoever waits") {
+TEST_CASE("an upload that waits for the API is not slow, and keeps its slot") {
   Upstream upstream([](Turn& turn) {
     turn.hold();
     turn.answer(std::to_string(turn.body().size()));
@@ -264,7 +263,7 @@ void large(Turn& turn) {
   turn.answer(target == "/4" ? pattern(4 * kMiB) : "ok");
 }
 
-TEST_CASE("16 clients that do not read their 4 MiB keep none of 20 slots, and get all of it later") {
+TEST_CASE("16 clients that do not read their 4 MiB hold none of 20 slots, and get all of it later") {
   for (const char* target : {"/4", "/4-chunked"}) {
     CAPTURE(target);
     Upstream upstream(large);
@@ -290,7 +289,7 @@ TEST_CASE("16 clients that do not read their 4 MiB keep none of 20 slots, and ge
   }
 }
 
-TEST_CASE("of answers that no memory holds, the slowest reader's is cut when somebody waits, and no more than one") {
+TEST_CASE("when a request queues and memory is used up, only the slowest reader's response is cut") {
   Upstream upstream(large);
   Proxy proxy(upstream, {.timeouts = "response: 60s",
                          .limits = "buffered: 0, min_rate: 0",
@@ -312,7 +311,7 @@ TEST_CASE("of answers that no memory holds, the slowest reader's is cut when som
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("a reader that keeps less than the least rate while the API waits is cut; one that reads is not") {
+TEST_CASE("a reader below the least rate while the API waits is cut; a faster one is not") {
   Upstream upstream(large);
   Proxy proxy(upstream, {.timeouts = "response: 60s", .admission = admit(2)});
   Client silent(proxy), reader(proxy);
@@ -326,7 +325,7 @@ TEST_CASE("a reader that keeps less than the least rate while the API waits is c
   CHECK(proxy.await_metric("spillway_requests_total", 1, {{"outcome", "timeout"}}));
 }
 
-TEST_CASE("a client that goes away before it has read its answer leaves nothing behind, in whichever state") {
+TEST_CASE("a client that leaves before it has read its response leaks nothing, in any state") {
   Upstream upstream(large);
   for (const char* target : {"/4", "/4-chunked", "/huge"}) {
     for (const bool reset : {false, true}) {

@@ -48,7 +48,7 @@ bool says(Client& client, const std::string& text) {
   return client.wire().read_exactly(text.size(), heard) && heard == text;
 }
 
-TEST_CASE("an upgrade that both agree on opens a tunnel, counted as in flight until it ends") {
+TEST_CASE("an upgrade that the API accepts opens a tunnel, which is in flight until it ends") {
   Upstream upstream(echo);
   Proxy proxy(upstream);
   {
@@ -81,7 +81,7 @@ TEST_CASE("an upgrade that both agree on opens a tunnel, counted as in flight un
   CHECK(proxy.await_log("\"status\":101"));
 }
 
-TEST_CASE("what comes right behind the agreement, from either side, is part of the tunnel") {
+TEST_CASE("bytes right behind the upgrade, from either side, are part of the tunnel") {
   Upstream upstream([](Turn& turn) {
     turn.send(kAgreed + "first");
     std::string bytes;
@@ -101,7 +101,7 @@ TEST_CASE("what comes right behind the agreement, from either side, is part of t
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("an API that does not agree answers as usual, and the connection goes on") {
+TEST_CASE("the response of an API that declines the upgrade is forwarded, and the connection stays open") {
   Upstream upstream([](Turn& turn) {
     if (turn.request() == "GET /chat") return turn.answer("no", "", "426 Upgrade Required");
     turn.answer("after");
@@ -116,7 +116,7 @@ TEST_CASE("an API that does not agree answers as usual, and the connection goes 
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("nobody is switched to what was not asked for") {
+TEST_CASE("a 101 that the client did not ask for is a 502") {
   struct Row {
     const char* what;
     std::string request, answer;
@@ -154,7 +154,7 @@ TEST_CASE("nobody is switched to what was not asked for") {
   }
 }
 
-TEST_CASE("a side that does not read holds up the other, not the proxy's memory") {
+TEST_CASE("a side that does not read stops the other side; the proxy's memory stays bounded") {
   std::atomic<std::size_t> sent = 0;
   const std::string piece = pattern(kMiB);
   constexpr std::size_t kLarge = 64 * kMiB;
@@ -191,7 +191,7 @@ TEST_CASE("a side that does not read holds up the other, not the proxy's memory"
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("bytes go both ways at once, unharmed") {
+TEST_CASE("bytes arrive unchanged in both directions at once") {
   Upstream upstream(echo);
   Proxy proxy(upstream);
   for (const std::size_t size : {std::size_t{1}, std::size_t{16384}, std::size_t{300'000}}) {
@@ -211,7 +211,7 @@ TEST_CASE("bytes go both ways at once, unharmed") {
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("a tunnel has an idle time of its own: longer than an answer may take, ended by silence both ways") {
+TEST_CASE("a tunnel has an idle timeout of its own, which ends it after silence in both directions") {
   Upstream upstream(echo);
   Proxy proxy(upstream, {.timeouts = "response: 100ms, request_body: 100ms, keep_alive: 100ms, tunnel: 3s"});
   Client client = upgraded(proxy);
@@ -225,7 +225,7 @@ TEST_CASE("a tunnel has an idle time of its own: longer than an answer may take,
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("a broken tunnel is cut on the other side, and its slot comes back") {
+TEST_CASE("a reset on one side of a tunnel resets the other, and the slot is free again") {
   Upstream upstream([](Turn& turn) {
     if (turn.field("Upgrade") != "websocket") return turn.answer();
     turn.send(kAgreed);
@@ -249,7 +249,7 @@ TEST_CASE("a broken tunnel is cut on the other side, and its slot comes back") {
   CHECK(proxy.await_metric("spillway_upstream_connections", 0, {{"state", "active"}}));
 }
 
-TEST_CASE("a tunnel takes a slot like any request: beyond the cap it is refused before the API hears of it") {
+TEST_CASE("a tunnel takes a slot: beyond the limit it is refused before it reaches the API") {
   Upstream upstream(echo);
   Proxy proxy(upstream, {.admission = admit(1) + ", queue: {max_wait: 0}"});
   Client first = upgraded(proxy);
@@ -260,7 +260,7 @@ TEST_CASE("a tunnel takes a slot like any request: beyond the cap it is refused 
   CHECK(says(first, "still open"));
 }
 
-TEST_CASE("told to stop, the proxy lets tunnels go on, also one that is agreed on then, and ends with the last") {
+TEST_CASE("a drain waits for tunnels, also for one that opens during the drain") {
   for (const int workers : {1, 2}) {
     CAPTURE(workers);
     Upstream upstream([](Turn& turn) {
@@ -289,7 +289,7 @@ TEST_CASE("told to stop, the proxy lets tunnels go on, also one that is agreed o
   }
 }
 
-TEST_CASE("at the end of the time for draining, tunnels are closed in order, on both sides") {
+TEST_CASE("at the end of the drain tunnels are closed properly on both sides") {
   std::atomic<bool> closed = false;
   Upstream upstream([&](Turn& turn) {
     turn.send(kAgreed);

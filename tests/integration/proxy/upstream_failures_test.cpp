@@ -20,7 +20,7 @@ void check_problem(const Reply& reply, int status, const char* reason) {
   CHECK_FALSE(reply.has("Retry-After"));
 }
 
-TEST_CASE("an API that is down is a 502 and no readiness, and both end when it is back") {
+TEST_CASE("a dead API gives 502 and fails readiness until it is back") {
   for (const Upstream::Kind kind : {Upstream::Kind::tcp, Upstream::Kind::unix_socket}) {
     CAPTURE(kind == Upstream::Kind::tcp);
     Upstream upstream([](Turn& turn) { turn.answer(); }, kind);
@@ -49,7 +49,7 @@ TEST_CASE("an API that is down is a 502 and no readiness, and both end when it i
   }
 }
 
-TEST_CASE("an answer that does not come in time is a 504, and its connection is given up") {
+TEST_CASE("a late response gives 504, and its connection is closed") {
   std::atomic<bool> left = false;
   Upstream upstream([&](Turn& turn) {
     if (turn.request() == "GET /silent") {
@@ -68,7 +68,7 @@ TEST_CASE("an answer that does not come in time is a 504, and its connection is 
   CHECK(proxy.await_metric("spillway_requests_total", 1, {{"outcome", "timeout"}}));
 }
 
-TEST_CASE("a body that falls silent, or ends too soon, is cut towards the client so that it cannot be missed") {
+TEST_CASE("a response body that stalls or ends too soon is cut so that the client notices") {
   const std::string length = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345";
   const std::string chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n";
   enum class Ending { silent, closed, reset };
@@ -98,7 +98,7 @@ TEST_CASE("a body that falls silent, or ends too soon, is cut towards the client
   }
 }
 
-TEST_CASE("a body that only the connection's end delimits is whole after a proper close, and cut after all else") {
+TEST_CASE("a body that ends with the connection is whole after a proper close, and cut after a reset") {
   enum class Ending { closed, silent, reset };
   for (const Ending ending : {Ending::closed, Ending::silent, Ending::reset}) {
     for (const char* version : {"1.1", "1.0"}) {
@@ -132,7 +132,7 @@ TEST_CASE("a body that only the connection's end delimits is whole after a prope
   }
 }
 
-TEST_CASE("an answer that is none is a 502, and its connection is not used again") {
+TEST_CASE("an invalid response gives 502, and its connection is not reused") {
   using namespace std::string_literals;
   const std::string ok = "HTTP/1.1 200 OK\r\n";
   const std::vector<std::pair<const char*, std::string>> rows = {
@@ -172,7 +172,7 @@ TEST_CASE("an answer that is none is a 502, and its connection is not used again
   }
 }
 
-TEST_CASE("the head of an answer has limits of its own, not those of requests") {
+TEST_CASE("heads of responses have limits of their own") {
   std::string many;
   for (int i = 0; i < 150; ++i) many += "X-" + std::to_string(i) + ": y\r\n";
   std::string more = many;
@@ -205,7 +205,7 @@ TEST_CASE("the head of an answer has limits of its own, not those of requests") 
   CHECK(Client(few).get("/").status == 502);
 }
 
-TEST_CASE("a health answer with as large a head as any answer may have is healthy") {
+TEST_CASE("a health response may have a head as large as any response") {
   Upstream upstream([](Turn& turn) { turn.answer("ok", "X: " + std::string(40 * 1024, 'a') + "\r\n"); });
   Proxy proxy(upstream, {.health = "path: /large, interval: 200ms, timeout: 200ms"});
   CHECK(eventually([&] { return upstream.requests() > 2; }));
@@ -213,7 +213,7 @@ TEST_CASE("a health answer with as large a head as any answer may have is health
   CHECK(proxy.page("/ready").first == 200);
 }
 
-TEST_CASE("a health answer without an end, or of a size that no parser holds, fails its poll and not the polling") {
+TEST_CASE("an endless or huge health response fails its poll, and polling goes on") {
   const std::string chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
   const std::string filler(70'000, 'a');
   for (const std::string& answer : {chunked + "0\r\nX: " + filler + "\r\n\r\n", chunked + "5;" + filler,
@@ -231,7 +231,7 @@ TEST_CASE("a health answer without an end, or of a size that no parser holds, fa
   }
 }
 
-TEST_CASE("a head that is cut is a 502") {
+TEST_CASE("a truncated head of a response gives 502") {
   Upstream upstream([](Turn& turn) {
     turn.send("HTTP/1.1 200 OK\r\nContent-Le");
     turn.close();
@@ -240,7 +240,7 @@ TEST_CASE("a head that is cut is a 502") {
   check_problem(Client(proxy).get("/"), 502, "response_cut");
 }
 
-TEST_CASE("a chunk that turns bad under way cuts the answer") {
+TEST_CASE("a malformed chunk of a response cuts the response") {
   Upstream upstream([](Turn& turn) {
     turn.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
     turn.hold();
@@ -259,7 +259,7 @@ TEST_CASE("a chunk that turns bad under way cuts the answer") {
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("an answer that comes byte by byte is still one answer") {
+TEST_CASE("a response that arrives byte by byte is forwarded whole") {
   const std::string raw =
       "HTTP/1.1 200 OK\r\nX-Mark: here\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(pattern(50), 7);
   Upstream upstream([&](Turn& turn) {
@@ -277,7 +277,7 @@ TEST_CASE("an answer that comes byte by byte is still one answer") {
   CHECK(upstream.connections() == 1);
 }
 
-TEST_CASE("an API whose unix socket has a full queue is waited for, until the time to connect is over") {
+TEST_CASE("a connect to a unix socket with a full queue is retried until the connect timeout") {
   Upstream upstream([](Turn& turn) { turn.answer(); }, Upstream::Kind::unix_socket);
   constexpr int kClients = 8;  // more than the queue holds
   const auto ask = [](const Proxy& proxy) {
