@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Sourced by whatever starts servers of its own.
+# Sourced by scripts that start servers.
 
 used_ports=' '
-# Sets `port` to one where nobody listens, below the range that the kernel hands out; never the same one twice.
+# Sets `port` to a free one below the kernel's range of ephemeral ports, never the same one twice.
 find_port() {
   while port=$((RANDOM % 10000 + 20000)); do
     [[ $used_ports != *" $port "* ]] && ! grep -qi ":$(printf %04X "$port") " /proc/net/tcp && break

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs a command with SPILLWAY_TEST_DATABASE_URL naming a fresh PostgreSQL that holds the API's tables and demo data.
-# The server and its files are gone when the command has ended.
+# Removes the server and its files when the command has ended.
 #
 #   with_postgres.sh COMMAND...
 #
@@ -16,7 +16,7 @@ trap '"$root/deploy/dev/postgres.sh" remove "$dir/postgres"; rm -rf "$dir"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-# These files need not outlive a power cut.
+# These files need not survive a power failure.
 SPILLWAY_POSTGRES_SETTINGS=$'fsync = off\nsynchronous_commit = off\nfull_page_writes = off' \
   setsid -w "$root/deploy/dev/postgres.sh" start "$dir/postgres"
 SPILLWAY_TEST_DATABASE_URL=$("$root/deploy/dev/postgres.sh" url "$dir/postgres")

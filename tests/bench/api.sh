@@ -141,7 +141,7 @@ measure_pgbench() {
   sample --arg scenario "$1" --argjson rps "$tps" '{$scenario, service: "pgbench", rps: $rps}'
 }
 
-# The baseline is one only if it says the same.
+# Both services must give the same response, or the comparison means nothing.
 compare_answers() {
   local path
   for path in "/api/v1/scholarships/17" "/api/v1/scholarships/42" "/api/v1/search?q=$kSearchWord"; do

@@ -108,7 +108,7 @@ measure_load() {
     <<<"$result" >>"$dir/samples"
 }
 
-# A log that is not written costs nothing: the last line has to be a request in JSON.
+# Proves that the log was written: its last line must be a request in JSON.
 check_log() {
   sleep 1 # for lines that wait for more
   tail -n 1 "$dir/access.log" | jq -e .status >/dev/null || fail "$1 does not log: $(tail -n 1 "$dir/access.log")"

@@ -1,6 +1,5 @@
 # shellcheck shell=bash disable=SC2154 # what they define
-# For the benchmarks that start services of their own; sourced. They define `fail`, $dir with the service's log, and
-# kStartSeconds.
+# Sourced by the benchmarks that start services. They define `fail`, $dir with the service's log, and kStartSeconds.
 
 # shellcheck source=tests/find_port.bash
 . tests/find_port.bash

@@ -13,13 +13,13 @@ import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 KUBERNETES = ROOT / "deploy/kubernetes"
-STEP = 15  # seconds between two looks of the controller
+STEP = 15  # seconds between two decisions of the controller
 TOLERANCE = 0.1
 LAG = 30  # seconds from a request to its count in the adapter: scrape, recording rule
-WINDOW = 60  # seconds the recorded rate is a mean over
+WINDOW = 60  # seconds over which the recorded rate is a mean
 START = 30  # seconds until a new pod is ready
 SHED = 0.80
-SCALE_UP_DELAY = LAG + WINDOW + STEP + START  # what one decision takes to have its effect, at most
+SCALE_UP_DELAY = LAG + WINDOW + STEP + START  # the longest time until one decision has its effect
 MINUTE = 60 // STEP
 
 
@@ -86,10 +86,10 @@ def simulate(demand, spec=HPA, signal="offered", cpu_at_line=None, replicas=2):
         offered = slots / (ready * CAPACITY)
         refused = max(0.0, 1 - SHED / offered) if offered > SHED else 0.0
         rows.append((scaler.replicas, ready, offered, refused))
-        # The controller averages over all pods that report; those not ready yet report nothing asked of them.
+        # The controller averages over all pods that report; those not ready yet report no demand.
         if signal == "offered":
             history.append(slots / CAPACITY)
-        else:  # CPU follows what is admitted, and that ends at the line
+        else:  # CPU follows the admitted requests, which the line limits
             history.append(min(offered, SHED) / SHED * cpu_at_line * ready)
         seen = history[max(0, i + 1 - (LAG + WINDOW) // STEP): max(1, i + 1 - LAG // STEP)]
         metric = sum(seen) / len(seen) / scaler.replicas
@@ -100,7 +100,7 @@ def simulate(demand, spec=HPA, signal="offered", cpu_at_line=None, replicas=2):
 
 
 def turns(rows):
-    """How often the number of replicas changes its direction."""
+    """How often the number of replicas turns from rising to falling or back."""
     moves = [b[0] - a[0] for a, b in zip(rows, rows[1:]) if a[0] != b[0]]
     return sum(1 for a, b in zip(moves, moves[1:]) if a * b < 0)
 
@@ -169,7 +169,7 @@ class Shipped(unittest.TestCase):
         self.assertEqual(turns(rows), 0)
 
     def test_what_is_refused_makes_it_grow(self):
-        """The admitted part stands still at the line from the first moment on; the replicas do not."""
+        """The admitted part stays at the line from the start, and the replicas still grow."""
         rows = simulate(SPIKE)
         first = next(i for i, r in enumerate(rows) if r[3] > 0)
         self.assertGreater(rows[first + SCALE_UP_DELAY // STEP][0], rows[first][0])
@@ -189,7 +189,7 @@ class Shipped(unittest.TestCase):
         self.assertEqual(max(r[3] for r in rows[20 * MINUTE:]), 0)
 
     def test_recorded_demand(self):
-        """The climb of the launch gate, as Prometheus recorded it on a service of 10 slots, at this service's size."""
+        """The climb of the launch gate, recorded by Prometheus on a service of 10 slots and scaled to this service."""
         with open(ROOT / "tests/deploy/traces/climb.csv", newline="") as file:
             recorded = [float(r["offered_slots"]) / float(r["capacity"]) for r in csv.DictReader(file)]
         demand = [2 * CAPACITY * r for r in recorded] + [2 * CAPACITY * recorded[-1]] * (10 * MINUTE)

@@ -35,7 +35,7 @@ def declared():
 
 
 def names(expression):
-    """Metric names of an expression: words that are no function, label, keyword or string."""
+    """The metric names of an expression: its words except functions, labels, keywords and strings."""
     bare = re.sub(r'"[^"]*"', "", expression)
     bare = re.sub(r"\{[^}]*\}|\[[^]]*\]|\b(by|on|ignoring|without)\s*\([^)]*\)", " ", bare)
     words = re.findall(r"(?<![\w:.$])([a-zA-Z_][\w:]*)\b(?![\w:]|\s*\()", bare)
@@ -78,11 +78,11 @@ class Metrics(unittest.TestCase):
 
 
 class Reasons(unittest.TestCase):
-    """Each reason to refuse is told from the others wherever they are listed."""
+    """Every place that lists the reasons to refuse lists each of them."""
 
     SOURCE = (ROOT / "proxy/admission/reason.hpp").read_text()
     NAMES = set(re.findall(r'"(\w+)"', SOURCE[SOURCE.index("kReasonNames"):]))
-    # Not the service's failure: planned, or a client's own doing.
+    # These are no failures of the service: they are planned, or the client causes them.
     FORGIVEN = {"maintenance", "fairness"}
 
     def test_selectors_name_existing_ones(self):
@@ -151,7 +151,7 @@ class Kubernetes(unittest.TestCase):
 
 
 def in_effect(program, path):
-    """What the program itself makes of a configuration."""
+    """The configuration as the program itself reads it."""
     environment = os.environ | {"DATABASE_URL": "postgresql://db/scholarships", "API_AUTH_SECRET": "for-tests-only-" * 3}
     printed = subprocess.run([BIN / program, "--config", path, "--print-config"], capture_output=True, text=True,
                              check=True, env=environment).stdout
@@ -175,7 +175,7 @@ def seconds(duration):
 
 
 class ShippedConfigurations(unittest.TestCase):
-    """Each folder with a proxy.yaml holds an api.yaml, too: what is said of the pair holds wherever it is shipped."""
+    """Each folder with a proxy.yaml has an api.yaml, too, so that rules for the pair hold wherever it is shipped."""
 
     def setUp(self):
         folders = sorted(p.parent for top in ("config", "deploy") for p in (ROOT / top).rglob("proxy.yaml"))

@@ -20,8 +20,8 @@ from stack import ROOT, Stack, await_true
 IDLE, MODERATE, OVERLOAD, DOWN = 20, 40, 75, 25  # seconds; the offered load is a mean over a minute
 RATE = 20  # requests/s of the moderate load
 CAPACITY, SLOW_MS = 10, 50
-CROWD = 40  # clients of the overload, which ask again at once
-# Nothing of this kind happens in the scenario; the queries must still be answered, without data or with zeros.
+CROWD = 40  # clients of the overload; each sends its next request at once
+# The scenario causes none of these. Their queries must still succeed, without data or with zeros.
 QUIET = {"Alerts firing"}
 
 
@@ -157,10 +157,10 @@ class Proof(unittest.TestCase):
 
     def test_moderate_load_is_what_was_sent(self):
         sent = self.moderate.sent / (self.moderate.end - self.moderate.begin)
-        self.marks["early"] = self.marks["idle"] + 8  # a rate's window has to lie inside
+        self.marks["early"] = self.marks["idle"] + 8  # the window of a rate must fit into the phase
         self.assertAlmostEqual(self.mean("Requests", ".*", "early", "moderate"), sent, delta=0.1 * sent)
         self.assertAlmostEqual(self.mean("Requests per second", ".*", "early", "moderate"), sent, delta=0.1 * sent)
-        # Little's law: what is held at a time is what comes times how long each takes.
+        # Little's law: requests in flight = rate × time each takes.
         took = self.stack.value("sum(rate(spillway_upstream_duration_seconds_sum[20s]))", self.marks["moderate"])
         offered = self.highest("Offered load", begin="early", end="moderate")
         self.assertLess(offered, 0.8)

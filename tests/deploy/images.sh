@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds both images on a base made with debootstrap, runs them as the compose file and the pod of the base do, and
-# looks at what they may and may not. Needs root, podman and the apt sources of this machine; no registry of images.
+# checks their rights. Needs root, podman and the apt sources of this machine; no registry of images.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -41,7 +41,7 @@ make_base() {
   rm -rf "$work/rootfs"
 }
 
-# What both compile is compiled once, and not again by the next run: ccache is among the packages of the build.
+# ccache, one of the packages of the build, compiles what both images share once, also over several runs.
 build() {
   install -d "$work/ccache"
   podman build --quiet --format docker --network host --build-arg "BASE=$base" --pull=never \
@@ -49,7 +49,7 @@ build() {
     -t "localhost/$2" "$root" >"$work/$1.log" 2>&1 || fail "$1 does not build: $(tail -n 3 "$work/$1.log")"
 }
 
-# The container alone, locked up as compose does it.
+# The container alone, with the restrictions of the compose file.
 check_container() {
   local id
   id=$(podman run --detach --network none --read-only --cap-drop ALL --security-opt no-new-privileges localhost/spillway)
@@ -86,7 +86,7 @@ check_pod() {
     grep -q ' 401 ' || fail "no answer of the API through the proxy"
   ! podman exec scholarship-spillway bash -c 'exec 3<>/dev/tcp/127.0.0.1/8081' 2>/dev/null ||
     fail "the API has a port: a way past the proxy"
-  # The lever of the runbooks.
+  # The switch that the runbooks use.
   podman exec scholarship-api sh -c 'kill -HUP 1'
   for ((i = 0; ; i++)); do
     [[ $(podman logs scholarship-api 2>&1) != *"reloaded: pool_size"* ]] || break

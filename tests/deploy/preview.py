@@ -1,6 +1,6 @@
 """Queries the panels of a dashboard as Grafana would, and draws a preview of it: no Grafana, the same figures.
 
-Colours, legends and spacing are not Grafana's; what is proved is the queries.
+Colours, legends and spacing differ from Grafana's; the preview proves the queries.
 """
 import html
 import json
@@ -73,7 +73,7 @@ def big_number(panel, found):
 
 
 def pieces(points, step):
-    """The points as unbroken runs: where Prometheus has nothing, nothing is drawn."""
+    """The points as unbroken runs: a gap in the data is a gap in the picture."""
     found = []
     for t, v in points:
         if not found or t - found[-1][-1][0] > 1.5 * step:
@@ -83,7 +83,7 @@ def pieces(points, step):
 
 
 def layers(found, stacked):
-    """[(legend, [(time, lower, upper)])]; a stacked series stands on those before it, any other on nothing."""
+    """[(legend, [(time, lower, upper)])]; a stacked series begins on top of those before it, any other at zero."""
     total, out = {}, []
     for legend, points in found:
         out.append((legend, [(t, total.get(t, 0), total.get(t, 0) + v) for t, v in points]))
@@ -114,7 +114,7 @@ def chart(panel, found, begin, end, width, height):
     for colour, (_, points) in zip(colours, drawn):
         for run in pieces([(t, (lower, upper)) for t, lower, upper in points], step_of(begin, end)):
             line = [place(t, upper) for t, (_, upper) in run]
-            if stacked:  # an area and no line: a series of zeros on top of a stack would look like all of it
+            if stacked:  # no line: a series of zeros on top of a stack would look like the whole stack
                 line += [place(t, lower) for t, (lower, _) in reversed(run)]
                 parts.append(f'<polygon fill="{colour}" fill-opacity="0.7" points="{" ".join(line)}"/>')
             else:
@@ -128,7 +128,7 @@ def chart(panel, found, begin, end, width, height):
         if v is not None and v <= top:
             a, b = place(begin, v).split(","), place(end, v).split(",")
             parts.append(f'<line x1="{a[0]}" y1="{a[1]}" x2="{b[0]}" y2="{b[1]}" stroke="{colour}" stroke-dasharray="4"/>')
-    # Grey: zero all the time. With so many reasons it is the others that matter.
+    # Grey marks a series that is zero all the time, so that the others stand out.
     legend = " ".join(f'<span style="color:{colour if any(v for _, v in points) else "#666"}">{"■" if stacked else "—"}'
                       f' {html.escape(name)}</span>' for colour, (name, points) in zip(colours, found))
     return "".join(parts) + f"</svg><div class=legend>{legend}</div>"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What is too heavy for `make test`. Prints what was not run, and counts.
+# Runs the tests that are too heavy for `make test`. Prints those not run, and counts.
 #
 #   run.sh [types|dashboards|images]...
 set -uo pipefail

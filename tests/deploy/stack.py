@@ -1,6 +1,6 @@
 """API, proxy and Debian's Prometheus on free ports, for the tests of this folder and of tests/load.
 
-Run below tests/with_postgres.sh, which says where the database is. Everything that is started ends with the `with`.
+Run below tests/with_postgres.sh, which says where the database is. The end of the `with` stops all processes.
 """
 import http.client
 import json
@@ -122,7 +122,7 @@ class Stack:
         status = pathlib.Path(f"/proc/{self.processes[name].pid}/status").read_text()
         return 1024 * int(re.search(r"VmRSS:\s+(\d+)", status)[1])
 
-    # What Prometheus says.
+    # Queries of Prometheus.
 
     def _api(self, path, **arguments):
         url = f"{self.prometheus_url}/api/v1/{path}?{urllib.parse.urlencode(arguments)}"

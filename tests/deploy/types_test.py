@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Kubernetes objects, as kustomize renders them, and dashboards, checked by tsc against the published types.
 
-An unknown field, a missing one or one of the wrong type is an error; that it is one is tried, too.
+An unknown, missing or mistyped field is an error, and the test proves that with mistakes of its own.
 """
 import copy
 import json
@@ -27,7 +27,7 @@ JSON_TYPE = """export type Json<T> = T extends string ? `${T}` : T extends (infe
 
 
 def kubectl():
-    """The one installed, if its kustomize knows components; else the one of the npm package."""
+    """The installed kubectl if its kustomize knows components, else the one of the npm package."""
     for program in (shutil.which("kubectl"), WORK / "kubectl/kubectl"):
         if program and pathlib.Path(program).exists():
             version = subprocess.run([program, "version", "--client"], capture_output=True, text=True, check=False).stdout
@@ -75,7 +75,7 @@ def board_module(board):
         out.append(f'import type * as {name} from "{raw}/composable/{kind}/panelcfg/x/{name}PanelCfg_types.gen.d.ts";')
     out.append('import type { Json } from "./json";')
     bare = {k: copy.deepcopy(v) for k, v in board.items() if k != "panels"}
-    for note in bare["annotations"]["list"]:  # the schema leaves what is the data source's own to the data source
+    for note in bare["annotations"]["list"]:  # the schema does not describe the fields of a data source
         for key in ("expr", "titleFormat", "textFormat", "step"):
             del note[key]
     out.append(f"export const board: Json<Omit<Dashboard, 'panels'>> = {json.dumps(bare, indent=1)};")

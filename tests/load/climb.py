@@ -1,4 +1,4 @@
-"""The same users, more of them at each step, until far more is asked than the service holds."""
+"""The same users, more of them at each step, until the demand far exceeds the capacity of the service."""
 import os
 
 from locust import LoadTestShape

@@ -21,9 +21,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "deploy"))
 import preview  # noqa: E402
 from stack import ROOT, Stack, await_true, get  # noqa: E402
 
-USERS = 104  # each asks once in 2 s and the time of an answer: 50 requests/s with a little to spare
+USERS = 104  # each sends a request every 2 s plus response time: a little over 50 requests/s
 SPAWN_RATE = 5  # logins a second; each costs the API 25 ms of processor time at low priority
-CLIMB_CAPACITY, CLIMB_SLOW_MS = 10, 100  # 8 slots for ordinary requests of 100 to 200 ms: about 50/s fit, 100 come
+CLIMB_CAPACITY, CLIMB_SLOW_MS = 10, 100  # 8 slots for ordinary requests of 100 to 200 ms serve about 50/s; 100/s arrive
 CLIMB_USERS = [20, 40, 60, 80, 120, 160, 200]  # as climb.py has them
 MEMORY_SECONDS = 5
 LONG_SECONDS = 300
@@ -32,7 +32,7 @@ REPORTS = ROOT / "build/reports"
 
 
 class Locust:
-    """A run of Locust. Its exit status only says whether any request failed; the figures say more."""
+    """A run of Locust. Its exit status is ignored: it only says whether any request failed."""
 
     def __init__(self, file, host, name, *arguments, **environment):
         self.prefix = REPORTS / name
@@ -115,7 +115,7 @@ def climb(step_seconds):
         await_true("first user", lambda: "spillway_client_connections 0" not in get(f"{stack.admin_url}/metrics"))
         begin = time.time()
         run.rows()
-        seconds = step_seconds - 5  # users arrive, the one before's answers leave
+        seconds = step_seconds - 5  # leaves out the start of the step, with responses of the step before
         rows = []
         for step, users in enumerate(CLIMB_USERS):
             at = begin + (step + 1) * step_seconds

@@ -3,15 +3,15 @@
 # (-H), slow bodies (-B), slow readers (-X). Good traffic must lose nothing, and its p99 stay within 1.5 times that of
 # the quiet stack, as medians over all rounds: in each, the attack is measured between two quiet runs.
 #
-# slowhttptest itself keeps a whole processor busy, which a real attacker would not take from the machine attacked: in
-# the quiet runs it attacks a decoy, a second proxy in front of the same API.
+# slowhttptest keeps a whole processor busy, which a real attacker would not. So that both runs have that load, in the
+# quiet runs it attacks a decoy, a second proxy in front of the same API.
 #
 #   ROUNDS=3 DURATION=6 MODES=H,B,X CONNECTIONS=1000
 set -euo pipefail
 
 readonly kRatioMax=1.5
 readonly kUsers=16 kRate=1000 # good traffic: look-ups a second, answered or not; 1 % of a run are 60
-readonly kConnectRate=1000   # of the attack, connections a second: all are there when measuring begins
+readonly kConnectRate=1000   # connections a second of the attack: all are open when measuring begins
 readonly kWarmUpSeconds=2
 readonly kScholarship=17
 
@@ -56,7 +56,7 @@ until "$SPILLWAY_BIN_DIR/proxy/spillway" healthcheck --admin "127.0.0.1:$decoy_a
   sleep 0.1
 done
 
-# open_connections URL: as the side attacked has them
+# open_connections URL: the connections that the attacked proxy counts
 open_connections() {
   ss -Htn state established "sport = :${1##*:}" | wc -l
 }

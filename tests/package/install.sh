@@ -36,13 +36,13 @@ await() {
 echo "package test: a fresh system"
 debootstrap --variant=minbase bookworm "$new" >"$new.log" 2>&1 || fail "debootstrap: $(tail -n 1 "$new.log")"
 rm -f "$new.log"
-# Whatever reaches the mirror from here does from there.
+# The new system reaches the mirror with the settings of this one.
 cp /etc/resolv.conf "$new/etc/resolv.conf"
 cp -r /etc/apt/apt.conf.d/. "$new/etc/apt/apt.conf.d/"
 mkdir "$new/packages"
 cp "$@" "$new/packages/"
 echo "package test: apt install"
-# With what the units take for granted: minbase has neither init system nor kill(1).
+# Adds what the units need: minbase has neither init system nor kill(1).
 chroot "$new" sh -c 'apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends \
   systemd procps /packages/*.deb' >"$new/log" 2>&1 || fail "apt-get install: $(tail -n 3 "$new/log")"
 
@@ -52,7 +52,7 @@ for page in man1/spillway.1.gz man5/spillway.yaml.5.gz man1/scholarship-api.1.gz
   [[ -z $warnings ]] || fail "$page: $warnings"
 done
 for unit in spillway.service spillway.socket scholarship-api.service; do
-  # The manual pages that a unit names were looked at above; man(1) finds none below another root.
+  # The manual pages that a unit names were checked above; man(1) finds none below another root.
   warnings=$(systemd-analyze --root="$new" --man=no verify "$unit" 2>&1) || fail "$unit: $warnings"
   [[ -z $warnings ]] || fail "$unit: $warnings"
   [[ $unit == *.socket ]] && continue
@@ -69,7 +69,7 @@ find_port && admin=$port
 find_port && api=$port
 sed -i "s/:8080/:$traffic/; s/:9901/:$admin/; s/:8081/:$api/" "$new/etc/spillway/proxy.yaml" "$new/etc/scholarship-api/api.yaml"
 
-# As a user without rights. No database here: the API says so and lives.
+# The programs run as a user without rights. There is no database: the API reports that and stays up.
 echo "package test: both programs"
 DATABASE_URL='postgresql:///none?host=/nowhere' API_AUTH_SECRET=for-tests-only-for-tests-only-0123456789 \
   chroot --userspec=nobody:nogroup "$new" scholarship-api --config /etc/scholarship-api/api.yaml >"$new/api.log" 2>&1 &

@@ -1,5 +1,5 @@
-// The status page in a real Chromium while the proxy is overloaded: it draws what happens, needs nothing from outside,
-// fits a phone, and follows light and dark. Screenshots go to build/reports/.
+// The status page in a real Chromium while the proxy is overloaded: it draws the overload, loads nothing from other
+// hosts, fits a phone, and follows the light and dark theme. Screenshots go to build/reports/.
 //
 //   node status_page.mjs    SPILLWAY_BIN_DIR=build/release  CHROMIUM=/usr/bin/chromium
 
@@ -20,7 +20,7 @@ const dir = mkdtempSync(join(tmpdir(), 'spillway-page-'));
 const reports = join(root, 'build/reports');
 mkdirSync(reports, { recursive: true });
 
-// An API that takes a while and reports a pool that is nearly used up.
+// A slow API that reports a nearly full pool.
 const api = http.createServer((request, response) => {
   if (request.url === '/pay') response.statusCode = 500;
   setTimeout(() => {

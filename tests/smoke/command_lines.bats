@@ -37,7 +37,7 @@ for_both() {
   [[ $output_of_api == *migrate* && $output_of_api == *seed-demo* ]]
 }
 
-@test "what is not an option is usage, status 2" {
+@test "an unknown option is a usage error, status 2" {
   for_both 2 --no-such-option
   for_both 2 no-such-command
   for_both 2 --config
@@ -89,7 +89,7 @@ for_both() {
   [[ ${stderr_lines[1]} == *broken.yaml:5:11:\ auth.secret:*NO_SUCH_VARIABLE_HERE* ]]
 }
 
-@test "a file that is not there is one line, status 1" {
+@test "a missing file is reported in one line, status 1" {
   run -1 --separate-stderr "$proxy" --config /no/such/file.yaml
   [[ ${#stderr_lines[@]} == 1 && $stderr == *"/no/such/file.yaml"* ]]
   run -1 --separate-stderr "$api" --config /no/such/file.yaml
@@ -116,7 +116,7 @@ for_both() {
   run -1 "$proxy" healthcheck --admin 127.0.0.1:1
 }
 
-@test "for tools, the errors of a configuration are one JSON object" {
+@test "--format=json reports the errors of a configuration as one JSON object" {
   printf 'admission: {max_concurent: 5}\n' >"$BATS_TEST_TMPDIR/broken.yaml"
   run -1 "$proxy" --config "$BATS_TEST_TMPDIR/broken.yaml" --check-config --format=json
   jq -e '.valid == false and (.errors | length) == 1 and .errors[0].line == 1 and .errors[0].column == 13 and
@@ -126,7 +126,7 @@ for_both() {
   jq -e '.valid and .errors == []' <<<"$output"
 }
 
-@test "healthcheck answers as /ready does; a full disk under the log costs lines and no request" {
+@test "healthcheck agrees with /ready; a full disk loses log lines and fails no request" {
   source "$root/tests/smoke/stack.bash"
   find_port && local traffic=$port
   find_port && local admin=$port

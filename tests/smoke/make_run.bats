@@ -37,7 +37,7 @@ pid_of() {
   done
 }
 
-# One line on standard error, and nothing started.
+# The run prints one line on standard error and starts nothing.
 refuses() {
   run --separate-stderr "$root/deploy/dev/run.sh" 3>&-
   [[ $status == 1 ]]
@@ -45,7 +45,7 @@ refuses() {
   [[ $stderr == *"$1"* ]] || { echo "expected: $1; got: $stderr" && return 1; }
 }
 
-@test "make run starts all of it; the lines it prints to try do work" {
+@test "make run starts the whole stack, and the commands that it prints work" {
   start_stack make -s -C "$root" run
   run -0 bash -c "$(grep -A 3 '^Try it' "$STACK_DIR/out" | tail -n +2)"
   [[ $output == *'"items":[{'* ]]
@@ -70,7 +70,7 @@ refuses() {
   run ! grep -i 'error' "$STACK_DIR/out"
 }
 
-@test "a busy port is named together with who has it" {
+@test "a busy port is reported with the process that has it" {
   start_stack "$root/deploy/dev/run.sh"
   SPILLWAY_RUN_DIR=$STACK_DIR/other refuses "port ${URL##*:} (the proxy) is taken by spillway (pid "
 }
@@ -80,21 +80,21 @@ refuses() {
   refuses "another make run uses $SPILLWAY_RUN_DIR"
 }
 
-@test "when the API dies the rest is stopped, and the line says so" {
+@test "when the API dies the rest is stopped, and the message names the API" {
   start_stack "$root/deploy/dev/run.sh"
   kill -KILL "$(pid_of api/)"
   await_end
   grep -q '^make run: the API ended (status 137), stopping the rest' "$STACK_DIR/out"
 }
 
-@test "when the proxy dies the rest is stopped, and the line says so" {
+@test "when the proxy dies the rest is stopped, and the message names the proxy" {
   start_stack "$root/deploy/dev/run.sh"
   kill -KILL "$(pid_of proxy/)"
   await_end
   grep -q '^make run: the proxy ended (status 137), stopping the rest' "$STACK_DIR/out"
 }
 
-@test "after kill -9 of everything the next run works and has the data" {
+@test "after kill -9 of all processes the next run works and has the data" {
   start_stack "$root/deploy/dev/run.sh"
   local postgres
   postgres=$("$root/deploy/dev/postgres.sh" pid "$SPILLWAY_RUN_DIR/postgres")
@@ -136,7 +136,7 @@ refuses() {
   [[ -z $(stack_processes) ]]
 }
 
-@test "a missing program or tool is one line" {
+@test "a missing program or tool is reported in one line" {
   SPILLWAY_BIN_DIR=$STACK_DIR refuses "proxy/spillway is missing: run make build"
   mkdir "$STACK_DIR/tools"
   ln -s /usr/bin/* "$STACK_DIR/tools/"

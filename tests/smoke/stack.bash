@@ -29,7 +29,7 @@ prepare_stack() {
 # Runs a command that starts the stack in a process group of its own, as a terminal would, and waits until it says that
 # the stack runs. Its id is in $STACK_DIR/pid, its output in $STACK_DIR/out.
 start_stack() {
-  rm -f "$STACK_DIR/out" # or the line of the run before would be found
+  rm -f "$STACK_DIR/out" # or the line of the previous run would be found
   set -m
   env -u MAKEFLAGS -u MAKELEVEL "$@" >"$STACK_DIR/out" 2>&1 </dev/null 3>&- &
   set +m
@@ -52,7 +52,7 @@ stack_processes() {
   done
 }
 
-# Waits until nothing of the stack is left; fails, and shows it, if something stays.
+# Waits until no process of the stack is left. If one stays, shows it and fails.
 await_end() {
   local pid
   pid=$(<"$STACK_DIR/pid")
@@ -65,7 +65,7 @@ await_end() {
   return 1
 }
 
-# For the end of a test file: whatever happened, nothing stays.
+# For the end of a test file: ends what still runs, and removes the folder.
 remove_stack() {
   if [[ -e $STACK_DIR/pid ]]; then
     kill -TERM "$(<"$STACK_DIR/pid")" 2>/dev/null || true

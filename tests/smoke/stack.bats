@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What a running stack must do, seen through curl.
+# What a running stack must do, tried with curl.
 #
 # URL            the proxy          http://localhost:8080
 # ADMIN          its admin server   http://localhost:9901
@@ -56,7 +56,7 @@ metric() {
   curl -fsS "$ADMIN/metrics" | awk -v name="$1" '$1 ~ "^" name "([{]|$)" { sum += $NF } END { print sum + 0 }'
 }
 
-@test "the proxy lives and is ready" {
+@test "the proxy is alive and ready" {
   ask 200 "$ADMIN/health"
   ask 200 "$ADMIN/ready"
 }
@@ -68,7 +68,7 @@ metric() {
   run ! grep -i '^Endpoint-Load-Metrics' <<<"$head"
 }
 
-@test "login answers a bearer token" {
+@test "login returns a bearer token" {
   ask 200 "$URL/api/v1/auth/login" -d username=admin -d password=admin123
   holds '(.access_token | length > 20) and .token_type == "bearer" and .expires_in > 0'
   ask 200 "$URL/api/v1/auth/login" --json '{"username": "admin", "password": "admin123"}'
@@ -79,7 +79,7 @@ metric() {
   is_problem
 }
 
-@test "without a token there is no data" {
+@test "a request without a token is refused" {
   ask 401 "$URL/api/v1/search?q=engineering"
   ask 401 "$URL/api/v1/scholarships"
   ask 401 -H 'Authorization: Bearer nonsense' "$URL/api/v1/scholarships"
@@ -90,7 +90,7 @@ metric() {
   holds '(.items | length > 0) and .total >= (.items | length)'
 }
 
-@test "search without a question is a bad request" {
+@test "search without a query is a bad request" {
   with_token 400 "$URL/api/v1/search"
   is_problem
 }
@@ -105,7 +105,7 @@ metric() {
   holds "(.items | length == 2) and ([.items[].id] | any(. as \$id | $first | index(\$id)) | not)"
 }
 
-@test "one scholarship by its id" {
+@test "a scholarship is found by its id" {
   with_token 200 "$URL/api/v1/scholarships?limit=1"
   local id
   id=$(jq '.items[0].id' <<<"$body")
@@ -168,7 +168,7 @@ metric() {
 	END
 }
 
-@test "the metrics speak of this stack" {
+@test "the metrics count the requests of this stack" {
   [[ $(metric spillway_upstream_healthy) == 1 ]]
   [[ $(metric spillway_capacity) -ge 1 ]]
   [[ $(metric database_pool_capacity) -ge 1 ]]
@@ -178,7 +178,7 @@ metric() {
   [[ $(metric spillway_requests_total) -gt $before ]]
 }
 
-@test "the effective configuration is shown, no secret in it" {
+@test "the effective configuration is shown without secrets" {
   ask 200 "$ADMIN/config"
   [[ $body == *max_concurrent* ]]
   run ! grep -iE '(secret|password|token)"?: *"?[^*" ]' <<<"$body"
@@ -191,12 +191,12 @@ metric() {
   has_field Content-Type 'text/html.*'
 }
 
-@test "the admin server takes no orders" {
+@test "the admin server refuses POST and unknown pages" {
   ask 405 -X POST "$ADMIN/ready"
   ask 404 "$ADMIN/no-such-page"
 }
 
-@test "a refusal says why and when to come back" {
+@test "a refusal has a reason and Retry-After" {
   [[ ${REFUSED_PATH:-} ]] || skip "no REFUSED_PATH"
   local before
   before=$(metric load_shedding_rejections)
