@@ -27,7 +27,7 @@ void require_text(const std::optional<std::string>& text) {
   if (text) require_text(*text, kMaxTextCharacters);
 }
 
-/// Text is read back as it was written.
+/// A text reads back as it was written.
 void require_json(const std::string& text) {
   std::string out;
   text::JsonWriter(out).begin_array().value(std::string_view(text)).end_array();
@@ -98,7 +98,7 @@ void eligibility(std::string_view text) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
-  // A copy of just its size, so that the sanitizer sees a step beyond it.
+  // A copy of exactly its size, so that the sanitizer finds a read beyond it.
   const std::vector<char> copy(data + 1, data + size);
   const std::string_view text(copy.data(), copy.size());
   FUZZ_REQUIRE(text::valid_utf8(text::to_valid_utf8(text)));

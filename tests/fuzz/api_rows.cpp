@@ -1,5 +1,5 @@
-// Values of a row as PostgreSQL's binary format has them: told to be none, or within their bounds, inside the bytes
-// they came in, and fit for JSON. Input: a byte that chooses the kind, then the bytes of the value.
+// Values of a row in PostgreSQL's binary format. Each is refused, or it is within its bounds and inside its bytes, and
+// can be written as JSON. Input: a byte that chooses the kind, then the bytes of the value.
 
 #include <cstdint>
 #include <functional>
@@ -25,7 +25,7 @@ std::string big_endian(std::uint64_t value, int bytes) {
   return text;
 }
 
-/// Text lies within the bytes it was read from, and JSON gives it back.
+/// Text lies within the bytes it was read from, and reads back from JSON.
 void require_text(std::string_view text, std::string_view bytes) {
   const std::less_equal<const char*> before;
   FUZZ_REQUIRE(before(bytes.data(), text.data()));
@@ -38,7 +38,7 @@ void require_text(std::string_view text, std::string_view bytes) {
   FUZZ_REQUIRE(!error && std::string_view(back.at(0).as_string()) == text);
 }
 
-/// Written again they are the same bytes, but for the flag and the lower bound, which mean nothing here.
+/// Written again, they are the same bytes except for the flag and the lower bound, which the reader ignores.
 void require_texts(const std::vector<std::string_view>& texts, std::string_view bytes) {
   std::size_t size = 12;
   if (bytes.size() > size) {
@@ -59,7 +59,7 @@ void require_texts(const std::vector<std::string_view>& texts, std::string_view 
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
-  // A copy of just its size, so that the sanitizer sees a step beyond it.
+  // A copy of exactly its size, so that the sanitizer finds a read beyond it.
   const std::vector<char> copy(data + 1, data + size);
   const std::string_view bytes(copy.data(), copy.size());
   constexpr Kind kKinds[] = {Kind::boolean, Kind::int4, Kind::int8, Kind::text, Kind::date, Kind::texts};

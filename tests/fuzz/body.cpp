@@ -1,5 +1,5 @@
-// The body decoder: the same payload and verdict however the bytes come; what it gives, chunked anew, decodes to
-// itself; and a second, much simpler parser of chunks finds the same. Input: a byte of options, a byte that says where
+// The body decoder. Payload and verdict do not depend on how the bytes are cut; the payload, chunked anew, decodes to
+// itself; and a second, much simpler parser of chunks agrees. Input: a byte of options, a byte that says where
 // the body is split, the body.
 
 #include <algorithm>
@@ -16,7 +16,7 @@ using namespace spillway::http;
 
 namespace {
 
-/// Byte by byte costs a buffer for each; what is longer is split in two only.
+/// Each byte alone needs a buffer of its own: longer bodies are only split in two.
 constexpr std::size_t kSplitEverywhereMax = 4096;
 
 struct Decoded {
@@ -28,7 +28,7 @@ struct Decoded {
   friend bool operator==(const Decoded&, const Decoded&) = default;
 };
 
-/// Each piece has a buffer of just its size, so that the sanitizer sees a step beyond it.
+/// Each piece has a buffer of exactly its size, so that the sanitizer finds a read beyond it.
 Decoded decode(BodyDecoder decoder, const std::string& bytes, const std::vector<std::size_t>& ends) {
   Decoded result;
   std::size_t begin = 0;
@@ -64,7 +64,7 @@ void check_chunked_anew(const std::string& payload, std::size_t chunk) {
   FUZZ_REQUIRE(again.done && again.payload == payload && again.consumed == bytes.size());
 }
 
-/// Takes what `fits` off the front; false: there is none of it.
+/// Removes the characters that `fits` accepts from the front. False: there is none.
 template <class Fits>
 bool skip(std::string_view& text, Fits fits) {
   const auto end = std::find_if_not(text.begin(), text.end(), fits);
@@ -116,7 +116,7 @@ bool are_extensions(std::string_view line) {
   return true;
 }
 
-/// The chunks of a body that was found whole.
+/// The chunks of a complete body.
 void check_chunks(std::string_view bytes, std::string_view payload) {
   for (;;) {
     const std::size_t end = bytes.find("\r\n");
@@ -140,7 +140,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size < 2) return 0;
   const std::string bytes(reinterpret_cast<const char*>(data) + 2, size - 2);
   const std::uint64_t limit = (data[0] & 8u) != 0 ? 20 : 0;
-  // Mostly chunks: there is little to find in the other framings.
+  // Mostly chunks: the other framings have little to find.
   Framing framing = Framing::chunked;
   if ((data[0] & 7u) == 6) framing = Framing::length;
   if ((data[0] & 7u) == 7) framing = Framing::until_close;

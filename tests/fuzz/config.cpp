@@ -1,5 +1,5 @@
-// Whatever a configuration file may hold: it is refused with an error that has its place in the file, or accepted, and
-// then its values, printed and read again, are the same configuration. Input: the file.
+// A configuration file is refused with an error that names its place, or accepted; then its values, printed and read
+// again, are the same configuration. Input: the file.
 
 #include <cstdint>
 #include <string>
@@ -27,7 +27,7 @@ void check_error(const config::Error& error, const std::string& text) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string text(reinterpret_cast<const char*>(data), size);
-  if (text.find("file:") != std::string::npos) return 0;  // what it names may change between two runs
+  if (text.find("file:") != std::string::npos) return 0;  // the named file may change between two runs
 
   const auto loaded = config::load_text({"fuzz.yaml", text}, kProxyDefinition);
   for (const config::Error& error : loaded.errors) check_error(error, text);

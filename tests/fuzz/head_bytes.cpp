@@ -6,7 +6,7 @@ namespace spillway::http::fuzz {
 
 namespace {
 
-/// Byte by byte costs as many scans as bytes; what is longer is split in two only.
+/// Byte by byte takes as many scans as bytes: longer heads are only split in two.
 constexpr std::size_t kSplitEverywhereMax = 2048;
 
 bool same(const HeadScanner::Result& one, const HeadScanner::Result& other) {

@@ -7,7 +7,7 @@
 
 #include "proxy/http1/head_scanner.hpp"
 
-/// What the fuzz targets of both kinds of heads have in common.
+/// Shared by the fuzz targets of requests and responses.
 namespace spillway::http::fuzz {
 
 /// The scanner's verdict on bytes that arrive in pieces, which end at `ends`.
@@ -22,11 +22,11 @@ inline HeadScanner::Result scan(HeadScanner::Kind kind, std::string_view bytes, 
   return result;
 }
 
-/// The verdict on the whole, after making sure that neither `split` nor a split at every byte changes it.
+/// The verdict on the whole head. Requires that neither `split` nor a split at every byte changes it.
 HeadScanner::Result scan_in_all_ways(HeadScanner::Kind kind, std::string_view bytes, const HeadLimits& limits,
                                      std::size_t split);
 
-/// Name and value of each line of a written head, read in the plainest way: a second parser to compare with.
+/// Name and value of each line of a written head. A second, simple parser to compare with.
 /// Aborts when a line is not `name: value`.
 std::vector<std::pair<std::string, std::string>> plain_fields(std::string_view head);
 

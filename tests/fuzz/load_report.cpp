@@ -1,5 +1,5 @@
-// A load report is believed whole or not at all; what is believed has counts that can be added up, and written in the
-// plainest form it is read as the same report. Input: the field's value.
+// A load report is accepted whole or not at all. The counts of an accepted one can be added up, and written in the
+// plainest form it reads as the same report. Input: the field's value.
 
 #include "proxy/admission/load_report.hpp"
 

@@ -51,7 +51,7 @@ void check_same(const RequestHead& sent, const RequestHead& again) {
   for (; seen != again.fields.end(); ++seen) FUZZ_REQUIRE(!end_to_end(*seen));
 }
 
-/// Against a second, much simpler parser: the same lines, one Host, one way of framing.
+/// Compares with a second, much simpler parser: the same lines, one Host, one framing.
 void check_written(const RequestHead& again, const std::string& written) {
   const auto lines = fuzz::plain_fields(written);
   FUZZ_REQUIRE(lines.size() == again.fields.size());

@@ -1,4 +1,4 @@
-// Whatever the API may send: what passes is written anew for a client, and parsed again says the same.
+// A response head that is accepted is written anew for a client; parsed again, it has the same meaning.
 // Input: a byte of options, a byte that says where the head is split, the head.
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Every request is counted once, whatever becomes of it.
+// Every request is counted once, however it ends.
 
 #include <random>
 #include <thread>
@@ -66,7 +66,7 @@ TEST_CASE("every series of the contract is there from the start, at 0") {
   CHECK(proxy.await_metric("spillway_upstream_healthy", 1));
 }
 
-/// An API that does what the target says, for better or worse.
+/// An API whose behaviour the target selects: it answers, fails or stalls.
 void do_as_told(Turn& turn) {
   const std::string request = turn.request();
   const std::string what = request.substr(request.rfind('/'));
@@ -84,26 +84,26 @@ void do_as_told(Turn& turn) {
   turn.answer(what == "/large" ? pattern(300'000) : "ok");
 }
 
-/// One client's request out of all that may happen, well-behaved or not.
+/// Sends one request of a kind chosen at random, valid or not.
 void misbehave(const Proxy& proxy, std::mt19937& random, Client& kept) {
   static const char* const kTargets[] = {"/ok",    "/missing",  "/broken", "/close",  "/reset",
                                          "/large", "/nonsense", "/cut",    "/silent", "/ok"};
   const char* target = kTargets[random() % std::size(kTargets)];
   Client client(proxy);
   switch (random() % 8) {
-    case 0:  // on a connection that is kept while it lasts
+    case 0:  // on a keep-alive connection
       if (kept.get(target).status == 0 || random() % 4 == 0) kept = Client(proxy);
       break;
     case 1:
       client.request("POST", target, "", pattern(random() % 40'000));
       break;
-    case 2:  // goes away at once
+    case 2:  // leaves at once
       client.start("GET", target);
       break;
-    case 3:  // goes away in its body
+    case 3:  // leaves amid its body
       client.send("POST /ok HTTP/1.1\r\nHost: test\r\nContent-Length: 100000\r\n\r\n" + pattern(random() % 90'000));
       break;
-    case 4:  // goes away in the answer
+    case 4:  // leaves amid the response
       client.start("GET", "/large");
       client.wire().read_more();
       if (random() % 2) client.wire().reset();
@@ -113,14 +113,14 @@ void misbehave(const Proxy& proxy, std::mt19937& random, Client& kept) {
                   chunked(pattern(random() % 60'000)));
       client.receive();
       break;
-    case 6:  // a good one, and bad ones of each kind behind it
+    case 6:  // a valid one, and invalid ones of each kind behind it
       client.send("GET /ok HTTP/1.1\r\nHost: test\r\n\r\n");
       client.send(random() % 2 ? "GET / HTTP/1.1\r\n\r\n"
                                : "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9999999\r\n\r\n");
       client.receive();
       client.receive();
       break;
-    case 7:  // one after the other, without waiting for the answers
+    case 7:  // pipelined
       client.send("GET /ok HTTP/1.1\r\nHost: test\r\n\r\nGET /large HTTP/1.1\r\nHost: test\r\n\r\n");
       client.receive();
       if (random() % 2) client.receive();
@@ -152,12 +152,12 @@ TEST_CASE("after load of every kind, each request has been answered or aborted o
       for (std::thread& client : clients) client.join();
       CHECK(proxy.accounts_balance());
       CHECK(upstream.most_inside() > 0);
-      // Each kind of end has really been there.
+      // Each kind of end has occurred.
       for (const char* outcome : {"ok", "client_error", "upstream_error", "shed", "timeout", "aborted"}) {
         CAPTURE(outcome);
         CHECK(proxy.metric("spillway_requests_total", {{"outcome", outcome}}) > 0);
       }
-      // A client may have left while its request was still in the kernel's queue: that one comes last.
+      // The last request may be one whose client left while it was in the kernel's accept queue.
       const auto equal = [&](auto one, auto other) { return eventually([&] { return one() == other(); }); };
       CHECK(equal([&] { return proxy.metric("spillway_request_duration_seconds_count"); },
                   [&] { return proxy.stat("parsed"); }));

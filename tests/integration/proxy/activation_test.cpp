@@ -1,4 +1,4 @@
-// Under systemd's socket activation the socket outlives the process: a restart refuses nobody.
+// With systemd's socket activation the socket outlives the process, so a restart refuses no connection.
 
 #include <atomic>
 #include <csignal>
@@ -40,7 +40,7 @@ TEST_CASE("20 restarts under load lose no connection") {
     }
     for (int i = 0; i < kRestarts / 2 && failed == 0; ++i) {
       const int before = answered;
-      proxy.emplace(upstream, settings);  // the old one first ends, with status 0
+      proxy.emplace(upstream, settings);  // the old process ends first, with status 0
       CHECK(eventually([&] { return answered > before + kClients || failed > 0; }));
     }
     over = true;

@@ -1,4 +1,4 @@
-// The admin listener answers probes and scrapers, whoever else connects to it.
+// The admin listener answers probes and scrapers whatever other clients do.
 
 #include <doctest/doctest.h>
 
@@ -21,7 +21,7 @@ TEST_CASE("connections without a whole request lock no other client out of the a
   }
   CHECK(proxy.page("/ready").first == 200);
   CHECK(proxy.healthcheck() == 0);
-  CHECK(silent.front().ended() != End::silent);  // has made room
+  CHECK(silent.front().ended() != End::silent);  // it was evicted
 }
 
 TEST_CASE("a scraper keeps its connection while a few other clients connect") {
@@ -34,7 +34,7 @@ TEST_CASE("a scraper keeps its connection while a few other clients connect") {
   for (int i = 0; i < 40; ++i) others.push_back(proxy.admin());
   scraper.send(kAsk);
   CHECK(scraper.receive().status == 200);
-  for (int i = 0; i < 40; ++i) others.push_back(proxy.admin());  // 81 in all: the oldest that are silent go
+  for (int i = 0; i < 40; ++i) others.push_back(proxy.admin());  // 81 in all: the oldest silent ones are evicted
   scraper.send(kAsk);
   CHECK(scraper.receive().status == 200);
   CHECK(others.front().ended() != End::silent);

@@ -1,4 +1,4 @@
-// How many requests go on to the API at a time, and what becomes of the others.
+// How many requests are forwarded at a time, and what happens to the others.
 
 #include "tests/integration/proxy/held.hpp"
 
@@ -156,7 +156,7 @@ TEST_CASE("a client that leaves in flight keeps its slot until the API has answe
   Upstream upstream(hold);
   Proxy proxy(upstream, {.admission = admit(1) + ", queue: {max_wait: 0}"});
   fill(proxy, upstream, 1).clear();
-  CHECK(proxy.await_metric("spillway_client_connections", 1));  // the session stays for the request's sake
+  CHECK(proxy.await_metric("spillway_client_connections", 1));  // the connection stays until its request ends
   check_refusal(Client(proxy).get("/"), "capacity");
   CHECK(proxy.await_metric("spillway_inflight", 1));
   upstream.release_all();

@@ -1,5 +1,5 @@
-// What is no acceptable request ends at the proxy. The whole list of rules is in the unit tests; here it is shown that
-// nothing of such a request reaches the API, that the client is told, and that the connection ends.
+// The proxy refuses invalid requests. The unit tests have all rules; these tests show that no byte of such a request
+// reaches the API, that the client gets a response, and that the connection closes.
 
 #include <doctest/doctest.h>
 
@@ -75,7 +75,7 @@ TEST_CASE("a bad request is answered, its connection ends, and not a byte of it 
   for (const Row& row : rows()) {
     CAPTURE(row.what);
     Client client(proxy);
-    // The request behind it must not be taken for one of its own.
+    // The bytes behind it must not be read as a request.
     client.send(row.raw + "GET /smuggled HTTP/1.1\r\nHost: test\r\n\r\n");
     const Reply reply = client.receive();
     CHECK(reply.status == row.status);
@@ -114,7 +114,7 @@ TEST_CASE("single bytes do not prolong the time limit of a head") {
   Proxy proxy(upstream, kSmallLimits);
   Client client(proxy);
   client.send("GET / HTTP/1.1\r\nHost: test\r\nX: ");
-  // A byte each few milliseconds, until the answer is there.
+  // Sends a byte every few milliseconds until the response is there.
   CHECK(eventually([&] {
     client.wire().send_some("a");
     return proxy.metric("spillway_bad_requests_total") > 0;
@@ -132,7 +132,7 @@ TEST_CASE("a body that is late gets 408, and the API gets a truncated request") 
     turn.close();
   });
   Proxy proxy(upstream, {.timeouts = "request_body: 100ms"});
-  // A small body is waited for before the API hears of it, and so is the beginning of a large one.
+  // Small bodies, and the beginning of large ones, are buffered before the request is forwarded.
   for (const std::string framing :
        {"Content-Length: 10\r\n\r\n", "Content-Length: 100000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n3\r\n"}) {
     Client small(proxy);

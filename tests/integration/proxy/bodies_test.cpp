@@ -1,4 +1,4 @@
-// Bodies of every size and framing, both ways, unharmed and in bounded memory.
+// Bodies of every size and framing pass unchanged in both directions, in bounded memory.
 
 #include <atomic>
 #include <cstdlib>
@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kMiB = 1024 * 1024;
 constexpr std::size_t kSizes[] = {0, 1, 2, 100, 8191, 8192, 16383, 16384, 16385, 65536, 100'000, kMiB};
 
-/// Sends back what came, framed as the target says.
+/// Sends the body back, framed as the target says.
 void echo(Turn& turn) {
   const std::string body = turn.body();
   CHECK(turn.body_whole());
@@ -142,20 +142,20 @@ TEST_CASE("a body that arrives while the proxy connects, after queueing, is forw
   CHECK(proxy.accounts_balance());
 }
 
-/// A body through a side that does not read for a while; SPILLWAY_BODY_MIB says how large, `make large` sends a GiB.
+/// The size of a body sent to a side that does not read for a while; `make large` sets SPILLWAY_BODY_MIB to a GiB.
 std::size_t large() {
   const char* text = std::getenv("SPILLWAY_BODY_MIB");
   return (text ? std::stoul(text) : 200) * kMiB;
 }
 const std::size_t kLarge = large();
-/// What it may add to the proxy's memory. A sanitizer keeps for a while what has been given back.
+/// How much it may add to the proxy's memory. A sanitizer keeps freed memory for a while.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr std::size_t kGrowth = 8 * kMiB;
 #else
 constexpr std::size_t kGrowth = 1 * kMiB;
 #endif
 
-/// Waits until the sender is held up: nothing has moved for some looks in a row.
+/// Waits until the sender is blocked: no byte has moved in several looks.
 bool held_up(const std::atomic<std::size_t>& sent) {
   std::size_t last = 0;
   int looks = 0;
@@ -166,7 +166,7 @@ bool held_up(const std::atomic<std::size_t>& sent) {
   });
 }
 
-/// As much of an answer is kept once its rest fits.
+/// The proxy keeps the rest of a response once it is no larger than this.
 constexpr std::size_t kKept = 4 * kMiB;
 
 TEST_CASE("a slow reader holds up the API, not the proxy's memory") {

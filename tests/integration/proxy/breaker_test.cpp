@@ -1,4 +1,4 @@
-// The circuit: opened by an API that fails or is gone, closed again when it is well.
+// The circuit breaker opens when the API fails or is gone, and closes when it works again.
 
 #include <csignal>
 #include <thread>
@@ -36,7 +36,7 @@ TEST_CASE("after one 502 of a dead API all requests are refused at once; a succe
     CHECK(proxy.metric("spillway_breaker_state") == 2);
     CHECK(proxy.page("/stats").second.find(R"("breaker_state":"open")") != std::string::npos);
 
-    std::this_thread::sleep_until(began + 2s);  // the longer it was open, the longer it ramps up
+    std::this_thread::sleep_until(began + 2s);  // the ramp-up takes longer after a longer open time
     upstream.up();
     CHECK(eventually([&] { return client.get("/").status == 200; }));
     double lowest = 100;
@@ -75,7 +75,7 @@ TEST_CASE("errors of the API open the breaker; the proxy's refusals and invalid 
     errors += reply.status == 500;
     return reply.problem("reason") == "breaker";
   }));
-  CHECK(errors >= 30);  // half of what the window holds
+  CHECK(errors >= 30);  // half of the window
   failing = false;
   CHECK(eventually([&] { return client.get("/").status == 404 && proxy.metric("spillway_breaker_state") == 0; }));
   CHECK(proxy.accounts_balance());
@@ -117,7 +117,7 @@ TEST_CASE("failures of one class open the breaker of that class; the log names t
   for (int i = 0; i < 20; ++i) CHECK(client.get("/login").status == 500);
   const Reply refused = client.get("/login");
   CHECK(refused.problem("reason") == "breaker");
-  CHECK(std::stoi(refused.field("Retry-After")) >= 50);  // nobody polls: there is no chance before
+  CHECK(std::stoi(refused.field("Retry-After")) >= 50);  // without polls the first trial comes after open_time
   for (int i = 0; i < 50; ++i) CHECK(client.get("/").status == 200);
   CHECK(proxy.metric("spillway_breaker_state") == 2);
   CHECK(proxy.await_log("breaker class=critical state=open cause=failures requests=20 failed=20 slow=0"));

@@ -19,7 +19,7 @@ struct Reply {
   int status = 0;      ///< 0: no head came
   std::string head;    ///< status line and fields
   std::string body;    ///< without its framing
-  bool whole = false;  ///< the body came to its end
+  bool whole = false;  ///< the body is complete
 
   std::string field(std::string_view name) const { return field_of(head, name); }
   bool has(std::string_view name) const { return count_fields(head, name) > 0; }
@@ -27,22 +27,22 @@ struct Reply {
   std::string problem(std::string_view member) const;
 };
 
-/// A client that sends what it is told to.
+/// A client for valid and invalid requests.
 class Client {
  public:
   explicit Client(const Proxy& proxy);
   explicit Client(int port) : wire_(Wire::tcp(port)) {}
 
   bool send(std::string_view raw) { return wire_.send(raw); }
-  /// A whole request; with a body it has a Content-Length.
+  /// Sends a whole request. A request with a body has a Content-Length.
   void start(std::string_view method, std::string_view target, std::string_view fields = {},
              std::string_view body = {});
-  /// The next response; 1xx ones count, too. `to_head`: it has no body whatever it announces.
+  /// The next response, interim ones (1xx) included. `to_head`: it has no body, whatever length it announces.
   Reply receive(bool to_head = false);
   Reply request(std::string_view method, std::string_view target, std::string_view fields = {},
                 std::string_view body = {});
   Reply get(std::string_view target, std::string_view fields = {}) { return request("GET", target, fields); }
-  /// Waits until the connection ends; nothing more may come before. How it ended, `none` when something came.
+  /// Waits until the connection ends, and returns how; `none` if a byte came before that.
   End ended();
   void close() { wire_.close(); }
   Wire& wire() { return wire_; }
@@ -53,7 +53,7 @@ class Client {
 
 /// `body` as one chunk for each `piece` bytes, and the last chunk.
 std::string chunked(std::string_view body, std::size_t piece = 1000);
-/// Bytes that tell their place, so that none can be lost, doubled or swapped unseen.
+/// Numbered lines: a lost, doubled or swapped byte changes the text.
 std::string pattern(std::size_t size);
 
 }  // namespace spillway::test

@@ -1,4 +1,4 @@
-// Every other reason to refuse, what the client is told, and what turns refusing on and off.
+// The other reasons to refuse, their responses, and the keys that switch refusing on and off.
 
 #include <csignal>
 #include <set>
@@ -37,7 +37,7 @@ TEST_CASE("while other clients queue, a client above its share of the slots gets
     Proxy proxy(upstream, {.admission = admit(4) + ", queue: {max_wait: 1m, target: 0}, fairness: {key: " + key + "}",
                            .more = "trusted_proxies: [127.0.0.1]\n"});
     const std::string greedy = name + "1\r\n", other = name + "2\r\n";
-    std::list<Client> held = fill(proxy, upstream, 3, "/held", greedy);  // what nobody else wants is his
+    std::list<Client> held = fill(proxy, upstream, 3, "/held", greedy);  // no other client wants these slots
     held.splice(held.end(), fill(proxy, upstream, 1, "/held", other));
     check_refusal(Client(proxy).get("/", greedy), 429, "fairness");
     Client modest(proxy);
@@ -104,14 +104,14 @@ TEST_CASE("a request that cannot be answered before its deadline is not forwarde
   Client waiting(proxy);
   waiting.start("GET", "/expired", "X-Request-Timeout: 100\r\n");
   REQUIRE(proxy.await_metric("spillway_queue_length", 1));
-  std::this_thread::sleep_for(200ms);  // its time passes
+  std::this_thread::sleep_for(200ms);  // its deadline passes
   upstream.release_all();
   check_answered(held);
   check_refusal(waiting.receive(), 503, "deadline");
   CHECK(upstream.requests() == 1);
   CHECK(proxy.await_metric("load_shedding_rejections", 2, {{"reason", "deadline"}}));
 
-  // What is known to take longer than there is time is not begun.
+  // A request whose expected latency exceeds its deadline is refused.
   check_refusal(Client(proxy).get("/slow", "X-Request-Timeout: 1\r\n"), 503, "deadline");
   CHECK(upstream.requests() == 1);
   CHECK(proxy.accounts_balance());

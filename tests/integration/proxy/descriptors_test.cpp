@@ -1,4 +1,4 @@
-// Open descriptors are scarce: clients, however many come, leave the API, the admin listener and the health poll
+// Descriptors are scarce: however many clients connect, the API, the admin listener and the health poll keep
 // theirs.
 
 #include <csignal>
@@ -77,7 +77,7 @@ TEST_CASE("requests beyond the descriptors are queued or refused, and none fails
   int answered = 0;
   for (Client& client : clients) {
     const int status = client.receive().status;
-    // 0: closed to make room before its request had come, or reset behind the refusal that it did not wait for.
+    // 0: evicted before its request had arrived, or reset after a refusal that it did not read.
     CHECK((status == 200 || status == 503 || status == 0));
     answered += status == 200;
   }
@@ -100,7 +100,7 @@ TEST_CASE("when descriptors run out, the log gets one line, the API is not blame
   for (int i = 0; i < 20; ++i) clients.emplace_back(proxy);
   CHECK(clients.back().get("/").status == 200);
   REQUIRE(proxy.await_metric("spillway_client_connections", 20));
-  proxy.limit_descriptors(3);  // new ones can be had again only at numbers below
+  proxy.limit_descriptors(3);  // new descriptors must have numbers below the limit
   std::vector<Client> more;
   for (int i = 0; i < 40; ++i) more.emplace_back(proxy);
   for (int i = 0; i < 10; ++i) {

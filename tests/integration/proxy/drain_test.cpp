@@ -1,4 +1,4 @@
-// Told to stop: nobody who is connected is reset, what runs has its time, and then the process ends, whatever hangs.
+// A drain resets no connected client, lets requests in flight finish, and ends in time whatever hangs.
 
 #include <atomic>
 #include <csignal>
@@ -100,7 +100,7 @@ TEST_CASE("a drain ends in time although the log's reader has stalled and peers 
   Proxy proxy(upstream, {.timeouts = "drain: 2s"});
   proxy.pause_log();
   Client client(proxy);
-  for (int i = 0; i < 1000; ++i) REQUIRE(client.get("/").status == 200);  // more than its pipe takes
+  for (int i = 0; i < 1000; ++i) REQUIRE(client.get("/").status == 200);  // more log than the pipe holds
   Client tunnel(proxy), held(proxy);
   tunnel.send(kWebSocket);
   CHECK(tunnel.receive().status == 101);
@@ -111,7 +111,7 @@ TEST_CASE("a drain ends in time although the log's reader has stalled and peers 
   upstream.release_all();
 }
 
-/// The timer that the system runs for the connection from port `from` to port `to`: 2 is keepalive. -1: there is no
+/// The timer that the kernel runs for the connection from port `from` to port `to`: 2 is keepalive. -1: there is no
 /// such connection.
 int timer_of(int from, int to) {
   std::ifstream table("/proc/net/tcp");

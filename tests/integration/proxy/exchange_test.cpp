@@ -1,4 +1,4 @@
-// The forms a request and its answer may take between the proxy and clients of either version.
+// The forms of requests and responses, with clients of HTTP/1.1 and 1.0.
 
 #include <doctest/doctest.h>
 
@@ -8,7 +8,7 @@
 namespace spillway::test {
 namespace {
 
-/// The API's answer names the request.
+/// The response of the API names the request.
 void name(Turn& turn) {
   turn.answer(turn.request() + ":" + turn.body());
 }
@@ -101,7 +101,7 @@ TEST_CASE(
   for (const Row& row : rows) {
     CAPTURE(row.what);
     Client client(proxy);
-    // It is known, and waited for, before it asks.
+    // The proxy has accepted it and waits for its request.
     CHECK(proxy.await_metric("spillway_client_connections", 1));
     CHECK(client.wire().at_rest());
     client.send(row.request);
@@ -151,7 +151,7 @@ TEST_CASE("a half-closed client gets its response after queueing, and with cance
       client.send(request);
       REQUIRE(proxy.await_metric("spillway_queue_length", 1));
       client.wire().finish_sending();
-      CHECK(client.wire().read_more());  // the beginning of its answer: its end has been seen
+      CHECK(client.wire().read_more());  // the beginning of its response: the proxy has noticed the half-close
       CHECK(proxy.metric("spillway_queue_length") == 1);
       upstream.release();
       CHECK(held.receive().status == 200);
@@ -178,7 +178,7 @@ TEST_CASE("a half-closed client is aborted only when it closes its connection") 
   for (Client* client : {&stays, &leaves}) {
     client->start("GET", "/");
     client->wire().finish_sending();
-    CHECK(eventually([&] { return !client->wire().at_rest(); }));  // the beginning of its answer
+    CHECK(eventually([&] { return !client->wire().at_rest(); }));  // the beginning of its response
   }
   REQUIRE(eventually([&] { return upstream.inside() == 2; }));
   leaves.close();
@@ -290,7 +290,7 @@ TEST_CASE("a client that sends its body without waiting gets no 100") {
 TEST_CASE("early hints are forwarded to clients of 1.1, not to those of 1.0") {
   Upstream upstream([](Turn& turn) {
     turn.body();
-    turn.send("HTTP/1.1 100 Continue\r\n\r\n");  // the proxy has said it itself if it was to be said
+    turn.send("HTTP/1.1 100 Continue\r\n\r\n");  // the proxy has already sent its own 100 if the client expects one
     turn.send("HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n");
     turn.send("HTTP/1.1 103 Early Hints\r\nLink: </more.css>; rel=preload\r\n\r\n");
     turn.answer("final");

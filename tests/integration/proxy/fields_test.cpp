@@ -1,4 +1,4 @@
-// Header fields: what is between two neighbours stays there, what the proxy says of a request is added.
+// Header fields: hop-by-hop fields are dropped, and fields of the proxy are added.
 
 #include <doctest/doctest.h>
 

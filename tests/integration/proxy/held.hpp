@@ -15,7 +15,7 @@ inline void hold(Turn& turn) {
   turn.answer();
 }
 
-/// Clients with a request each that the API holds.
+/// `count` clients, each with a request that the API holds.
 inline std::list<Client> fill(const Proxy& proxy, const Upstream& upstream, int count, const char* target = "/held",
                               std::string_view fields = {}) {
   std::list<Client> clients;

@@ -1,4 +1,4 @@
-// Clients that take without giving: by the thousand, slowly, or not at all. Others go on being served.
+// Hostile clients: thousands of idle, slow or stalled connections. Other clients are still served.
 
 #include <algorithm>
 
@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kMiB = 1024 * 1024;
 
-/// Enough descriptors for this process and, inherited, for the proxy; false: the system does not allow it.
+/// Raises the limit of descriptors, which the proxy inherits. False: the system does not allow it.
 bool allow_descriptors(rlim_t count) {
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
@@ -35,19 +35,19 @@ TEST_CASE("10,000 idle connections take little memory, delay no request, and are
     idle.reserve(kIdle);
     for (std::size_t i = 0; i < kIdle; ++i) {
       idle.emplace_back(proxy);
-      // Some have asked for something before they fell silent.
+      // Some send a request before they fall silent.
       if (i % 10 == 0) CHECK(idle.back().get("/").status == 200);
     }
     CHECK(proxy.await_metric("spillway_client_connections", kIdle));
     const std::size_t each = (proxy.memory() - before) / kIdle;
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they keep books on every byte
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // sanitizers add memory of their own
     CHECK(each < 4096);
 #endif
     MESSAGE("an idle connection costs ", each, " bytes of resident memory");
 
     Client one_more(proxy);
     for (int i = 0; i < 100; ++i) CHECK(one_more.get("/").status == 200);
-    CHECK(idle[1].ended() == End::closed);  // of those that have never spoken the first
+    CHECK(idle[1].ended() == End::closed);  // the oldest of those that sent nothing
     CHECK(idle.back().get("/").status == 200);
     CHECK(proxy.await_metric("spillway_client_connections", kIdle));
   }
@@ -72,8 +72,8 @@ TEST_CASE("under a flood of unfinished requests open connections are served and 
       for (int i = 0; i < kFlood; ++i) {
         flood.emplace_back(proxy).send("GET / HTTP/1.1\r\nHost: te");
       }
-      // Those that the proxy has taken wait for the rest of their requests; all others have been told, or closed while
-      // they had not yet said anything.
+      // Accepted connections wait for the rest of their requests. All others got a refusal, or were closed before they
+      // sent anything.
       CHECK(eventually([&] {
         return std::count_if(flood.begin(), flood.end(), [](Client& client) { return client.wire().at_rest(); }) <
                kLimit;
@@ -104,7 +104,7 @@ TEST_CASE("limits.connections_per_client bounds the connections of an address, e
       CHECK(reply.field("Connection") == "close");
     }
     CHECK(proxy.await_metric("load_shedding_rejections", 3, {{"reason", "connections"}}));
-    for (Client& client : clients) CHECK(client.get("/").status == 200);  // nobody had to make room
+    for (Client& client : clients) CHECK(client.get("/").status == 200);  // no client was evicted
     clients.pop_back();
     CHECK(eventually([&] { return Client(proxy).get("/").status == 200; }));
     CHECK(proxy.accounts_balance());
@@ -136,12 +136,12 @@ TEST_CASE("unfinished heads share a bound of memory, and beyond it the oldest ar
   }
   CHECK(proxy.await_metric("spillway_client_connections", 0));
 
-  // Of heads of nearly 1 MiB fewer than 64 find room.
+  // Fewer than 64 heads of nearly 1 MiB fit.
   const std::string large = "GET / HTTP/1.1\r\nHost: test\r\nX: " + std::string(kMiB - 1000, 'a');
   std::vector<Client> heads;
   for (int i = 0; i < 80; ++i) CHECK(heads.emplace_back(proxy).send(large));
   CHECK(proxy.await_metric("spillway_bad_requests_total", 80 - 63, {{"code", "408"}}));
-  const Reply reply = heads.front().receive();  // closed without lingering, so perhaps by a reset
+  const Reply reply = heads.front().receive();  // closed without lingering, so the client may see a reset
   CHECK((reply.status == 408 || heads.front().wire().end() == End::reset));
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   CHECK(proxy.memory() - before < 160 * kMiB);
@@ -187,7 +187,7 @@ TEST_CASE("slow small bodies hold no slots: other requests are served meanwhile"
   std::vector<Client> slow;
   const auto asks = [&](int i) { return i % 2 == 0 ? std::string("Expect: 100-continue\r\n") : std::string(); };
   for (int i = 0; i < 20; ++i) {
-    // Slots are held for a moment only, so whoever finds none finds one soon.
+    // Slots are held for a moment only, so a request gets one soon.
     CHECK(eventually([&] { return proxy.stat("in_flight") == 0; }));
     slow.emplace_back(proxy).send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n" + asks(i) + "\r\n");
     if (i % 2 == 0) CHECK(slow.back().receive().status == 100);
@@ -196,7 +196,7 @@ TEST_CASE("slow small bodies hold no slots: other requests are served meanwhile"
   CHECK(eventually([&] { return proxy.stat("in_flight") == 0; }));
   CHECK(upstream.requests() == 0);
   for (int i = 0; i < 20; ++i) CHECK(Client(proxy).get("/").status == 200);
-  // Once it is whole, such a body is answered like any other.
+  // A late body is forwarded once it is whole.
   for (Client& client : slow) {
     client.send("defghij");
     const Reply reply = client.receive();
@@ -210,7 +210,7 @@ TEST_CASE("endless requests at the admin listener take neither memory nor a conn
   Upstream upstream;
   Proxy proxy(upstream);
   const std::string chunked = "GET /health HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-  // More than there are places.
+  // More than the listener's limit of connections.
   for (int i = 0; i < 70; ++i) {
     Client trailer(proxy.admin_port());
     trailer.send(chunked + "0\r\nX: " + std::string(70'000, 'a') + "\r\n\r\n");

@@ -1,4 +1,4 @@
-// The cap is exact, not nearly so, however many ask and on whichever worker.
+// The limit of requests in flight is exact, with any number of clients and workers.
 
 #include <atomic>
 #include <thread>
@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kRequests = 100'000;
 constexpr int kCap = 8;
-constexpr int kClients = 24;  ///< three times the cap: some wait at all times
+constexpr int kClients = 24;  ///< three times the limit, so that some always queue
 
 TEST_CASE("100,000 requests reach the limit and never exceed it, and each gets its own response") {
   for (const Upstream::Kind kind : {Upstream::Kind::tcp, Upstream::Kind::unix_socket}) {
@@ -38,7 +38,7 @@ TEST_CASE("100,000 requests reach the limit and never exceed it, and each gets i
         }
       });
     }
-    // The first are held until the cap is reached: fast answers alone need not reach it.
+    // The API holds the first requests until the limit is reached: fast responses might never reach it.
     CHECK(eventually([&] { return upstream.inside() == kCap; }));
     upstream.release_all();
     for (std::thread& client : clients) client.join();

@@ -1,4 +1,4 @@
-// What is written about requests, and that writing it never holds one up.
+// What the log says of requests, and that writing it never delays one.
 
 #include <csignal>
 #include <sstream>
@@ -95,7 +95,7 @@ TEST_CASE("the first hundred refusals of a second are logged, and the number of 
 }
 
 TEST_CASE("a stalled reader of the log loses lines, which are counted, and fails no request") {
-  constexpr int kRequests = 15'000;  // the pipe, the sink and the queue take some 10,000
+  constexpr int kRequests = 15'000;  // pipe, sink and queue together hold about 10,000
   Upstream upstream;
   Proxy proxy(upstream);
   const double before = proxy.metric("spillway_log_lines_dropped_total");

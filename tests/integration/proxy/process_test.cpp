@@ -1,4 +1,4 @@
-// The process as a whole: stopping, reloading, and how many connections it takes.
+// The process as a whole: stop, reload, and the limit of connections.
 
 #include <cerrno>
 #include <csignal>
@@ -240,7 +240,7 @@ TEST_CASE(
       proxy.signal(SIGKILL);
       proxy.wait();
     }
-    CHECK(S_ISSOCK(status_of().st_mode));  // left behind, and taken over by the next
+    CHECK(S_ISSOCK(status_of().st_mode));  // the killed process left it, and the next one takes it over
     {
       Proxy proxy(upstream, settings);
       CHECK(proxy.stop() == 0);

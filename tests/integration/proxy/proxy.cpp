@@ -21,8 +21,8 @@ namespace spillway::test {
 
 namespace {
 
-/// Limits are those of users; what waits without need is cut short, and the breaker, which would answer in the place of
-/// failing upstreams, is off unless asked for.
+/// The defaults, with short health polls. The breaker is off unless `more` configures it: it would refuse requests to
+/// upstreams that fail on purpose.
 std::string yaml(const std::string& upstream, const Settings& s) {
   std::ostringstream out;
   out << "listen: " << s.listen << "\nadmin: {listen: '127.0.0.1:0'}\nworkers: " << s.workers
@@ -81,14 +81,14 @@ void Proxy::start(const Settings& settings) {
     const rlimit limit{static_cast<rlim_t>(settings.descriptors), static_cast<rlim_t>(hard)};
     if (settings.descriptors > 0) ::setrlimit(RLIMIT_NOFILE, &limit);
     if (settings.inherited >= 0) {
-      const int copy = ::fcntl(settings.inherited, F_DUPFD, 10);  // 3 may be what it has already: dup2 would do nothing
+      const int copy = ::fcntl(settings.inherited, F_DUPFD, 10);  // if it is 3 already, dup2 would keep close-on-exec
       ::dup2(copy, 3);
       ::close(copy);
       ::setenv("LISTEN_FDS", "1", 1);
       ::setenv("LISTEN_PID", std::to_string(::getpid()).c_str(), 1);
     }
   };
-  // Both halves of a sanitizer stop the program at the first finding, so that the exit status tells.
+  // Both sanitizers stop the program at the first finding, so that the exit status shows it.
   process_ = std::make_unique<support::Process>(
       support::Command{.arguments = {SPILLWAY_BINARY, "--config", folder_.path("proxy.yaml")},
                        .environment = {{"UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1"}},

@@ -17,31 +17,31 @@ struct Settings {
   int workers = 1;
   std::string health = "interval: 200ms, timeout: 200ms";
   std::string upstream = {}, timeouts = {}, limits = {}, admission = {};
-  std::string listen = "127.0.0.1:0";  ///< the first address is one of TCP
+  std::string listen = "127.0.0.1:0";  ///< the first address must be TCP
   std::string more = {};               ///< further keys, in block style
-  int inherited = -1;                  ///< a listening socket that it gets as systemd would give it
-  int descriptors = 0;                 ///< as many as the process may have; 0: as many as the tests
-  int descriptors_hard = 0;            ///< as many as it may allow itself; 0: `descriptors`
-  std::string awaited = "admitting ";  ///< the log line after which it counts as started
+  int inherited = -1;                  ///< a listening socket, passed as systemd passes it
+  int descriptors = 0;                 ///< soft limit of descriptors; 0: that of the tests
+  int descriptors_hard = 0;            ///< hard limit of descriptors; 0: `descriptors`
+  std::string awaited = "admitting ";  ///< the log line that ends the start
 };
 
-/// Thresholds out of the way: `count` requests in flight, of any class.
+/// Admission of `count` requests in flight, of any class.
 std::string admit(int count);
 
-/// A running spillway in front of an upstream. At its end it is told to stop and has to exit with status 0, which it
-/// does not when a sanitizer has found something.
+/// A running spillway in front of an upstream. The destructor stops it and checks for exit status 0; after a finding of
+/// a sanitizer the status is another.
 class Proxy {
  public:
   using Labels = std::initializer_list<std::pair<std::string, std::string>>;
 
   explicit Proxy(const Upstream& upstream, const Settings& settings = {});
-  /// With this configuration as it stands; its first listener is one of TCP.
+  /// With this configuration, unchanged. Its first listener must be TCP.
   explicit Proxy(const std::string& config);
   ~Proxy();
   Proxy(const Proxy&) = delete;
 
   int port() const { return port_; }
-  /// Whether somebody can connect to its port.
+  /// Whether its port accepts connections.
   bool listens() const { return Wire::tcp(port_).descriptor() >= 0; }
   int admin_port() const { return admin_port_; }
   pid_t pid() const { return process_->pid(); }
@@ -50,7 +50,7 @@ class Proxy {
   int stop() { return process_->stop(); }
   int wait() { return process_->wait(); }
   void signal(int number) const { process_->signal(number); }
-  /// Rewrites the configuration; a SIGHUP puts it into force.
+  /// Rewrites the configuration. SIGHUP applies it.
   void configure(const Settings& settings);
   void configure_badly(const std::string& text);
   /// A path in the folder of its configuration, `proxy.yaml`.
@@ -58,7 +58,7 @@ class Proxy {
 
   /// Everything written to standard output so far.
   std::string log() const { return process_->log(); }
-  /// Standard output is not read meanwhile.
+  /// Stops reading standard output until `resume_log`.
   void pause_log() { process_->pause_log(); }
   void resume_log() { process_->resume_log(); }
   bool await_log(const std::string& text) const { return process_->await_log(text); }
@@ -72,13 +72,13 @@ class Proxy {
   bool await_metric(const std::string& name, double value, Labels labels = {}) const;
   /// A number of /stats.
   double stat(const std::string& name) const;
-  /// In the end each request parsed has been answered or given up once, and counted once.
+  /// Waits until each parsed request has been answered or aborted once, and counted once.
   bool accounts_balance() const;
   /// Resident memory, in bytes.
   std::size_t memory() const;
   /// Open descriptors.
   int descriptors() const;
-  /// From now on it may have no more than that many.
+  /// Lowers its soft limit of descriptors.
   void limit_descriptors(int count) const;
   /// The exit status of `spillway healthcheck`.
   int healthcheck() const;

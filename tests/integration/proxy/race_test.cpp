@@ -1,5 +1,5 @@
-// The keep-alive race, over and over: the API closes its connections whenever it likes. No GET may fail, and no POST
-// may reach it twice. SPILLWAY_RACE_REQUESTS says how many requests; `make race` sends a million.
+// The keep-alive race, many times: the API closes connections at random moments. No GET may fail, and no POST may
+// arrive twice. SPILLWAY_RACE_REQUESTS says how many requests; `make race` sends a million.
 
 #include <atomic>
 #include <cstdlib>
@@ -21,7 +21,7 @@ int wanted_requests() {
   return text ? std::atoi(text) : 20'000;
 }
 
-/// How a connection of the API ends, if it ends now.
+/// Whether a connection of the API ends now, and how.
 enum class Whim { stay, close, reset };
 
 Whim whim(int one_in) {
@@ -42,12 +42,12 @@ TEST_CASE("with an API that closes connections at random moments no GET fails an
     turn.body();
     const std::string request = turn.request();
     if (request.starts_with("POST /")) ++posts[std::stoul(request.substr(6))];
-    // Over a request, but never over a connection's first: a request repeated is to find one that serves it.
+    // Amid a request, but never the first one of a connection: a retry must find a connection that serves it.
     const Whim before = turn.number() > 0 ? whim(50) : Whim::stay;
     if (before != Whim::stay) return follow(before, turn);
     turn.answer();
     const Whim after = whim(20);
-    // At once, or just when the next request may be on its way.
+    // At once, or about when the next request arrives.
     if (after != Whim::stay && turn.number() % 2 == 0) std::this_thread::sleep_for(std::chrono::microseconds(100));
     follow(after, turn);
   });

@@ -1,4 +1,4 @@
-// A refusal costs the client as little as possible: it is told before it sends its body, and keeps its connection.
+// A refusal is cheap for the client: it comes before the body is sent, and the connection stays open.
 
 #include <doctest/doctest.h>
 
@@ -28,7 +28,7 @@ struct FullHouse {
     CHECK(first.receive().status == 200);
     CHECK(proxy.await_metric("spillway_inflight", 0));
   }
-  /// What the API has got besides the first request.
+  /// How many requests the API got besides the first one.
   int others() const { return upstream.requests() - 1; }
 };
 
@@ -74,7 +74,7 @@ TEST_CASE(
     FullHouse house;
     Client client(house.proxy);
     client.send("POST /refused HTTP/1.1\r\nHost: test\r\n" + framing + "\r\n\r\n");
-    client.send(body);  // all of it, as clients do that do not look at the answer before
+    client.send(body);  // all of it, as clients do that read the response only afterwards
     const Reply reply = client.receive();
     check_refused(reply);
     CHECK(reply.field("Connection") == "close");

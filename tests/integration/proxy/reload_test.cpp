@@ -49,7 +49,7 @@ TEST_CASE("a change of the file is noticed, in whichever way it is written") {
   CHECK(proxy.await_metric("spillway_capacity", 11));
 
   std::ofstream(proxy.path("other.yaml")) << read(proxy.path("proxy.yaml")) << "limits: {connections: 77}\n";
-  fs::rename(proxy.path("other.yaml"), proxy.path("proxy.yaml"));  // as editors do
+  fs::rename(proxy.path("other.yaml"), proxy.path("proxy.yaml"));  // as editors replace a file
   CHECK(eventually([&] { return proxy.page("/config").second.find("connections: 77") != std::string::npos; }));
 
   // As Kubernetes mounts a ConfigMap: ..data is a link to a folder, and is swapped.
@@ -81,7 +81,7 @@ TEST_CASE("a change through another link, and one in a busy folder, is noticed")
   over = true;
   busy.join();
 
-  // Another name of the same file, as of one that is mounted alone into a container.
+  // A hard link to the file, as when the file alone is mounted into a container.
   fs::create_directory(proxy.path("elsewhere"));
   fs::create_hard_link(proxy.path("proxy.yaml"), proxy.path("elsewhere/proxy.yaml"));
   std::ofstream(proxy.path("elsewhere/proxy.yaml"), std::ios::app) << "limits: {connections: 78}\n";
@@ -93,7 +93,7 @@ TEST_CASE("a change through another link, and one in a busy folder, is noticed")
   std::ofstream(proxy.path("elsewhere/proxy.yaml"), std::ios::app) << "retry: {budget: 0.43}\n";
   CHECK(eventually([&] { return proxy.page("/config").second.find("budget: 0.43") != std::string::npos; }));
 
-  // A folder on the way to it that is another one now.
+  // A folder in its path is replaced.
   fs::create_directory(proxy.path("new"));
   std::ofstream(proxy.path("new/proxy.yaml")) << read(proxy.path("elsewhere/proxy.yaml")) << "forwarded_header: true\n";
   fs::remove_all(proxy.path("elsewhere"));
@@ -203,7 +203,7 @@ TEST_CASE("with reload: signal only SIGHUP reloads") {
   Proxy proxy(upstream, settings);
   settings.admission = admit(11);
   proxy.configure(settings);
-  // The other way would have taken half a second; a reload that comes late is the failure.
+  // The poll of the file would take half a second; a late reload is a failure.
   CHECK(!eventually([&] { return reloads(proxy) > 0; }, std::chrono::milliseconds(1000)));
   proxy.signal(SIGHUP);
   CHECK(proxy.await_metric("spillway_capacity", 11));

@@ -1,4 +1,4 @@
-// Connections to the API are kept and used again, and the race that this brings stays the proxy's own affair.
+// Connections to the API are reused, and clients do not see the keep-alive race.
 
 #include <doctest/doctest.h>
 
@@ -73,7 +73,7 @@ TEST_CASE(
       CAPTURE(reset);
       CAPTURE(row.request);
       CAPTURE(row.body);
-      // A connection that has carried an answer goes away over the next request, once that has been read.
+      // A connection that has carried a response closes after it has read the next request.
       Upstream upstream([&](Turn& turn) {
         turn.body();
         if (turn.number() == 0) return turn.answer("fresh");

@@ -1,4 +1,4 @@
-// Clients that send or read slowly. They hold no slot, or not for long: everybody else is served.
+// Clients that send or read slowly hold no slot, or not for long: all other requests are served.
 
 #include <atomic>
 #include <thread>
@@ -65,7 +65,7 @@ TEST_CASE("a late body of any framing is buffered without a slot, then forwarded
                                      (by_length ? "Content-Length: 40000" : "Transfer-Encoding: chunked")));
         if (asks) CHECK(client.receive().status == 100);
         client.send(raw.substr(0, first));
-        CHECK(Client(proxy).get("/other").status == 200);  // through the only slot there is
+        CHECK(Client(proxy).get("/other").status == 200);  // through the only slot
         client.send(raw.substr(first) + "GET /next HTTP/1.1\r\nHost: test\r\n\r\n");
         const Reply reply = client.receive();
         CHECK(reply.status == 200);
@@ -95,10 +95,10 @@ TEST_CASE("when the memory for late bodies is used up, the next one is refused a
   CHECK(refused.status == 503);
   CHECK(refused.problem("reason") == "capacity");
   CHECK(refused.has("Retry-After"));
-  // What has come with its head, or fits the block that each connection has, needs none of it.
+  // Bytes that came with the head, or fit the block of the connection, need none of this memory.
   CHECK(Client(proxy).request("POST", "/", "", pattern(10'000)).body == pattern(10'000));
 
-  // A larger buffer is refused, too, unless another has given memory back.
+  // A larger buffer is refused, too, until another one has returned memory.
   late.front().send(body.substr(20'000, 15'000));
   CHECK(late.front().receive().status == 503);
   late.back().send(body.substr(20'000));
@@ -175,7 +175,7 @@ TEST_CASE("a client that leaves while its body is awaited leaks nothing, in any 
           CHECK(eventually([&] { return upstream.inside() == before + 1; }));
         }
         reset ? client.wire().reset() : client.close();
-        // Behind what it has sent its end is seen as soon as that has been read: beyond a block, with a slot.
+        // The proxy sees the end once it has read the bytes before it; more than a block needs a slot.
         if (sent < 20'000) CHECK(proxy.await_metric("spillway_queue_length", 0));
         if (queued) upstream.release();
         check_answered(held);
@@ -237,7 +237,7 @@ TEST_CASE("an upload that waits for the API is not slow, and keeps its slot") {
     turn.answer(std::to_string(turn.body().size()));
   });
   Proxy proxy(upstream, {.limits = "body: 0", .admission = admit(1) + ", queue: {max_wait: 2s}"});
-  constexpr std::size_t kSize = 64 * 1024 * 1024;  // more than the sockets take
+  constexpr std::size_t kSize = 64 * 1024 * 1024;  // more than the sockets hold
   Client upload(proxy);
   std::thread sender([&] { upload.send(head_of("/", "Content-Length: " + std::to_string(kSize)) + pattern(kSize)); });
   REQUIRE(eventually([&] { return upstream.inside() == 1; }));
@@ -250,9 +250,9 @@ TEST_CASE("an upload that waits for the API is not slow, and keeps its slot") {
 }
 
 constexpr std::size_t kMiB = 1024 * 1024;
-constexpr std::size_t kHuge = 64 * kMiB;  // more than sockets and memory take
+constexpr std::size_t kHuge = 64 * kMiB;  // more than sockets and memory hold
 
-/// Answers as the target says: so many MiB, by length or in chunks.
+/// Answers with as many MiB as the target says, by length or in chunks.
 void large(Turn& turn) {
   const std::string target = turn.request().substr(turn.request().find('/'));
   if (target == "/huge") return turn.answer(pattern(kHuge));
@@ -267,7 +267,7 @@ TEST_CASE("16 clients that do not read their 4 MiB hold none of 20 slots, and ge
   for (const char* target : {"/4", "/4-chunked"}) {
     CAPTURE(target);
     Upstream upstream(large);
-    // The wait is long enough for the proxy to take 64 MiB in, also under a sanitizer.
+    // max_wait is long enough for the proxy to read 64 MiB, also under a sanitizer.
     Proxy proxy(upstream, {.admission = "max_concurrent: 20, queue: {max_wait: 60s}", .more = kCritical});
     std::list<Client> slow;
     for (int i = 1; i <= 16; ++i) slow.emplace_back(proxy).start("GET", target);

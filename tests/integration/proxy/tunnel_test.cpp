@@ -1,4 +1,4 @@
-// An agreed upgrade to websocket: from then on bytes go both ways as they are, for as long as somebody speaks.
+// After an accepted upgrade to websocket bytes pass unchanged in both directions until both sides are silent.
 
 #include <atomic>
 #include <csignal>
@@ -21,7 +21,7 @@ const std::string kAgreed =
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
-/// Agrees, and says back whatever comes until the client has said its last.
+/// Accepts the upgrade and echoes all bytes until the client ends.
 void echo(Turn& turn) {
   if (turn.field("Upgrade") != "websocket") return turn.answer();
   turn.send(kAgreed);
@@ -34,7 +34,7 @@ void echo(Turn& turn) {
   turn.close();
 }
 
-/// A client whose upgrade has been agreed to.
+/// A client whose upgrade was accepted.
 Client upgraded(const Proxy& proxy) {
   Client client(proxy);
   client.send(kAsk);
@@ -65,7 +65,7 @@ TEST_CASE("an upgrade that the API accepts opens a tunnel, which is in flight un
     CHECK(field_of(head, "Sec-WebSocket-Key") == "dGhlIHNhbXBsZSBub25jZQ==");
 
     CHECK(says(client, "hello"));
-    // What looks like a request is only bytes now.
+    // Bytes that look like a request are forwarded like all others.
     CHECK(says(client, "GET /smuggled HTTP/1.1\r\nHost: test\r\n\r\n"));
     CHECK(says(client, std::string("\0\r\n\xff", 4)));
     CHECK(proxy.stat("in_flight") == 1);
@@ -108,7 +108,7 @@ TEST_CASE("the response of an API that declines the upgrade is forwarded, and th
   });
   Proxy proxy(upstream);
   Client client(proxy);
-  // The request behind it is a request: nothing has been upgraded.
+  // Nothing was upgraded, so the bytes behind it are a request.
   client.send(kAsk + "GET /after HTTP/1.1\r\nHost: test\r\n\r\n");
   CHECK(client.receive().status == 426);
   CHECK(client.receive().body == "after");
@@ -158,7 +158,7 @@ TEST_CASE("a side that does not read stops the other side; the proxy's memory st
   std::atomic<std::size_t> sent = 0;
   const std::string piece = pattern(kMiB);
   constexpr std::size_t kLarge = 64 * kMiB;
-  constexpr std::size_t kGrowth = 8 * kMiB;  // a sanitizer keeps books on what is used for the first time
+  constexpr std::size_t kGrowth = 8 * kMiB;  // a sanitizer adds memory at the first use
   Upstream upstream([&](Turn& turn) {
     turn.send(kAgreed);
     if (turn.request() == "GET /chat") {
@@ -178,7 +178,7 @@ TEST_CASE("a side that does not read stops the other side; the proxy's memory st
   }));
   CHECK(sent < kLarge);
   CHECK(proxy.memory() < before + kGrowth);
-  // The other direction is not held up.
+  // The other direction goes on.
   client.send("still here");
   std::string all;
   client.wire().read_to_end(all);
@@ -215,7 +215,7 @@ TEST_CASE("a tunnel has an idle timeout of its own, which ends it after silence 
   Upstream upstream(echo);
   Proxy proxy(upstream, {.timeouts = "response: 100ms, request_body: 100ms, keep_alive: 100ms, tunnel: 3s"});
   Client client = upgraded(proxy);
-  // Several times as long as anything else may take, yet never silent for long.
+  // Several times longer than the other timeouts, and never silent for long.
   for (int i = 0; i < 10; ++i) {
     CHECK(says(client, "tick"));
     std::this_thread::sleep_for(std::chrono::milliseconds(50));

@@ -42,7 +42,7 @@ const std::string& Turn::body() {
 }
 
 void Turn::send(std::string_view raw) {
-  // The proxy may let the next request in as soon as it has the last byte of this answer.
+  // The proxy may admit the next request as soon as it has the last byte of this response.
   if (std::exchange(inside_, false)) upstream_.leave();
   wire_.send(raw);
 }
@@ -121,7 +121,7 @@ void Upstream::listen() {
     sockaddr_in name{};
     name.sin_family = AF_INET;
     name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    name.sin_port = htons(static_cast<std::uint16_t>(port_));  // the same one after `down`
+    name.sin_port = htons(static_cast<std::uint16_t>(port_));  // keeps its number after `down`
     listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const int on = 1;
     ::setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);

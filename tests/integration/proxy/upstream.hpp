@@ -24,7 +24,7 @@ using support::Wire;
 
 class Upstream;
 
-/// One request at the API: what came, and what the script does about it.
+/// One request at the API: its bytes, and the script's ways to respond.
 class Turn {
  public:
   Turn(Upstream& upstream, Wire& wire, std::string head, int connection, int number);
@@ -34,19 +34,19 @@ class Turn {
   /// Method and target, such as `GET /a?b`.
   std::string request() const;
   std::string field(std::string_view name) const { return field_of(head_, name); }
-  /// Connections are counted from 0 in the order of their coming, and so are the requests on each.
+  /// Numbers from 0: of the connection in order of arrival, and of the request on it.
   int connection() const { return connection_; }
   int number() const { return number_; }
 
-  /// Reads the rest of the request; the body without its framing.
+  /// Reads the rest of the request. Returns the body without its framing.
   const std::string& body();
   bool body_whole() const { return body_whole_; }
   void send(std::string_view raw);
-  /// Reads the request to its end, then a response with this body.
+  /// Reads the request to its end, then sends a response with this body.
   void answer(std::string_view body = "ok", std::string_view fields = {}, std::string_view status = "200 OK");
-  /// Waits to be released by `Upstream::release`.
+  /// Waits for `Upstream::release`.
   void hold();
-  /// Waits until the proxy closes the connection; false: it did not.
+  /// Waits until the proxy closes the connection. False: it did not.
   bool left();
   void close();
   void reset();
@@ -78,28 +78,28 @@ class Upstream {
   ~Upstream();
   Upstream(const Upstream&) = delete;
 
-  /// As `upstream.address` wants it.
+  /// In the form of `upstream.address`.
   const std::string& address() const { return address_; }
   void down();
   void up();
-  /// Accepts nobody for a while, and lets hardly anyone wait for it.
+  /// Accepts no connection until `resume`, with a short queue of waiting ones.
   void pause();
   void resume();
-  /// Of a paused unix socket: whoever connects now has to wait.
+  /// Fills the queue of a paused unix socket: the next connect has to wait.
   std::vector<Wire> fill_queue() const;
 
-  /// Lets that many held requests go on, now or later.
+  /// Releases that many held requests, now or when they come.
   void release(int count = 1);
   void release_all() { release(1'000'000); }
 
-  /// Requests whose head has come and that have not got a byte of their answer; and the most there ever were.
+  /// Requests whose head has arrived and whose response has not begun; and the highest number of them so far.
   int inside() const { return inside_; }
   int most_inside() const { return most_inside_; }
   /// The first `kRemembered` requests, in the order of their heads. A body is there once the script has read it.
   std::vector<Seen> seen() const;
   int requests() const { return requests_; }
   int connections() const { return connections_; }
-  /// Every byte that was no health poll.
+  /// All bytes received, except those of health polls.
   std::size_t bytes() const { return bytes_; }
 
  private:
@@ -116,7 +116,7 @@ class Upstream {
   void serve(Connection& connection);
   void talk(Wire& wire);
   void wait_for_release();
-  /// The request's place among those remembered; -1: it is not.
+  /// The index of the request in `seen_`; -1: it is not remembered.
   int enter(const Seen& seen);
   void leave() { --inside_; }
   void note_body(int place, const std::string& body);

@@ -1,5 +1,5 @@
-// An API that is away, silent, or talks nonsense: what the client gets is an error that says so, never half an answer
-// that looks whole.
+// An API that is gone, silent or sends garbage: the client gets an error that says so, never a truncated response that
+// looks whole.
 
 #include <atomic>
 
@@ -78,7 +78,7 @@ TEST_CASE("a response body that stalls or ends too soon is cut so that the clien
       CAPTURE(beginning);
       Upstream upstream([&](Turn& turn) {
         turn.send(beginning);
-        turn.hold();  // until the client has got the beginning
+        turn.hold();  // until the client has the beginning
         if (ending == Ending::silent) turn.left();
         if (ending == Ending::closed) turn.close();
         if (ending == Ending::reset) turn.reset();
@@ -106,7 +106,7 @@ TEST_CASE("a body that ends with the connection is whole after a proper close, a
       CAPTURE(version);
       Upstream upstream([&](Turn& turn) {
         turn.send("HTTP/1.1 200 OK\r\n\r\n12345");
-        turn.hold();  // until the client has got the beginning
+        turn.hold();  // until the client has the beginning
         if (ending == Ending::silent) turn.left();
         if (ending == Ending::closed) turn.close();
         if (ending == Ending::reset) turn.reset();
