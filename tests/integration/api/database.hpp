@@ -44,14 +44,14 @@ class Session {
   std::unique_ptr<PGconn, Finish> connection_;
 };
 
-/// Tables in a schema of their own, without the checks, as they are where somebody has dropped them; gone at the end.
-/// In them is the user of the shared ones, and one scholarship, `Odd one` for students of Law.
+/// Tables in a schema of their own, without the checks, so that they can hold invalid rows. Dropped at the end.
+/// They hold the user of the shared tables, and one scholarship, `Odd one` for students of Law.
 class OwnTables {
  public:
   explicit OwnTables(std::string schema);
   ~OwnTables();
 
-  /// Of an API that uses them, with two connections.
+  /// The configuration of an API that uses them, with two connections.
   std::string config() const;
   Session& session() { return session_; }
 
@@ -60,7 +60,7 @@ class OwnTables {
   Session session_;
 };
 
-/// Makes every query on scholarships wait, until destruction.
+/// Makes every query on scholarships wait until its destruction.
 class TableLock {
  public:
   TableLock() {

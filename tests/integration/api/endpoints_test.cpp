@@ -81,7 +81,7 @@ TEST_CASE("Eligibility names every requirement of the table that is not met") {
   Session().run("DELETE FROM scholarships WHERE id > 900000");
 }
 
-TEST_CASE("Eligibility and the list say the same of every letter") {
+TEST_CASE("Eligibility and the list treat every letter alike") {
   Session session;
   struct {
     std::string stored, given, escaped;

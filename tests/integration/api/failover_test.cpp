@@ -175,7 +175,7 @@ TEST_CASE("Switch-over: the primary becomes read-only, its connections are not r
   CHECK(pair.api->stop() == 0);
 }
 
-TEST_CASE("A server that refuses to write (25006) is replaced by another, whatever the URL asks for") {
+TEST_CASE("A server that refuses to write (25006) is replaced, whatever target_session_attrs says") {
   OwnPostgres first;
   first.fill();
   OwnPostgres second(&first);
@@ -188,7 +188,7 @@ TEST_CASE("A server that refuses to write (25006) is replaced by another, whatev
   Session standby(second.url());
   REQUIRE(eventually(
       [&] { return standby.value("SELECT pg_last_wal_replay_lsn() >= '" + position + "'::pg_lsn") == "t"; }));
-  // As with a name that moves from one server to the other.
+  // As when a name moves from one server to the other.
   Relay relay(Relay::Place::folder, second.host());
   Program api("database: {url: \"postgresql://spillway@/spillway?host=" + relay.folder() + "," + first.host() +
               "&port=5432,5432\", pool_size: 4}\n");

@@ -1,4 +1,4 @@
-// scholarship-api migrate, beside a database in use and one that is not as it should be.
+// scholarship-api migrate, on a database in use and on invalid ones.
 
 #include <doctest/doctest.h>
 
@@ -62,7 +62,7 @@ TEST_CASE("migrate refuses a gap in the versions") {
   CHECK(schema.versions() == "1,3,4,6");
 }
 
-TEST_CASE("migrate says which step failed, keeps those before it, and leaves nothing of it") {
+TEST_CASE("migrate names the step that failed, keeps the steps before it, and rolls it back") {
   OwnSchema schema;
   schema.session().run("CREATE TABLE users (id int)");
   Program program(OwnSchema::migration());
@@ -76,7 +76,7 @@ TEST_CASE("migrate says which step failed, keeps those before it, and leaves not
   CHECK(OwnSchema::migrate() == 0);
 }
 
-TEST_CASE("Rows that came before the checks: migrate names them, changes none, and goes on once they are mended") {
+TEST_CASE("migrate names rows that break a new check, changes none of them, and goes on once they are valid") {
   OwnSchema schema;
   CHECK(OwnSchema::migrate() == 0);
   schema.go_back();
@@ -97,14 +97,14 @@ TEST_CASE("Rows that came before the checks: migrate names them, changes none, a
   CHECK(program.log().find("migration 5 value_checks_hold: ERROR:  correct these scholarships") != std::string::npos);
   CHECK(program.log().find("id 2, 3, 4, 5") != std::string::npos);
   CHECK(schema.session().value(all) == before);
-  // No more of them, meanwhile.
+  // The check keeps out new invalid rows meanwhile.
   CHECK_FALSE(schema.session().try_run(insert + "(6, 'N', 'P', 'D', 1, 'infinity', '{}', '{}', '{}')"));
   schema.session().run(
       "UPDATE scholarships SET deadline = '2100-01-01', majors = '{}', residencies = '{}', education_levels = '{}'");
   CHECK(OwnSchema::migrate() == 0);
 }
 
-TEST_CASE("migrate waits for a table in use in short turns, and no search waits behind it") {
+TEST_CASE("migrate waits for a table in use in short attempts, and no search waits behind it") {
   OwnSchema schema;
   CHECK(OwnSchema::migrate() == 0);
   schema.go_back();
@@ -113,7 +113,7 @@ TEST_CASE("migrate waits for a table in use in short turns, and no search waits 
   reader.run("SELECT count(*) FROM scholarships");
   Program program(OwnSchema::migration());
   CHECK(program.await_log("waiting for a lock that others hold: migration 4 value_checks: ERROR:  canceling"));
-  // Whoever comes now would wait for good behind a migrate that waits for `reader`.
+  // A query that comes now would wait behind a migrate that waits for `reader`.
   Session other(OwnSchema::url());
   other.run("SET lock_timeout = '60s'");
   for (int i = 0; i < 200; ++i) CHECK(other.try_run("SELECT count(*) FROM scholarships"));
@@ -122,7 +122,7 @@ TEST_CASE("migrate waits for a table in use in short turns, and no search waits 
   CHECK(program.wait() == 0);
 }
 
-TEST_CASE("migrate gives up on a server that takes the connection and says nothing") {
+TEST_CASE("migrate gives up on a server that accepts the connection and stays silent") {
   const support::Listener silent;
   Program program(Start{"database: {url: \"postgresql://me:hunter2@127.0.0.1:" + std::to_string(silent.port()) +
                             "/db\", connect_timeout: 1s}\n",

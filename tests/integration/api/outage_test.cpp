@@ -1,4 +1,4 @@
-// The database fails in every way that a database can fail.
+// The database fails in many ways.
 
 #include <atomic>
 #include <thread>
@@ -59,7 +59,7 @@ TEST_CASE("Without a database and without requests the pool shows no waiter") {
   constexpr int kAttempts = 8;
   CHECK(eventually([&] {
     const json::value pool = client.request("GET", "/health").json().at("pool");
-    REQUIRE(pool.at("waiters") == 0);  // or the proxy would refuse everything by a waiter that is no request
+    REQUIRE(pool.at("waiters") == 0);  // a waiter that is no request would make the proxy refuse requests
     return pool.at("connection_errors").as_int64() >= kAttempts;
   }));
 }

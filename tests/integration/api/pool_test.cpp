@@ -205,7 +205,7 @@ TEST_CASE("Two thousand requests from many clients leak no connection, with one 
       });
     }
     Session session;
-    while (good < 1000) exceeded = exceeded || backends(session) > 5 + 2;  // two may be on their way out
+    while (good < 1000) exceeded = exceeded || backends(session) > 5 + 2;  // two may be closing
     for (auto& thread : threads) thread.join();
     CHECK(good == 2000);
     CHECK_FALSE(exceeded);

@@ -320,7 +320,7 @@ TEST_CASE("At a hundred thousand rows a search uses the full-text index and a lo
     Program api(config);
     Client client(api.port());
     client.login();
-    // More than five of each: from then on PostgreSQL may change to a generic plan.
+    // More than five of each: after five PostgreSQL may change to a generic plan.
     for (int i = 0; i < 10; ++i) {
       const Reply search = client.request("GET", "/api/v1/search?q=lovelace+nursing");
       CHECK(search.status == 200);

@@ -30,10 +30,10 @@ struct Start {
 class Program {
  public:
   explicit Program(const Start& start);
-  /// With this configuration, and once it listens.
+  /// Starts it with this configuration, and waits until it listens.
   explicit Program(const std::string& config);
 
-  /// Also once it has reached the database.
+  /// Waits until it has reached the database.
   void await_ready() const;
   int port() const { return port_; }
   pid_t pid() const { return process_->pid(); }

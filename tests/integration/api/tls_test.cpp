@@ -25,7 +25,7 @@
 namespace api::test {
 namespace {
 
-/// A context with a key and a certificate made on the spot.
+/// A context with a fresh key and certificate.
 std::shared_ptr<SSL_CTX> server_context() {
   const std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_server_method()), SSL_CTX_free);
   const std::shared_ptr<EVP_PKEY> key(EVP_EC_gen("P-256"), EVP_PKEY_free);
@@ -53,7 +53,7 @@ class TlsRelay {
       }
     });
   }
-  /// Once its clients have gone.
+  /// Waits for the end of its clients.
   ~TlsRelay() {
     ::shutdown(listener_.descriptor(), SHUT_RDWR);
     acceptor_.join();

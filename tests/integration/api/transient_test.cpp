@@ -1,4 +1,4 @@
-// The server says: not now. Errors by their codes, raised by a view in place of the table.
+// Transient errors of the server, raised by a view in place of the table.
 
 #include <future>
 
@@ -12,7 +12,7 @@
 namespace api::test {
 namespace {
 
-/// Scholarships through a view that fails as often as it is told to. A sequence counts, since it is not rolled back.
+/// Scholarships through a view that fails a given number of times. A sequence counts, since it is not rolled back.
 class MoodyTables {
  public:
   MoodyTables() : tables_("moody") {
@@ -40,7 +40,7 @@ class MoodyTables {
   OwnTables tables_;
 };
 
-TEST_CASE("What the server cannot do just now is asked once more, then a 503 that says when to come back") {
+TEST_CASE("A query with a transient error is retried once, then the response is 503 with Retry-After") {
   MoodyTables tables;
   tables.fail(0, "40001");
   Program api(tables.config());
@@ -62,11 +62,11 @@ TEST_CASE("What the server cannot do just now is asked once more, then a 503 tha
     const Reply reply = client.request("GET", "/api/v1/scholarships/1");
     CHECK(reply.status == 503);
     CHECK(reply.header("retry-after") == "1");
-    // The pool has two connections that may have served before; then the question is put on fresh ones, twice.
+    // The pool may have two used connections; after these the query runs on fresh ones, twice.
     CHECK(tables.calls() >= 2);
     CHECK(tables.calls() <= 4);
   }
-  // Any other error stays one.
+  // Any other error is not retried.
   tables.fail(1, "22012");
   CHECK(client.request("GET", "/api/v1/scholarships/1").status == 500);
   CHECK(client.request("GET", "/api/v1/scholarships/1").status == 200);
@@ -77,14 +77,14 @@ TEST_CASE("What the server cannot do just now is asked once more, then a 503 tha
   CHECK(api.stop() == 0);
 }
 
-TEST_CASE("A standby that cancels a read for what its primary did (40001) is asked once more") {
+TEST_CASE("A read that a standby cancels because of its primary (40001) is retried") {
   OwnPostgres first;
   first.fill();
   OwnPostgres second(&first);
   Session standby(second.url());
   standby.run("ALTER SYSTEM SET max_standby_streaming_delay = 0");
   standby.run("SELECT pg_reload_conf()");
-  // A look-up that would take for ever, until the primary says otherwise.
+  // A look-up that would take an hour, until the primary changes the table.
   Session primary(first.url());
   primary.run("CREATE TABLE pause AS SELECT 3600 AS seconds");
   primary.run("ALTER TABLE scholarships RENAME TO scholarships_table");

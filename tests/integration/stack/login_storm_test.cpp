@@ -1,4 +1,4 @@
-// A storm of wrong passwords against both programs, as they are shipped, beside people who are logged in.
+// A storm of wrong passwords against both programs in their shipped configuration, beside a user who is logged in.
 
 #include <atomic>
 #include <chrono>
@@ -19,7 +19,7 @@ namespace {
 
 using api::test::Database;
 
-/// A shipped configuration with these texts replaced; each has to be there.
+/// A shipped configuration with these texts replaced. Each of them must occur.
 std::string shipped(const char* name, std::initializer_list<std::pair<std::string, std::string>> changes) {
   std::ostringstream text;
   text << std::ifstream(std::string(SOURCE_FOLDER "/config/") + name).rdbuf();
@@ -39,7 +39,7 @@ class Storm {
   /// The API checks one password and lets 32 wait, so five are shed at any moment. No more than 38: they would hold
   /// more than 80 % of the database connections when their look-ups of users fall together, which is another refusal.
   static constexpr int kClients = 38;
-  /// After a refusal: passwords are checked at low priority, and would never be beside clients that do not rest.
+  /// A pause after each refusal: password checks have low priority, and would starve beside clients without a pause.
   static constexpr std::chrono::milliseconds kPause{2};
 
   explicit Storm(int port) : port_(port) {
@@ -82,7 +82,7 @@ class Storm {
   std::vector<std::thread> threads_;
 };
 
-TEST_CASE("a storm of wrong passwords, which the API sheds, costs no look-up of who is logged in") {
+TEST_CASE("while the API sheds a storm of wrong passwords, every look-up of a logged-in user is answered") {
   api::test::Program api(shipped("api.yaml", {{"127.0.0.1:8081", "127.0.0.1:0"},
                                               {"${env:DATABASE_URL}", "'" + Database::shared().url() + "'"},
                                               {"${env:API_AUTH_SECRET}", "for-tests-only-for-tests-only-0123456789"}}));
@@ -96,7 +96,7 @@ TEST_CASE("a storm of wrong passwords, which the API sheds, costs no look-up of 
   api::test::Client user(proxy.port());
   user.login();
 
-  // Look-ups keep the pace of the storm, not of a clock: one for each five logins that are answered.
+  // Look-ups follow the pace of the storm, not the clock: one for each five answered logins.
   constexpr int kLookups = 500, kLoginsEach = 5;
   Storm storm(proxy.port());
   REQUIRE(api::test::eventually([&] { return storm.checked > 0 && storm.shed > 0; }));

@@ -159,7 +159,7 @@ TEST_CASE("the error for an unknown key suggests the nearest name of its section
   }
 }
 
-TEST_CASE("no error shows what stands between // and the last @, nor what may be the rest of a secret") {
+TEST_CASE("no error shows the text between // and the last @, nor what may be the rest of a secret") {
   for (const Row& row : {
            Row{"url: //x", "test.yaml:1:1: url: unknown key"},
            Row{"workers: a://u:hunter2@host/x",

@@ -36,7 +36,7 @@ void check_rows(const config::Scalar& scalar, const Row (&rows)[N]) {
   }
 }
 
-TEST_CASE("durations") {
+TEST_CASE("a duration is a number with a unit, seconds by default") {
   Duration value = 42s;
   check_rows(config::duration(value, {0s, 24h}),
              {{"0", "0s"},          {"0s", "0s"},        {"100us", "100us"}, {"250ms", "250ms"},
@@ -59,7 +59,7 @@ TEST_CASE("durations") {
   }
 }
 
-TEST_CASE("sizes") {
+TEST_CASE("a size is a number of bytes, or one with a unit") {
   std::uint64_t value = 1;
   check_rows(config::size(value, {0, 1ULL << 40U}), {{"0", "0"},
                                                      {"512", "512"},
@@ -81,7 +81,7 @@ TEST_CASE("sizes") {
                                                      {"18446744073709551615GiB", "refused"}});
 }
 
-TEST_CASE("integers, numbers and flags") {
+TEST_CASE("integers, numbers and flags have strict forms") {
   int integer = 5;
   check_rows(config::integer(integer, {-3, 100}), {{"1", "1"},
                                                    {"100", "100"},
@@ -119,7 +119,7 @@ TEST_CASE("integers, numbers and flags") {
                                   {"", "refused"}});
 }
 
-TEST_CASE("addresses") {
+TEST_CASE("an address is a host and a port, a unix socket or a descriptor") {
   config::Address value = config::Address::tcp("localhost", 1);
   const std::string long_path(108, 'p');
   check_rows(config::parsed(value), {{"0.0.0.0:8080", "0.0.0.0:8080"},
@@ -158,7 +158,7 @@ TEST_CASE("addresses") {
   CHECK(canonical(config::parsed(value), "unix:/" + long_path.substr(0, 107)) == "refused");
 }
 
-TEST_CASE("networks") {
+TEST_CASE("a network is an address and a prefix length") {
   config::Cidr value;
   check_rows(config::parsed(value), {{"10.0.0.0/8", "10.0.0.0/8"},
                                      {"192.168.1.7", "192.168.1.7/32"},

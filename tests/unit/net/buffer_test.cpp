@@ -126,7 +126,7 @@ TEST_CASE("a first reservation beyond a block is served whole") {
   CHECK(buffer.space_size() >= kBlockSize + 1);
 }
 
-TEST_CASE("release, growth and destruction give standard blocks back, the warmest first") {
+TEST_CASE("release, growth and destruction return standard blocks, and the one used last is taken first") {
   BlockPool pool;
   char* block = nullptr;
   const auto take_back = [&] {
@@ -171,7 +171,7 @@ TEST_CASE("blocks of another size never enter the pool") {
   CHECK(pool.take().get() == address);
 }
 
-TEST_CASE("the pool keeps so many blocks and lets the others go") {
+TEST_CASE("the pool keeps a limited number of blocks and frees the others") {
   constexpr std::size_t kKept = 64;
   BlockPool pool;
   std::vector<BlockPool::Block> blocks;
@@ -193,7 +193,7 @@ std::string joined(const Gather& gather) {
   return all;
 }
 
-TEST_CASE("gathered output is what was added, whatever part of it has gone out") {
+TEST_CASE("gathered output is the added pieces, after any part of it has been sent") {
   const std::string expected = "head5\r\nhello\r\n";
   for (std::size_t first = 0; first <= expected.size(); ++first) {
     for (std::size_t second = 0; second <= expected.size() - first; ++second) {
@@ -213,7 +213,7 @@ TEST_CASE("gathered output is what was added, whatever part of it has gone out")
   }
 }
 
-TEST_CASE("empty pieces take no place") {
+TEST_CASE("empty pieces are not gathered") {
   Gather gather;
   for (int i = 0; i < 10; ++i) gather.add("");
   CHECK(gather.empty());

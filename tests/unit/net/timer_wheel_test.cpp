@@ -48,7 +48,7 @@ struct Loop {
   }
 };
 
-TEST_CASE("a deadline fires never early, at most one tick late, and once") {
+TEST_CASE("a deadline never fires early, fires at most one tick late, and only once") {
   for (const Duration delay :
        {Duration(1ns), Duration(1ms), kTick - 1ns, kTick, kTick + 1ns, Duration(999ms), Duration(5s),
         kWholeTurn - kTick, kWholeTurn - 1ns, kWholeTurn, kWholeTurn + 1ns, Duration(25s), Duration(30min)}) {
@@ -68,7 +68,7 @@ TEST_CASE("a deadline fires never early, at most one tick late, and once") {
   }
 }
 
-TEST_CASE("what is due already fires at the next turn, not a whole turn of the wheel later") {
+TEST_CASE("a deadline that is already due fires at the next turn, not a whole round later") {
   for (const Duration ago : {Duration(0ns), Duration(1ns), kTick, Duration(3s), kWholeTurn, Duration(60s)}) {
     CAPTURE(ago.count());
     Loop loop;
@@ -80,7 +80,7 @@ TEST_CASE("what is due already fires at the next turn, not a whole turn of the w
   }
 }
 
-TEST_CASE("a turn that comes late fires everything that became due meanwhile, however long that was") {
+TEST_CASE("a late turn fires all deadlines that became due meanwhile") {
   for (const Duration gap : {5 * kTick, kWholeTurn - kTick, kWholeTurn, kWholeTurn + kTick, 10 * kWholeTurn}) {
     CAPTURE(gap.count());
     TimerWheel wheel(kStart);
@@ -126,7 +126,7 @@ TEST_CASE("arming again moves a deadline, sooner or later") {
   CHECK(alarm.fired == 1);
 }
 
-TEST_CASE("a disarmed deadline, and one that is gone, never fires") {
+TEST_CASE("a disarmed or destroyed deadline never fires") {
   Loop loop;
   Alarm alarm;
   loop.wheel.arm(alarm, kStart + 1s);
@@ -142,7 +142,7 @@ TEST_CASE("a disarmed deadline, and one that is gone, never fires") {
   CHECK(alarm.fired == 0);
 }
 
-TEST_CASE("a callback may disarm what is due at the same turn, and what is due later") {
+TEST_CASE("a callback may disarm deadlines of the same turn and of later ones") {
   Loop loop;
   Alarm first, same_slot, next_slot, much_later;
   first.then = [&] {
@@ -201,7 +201,7 @@ TEST_CASE("a callback that arms itself again is not called twice in one turn") {
   }
 }
 
-TEST_CASE("a wheel asks to be turned only while something is armed, and once per turn of it for what is far away") {
+TEST_CASE("a wheel asks for turns only while a deadline is armed, and once per round for far ones") {
   Loop loop;
   CHECK(loop.wheel.next_turn() == std::nullopt);
   Alarm soon, far;
@@ -294,7 +294,7 @@ class World {
   int fired_ = 0;
 };
 
-TEST_CASE("random arming, disarming and turning agrees with a naive account") {
+TEST_CASE("random arming, disarming and turning agrees with a naive list of deadlines") {
   for (unsigned seed = 1; seed <= 20; ++seed) {
     CAPTURE(seed);
     World(seed).run(3000);

@@ -42,7 +42,7 @@ std::string event(LineFormat format, LogLevel level, std::string_view message) {
   return line;
 }
 
-TEST_CASE("a request as JSON") {
+TEST_CASE("a request is written as one line of JSON") {
   CHECK(
       access(LineFormat::json) ==
       R"({"time":"2026-11-23T09:08:07.006Z","request_id":"id","trace_id":"trace","client":"192.0.2.1","method":"GET",)"
@@ -66,13 +66,13 @@ TEST_CASE("text of a request cannot break out of its JSON string") {
   }
 }
 
-TEST_CASE("a request as text, its outcome in colour on a terminal") {
+TEST_CASE("a request is written as text, its outcome in colour on a terminal") {
   const std::string rest = " 192.0.2.1 GET /a?b 1234.6ms 80/100 capacity";
   CHECK(access(LineFormat::text) == "2026-11-23T09:08:07.006Z 503 shed" + rest);
   CHECK(access(LineFormat::coloured) == "2026-11-23T09:08:07.006Z \x1b[33m503 shed\x1b[0m" + rest);
 }
 
-TEST_CASE("an event, as JSON and as text") {
+TEST_CASE("an event is written as JSON and as text") {
   CHECK(event(LineFormat::json, LogLevel::warn, "a \"b\"") ==
         R"({"time":"2026-11-23T09:08:07.006Z","level":"warn","message":"a \"b\""})");
   CHECK(event(LineFormat::text, LogLevel::info, "ready") == "2026-11-23T09:08:07.006Z info ready");

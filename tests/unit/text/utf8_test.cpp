@@ -6,7 +6,7 @@
 
 namespace {
 
-TEST_CASE("UTF-8 is valid as Unicode's table 3-7 says") {
+TEST_CASE("a text is valid UTF-8 if it follows table 3-7 of Unicode") {
   struct Row {
     std::string text;
     bool valid;

@@ -246,7 +246,9 @@ TEST_CASE("The memory of the login limit stays bounded") {
   CHECK(limit.tracked() <= 20'000);
 }
 
-TEST_CASE("a flood of failures from many addresses frees neither who goes on guessing nor who failed lately") {
+TEST_CASE(
+    "A flood of failures from many addresses unblocks neither an address that goes on guessing nor one that failed "
+    "lately") {
   LoginLimit limit(3, 60s);
   Time now{1h};
   const Login guesser{"eve", "10.0.0.1"}, other{"bob", "10.0.0.2"}, forgotten{"eve", "10.0.0.3"};

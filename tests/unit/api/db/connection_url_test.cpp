@@ -16,7 +16,7 @@ std::string error_of(const std::string& url) {
   return parse_connect_options(url, policy, options, error) ? "" : error;
 }
 
-TEST_CASE("A character that must be percent-encoded is named, and nothing before the last @ is said") {
+TEST_CASE("A character that must be percent-encoded is named, and no text before the last @ is shown") {
   const std::string lead =
       "not a PostgreSQL URI: user and password end at its only @ (any other is %40), and before it must be written ";
   struct {
@@ -48,7 +48,7 @@ TEST_CASE("A character that must be percent-encoded is named, and nothing before
   }
 }
 
-TEST_CASE("libpq's complaints come without what they quote") {
+TEST_CASE("Error messages of libpq are shown without the texts that they quote") {
   const std::string lead = "not a PostgreSQL connection string: ";
   struct {
     std::string url;
@@ -80,7 +80,7 @@ TEST_CASE("libpq's complaints come without what they quote") {
   CHECK(without_values("") == "");
 }
 
-TEST_CASE("A user that stands in a URL is in no description and no message") {
+TEST_CASE("The user of a URL is in no description and no message") {
   ConnectOptions options;
   std::string error;
   const ConnectPolicy policy{.timeout = std::chrono::seconds(1), .statement_timeout = {}, .prepared_statements = true};

@@ -29,7 +29,7 @@ TEST_CASE("Codes have their meaning by code, else by class") {
   }
 }
 
-TEST_CASE("What is transient is asked once more, on a connection of any age") {
+TEST_CASE("A transient error is retried once, on a connection of any age") {
   for (const char* sqlstate : {"40001", "40P01", "55P03", "53100", "53200"}) {
     for (const bool reused : {kReused, kFresh}) {
       CAPTURE(sqlstate);
@@ -41,7 +41,7 @@ TEST_CASE("What is transient is asked once more, on a connection of any age") {
   }
 }
 
-TEST_CASE("A connection that had served before and died is no try; a server that goes away is one") {
+TEST_CASE("The death of a used connection does not count as a try; on a fresh connection it does") {
   for (const char* sqlstate : {"57P01", "57P02", "57P03"}) {
     CAPTURE(sqlstate);
     Repeats repeats;
@@ -49,7 +49,7 @@ TEST_CASE("A connection that had served before and died is no try; a server that
     CHECK(repeats.again(QueryFailure::broken, sqlstate, kFresh));
     CHECK_FALSE(repeats.again(QueryFailure::broken, sqlstate, kFresh));
   }
-  // Silence, or a reset without a word, on a connection that was made for this question.
+  // Silence, or a reset without an error, on a fresh connection.
   for (const char* sqlstate : {"08006", "", "57P05"}) {
     Repeats repeats;
     CHECK(repeats.again(QueryFailure::broken, sqlstate, kReused));
@@ -58,19 +58,19 @@ TEST_CASE("A connection that had served before and died is no try; a server that
   Repeats repeats;
   CHECK(repeats.again(QueryFailure::stale, "26000", kReused));
   CHECK_FALSE(repeats.again(QueryFailure::stale, "26000", kFresh));
-  // A server that has become a standby is left for the new primary, which may take one more look.
+  // A server that has become a standby is left for the new primary, which may need one more try.
   CHECK(repeats.again(QueryFailure::stale, "25006", kFresh));
   CHECK_FALSE(repeats.again(QueryFailure::stale, "25006", kFresh));
 }
 
-TEST_CASE("What passes is a 503 in the end, all else is not") {
+TEST_CASE("Transient errors end as 503, all others do not") {
   for (const char* sqlstate : {"40001", "40P01", "55P03", "53100", "53200", "57P01", "57P02", "57P03", "25006"}) {
     CHECK(passes(sqlstate));
   }
   for (const char* sqlstate : {"", "0A000", "26000", "42P01", "57014", "XX000"}) CHECK_FALSE(passes(sqlstate));
 }
 
-TEST_CASE("What will be the same again is not asked again") {
+TEST_CASE("A permanent error is not retried") {
   for (const bool reused : {kReused, kFresh}) {
     Repeats repeats;
     CHECK_FALSE(repeats.again(QueryFailure::none, "", reused));

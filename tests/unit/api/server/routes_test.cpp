@@ -7,7 +7,7 @@
 namespace api {
 namespace {
 
-TEST_CASE("Routes: every path leads to its endpoint, with its methods") {
+TEST_CASE("Every path has its endpoint and its methods") {
   struct {
     Method method;
     std::string_view path;
@@ -43,7 +43,7 @@ TEST_CASE("Routes: every path leads to its endpoint, with its methods") {
   CHECK(match_route(routes(), Method::get, "/api/v1/scholarships/7").id == "7");
 }
 
-TEST_CASE("Routes: only login, the API's description and monitoring need no token") {
+TEST_CASE("Only login, the API's description and monitoring need no token") {
   for (const Route& route : routes()) {
     CAPTURE(route.path);
     const bool monitoring = route.path == "/health" || route.path == "/ready";
