@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "config/command_line.hpp"
+#include "proxy/admin/advise.hpp"
 #include "proxy/admin/healthcheck.hpp"
 #include "proxy/config/fields.hpp"
 #include "proxy/process.hpp"
@@ -19,7 +20,10 @@ int main(int argc, char** argv) {
   line.app().add_flag("--print-metrics", print_metrics, "Print every metric: name, type, labels, help");
   CLI::App* healthcheck = line.app().add_subcommand("healthcheck", "Exit 0 when a running spillway is ready");
   std::string admin = "127.0.0.1:9901";
-  healthcheck->add_option("--admin", admin, "Its admin address")->capture_default_str();
+  CLI::App* advise = line.app().add_subcommand("advise", "Which limit fits the API, by the traffic of a running spillway");
+  for (CLI::App* command : {healthcheck, advise}) {
+    command->add_option("--admin", admin, "Its admin address")->capture_default_str();
+  }
 
   if (const auto status = line.parse(argc, argv)) return *status;
   if (print_metrics) {
@@ -27,6 +31,7 @@ int main(int argc, char** argv) {
     return config::kExitOk;
   }
   if (*healthcheck) return admin::healthcheck(admin, std::cerr);
+  if (*advise) return admin::advise(admin, std::cout, std::cerr);
 
   ProxyConfig configuration;
   if (const auto status = line.load(kProxyDefinition, configuration)) return *status;

@@ -137,8 +137,9 @@ bool Process::open_admin() {
   shared_.log.info("admin on " + net::local_name(sockets.front()));
   admin_ = std::make_unique<admin::Server>(
       loop_, std::move(sockets.front()),
-      admin::pages({metrics_.get(), values, [this] { return shared_.gate.snapshot(Clock::now()); }, history_.get(),
-                    &shared_.refusals, [this] { return effective_config(); }}));
+      admin::pages({metrics_.get(), values, [this] { return shared_.gate.snapshot(Clock::now()); },
+                    [this] { return shared_.gate.advice(); }, history_.get(), &shared_.refusals,
+                    [this] { return effective_config(); }}));
   return true;
 }
 

@@ -4,12 +4,12 @@ _spillway() {
   local options='--config --check-config --format --print-config --print-schema --version --help'
   local commands='migrate seed-demo'
   if [[ ${COMP_WORDS[0]} == *spillway ]]; then
-    options+=' --print-metrics' commands=healthcheck
+    options+=' --print-metrics' commands='healthcheck advise'
   fi
   case $previous in
     --config) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
     --format) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$current") ;;
-    healthcheck) mapfile -t COMPREPLY < <(compgen -W --admin -- "$current") ;;
+    healthcheck | advise) mapfile -t COMPREPLY < <(compgen -W --admin -- "$current") ;;
     seed-demo) mapfile -t COMPREPLY < <(compgen -W --scholarships -- "$current") ;;
     *) mapfile -t COMPREPLY < <(compgen -W "$options $commands" -- "$current") ;;
   esac

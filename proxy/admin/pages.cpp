@@ -1,5 +1,7 @@
 #include "proxy/admin/pages.hpp"
 
+#include <array>
+
 #include "proxy/admin/history_json.hpp"
 #include "proxy/admin/status_page.hpp"
 #include "proxy/telemetry/sum.hpp"
@@ -46,6 +48,18 @@ void write_control(text::JsonWriter& json, const admission::Snapshot& now) {
   json.end_array().end_object();
 }
 
+void write_advice(text::JsonWriter& json, const admission::SizedAdvice& sized) {
+  constexpr std::array<std::string_view, 3> kKinds{"not_enough", "at_least", "found"};
+  const admission::Advice& advice = sized.advice;
+  json.begin_object().member("kind", kKinds[static_cast<std::size_t>(advice.kind)]).member("slots", advice.slots);
+  json.member("most_in_flight", advice.most).member("answers_per_second", advice.throughput, 1);
+  json.member("service_ms", 1000 * advice.service, 3).member("thrashes", advice.thrashes);
+  json.member("max_concurrent", admission::max_concurrent_for(advice.slots, sized.now.shed_at));
+  json.key("lines").begin_array();
+  for (const std::string& line : admission::in_words(advice, sized.now)) json.value(std::string_view(line));
+  json.end_array().end_object();
+}
+
 void write_pool(text::JsonWriter& json, const telemetry::AdmissionState& admission) {
   const admission::LoadReport& load = admission.load;
   const double age = admission.load_at ? std::chrono::duration<double>(Clock::now() - *admission.load_at).count() : -1;
@@ -84,6 +98,8 @@ std::string stats(const PageSources& sources) {
   count("client_connections", &Counters::client_connections);
   json.member("buffered_bytes", values.buffered_bytes()).key("control");
   write_control(json, sources.admission());
+  json.key("advice");
+  write_advice(json, sources.advice());
   json.end_object();
   return out += '\n';
 }
@@ -103,6 +119,12 @@ Server::Pages pages(PageSources sources) {
   pages["/ready"] = [state = sources.values.state] { return ready(*state); };
   pages["/config"] = [config = sources.effective_config] { return Page{200, "application/yaml", config()}; };
   pages["/stats"] = [sources] { return Page{200, kJson, stats(sources)}; };
+  pages["/advice"] = [advice = sources.advice] {
+    const admission::SizedAdvice sized = advice();
+    std::string text;
+    for (const std::string& line : admission::in_words(sized.advice, sized.now)) text += line + '\n';
+    return Page{200, kText, std::move(text)};
+  };
   const auto history = [sources](std::size_t count) {
     return Page{200, kJson, history_json(*sources.history, *sources.refusals, *sources.values.class_names, count)};
   };

@@ -13,12 +13,13 @@ struct PageSources {
   const telemetry::Metrics* metrics;
   telemetry::MetricSources values;
   std::function<admission::Snapshot()> admission;  ///< at the moment of the call
+  std::function<admission::SizedAdvice()> advice;
   const telemetry::History* history;
   const telemetry::Refusals* refusals;
   std::function<std::string()> effective_config;  ///< YAML, secrets hidden
 };
 
-/// The pages /, /metrics, /health, /ready, /config and /stats; and the data that / draws: /stats/history, of the last
+/// The pages /, /metrics, /health, /ready, /config, /stats and /advice; and the data that / draws: /stats/history, of the last
 /// 15 minutes, and /stats/latest, the end of it.
 Server::Pages pages(PageSources sources);
 

@@ -63,6 +63,8 @@ void Controller::reached(Request& request, Time now) {
 void Controller::finish(Request& request, Completion completion, Time now) {
   assert(request.state == Request::State::admitted);
   request.state = Request::State::fresh;
+  advisor_.passed(in_flight_, now);
+  if (completion == Completion::success) advisor_.answered(in_flight_);
   --in_flight_;
   request.shadow_refused ? --in_flight_refused_in_shadow_ : --class_of(request.class_id).in_flight;
   if (request.counted) clients_.finish(request.key, now);
@@ -222,6 +224,7 @@ Duration Controller::surely_done_in(int class_id, Time now) const {
 
 Request::State Controller::admit(Request& request, Time now) {
   Class& c = class_of(request.class_id);
+  advisor_.passed(in_flight_, now);
   ++in_flight_;
   request.shadow_refused ? ++in_flight_refused_in_shadow_ : ++c.in_flight;
   request.admitted = now;

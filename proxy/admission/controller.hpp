@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "proxy/admission/advice.hpp"
+#include "proxy/admission/advisor.hpp"
 #include "proxy/admission/api_shedding.hpp"
 #include "proxy/admission/breaker.hpp"
 #include "proxy/admission/client_usage.hpp"
@@ -111,6 +113,11 @@ class Controller {
   /// The worst state of all breakers.
   Breaker::State breaker_state() const;
   Snapshot snapshot(Time now) const;
+  /// What the traffic says about the API's capacity.
+  const Advisor& advisor() const { return advisor_; }
+  Sizing sizing() const {
+    return {policy_.max_concurrent, policy_.classes.front().shed_at, static_cast<int>(pool_.capacity())};
+  }
 
  private:
   struct Class {
@@ -191,6 +198,7 @@ class Controller {
   bool poll_healthy_ = false;
   DbPoolGauge pool_;
   ClientUsage clients_;
+  Advisor advisor_;
   Time no_slot_ = Time{} - std::chrono::hours(1);  // for a client within its fair share; at first long ago
   RetryAfter retry_after_;
   ServiceTime service_time_;  // of all classes together: tells how often a slot becomes free

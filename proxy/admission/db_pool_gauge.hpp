@@ -41,6 +41,9 @@ class DbPoolGauge {
     return in_use(in_flight) >= shed_at * static_cast<double>(report_.capacity) - kRounding;
   }
 
+  /// As last reported, however long ago. 0: never.
+  std::int64_t capacity() const { return report_.capacity; }
+
   /// 0 while there is no fresh report.
   double capacity_pct(int in_flight, Time now) const {
     if (report_.capacity <= 0 || !fresh(now)) return 0;

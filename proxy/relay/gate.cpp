@@ -151,6 +151,15 @@ admission::Snapshot Gate::snapshot(Time now) const {
   return controller_.snapshot(now);
 }
 
+/// The curve is copied and read without the lock: requests do not wait for it.
+admission::SizedAdvice Gate::advice() const {
+  std::unique_lock lock(mutex_);
+  const admission::Advisor advisor = controller_.advisor();
+  const admission::Sizing now = controller_.sizing();
+  lock.unlock();
+  return {advisor.advice(), now};
+}
+
 bool Gate::short_of_slots(Time since) const {
   const std::lock_guard lock(mutex_);
   return controller_.queue_length() > 0 || no_slot_ >= since;

@@ -67,6 +67,7 @@ class Gate {
 
   telemetry::AdmissionState state() const;
   admission::Snapshot snapshot(Time now) const;
+  admission::SizedAdvice advice() const;
 
  private:
   friend class Permit;

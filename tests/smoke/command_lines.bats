@@ -116,6 +116,12 @@ for_both() {
   run -1 "$proxy" healthcheck --admin 127.0.0.1:1
 }
 
+@test "advise fails when there is no proxy, and says which address" {
+  run -1 "$proxy" advise --admin 127.0.0.1:1
+  [[ $output == *127.0.0.1:1* ]]
+  run -2 "$proxy" advise --admin nonsense
+}
+
 @test "--format=json reports the errors of a configuration as one JSON object" {
   printf 'admission: {max_concurent: 5}\n' >"$BATS_TEST_TMPDIR/broken.yaml"
   run -1 "$proxy" --config "$BATS_TEST_TMPDIR/broken.yaml" --check-config --format=json
@@ -146,6 +152,8 @@ for_both() {
     sleep 0.1
   done
   run -1 "$proxy" healthcheck --admin "127.0.0.1:$admin"
+  run -0 "$proxy" advise --admin "127.0.0.1:$admin"
+  [[ ${lines[0]} == "Too few answers yet to say what the API can do." && ${#lines[@]} == 3 ]]
   for ((i = 0; i < 5; i++)); do
     [[ $(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$traffic/") == 502 ]]
   done

@@ -133,6 +133,12 @@ function show(stats) {
   else bar('pool', used / Math.max(1, pool.capacity), .8, `${used} of ${pool.capacity}, ${pool.waiters} waiting`);
   rows('classes', control.classes.map((c, i) => [c.name, circuit(circuits[i]), number(last(history.offered_of[c.name])),
     number(last(history.refused_of[c.name])), c.in_flight, c.share, c.waiting]));
+  $('advice').hidden = stats.advice.kind === 'not_enough';
+  $('advice').lastChild.replaceChildren(...stats.advice.lines.map((line) => {
+    const item = document.createElement('li');
+    item.textContent = line;
+    return item;
+  }));
   rows('refusals', history.last_refusals.slice(0, 10).map((r) => [clock(r.at_ms / 1000), r.reason, r.class,
     r.method + ' ' + r.path]));
 }
