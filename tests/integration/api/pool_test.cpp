@@ -81,7 +81,7 @@ TEST_CASE("The pool goes from base to overflow, waiting and timeout, and back to
     CHECK(backends(session) == 3);
   }
   CHECK(eventually([&] { return pool_of(client) == Pool{2, 2, 0, 0}; }));
-  CHECK(eventually([&] { return backends(session) == 2; }));
+  CHECK(eventually([&] { return backends(session) <= 2; }));  // fewer if a query was cancelled for its client
 }
 
 TEST_CASE("Waiters are served in turn when connections are returned") {
