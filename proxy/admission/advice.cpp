@@ -27,7 +27,7 @@ std::string shown(const Advice& advice) {
   const std::string slots = std::to_string(advice.slots);
   switch (advice.kind) {
     case Advice::Kind::not_enough:
-      return "Too few answers yet to say what the API can do.";
+      return "The traffic does not show yet what the API can do: that takes answers at low and at high load.";
     case Advice::Kind::at_least:
       return "The API keeps up with " + slots + " requests in flight (" + milliseconds(advice.service) +
              " each); its limit has not been seen.";

@@ -11,6 +11,8 @@ constexpr double kLeastAnswers = 500;  // fewer say nothing
 /// The straight part of the curve, where each request has a free slot, is looked for among so many answers at the lower
 /// end; the upper end of the curve is made of so many. They tell a rate within 5 % (Poisson).
 constexpr double kEndAnswers = 400;
+/// The lower end must be so far below the upper one.
+constexpr double kLowEnd = 0.6;
 /// Throughput has stopped growing where it is below this part of what free slots would give.
 constexpr double kBent = 0.85;
 /// The throughput at the capacity is that of this range around it, in parts of the capacity. A narrow one would follow
@@ -69,6 +71,9 @@ Advice Advisor::advice() const {
     if (later >= kSeldom * seconds_ && advice.most == 0) advice.most = static_cast<int>(std::lround(in_flight_at(at)));
   }
   if (range(0, in_flight_at(kLevels - 1)).answers < kLeastAnswers) return advice;
+
+  // At one load alone, slots that are slow look like slots that are few.
+  if (low.in_flight() > kLowEnd * high.in_flight()) return advice;
 
   advice.service = low.slot_seconds / low.answers;
   Range best = high;

@@ -11,7 +11,7 @@ namespace spillway::admission {
 /// What the traffic says about the API's capacity.
 struct Advice {
   enum class Kind : std::uint8_t {
-    not_enough,  ///< too few answers to say anything
+    not_enough,  ///< too few answers, or none at a low or none at a high load
     at_least,    ///< throughput still grew with what was in flight: `slots` is what was seen, the capacity is higher
     found,       ///< throughput stops growing at `slots`
   };

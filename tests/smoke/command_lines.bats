@@ -153,7 +153,7 @@ for_both() {
   done
   run -1 "$proxy" healthcheck --admin "127.0.0.1:$admin"
   run -0 "$proxy" advise --admin "127.0.0.1:$admin"
-  [[ ${lines[0]} == "Too few answers yet to say what the API can do." && ${#lines[@]} == 3 ]]
+  [[ ${lines[0]} == "The traffic does not show yet what the API can do"* && ${#lines[@]} == 3 ]]
   for ((i = 0; i < 5; i++)); do
     [[ $(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$traffic/") == 502 ]]
   done
