@@ -14,7 +14,8 @@ std::string_view name(Mode mode) {
 int share_of(double shed_at, int limit) {
   if (shed_at <= 0) return 0;
   constexpr double kRounding = 1e-6;  // more than any binary rounding of share * limit, less than any share written
-  return std::clamp(static_cast<int>(std::floor(shed_at * limit + kRounding)), 1, limit);
+  const int share = static_cast<int>(std::floor(shed_at * limit + kRounding));
+  return std::min(std::max(share, 1), limit);  // 0 of a limit of 0, which std::clamp must not be asked for
 }
 
 int reserve_of(int reserve, int limit, int max_concurrent) {
