@@ -44,7 +44,7 @@ Request::State Controller::arrive(Request& request, Time now) {
 
   // No slot is free. Refuse clients above their fair share,
   const Class& c = class_of(request.class_id);
-  if (limit() == limit_.value() && c.most == limit()) limit_.kept_waiting();  // not if a breaker's ramp does
+  if (limit() == limit_.value() && c.most == limit()) limit_.kept_waiting(now);  // not if a breaker's ramp does
   if (over_fair_share(request, now)) return refuse(request, Reason::fairness, now);
   no_slot_ = now;
   // refuse if queueing is off,

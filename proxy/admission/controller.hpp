@@ -27,14 +27,15 @@ namespace spillway::admission {
 struct Snapshot {
   Mode mode{};
   int in_flight = 0, limit = 0, queue_length = 0;
-  double baseline_seconds = 0, latency_seconds = 0;  ///< of the adaptive limit; 0 while it knows nothing
-  double pool_capacity_pct = 0;                      ///< as estimated for this moment; 0 without a fresh report
-  Breaker::State breaker{};                          ///< the worst state of all breakers
-  Breaker::State reach_breaker{};                    ///< of the breaker for all classes: whether the API can be reached
-  Duration breaker_remaining{};                      ///< the longest of all breakers
-  double breaker_admission = 1;                      ///< share of the limit that is in use while admission ramps up
-  double retry_after_seconds = 0;                    ///< the level of `auto`, before jitter
-  std::size_t keys = 0;                              ///< clients with a request in flight or waiting
+  double baseline_seconds = 0;     ///< geometric mean of the latency of an unloaded API; 0 while not learned
+  double latency_seconds = 0;      ///< the same of the latency now
+  double pool_capacity_pct = 0;    ///< as estimated for this moment; 0 without a fresh report
+  Breaker::State breaker{};        ///< the worst state of all breakers
+  Breaker::State reach_breaker{};  ///< of the breaker for all classes: whether the API can be reached
+  Duration breaker_remaining{};    ///< the longest of all breakers
+  double breaker_admission = 1;    ///< share of the limit that is in use while admission ramps up
+  double retry_after_seconds = 0;  ///< the level of `auto`, before jitter
+  std::size_t keys = 0;            ///< clients with a request in flight or waiting
   struct Class {
     std::string name;
     int share = 0, reserve = 0, most = 0, in_flight = 0, waiting = 0;

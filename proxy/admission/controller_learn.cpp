@@ -17,7 +17,7 @@ void Controller::learn(const Request& request, Completion completion, Time now) 
   const Time begin = request.sent == Time{} ? request.admitted : request.sent;
   const Duration latency = (request.answered == Time{} ? now : request.answered) - begin;
   if (completion == Completion::success) {
-    limit_.learn(latency, now);
+    limit_.learn(request.class_id, latency, now);
     service_time_.learn(latency, now);
     c.service_time.learn(latency, now);
     c.served = now;

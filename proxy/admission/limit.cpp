@@ -2,41 +2,73 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace spillway::admission {
 namespace {
 
 constexpr double kInitial = 20;  // below most APIs' capacity, and doubled within a few windows where it is not
-/// If throughput grows by less than this share of the limit's growth, the API is at its capacity.
-constexpr double kGrowthSeen = 0.7;
-constexpr int kSamples = 50;          // least samples of a window for a meaningful p90
-constexpr double kWindow = 0.1;       // seconds; shorter windows are noise at any request rate
-constexpr double kLongWindow = 1;     // seconds; such a window needs fewer samples
-constexpr int kFewSamples = 10;       // least samples of a long window
-constexpr double kLatencyGain = 0.3;  // smoothing of the median p90
-constexpr double kFaster = 0.3;       // the baseline follows a faster API quickly,
-constexpr double kIdleDrift = 0.05;   // a slower one slowly, and only while no request waits
-constexpr double kSlower = 0.2;       // a slower API if the throughput guard shows it
-constexpr double kAtFloor = 0.1;      // a slower API at the minimum
-/// From this share of waiting requests on, throughput is what the API can do, not what clients ask for.
-constexpr double kSaturated = 0.75;
-constexpr double kTogether = 0.7;   // from this correlation on, limit and throughput move together
+constexpr Duration kHungry = std::chrono::milliseconds(100);  // nobody waits longer for the very first answer to come
+constexpr double kSaturated = 0.75;  // from this share of waiting arrivals on, the limit decides about throughput
+constexpr double kChanged = 0.05;    // a limit that moves by less of itself needs no time to settle
+constexpr double kIdle = 0.1;        // seconds without a request in flight after which a window starts anew,
+constexpr int kIdleLatencies = 5;    // but so many latencies at least
+
+// Windows.
+constexpr int kFirst = 20;        // answers of the first window: the earliest ones have queued least
+constexpr int kAnswers = 50;      // least answers of a window
+constexpr double kError = 0.065;  // answers suffice when the standard error of the excess is below this,
+constexpr double kShort = 0.1;    // but for so many seconds at least: less is noise at any rate;
+constexpr double kTurnovers = 4;  // and until most slots have had new calls so many times,
+constexpr double kLong = 1;       // unless the window has lasted so many seconds and two answers for each slot
+
+// Start.
+constexpr double kGrows = 0.34;        // log 1.4: throughput that grows less when the limit doubles has met the knee,
+constexpr double kQueues = 0.3;        // if the excess has grown by this, too
+constexpr double kQueuesAtOnce = 0.4;  // so much excess above the spread of the latencies is a queue without comparison
+constexpr double kInProportion =
+    0.7;                           // throughput that grows by this part of the limit's growth: nothing queued at all
+constexpr int kSecondLook = 4;     // times as many answers before the start ends
+constexpr double kHeadroom = 1.1;  // above the knee, then
+
+// Hold.
+constexpr double kTarget = 0.1;       // wanted excess if all latencies are equal,
+constexpr double kPerSpread = 0.33;   // and for each unit of their spread: a short wait is much for the shortest calls
+constexpr double kMostSpread = 0.45;  // the spread adds no more than this
+constexpr double kSmooth = 0.4;       // gain of the smoothed excess
+constexpr double kFall = 0.4;         // part of the excess above the target that the limit falls by (logs)
+constexpr double kMostFall = 0.35;    // in one window
+constexpr double kRise = 0.1;         // a rise with no excess at all; one more of it for each window in a row,
+constexpr double kMostRise = 0.25;    // up to this
+constexpr double kNoiseGain = 0.1;
+constexpr double kMostNoise = 0.3;  // a greater distance is a change of the API, not noise
+
+// Dips and trials.
+constexpr double kDip = 0.8;             // factor of the limit: below the knee if the limit is right, and hardly more
+constexpr double kTrial = 0.65;          // deep enough to tell a queue from slower calls in one window
+constexpr double kJump = 0.25;           // a jump of the excess by this, and three times its noise, is put to trial
+constexpr int kDipPeriod = 20;           // windows between dips once they show nothing new
+constexpr double kFaster = 0.3;          // gain towards a floor that is a little lower than thought,
+constexpr double kMuchFaster = 0.6;      // and one that is lower by
+constexpr double kSignificant = 2;       // standard errors
+constexpr double kIdleDrift = 0.05;      // gain of the floors while nobody waits
+constexpr double kDescent = 0.2;         // a fall of the limit (log) that tells as much as a dip
+constexpr double kForget = 0.98;         // factor for each window of where it began: slow falls are no descents
+constexpr double kBelowKnee = 0.3;       // from this share of a fall of the limit that throughput shared
+constexpr double kLeastVariance = 1e-3;  // of throughput and latency: no measurement is without noise
+
 constexpr double kShedShare = 0.1;  // from this share of shed answers on, the API is overloaded; fewer are a burst
-constexpr double kShedCut = 0.9;    // factor of the limit for a window in which the API is overloaded
-constexpr double kFarAbove = 0.4;   // this part of q - beta is subtracted at once: small steps would take too long
+constexpr double kShedCut = 0.9;    // factor of the limit for a window in which it is
+constexpr int kShedAnswers = 10;    // least answers of a long window with shed ones: little is sent to such an API
 
-double step_of(double limit) {
-  return std::max(1.0, std::log10(limit));
-}
-
-void approach(double& value, double target, double gain) {
-  value += gain * (target - value);
+double seconds(Duration d) {
+  return std::chrono::duration<double>(d).count();
 }
 
 }  // namespace
 
-Limit::Limit(const AdaptivePolicy& policy, int max) : policy_(policy), max_(max), limit_(max) {
-  if (policy_.enabled) set(kInitial);
+Limit::Limit(const AdaptivePolicy& policy, int max) : policy_(policy), max_(max), limit_(max), level_(max) {
+  if (policy_.enabled) move(kInitial, Phase::start, Time{});
 }
 
 void Limit::configure(const AdaptivePolicy& policy, int max) {
@@ -45,135 +77,249 @@ void Limit::configure(const AdaptivePolicy& policy, int max) {
   } else {
     policy_ = policy;
     max_ = max;
-    set(policy_.enabled ? limit_ : max_);
+    if (policy_.enabled) {
+      move(level_, phase_, last_answer_);
+    } else {
+      limit_ = max;
+    }
   }
 }
 
-void Limit::learn(Duration latency, Time now) {
+double Limit::latency() const {
+  return window_.floor_seconds() * std::exp(smooth_);
+}
+
+void Limit::kept_waiting(Time now) {
+  ++kept_waiting_;
   if (!policy_.enabled) return;
-  if (window_.samples + window_.shed == 0) window_.begin = now;
-  if (window_.samples < kLatencies) {
-    window_.latencies[static_cast<std::size_t>(window_.samples)] = std::chrono::duration<double>(latency).count();
+  if (!answered_) {
+    if (hungry_since_ == Time{}) hungry_since_ = now;
+    if (now - hungry_since_ >= kHungry) move(level_ + 1, Phase::start, now);
+  } else if (filling_ && read_) {
+    filling_ = false;
+    settling_ = limit_;
+    restart_window(now);
   }
-  ++window_.samples;
+}
+
+void Limit::learn(int class_id, Duration latency, Time now) {
+  if (!policy_.enabled) return;
+  const double taken = seconds(latency);
+  const double idle = seconds(now - last_answer_) - taken;
+  last_answer_ = now;
+  if (!answered_) {
+    answered_ = true;
+    settling_ = 0;
+    restart_window(now);
+  } else if (idle > std::max(kIdle, kIdleLatencies * taken)) {
+    settling_ = read_ ? 2 * limit_ : 0;  // the first answers after an idle time are all short ones
+    restart_window(now);
+  }
+  if (settling_ > 0) {
+    if (--settling_ == 0) restart_window(now);
+    return;
+  }
+  window_.add(class_id, taken);
   close_if_complete(now);
 }
 
 void Limit::shed(Time now) {
   if (!policy_.enabled) return;
-  if (window_.samples + window_.shed == 0) window_.begin = now;
-  ++window_.shed;
+  if (window_.answers() + shed_ == 0) restart_window(now);
+  ++shed_;
   close_if_complete(now);
 }
 
+double Limit::answers_wanted(double elapsed) const {
+  if (shed_ > 0 && elapsed >= kLong) return kShedAnswers;
+  if (!read_) return kFirst;
+  if (phase_ == Phase::start) {
+    const int least = elapsed < kLong ? std::max(kAnswers, limit_) : std::max(kFirst, limit_ / 2);
+    return doubted_ ? kSecondLook * least : least;
+  }
+  const double for_error = std::pow(window_.spread() / kError, 2);
+  const double wanted = std::max<double>({kAnswers * 1.0, limit_ * 1.0, for_error});
+  return elapsed < kLong ? wanted : std::min(wanted, std::max<double>(kAnswers, 2 * limit_));
+}
+
 void Limit::close_if_complete(Time now) {
-  const double elapsed = std::chrono::duration<double>(now - window_.begin).count();
-  if (complete(elapsed)) close(elapsed);
-}
+  const double elapsed = seconds(now - window_.begun());
+  const int answers = window_.answers();
+  if (elapsed <= 0 || answers + shed_ < answers_wanted(elapsed)) return;
+  if (phase_ != Phase::start && elapsed < std::clamp(kTurnovers * window_.turnover(), kShort, kLong)) return;
 
-bool Limit::complete(double elapsed) const {
-  if (elapsed <= 0) return false;
-  const int answers = window_.samples + window_.shed;
-  if (elapsed >= kLongWindow) return answers >= kFewSamples;
-  if (starting_ && window_.shed == 0) return answers >= std::max<double>(kSamples, 2 * limit_);  // each slot used twice
-  return elapsed >= kWindow && answers >= kSamples;
-}
-
-void Limit::close(double elapsed) {
-  const int samples = window_.samples;
-  const bool overloaded = window_.shed >= kShedShare * (samples + window_.shed);
-  const bool pressed = window_.kept_waiting > 0;
-  const bool saturated = window_.kept_waiting >= kSaturated * samples;
-  window_.samples = window_.shed = window_.kept_waiting = 0;
-
-  if (samples >= kFewSamples) {
-    const auto first = window_.latencies.begin();
-    const int kept = std::min(samples, kLatencies);
-    const auto p90 = first + kept * 9 / 10;
-    std::nth_element(first, p90, first + kept);
-    observe_latency(*p90, pressed);
-  }
-  if (overloaded) {
-    starting_ = false;
-    points_seen_ = 0;
-    set(limit_ * kShedCut);
-  } else if (!pressed) {
-    points_seen_ = 0;
-  } else if (starting_) {
-    find_start((samples - 1) / elapsed);
+  const Point now_at{static_cast<double>(limit_), window_.read(now)};
+  if (shed_ >= kShedShare * (answers + shed_)) {
+    smooth_known_ = false;
+    anchor_ = {};
+    move(level_ * kShedCut, Phase::hold, now);
+  } else if (!read_) {
+    read_ = true;
+    filling_ = false;
+    settling_ = std::max(0, limit_ - answers);
+    restart_window(now);
+  } else if (filling_ || kept_waiting_ < kSaturated * answers) {
+    if (kept_waiting_ == 0) window_.follow(kIdleDrift);
+    filling_ = false;
+    if (phase_ == Phase::start) {
+      restart_window(now);
+    } else {
+      move(level_, Phase::hold, now);
+    }
+  } else if (phase_ == Phase::start) {
+    start(now_at, now);
+  } else if (phase_ == Phase::hold) {
+    hold(now_at, now);
   } else {
-    move((samples - 1) / elapsed, saturated);
-  }
-}
-
-void Limit::observe_latency(double p90, bool pressed) {
-  p90s_[static_cast<std::size_t>(p90s_seen_++ % kMedianOf)] = p90;
-  const int seen = std::min(p90s_seen_, kMedianOf);
-  auto sorted = p90s_;
-  std::nth_element(sorted.begin(), sorted.begin() + seen / 2, sorted.begin() + seen);
-  const double median = sorted[static_cast<std::size_t>(seen / 2)];
-
-  if (baseline_ == 0) baseline_ = latency_ = median;
-  approach(latency_, median, kLatencyGain);
-  if (latency_ < baseline_) {
-    approach(baseline_, latency_, kFaster);
-  } else if (!pressed) {
-    approach(baseline_, latency_, kIdleDrift);
+    end_dip(now_at, now);
   }
 }
 
 /// Doubles the limit as long as throughput grows with it. Then starts with the limit that the throughput needs.
-void Limit::find_start(double throughput) {
-  const bool first = start_.throughput == 0;
-  const double raised = first ? 1 : limit_ / start_.limit;
-  const double growth = first ? 1 : throughput / start_.throughput;
-  if (growth >= kGrowthSeen * raised && limit_ < max_) {
-    start_ = {limit_, throughput};
-    return set(2 * limit_);
+void Limit::start(const Point& now_at, Time now) {
+  const bool compared = before_.limit > 0;
+  const double raised = compared ? std::log(now_at.limit / before_.limit) : 0;
+  const double grew = now_at.reading.rate - before_.reading.rate, excess = now_at.reading.excess;
+  const bool full =
+      compared ? grew < kGrows && excess - before_.reading.excess > kQueues : excess > kQueuesAtOnce + window_.spread();
+  Point here = now_at;
+  double wrong = 0;  // with the floors: the first window knows short calls only, as long ones have not ended
+  if (compared && excess > 0 && grew > kInProportion * raised) wrong = excess;
+  if (excess < -kSignificant * now_at.reading.error) wrong = kMuchFaster * excess;
+  raise_floors(wrong);
+  here.reading.excess -= wrong;
+  here.reading.rate += wrong;
+
+  if (full && compared && !std::exchange(doubted_, true)) return restart_window(now);
+  doubted_ = false;
+  if (!full && limit_ < max_) {
+    before_ = here;
+    return move(2 * now_at.limit, Phase::start, now);
   }
-  starting_ = false;
-  if (growth < raised) set(start_.limit * std::max(1.0, growth));
+  double level = level_;
+  if (full && compared) level = before_.limit * std::clamp(std::exp(grew), 1.0, 2.0) * kHeadroom;
+  if (full && !compared) level = level_ * std::exp(std::min(0.0, target() - excess));
+  move(level, Phase::hold, now);
 }
 
-void Limit::move(double throughput, bool saturated) {
-  const double queued = std::ceil(limit_ * (1 - baseline_ / latency_));
-  const double alpha = std::max(1.0, 3 * std::log10(limit_)), beta = 2 * alpha, step = step_of(limit_);
-  const double together = guard(throughput);
-  if (saturated && together < 0) {
-    set(limit_ - step);
-  } else if (together > kTogether) {
-    if (queued > alpha) approach(baseline_, latency_, kSlower);
-    set(limit_ + step);
-  } else if (queued > beta) {
-    set(limit_ - std::max(step, kFarAbove * (queued - beta)));
-  } else if (queued < alpha) {
-    set(limit_ + step);
-  } else if (saturated && together == 0) {
-    set(limit_ - step);  // the guard sees nothing while the limit rests: try whether a smaller one suffices
-  }
-  if (value() <= policy_.min) approach(baseline_, latency_, kAtFloor);
+/// The excess of latency at which the limit rests: a little above the knee.
+double Limit::target() const {
+  return kTarget + std::min(kMostSpread, kPerSpread * window_.spread());
 }
 
-/// Correlation of limit and throughput over the last windows; 0 while it is unknown.
-double Limit::guard(double throughput) {
-  points_[static_cast<std::size_t>(points_seen_++ % kGuardWindows)] = {limit_, throughput};
-  if (points_seen_ < kGuardWindows) return 0;
-  Point mean{};
-  for (const Point& p : points_) {
-    mean.limit += p.limit / kGuardWindows;
-    mean.throughput += p.throughput / kGuardWindows;
+void Limit::hold(const Point& now_at, Time now) {
+  before_ = now_at;
+  if (jumped(now_at)) {
+    const int held = std::exchange(held_, limit_);
+    if (held > 0 && limit_ > (1 + kChanged) * held) {  // the limit itself has risen beyond the knee
+      return move(between({static_cast<double>(held), {.excess = smooth_}}, now_at), Phase::hold, now);
+    }
+    smooth_ = now_at.reading.excess;
+    return move(level_, Phase::trial, now);
   }
-  double covariance = 0, limits = 0, throughputs = 0;
-  for (const Point& p : points_) {
-    covariance += (p.limit - mean.limit) * (p.throughput - mean.throughput);
-    limits += (p.limit - mean.limit) * (p.limit - mean.limit);
-    throughputs += (p.throughput - mean.throughput) * (p.throughput - mean.throughput);
-  }
-  return limits > 0 && throughputs > 0 ? covariance / std::sqrt(limits * throughputs) : 0;
+  const double step = this->step(now_at);
+  const bool dip = --until_dip_ <= 0 && step < kChanged;
+  move(level_ * std::exp(step), dip ? Phase::dip : Phase::hold, now);
 }
 
-void Limit::set(double limit) {
-  limit_ = std::clamp<double>(limit, std::min(policy_.min, max_), max_);
+bool Limit::jumped(const Point& now_at) const {
+  const double excess = now_at.reading.excess;
+  return smooth_known_ && excess > target() &&
+         excess - smooth_ > std::max(kJump, 3 * std::max(now_at.reading.error, noise_));
+}
+
+/// How far the limit moves (log).
+double Limit::step(const Point& now_at) {
+  const double excess = now_at.reading.excess;
+  if (smooth_known_ && std::abs(limit_ - held_) <= kChanged * limit_) {
+    noise_ += kNoiseGain * (std::min(kMostNoise, std::abs(excess - smooth_)) - noise_);
+  }
+  held_ = limit_;
+  smooth_ = smooth_known_ ? smooth_ + kSmooth * (excess - smooth_) : excess;
+  smooth_known_ = true;
+  Point here{level_, {.excess = smooth_, .rate = now_at.reading.rate}};
+  const double target = this->target();
+  if (smooth_ < -now_at.reading.error) raise_floors(kFaster * smooth_);
+  if (smooth_ > target && limit_ <= policy_.min) raise_floors(smooth_);
+
+  anchor_.limit *= kForget;
+  if (level_ > anchor_.limit || smooth_ <= target) anchor_ = here;
+  if (smooth_ <= target) return std::min(kRise * ++rises_, kMostRise) * (1 - smooth_ / target);
+  rises_ = 0;
+  if (level_ < anchor_.limit * std::exp(-kDescent) && below_knee(here, anchor_)) {
+    raise_floors(smooth_);
+    until_dip_ = dip_period_ = 1;
+    return std::log(std::exchange(anchor_, Point{}).limit / level_);
+  }
+  return std::max(-kMostFall, -kFall * (smooth_ - target));
+}
+
+/// Whether throughput fell with the limit rather than latency. By Little's law both say the same, but not with the same
+/// noise: each counts by its precision.
+bool Limit::below_knee(const Point& low, const Point& high) const {
+  const double fell = std::log(high.limit / low.limit);
+  const double by_rate = std::clamp((high.reading.rate - low.reading.rate) / fell, -0.5, 1.5);
+  const double by_latency = std::clamp(1 - (high.reading.excess - low.reading.excess) / fell, -0.5, 1.5);
+  const double rate_weight = 1 / (window_.variance() + kLeastVariance);
+  const double latency_weight = 1 / (std::pow(window_.spread(), 2) + kLeastVariance);
+  return (rate_weight * by_rate + latency_weight * by_latency) / (rate_weight + latency_weight) > kBelowKnee;
+}
+
+/// The limit between two at which the excess would meet the target.
+double Limit::between(const Point& low, const Point& high) {
+  smooth_known_ = false;
+  anchor_ = {};
+  rises_ = 0;
+  const double rose = high.reading.excess - low.reading.excess;
+  const double part = rose > 0 ? std::clamp((target() - low.reading.excess) / rose, 0.0, 1.0) : 0;
+  return low.limit * std::pow(high.limit / low.limit, part);
+}
+
+void Limit::end_dip(const Point& now_at, Time now) {
+  const double excess = now_at.reading.excess;
+  double level = level_;
+  const bool trial = phase_ == Phase::trial;
+  dip_period_ = std::min(2 * dip_period_, kDipPeriod);
+  if (trial && excess > 0) level = between(now_at, before_);
+  if (trial) dip_period_ = 2;
+  if (excess < -kSignificant * now_at.reading.error) {
+    raise_floors(kMuchFaster * excess);
+    if (!trial) dip_period_ = 1;
+  } else if (excess < 0) {
+    raise_floors(kFaster * excess);
+  } else if (excess > target() / 2 && now_at.limit < before_.limit && below_knee(now_at, before_)) {
+    level = level_;
+    raise_floors(excess);
+    dip_period_ = 1;
+  }
+  until_dip_ = dip_period_;
+  move(level, Phase::hold, now);
+}
+
+void Limit::raise_floors(double by) {
+  window_.raise_floors(by);
+  smooth_ -= by;
+  for (Point* point : {&before_, &anchor_}) {
+    point->reading.excess -= by;
+    point->reading.rate += by;
+  }
+}
+
+void Limit::restart_window(Time now) {
+  window_.begin(now);
+  shed_ = kept_waiting_ = 0;
+}
+
+void Limit::move(double level, Phase phase, Time now) {
+  const int was = limit_, least = std::min(policy_.min, max_);
+  phase_ = phase;
+  level_ = std::clamp<double>(level, least, max_);
+  const double factor = phase == Phase::dip ? kDip : phase == Phase::trial ? kTrial : 1;
+  limit_ = std::clamp(static_cast<int>(std::lround(level_ * factor)), least, max_);
+  const bool changed = std::abs(limit_ - was) > kChanged * limit_;
+  settling_ = changed ? std::max(was, limit_) : 0;
+  filling_ = changed && limit_ > was;
+  restart_window(now);
 }
 
 }  // namespace spillway::admission

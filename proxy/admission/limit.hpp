@@ -1,29 +1,40 @@
 #pragma once
 
-#include <array>
-
+#include "proxy/admission/latency_window.hpp"
 #include "proxy/admission/policy.hpp"
 
 namespace spillway::admission {
 
 /// How many requests may be in flight: fixed, or learned from latency and throughput. It computes the limit; the
 /// controller enforces it.
-/// Pure: events come with `now`. Not thread-safe.
+/// Pure: events come with `now`, nothing is allocated. Not thread-safe.
 ///
-/// Sources: TCP Vegas (Brakmo and Peterson, 1995) as Netflix' concurrency-limits adapted it: latency above that of an
-/// unloaded API tells how many requests queue inside it, q = L * (1 - baseline / latency). The limit grows while q is
-/// below alpha = 3 log10 L and shrinks while it is above beta = 6 log10 L, by log10 L each time. Own additions, against
-/// its known weaknesses:
-///  - Throughput guard: the latency of an API that slows down with its queue says little near the best limit. If
-///    throughput falls while the limit rises (or the reverse), the limit shrinks whatever q is. If both move together,
-///    the limit grows and the baseline follows the latency: the API has become slower, but it does not queue.
-///    Under load the baseline rises in no other way, so that it does not drift up with a queue.
-///  - The limit moves only while requests wait because of it: an unused limit teaches nothing and must not grow.
-///  - If the API itself sheds requests (503 or 429 with `Retry-After`), that says more than its latency. A window in
-///    which a tenth of the answers were shed lowers the limit by a tenth (additive increase, multiplicative decrease:
-///    Chiu and Jain, 1989; once a window, as TCP does once a round trip).
-///  - At its minimum nothing queues by definition: the baseline follows the latency, so that the limit can grow again.
-/// No probing: no request is refused in order to learn.
+/// The limit to find is the knee: below it, throughput grows with the limit and latency does not; above it, latency
+/// grows and throughput does not (or falls). By Little's law these are two views of one fact, in flight = throughput *
+/// latency, so that each checks the other. Windows of answers are read one after another, see LatencyWindow:
+///  - *start*: the limit doubles as long as throughput grows with it.
+///  - *hold*: the limit follows the excess of latency over the unloaded one towards a small target.
+///  - *dip*: from time to time one window has a limit a fifth lower. Its latency is the unloaded one, or shows that the
+///    limit is too high still. Nobody learns the unloaded latency of a busy API otherwise.
+///  - *trial*: if latency jumps although the limit did not rise, the API has fewer slots or takes longer for each call.
+///    One window with a limit a third lower tells: if latency falls with the limit, the calls queue; if throughput
+///    does, they do not, and the higher latency is the new unloaded one. The same comparison ends a descent of the
+///    limit.
+/// The limit moves only while most arrivals wait because of it: an unused limit teaches nothing and must not grow, and
+/// no request is refused in order to learn while the API keeps up. All factors are of the limit, so that the part of
+/// the slots that the API does not see (uploads, connects) scales with it.
+///
+/// Sources: TCP Vegas (Brakmo and Peterson, 1995) holds latency a little above the unloaded one, as do Netflix'
+/// concurrency-limits and Envoy's adaptive concurrency, which lowers its limit to measure it, too. TCP BBR (Cardwell et
+/// al., 2016) takes the product of most throughput and least latency, and drains at intervals. Cinnamon (Uber, 2023)
+/// compares throughput with concurrency. To compare mean logs per class, to let their spread set the target, and to
+/// weigh both views of a change by their noise is ours.
+///
+/// An API that sheds requests itself (503 or 429 with `Retry-After`) says more than its latency: a window in which a
+/// tenth of the answers were shed lowers the limit by a tenth (Chiu and Jain, 1989).
+///
+/// Edges. Before the first answer the limit grows with demand: an API that takes 2 s is not starved for as long. At
+/// the minimum nothing queues by definition: the latency is the unloaded one. A window never spans an idle time.
 class Limit {
  public:
   /// The limit is `max`, or is learned up to `max` if `policy` is enabled.
@@ -31,51 +42,64 @@ class Limit {
   /// Keeps what was learned, within the new bounds.
   void configure(const AdaptivePolicy& policy, int max);
 
-  int value() const { return static_cast<int>(limit_); }
+  int value() const { return limit_; }
   /// An arrival found no free slot because of the limit.
-  void kept_waiting() { ++window_.kept_waiting; }
-  /// The API has answered a request. Not for failures, aborts and health polls.
-  void learn(Duration latency, Time now);
+  void kept_waiting(Time now);
+  /// The API has answered a request of a class, `latency` after it had the whole request. Not for failures, aborts and
+  /// health polls.
+  void learn(int class_id, Duration latency, Time now);
   /// The API has shed a request. Its latency is of no use.
   void shed(Time now);
 
-  double baseline() const { return baseline_; }  ///< seconds; 0 while unknown
-  double latency() const { return latency_; }    ///< seconds, smoothed p90
+  /// Geometric mean of the latency of an unloaded API, in seconds; 0 while unknown.
+  double baseline() const { return window_.floor_seconds(); }
+  /// The same of the latency now, smoothed; 0 while unknown.
+  double latency() const;
 
  private:
-  static constexpr int kLatencies = 512;  // kept of each window, its first ones, for its p90
-  static constexpr int kMedianOf = 5;
-  static constexpr int kGuardWindows = 4;  // more windows would react later, and overshoot
-
-  struct Window {
-    Time begin{};
-    int samples = 0, shed = 0, kept_waiting = 0;
-    std::array<double, kLatencies> latencies;
+  enum class Phase { start, hold, dip, trial };
+  /// A window and the limit in it; 0: none.
+  struct Point {
+    double limit = 0;
+    LatencyWindow::Reading reading;
   };
 
   void close_if_complete(Time now);
-  bool complete(double elapsed) const;
-  void close(double elapsed);
-  void observe_latency(double p90, bool pressed);
-  void find_start(double throughput);
-  void move(double throughput, bool saturated);
-  double guard(double throughput);
-  void set(double limit);
+  double answers_wanted(double elapsed) const;
+  double target() const;
+  void start(const Point& now_at, Time now);
+  void hold(const Point& now_at, Time now);
+  void end_dip(const Point& now_at, Time now);
+  bool jumped(const Point& now_at) const;
+  bool below_knee(const Point& low, const Point& high) const;
+  double step(const Point& now_at);
+  double between(const Point& low, const Point& high);
+  void raise_floors(double by);
+  void restart_window(Time now);
+  void move(double level, Phase phase, Time now);
 
   AdaptivePolicy policy_;
   int max_;
-  double limit_;
-  Window window_;
-  double latency_ = 0, baseline_ = 0;
-  std::array<double, kMedianOf> p90s_{};
-  int p90s_seen_ = 0;
-  struct Point {
-    double limit = 0, throughput = 0;
-  };
-  bool starting_ = true;
-  Point start_;  // before the last doubling
-  std::array<Point, kGuardWindows> points_{};
-  int points_seen_ = 0;
+  int limit_;     // in force
+  double level_;  // the limit before rounding, and outside dips
+  Phase phase_ = Phase::start;
+
+  LatencyWindow window_;
+  int shed_ = 0, kept_waiting_ = 0;       // in this window
+  int settling_ = 0;                      // so many answers to go until the window begins: the last limit's
+  bool filling_ = false;                  // nobody has waited since the limit rose: it is not reached yet
+  bool answered_ = false, read_ = false;  // there has been an answer; a window
+  Time last_answer_{}, hungry_since_{};
+
+  Point before_;          // before the last doubling, dip or trial
+  bool doubted_ = false;  // throughput did not grow at first sight
+  bool smooth_known_ = false;
+  double smooth_ = 0;                   // excess, smoothed over windows outside dips
+  double noise_ = 0;                    // mean distance of the excess from it
+  int held_ = 0;                        // limit of the last window outside dips
+  Point anchor_;                        // where a descent of the limit began
+  int rises_ = 0;                       // windows in a row in which the limit rose
+  int until_dip_ = 1, dip_period_ = 1;  // windows
 };
 
 }  // namespace spillway::admission

@@ -167,10 +167,13 @@ void describe_admission(Fields& f, admission::Policy& c, ClientKeyConfig& client
         f.text({.name = "seed", .doc = "Instances with the same seed refuse the same clients.", .secret = true},
                cohorts.seed, {0, 256});
       });
-  f.section({"adaptive", "Learns the limit from latency and throughput, never above `max_concurrent`."}, [&] {
-    f.flag({"enabled", "Whether the limit is learned."}, c.adaptive.enabled);
-    f.integer({"min", "The learned limit never goes below it."}, c.adaptive.min, {1, 65'536});
-  });
+  f.section({"adaptive",
+             "Learns the limit from latency and throughput, never above `max_concurrent`. It moves only while most "
+             "requests wait; then it is lowered by a fifth now and then, to see what latency is without a queue."},
+            [&] {
+              f.flag({"enabled", "Whether the limit is learned."}, c.adaptive.enabled);
+              f.integer({"min", "The learned limit never goes below it."}, c.adaptive.min, {1, 65'536});
+            });
   f.flag({"pool_aware",
           "Also refuse by the database-pool utilisation that the API reports, against each class's `shed_at`."},
          c.pool_aware);

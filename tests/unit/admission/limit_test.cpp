@@ -52,8 +52,8 @@ struct Search {
 
 TEST_CASE("a fixed limit is the configured one") {
   Limit limit({.enabled = false, .min = kMin}, 100);
-  limit.kept_waiting();
-  for (int i = 0; i < 1000; ++i) limit.learn(seconds(i), spillway::Time{} + seconds(i));
+  limit.kept_waiting(spillway::Time{});
+  for (int i = 0; i < 1000; ++i) limit.learn(0, seconds(i), spillway::Time{} + seconds(i));
   CHECK(limit.value() == 100);
   limit.configure({.enabled = false, .min = kMin}, 50);
   CHECK(limit.value() == 50);

@@ -33,7 +33,10 @@ struct Backend {
   std::function<double(double)> slowness = nullptr;  ///< factor on the service time, by seconds since the start
   /// Another distribution: the time of one service, by the mean, a uniform number and the seconds since the start.
   std::function<double(double, double, double)> draw = nullptr;
+  std::function<int(double)> slots_at = nullptr;  ///< instead of `slots`, by seconds since the start
 
+  int slots_now(double t) const { return slots_at ? slots_at(t) : slots; }
+  /// Requests per second that keep every slot busy: without `slowdown`, `slowness` and `slots_at`.
   double capacity() const { return slots / service; }
 };
 
@@ -113,6 +116,8 @@ class Simulation {
   std::deque<Record> records;
   std::function<void(double)> on_tick;
   int most_in_flight = 0;
+  /// Slots of the API that work on a request at the moment.
+  int busy() const { return busy_; }
 
  private:
   struct Tracked : Request {
@@ -181,7 +186,7 @@ class Simulation {
   }
 
   void work() {
-    while (busy_ < backend_.slots && !backlog_.empty()) {
+    while (busy_ < backend_.slots_now(now_) && !backlog_.empty()) {
       ++busy_;
       const int id = backlog_.front();
       backlog_.pop_front();
