@@ -6,6 +6,7 @@
 namespace spillway::admission {
 namespace {
 
+constexpr double kSecondsPerTick = std::chrono::duration<double>(Duration(1)).count();
 constexpr double kMemory = 600;        // seconds; then everything counts half
 constexpr double kLeastAnswers = 500;  // fewer say nothing
 /// The straight part of the curve, where each request has a free slot, is looked for among so many answers at the lower
@@ -26,9 +27,9 @@ constexpr double kSeldom = 0.01;
 }  // namespace
 
 void Advisor::passed(int in_flight, Time now) {
-  const double seconds = std::chrono::duration<double>(now - last_).count();
+  const double seconds = static_cast<double>((now - last_).count()) * kSecondsPerTick;
   last_ = now;
-  if (in_flight <= 0 || seconds <= 0) return;
+  if (in_flight <= 0) return;
   levels_[level_of(in_flight)].seconds += seconds;
   seconds_ += seconds;
   if (seconds_ < kMemory) return;

@@ -6,6 +6,7 @@
 namespace spillway::admission {
 
 void Breaker::configure(const BreakerPolicy& policy) {
+  bucket_end_ = {};  // the window may change
   policy_ = policy;
   trials_.reserve(static_cast<std::size_t>(policy_.trial_requests));
   if (!policy_.enabled && state_ != State::closed) enter(State::closed, Cause::disabled, since_);
@@ -118,7 +119,9 @@ void Breaker::end_late_trials(Time now) {
 
 /// The bucket of this moment. Buckets that have left the window are emptied.
 Breaker::Counts& Breaker::bucket_at(Time now) {
-  const std::int64_t number = now.time_since_epoch() / std::max(policy_.window / kBuckets, Duration(1));
+  if (now >= bucket_begin_ && now < bucket_end_) return buckets_[static_cast<std::size_t>(bucket_number_ % kBuckets)];
+  const Duration width = std::max(policy_.window / kBuckets, Duration(1));
+  const std::int64_t number = now.time_since_epoch() / width;
   const std::int64_t passed = std::min<std::int64_t>(number - bucket_number_, kBuckets);
   for (std::int64_t i = 1; i <= passed; ++i) {
     Counts& oldest = buckets_[static_cast<std::size_t>((bucket_number_ + i) % kBuckets)];
@@ -128,6 +131,8 @@ Breaker::Counts& Breaker::bucket_at(Time now) {
     oldest = {};
   }
   bucket_number_ = std::max(bucket_number_, number);
+  bucket_begin_ = Time(width * number);
+  bucket_end_ = bucket_begin_ + width;
   return buckets_[static_cast<std::size_t>(bucket_number_ % kBuckets)];
 }
 

@@ -116,6 +116,7 @@ class Breaker {
   std::array<Counts, kBuckets> buckets_{};
   Counts sum_;
   std::int64_t bucket_number_ = 0;
+  Time bucket_begin_{}, bucket_end_{};
   UsualLatency usual_;
   Time since_{};  // in this state
   Time asked_{};  // half-open: when somebody last came

@@ -191,6 +191,7 @@ int Controller::occupied() const {
 
 /// Free slots that are reserved for other classes. At least one slot is never reserved.
 int Controller::held_for_others(int class_id, Time now) const {
+  if (!reserves_) return 0;
   int held = 0;
   for (const int other : queue_.best_first()) {
     const Class& c = class_of(other);

@@ -95,6 +95,9 @@ class Controller {
   /// A health poll has ended.
   void polled(bool healthy, Time now);
 
+  /// Whether `next_decided` or `next_breaker_change` has something to return.
+  bool has_news() const { return breakers_changed_ || !decided_.empty(); }
+
   /// The next request whose wait has ended, admitted or refused; null if there is none. In order of decision.
   /// Call it until it returns null after every event: a decided request must not be abandoned or finished before.
   Request* next_decided();
@@ -192,6 +195,7 @@ class Controller {
 
   Limit limit_;
   int limit_now_ = 0;
+  bool reserves_ = false;  // a class has a reserve
   Breaker reach_;                  // for all classes: opened by failed connects
   bool breakers_changed_ = false;  // a breaker has a change that `next_breaker_change` has not returned
   bool classes_ramp_ = false;      // the breaker of a class ramps up
@@ -202,7 +206,7 @@ class Controller {
   Advisor advisor_;
   Time no_slot_ = Time{} - std::chrono::hours(1);  // for a client within its fair share; at first long ago
   RetryAfter retry_after_;
-  ServiceTime service_time_;  // of all classes together: tells how often a slot becomes free
+  TypicalTime service_time_;  // of all classes together: tells how often a slot becomes free
 };
 
 }  // namespace spillway::admission

@@ -80,10 +80,11 @@ void Controller::update_limit(Time now) {
 }
 
 void Controller::update_shares(Time now) {
-  classes_ramp_ = false;
+  classes_ramp_ = reserves_ = false;
   for (Class& c : classes_) {
     c.share = share_of(c.policy.shed_at, limit());
     c.reserve = reserve_of(c.policy.reserve, limit(), policy_.max_concurrent);
+    reserves_ = reserves_ || c.reserve > 0;
     c.most = limit();
     const double admission = c.breaker.admission(now);
     if (admission >= 1) continue;

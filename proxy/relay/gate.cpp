@@ -174,6 +174,7 @@ void Gate::refused(Ticket& ticket, Time now) {
 }
 
 Gate::Decided Gate::take_decided(Time now) {
+  if (!controller_.has_news()) return {};
   while (const auto change = controller_.next_breaker_change()) {
     if (breaker_changed_) breaker_changed_(*change);
   }
