@@ -135,9 +135,12 @@ class Simulation {
   double exponential(double mean) { return -mean * std::log(uniform()); }
   void schedule(Event event) { events_.push(event); }
 
-  // Thinning: candidates come at the highest rate, and the right share of them is kept.
-  void schedule_arrival(int source) {
-    schedule({now_ + exponential(1 / sources_[static_cast<std::size_t>(source)].max_rate), Event::arrival, source});
+  // Thinning: candidates come at the highest rate, and the right share of them is kept. While the rate is 0 a candidate
+  // every 10 ms is enough: hours without requests pass in no time.
+  void schedule_arrival(int index) {
+    const Source& source = sources_[static_cast<std::size_t>(index)];
+    const double gap = exponential(1 / source.max_rate);
+    schedule({now_ + (source.rate(now_) == 0 ? std::max(gap, 0.010) : gap), Event::arrival, index});
   }
 
   void arrive(int index) {
