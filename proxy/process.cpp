@@ -19,6 +19,8 @@
 namespace spillway {
 
 namespace {
+/// Longest time that the start waits for the API's addresses.
+constexpr Duration kFirstLookUp = std::chrono::seconds(2);
 constexpr Duration kTick = std::chrono::milliseconds(200);
 /// Keys that a line of the log names.
 constexpr std::size_t kKeysNamed = 20;
@@ -56,17 +58,25 @@ Process::~Process() {
 
 bool Process::start() {
   descriptors_.limit = net::raise_descriptor_limit();
-  std::string error;
-  shared_.endpoint = upstream::resolve(config_.upstream.address, error);
-  if (!error.empty()) shared_.log.error(error);
   const auto settings = std::make_shared<const relay::Settings>(config_);
   for (int i = 0; i < config_.workers; ++i) {
     // A copy for each: the count of who holds it is not fought over.
     workers_.push_back(std::make_unique<relay::Worker>(shared_, std::make_shared<const relay::Settings>(*settings)));
   }
-  if (!error.empty() || !open_admin() || !open_listeners()) return false;
+  find_api();
+  if (!open_admin() || !open_listeners()) return false;
   descriptors_.used = net::open_descriptors();
   return fit_to_descriptors();
+}
+
+/// A name that cannot be resolved yet is no reason to end: the API may be started after the proxy.
+void Process::find_api() {
+  const auto note = [this](const upstream::Addresses::News& news) {
+    shared_.state.upstream_unresolved = !news.resolved;
+    news.failed ? shared_.log.warning(news.text) : shared_.log.info(news.text);
+  };
+  if (shared_.addresses.start(config_.upstream.resolve_interval, kFirstLookUp, note)) return;
+  shared_.state.upstream_unresolved = true;
 }
 
 /// Lowers limits that the process's descriptors cannot carry: else clients would take those that connections to the
@@ -162,7 +172,7 @@ int Process::run() {
   admin_->start();
   tick();
   health_ = std::make_unique<upstream::HealthPoller>(
-      loop_, shared_.endpoint, config_.upstream.health,
+      loop_, shared_.addresses, config_.upstream.health,
       [this, first = true](const upstream::HealthResult& result) mutable {
         if (!result.asked) return;
         shared_.gate.polled(result.healthy, result.report, Clock::now());
@@ -248,6 +258,7 @@ void Process::reload() {
   signals_.set_drain_limit(config_.timeouts.drain);
   shared_.gate.configure(admission_policy(config_), config_.retry.budget, Clock::now());
   shared_.log.configure(config_.log);
+  shared_.addresses.configure(config_.upstream.resolve_interval);
   health_->configure(config_.upstream.health);
   shared_.state.maintenance = config_.maintenance.enabled;
   shared_.state.reload_successful = true;

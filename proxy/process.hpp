@@ -31,6 +31,7 @@ class Process {
   int run();
 
  private:
+  void find_api();
   bool open_listeners();
   bool open_admin();
   bool fit_to_descriptors();

@@ -22,7 +22,7 @@ proxy/http1/               : proxy/http/ proxy/http1/ proxy/text/ : llhttp.h
 proxy/classify/            : proxy/classify/ proxy/config/ proxy/http/ proxy/text/ proxy/admission/policy.hpp config/ : arpa/inet.h
 proxy/admission/           : proxy/admission/ proxy/net/clock.hpp proxy/text/intrusive_list.hpp :
 proxy/telemetry/           : proxy/telemetry/ proxy/admission/ proxy/config/ proxy/text/ proxy/net/clock.hpp proxy/net/line_queue.hpp : prometheus/ spdlog/ fmt/ posix
-proxy/upstream/            : proxy/upstream/ proxy/admission/ proxy/net/ proxy/config/ proxy/telemetry/ config/ : boost/
+proxy/upstream/            : proxy/upstream/ proxy/admission/ proxy/net/ proxy/config/ proxy/telemetry/ config/ : boost/ netdb.h netinet/in.h
 proxy/relay/               : proxy/relay/ proxy/upstream/ proxy/telemetry/ proxy/admission/ proxy/classify/ proxy/http/ proxy/http1/ proxy/net/ proxy/text/ proxy/config/ config/ : boost/ fmt/
 proxy/relay/pace           : proxy/net/clock.hpp :
 proxy/relay/slow_clients   : proxy/relay/pace.hpp proxy/net/clock.hpp : boost/intrusive/
@@ -41,9 +41,10 @@ api/endpoints/             : api/endpoints/ api/auth/ api/config/ api/db/ proxy/
 api/server/                : api/server/ api/endpoints/ api/config/ api/schema/ api/db/pool api/db/connect_options api/db/interrupt config/ proxy/net/ proxy/text/ : boost/ spdlog/ systemd/ posix
 api/main.cpp               : api/ config/ proxy/net/ : boost/ spdlog/ CLI/ sodium.h
 
-tests/support/             : tests/support/ : doctest/ posix
+tests/support/             : tests/support/ : doctest/ dlfcn.h posix
 tests/unit/                : tests/ proxy/ api/ config/ : doctest/ arpa/inet.h jwt.h malloc.h unistd.h
 tests/unit/net/            : tests/ proxy/net/ : doctest/ posix
+tests/unit/upstream/       : tests/ proxy/ config/ : doctest/ boost/
 tests/unit/relay/          : tests/ proxy/ config/ : doctest/ boost/
 tests/integration/         : tests/ proxy/ api/ config/ : doctest/ boost/ openssl/ libpq-fe.h dlfcn.h posix
 tests/fuzz/                : tests/fuzz/ proxy/ api/ config/ : boost/ posix

@@ -24,21 +24,27 @@ int advise(const std::string& address, std::ostream& out, std::ostream& err) {
     return config::kExitUsage;
   }
   std::string error;
-  const upstream::Endpoint endpoint = upstream::resolve(parsed, error);
+  const upstream::Endpoints endpoints = upstream::resolve(parsed, error);
   if (!error.empty()) {
     err << error << '\n';
     return config::kExitFailure;
   }
   net::asio::basic_socket_iostream<net::asio::generic::stream_protocol> stream;
   stream.expires_after(kPatience);
-  stream.connect(endpoint);
+  for (const upstream::Endpoint& endpoint : endpoints) {
+    stream.clear();
+    stream.connect(endpoint);
+    if (stream) break;
+    stream.close();
+  }
   stream << "GET /advice HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n" << std::flush;
   std::ostringstream answer;
   answer << stream.rdbuf();
   const std::string text = answer.str();
   const std::size_t body = text.find("\r\n\r\n");
   if (!text.starts_with("HTTP/1.1 200 ") || body == std::string::npos) {
-    err << "no advice from " << address << ": " << (text.empty() ? "no answer" : text.substr(0, text.find('\r'))) << '\n';
+    err << "no advice from " << address << ": " << (text.empty() ? "no answer" : text.substr(0, text.find('\r')))
+        << '\n';
     return config::kExitFailure;
   }
   out << text.substr(body + 4);

@@ -10,24 +10,28 @@
 
 namespace spillway::admin {
 
+namespace {
+/// Longest time for a look-up and for the answer.
+constexpr Duration kPatience = std::chrono::seconds(2);
+}  // namespace
+
 int healthcheck(const std::string& address, std::ostream& err) {
   config::Address parsed;
   if (!parse(address, parsed)) {
     err << "--admin: " << address << " is no address (host:port, [v6]:port or unix:/path)\n";
     return config::kExitUsage;
   }
-  std::string error;
-  const upstream::Endpoint endpoint = upstream::resolve(parsed, error);
-  if (!error.empty()) {
-    err << error << '\n';
+  upstream::Addresses addresses(parsed);
+  if (!addresses.start(kPatience, kPatience, {})) {
+    err << "not ready: cannot resolve " << parsed.host << '\n';
     return config::kExitFailure;
   }
   HealthConfig config;
   config.path = "/ready";
-  config.timeout = std::chrono::seconds(2);
+  config.timeout = kPatience;
   upstream::HealthResult result;
   net::asio::io_context loop;
-  upstream::HealthPoller poller(loop, endpoint, config, [&](const upstream::HealthResult& answer) {
+  upstream::HealthPoller poller(loop, addresses, config, [&](const upstream::HealthResult& answer) {
     result = answer;
     loop.stop();
   });

@@ -17,6 +17,7 @@ constexpr const char* kJson = "application/json";
 /// Ready: a request would reach the API. Load never makes an instance unready: its load would move to the others.
 Page ready(const telemetry::ProcessState& state) {
   if (state.draining) return {503, kText, "draining\n"};
+  if (state.upstream_unresolved) return {503, kText, "the API's name cannot be resolved\n"};
   if (!state.upstream_healthy) return {503, kText, "the API is unreachable\n"};
   return {200, kText, "ready\n"};
 }

@@ -36,6 +36,7 @@ enum class WhenClientLeaves : std::uint8_t { finish, cancel };
 
 struct UpstreamConfig {
   config::Address address = config::Address::tcp("127.0.0.1", 8081);
+  Duration resolve_interval = 5s;
   std::optional<int> max_connections;  ///< unset: `auto`
   int max_idle = 64;
   Duration idle_timeout = 30s;

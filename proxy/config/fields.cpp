@@ -36,7 +36,16 @@ constexpr config::TextForm kMethod = {"a method in capital letters", "^[A-Z-]+$"
 constexpr config::TextForm kFieldName = {"the name of a header field", "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", http::is_token};
 
 void describe_upstream(Fields& f, UpstreamConfig& c) {
-  f.value({.name = "address", .doc = "Where the API listens; not `fd:N`.", .needs_restart = true}, c.address);
+  f.value(
+      {.name = "address",
+       .doc = "Where the API listens; not `fd:N`. Of a name, every address is tried; the one that works is remembered.",
+       .needs_restart = true},
+      c.address);
+  f.duration(
+      {"resolve_interval",
+       "The name in `address` is looked up anew after this time, and soon after a connect has failed. Connections "
+       "to addresses that it no longer has are not used again."},
+      c.resolve_interval, {100ms, 1h});
   f.scalar(
       {"max_connections",
        "Connections to the API at a time, all workers together. At least `admission.max_concurrent`. auto: 256, or "

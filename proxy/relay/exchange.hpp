@@ -64,6 +64,7 @@ class Exchange final : public net::Deadline,
   net::Task<Failure> forward(bool fresh);
   bool reuse_connection();
   net::Task<Failure> connect();
+  net::Task<Failure> connect_to(const upstream::Endpoint& endpoint, Duration time, net::error_code& error);
   Failure send_head();
   net::Task<Failure> upload();
   net::Task<Failure> read_response_head();

@@ -7,6 +7,7 @@
 #include "proxy/relay/connection_table.hpp"
 #include "proxy/relay/exchange.hpp"
 #include "proxy/relay/worker.hpp"
+#include "proxy/upstream/connect_attempts.hpp"
 
 namespace spillway::relay {
 
@@ -73,39 +74,55 @@ bool Exchange::reuse_connection() {
   return true;
 }
 
+/// Tries one address after the other, the one that worked last first.
 net::Task<Failure> Exchange::connect() {
-  telemetry::WorkerCounters& counters = worker_.counters();
-  net::error_code error;
-  const upstream::Endpoint& endpoint = worker_.shared().endpoint;
+  upstream::Addresses& addresses = worker_.shared().addresses;
+  const std::shared_ptr<const upstream::Endpoints> list = addresses.list();
+  upstream::ConnectAttempts attempts(*list, Clock::now(), settings_->config.upstream.connect_timeout);
+  net::error_code error = net::asio::error::host_not_found;  // no address is known
+  timed_out_ = false;
+  while (const auto attempt = attempts.next(Clock::now())) {
+    const Failure failure = co_await connect_to(attempt->endpoint, attempt->time, error);
+    if (failure) co_return failure;
+    if (!error) {
+      addresses.worked(attempt->endpoint);
+      permit_->reached();
+      upstream_->stream.start_read(net::kBlockSize);
+      upstream_->stream.observe(this);
+      co_return Failure();
+    }
+    if (timed_out_) attempts.silent();
+  }
+  addresses.failed();
+  worker_.counters().upstream_connect_failures.add();
+  const bool late = timed_out_;
+  permit_->complete(late                  ? admission::Completion::connect_timeout
+                    : own_shortage(error) ? admission::Completion::ignore
+                                          : admission::Completion::unreachable);
+  co_return late ? Failure::Kind::connect_timeout : Failure::Kind::connect_failed;
+}
+
+/// One attempt. With an `error`, another address may do better; a failure ends the exchange.
+net::Task<Failure> Exchange::connect_to(const upstream::Endpoint& endpoint, Duration time, net::error_code& error) {
+  error = {};
+  timed_out_ = false;
   upstream_ = worker_.upstream().open(endpoint, worker_.executor(), error);
   if (!upstream_) {
+    if (error == net::asio::error::address_family_not_supported) co_return Failure();
     if (error) worker_.connections().out_of_descriptors();
     co_return Failure::refused(admission::Reason::upstream_connections);
   }
   watch_client(ClientStream::Watch::upload);
   if (upstream_->beyond_limit) would_refuse(admission::Reason::upstream_connections);
-  counters.upstream_connects.add();
-  timed_out_ = false;
+  worker_.counters().upstream_connects.add();
   if (!error) {
-    arm(Clock::now(), settings_->config.upstream.connect_timeout);
+    arm(Clock::now(), time);
     error = co_await upstream_->stream.transport().connect(endpoint, &timed_out_);
   }
-  if (error) {
-    if (error == net::asio::error::operation_aborted && !timed_out_) {  // the client went away
-      drop_upstream();
-      co_return Failure::Kind::client_gone;
-    }
-    counters.upstream_connect_failures.add();
-    const bool late = timed_out_;
-    permit_->complete(late                  ? admission::Completion::connect_timeout
-                      : own_shortage(error) ? admission::Completion::ignore
-                                            : admission::Completion::unreachable);
-    drop_upstream();
-    co_return late ? Failure::Kind::connect_timeout : Failure::Kind::connect_failed;
-  }
-  permit_->reached();
-  upstream_->stream.start_read(net::kBlockSize);
-  upstream_->stream.observe(this);
+  if (!error) co_return Failure();
+  drop_upstream();
+  const bool client_left = error == net::asio::error::operation_aborted && !timed_out_;
+  if (client_left) co_return Failure::Kind::client_gone;
   co_return Failure();
 }
 

@@ -25,7 +25,7 @@ Worker::Worker(Shared& shared, std::shared_ptr<const Settings> settings)
       work_(loop_.get_executor()),
       timers_(loop_),
       counters_(shared.class_names.size()),
-      upstream_(timers_, blocks_, counters_, shared.upstream_connections),
+      upstream_(timers_, blocks_, counters_, shared.upstream_connections, shared.addresses),
       connections_(std::make_unique<ConnectionTable>(*this)) {
   upstream_.configure(settings_->pool);
   shared_.workers.push_back(this);

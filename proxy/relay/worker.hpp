@@ -38,7 +38,8 @@ struct Shared {
   explicit Shared(const ProxyConfig& config)
       : class_names(classify::class_names(config.classes)),
         log(config.log),
-        gate(admission_policy(config), config.retry.budget, log_refusals(log), log_breakers(log)) {}
+        gate(admission_policy(config), config.retry.budget, log_refusals(log), log_breakers(log)),
+        addresses(config.upstream.address) {}
 
   std::vector<std::string> class_names;  ///< by class index
   telemetry::Log log;
@@ -48,12 +49,12 @@ struct Shared {
   classify::KeyHash key_hash;  ///< of clients, for fairness
   ClientConnections clients;
   std::atomic<std::size_t> head_memory{0};  ///< bytes that unfinished heads of requests take
-  upstream::Endpoint endpoint;              ///< of the API; set before the workers start
   net::MemoryBudget buffered;               ///< bodies, against `limits.buffered`
   std::atomic<int> client_connections{0};
   std::atomic<int> upstream_connections{0};
   std::vector<Worker*> workers;                  ///< all of them, before the first one runs
   std::atomic<Time> descriptors_logged{Time{}};  ///< when the log last said that they have run out
+  upstream::Addresses addresses;                 ///< of the API. Last: its thread writes to the log and the state
 };
 
 /// One event loop and what runs on it: listeners, client connections, connections to the API, timers, buffers.

@@ -14,6 +14,7 @@ struct ProcessState {
   std::atomic<bool> draining{false};
   std::atomic<bool> maintenance{false};
   std::atomic<bool> upstream_healthy{false};
+  std::atomic<bool> upstream_unresolved{false};  ///< no address of the API is known yet
   std::atomic<bool> reload_successful{true};
   std::atomic<bool> restart_pending{false};  ///< a reload has changed keys that take effect at the next start
   std::atomic<std::int64_t> reload_time{0};  ///< seconds since 1970

@@ -20,10 +20,11 @@ void Connection::on_deadline() {
 }
 
 ConnectionPool::ConnectionPool(net::Timers& timers, net::BlockPool& blocks, telemetry::WorkerCounters& counters,
-                               std::atomic<int>& open)
-    : timers_(timers), blocks_(blocks), counters_(counters), open_(open) {}
+                               std::atomic<int>& open, const Addresses& addresses)
+    : timers_(timers), blocks_(blocks), counters_(counters), open_(open), addresses_(addresses) {}
 
 ConnectionPool::Lease ConnectionPool::take_idle() {
+  drop_gone();
   if (idle_.empty()) return nullptr;
   Lease connection = std::move(idle_.back());
   idle_.pop_back();
@@ -48,11 +49,14 @@ ConnectionPool::Lease ConnectionPool::open(const Endpoint& endpoint, net::Execut
   counters_.upstream_active.add();
   auto connection = std::make_unique<Connection>(*this, std::move(transport), blocks_);
   connection->beyond_limit = beyond_limit;
+  connection->endpoint = endpoint;
+  connection->generation = addresses_.generation() - 1;  // not compared yet
   return connection;
 }
 
 void ConnectionPool::give(Lease connection, Time now) {
-  if (closed_ || idle_.size() >= static_cast<std::size_t>(limits_.max_idle)) return discard(std::move(connection));
+  if (closed_ || gone(*connection) || idle_.size() >= static_cast<std::size_t>(limits_.max_idle))
+    return discard(std::move(connection));
   connection->reused = true;
   connection->stream.observe(this);
   connection->stream.start_read(net::kBlockSize);
@@ -70,6 +74,22 @@ void ConnectionPool::discard(Lease connection) {
 void ConnectionPool::drop_idle(Connection& connection) {
   counters_.upstream_idle.subtract();
   destroy(extract(idle_, connection.stream));
+}
+
+bool ConnectionPool::gone(Connection& connection) const {
+  const std::uint32_t now = addresses_.generation();
+  if (connection.generation == now) return false;
+  connection.generation = now;
+  return !addresses_.has(connection.endpoint);
+}
+
+void ConnectionPool::drop_gone() {
+  const std::uint32_t now = addresses_.generation();
+  if (generation_ == now) return;
+  generation_ = now;
+  for (std::size_t i = idle_.size(); i-- > 0;) {
+    if (gone(*idle_[i])) drop_idle(*idle_[i]);
+  }
 }
 
 void ConnectionPool::destroy(Lease connection) {

@@ -7,7 +7,7 @@
 #include "proxy/net/stream.hpp"
 #include "proxy/net/timers.hpp"
 #include "proxy/telemetry/counters.hpp"
-#include "proxy/upstream/resolve.hpp"
+#include "proxy/upstream/addresses.hpp"
 
 namespace spillway::upstream {
 
@@ -19,6 +19,8 @@ class Connection final : public net::Deadline {
   net::Stream stream;
   bool reused = false;        ///< has carried a response before
   bool beyond_limit = false;  ///< opened although `max_connections` were open already
+  Endpoint endpoint;
+  std::uint32_t generation = 0;  ///< of the addresses, when `endpoint` was last found among them
 
  private:
   void on_deadline() override;  ///< it has been idle for `idle_timeout`
@@ -34,14 +36,15 @@ struct ConnectionLimits {
 };
 
 /// One worker's connections to the API. The most recently used idle connection is taken first, so that the others can
-/// time out. The caller returns each connection through `give` (reusable) or `discard`.
+/// time out. The caller returns each connection through `give` (reusable) or `discard`. A connection to an address that
+/// the API's name no longer has is closed instead of reused.
 class ConnectionPool final : net::Stream::Observer {
  public:
   using Lease = std::unique_ptr<Connection>;
 
   /// `open` counts the connections of all workers.
   ConnectionPool(net::Timers& timers, net::BlockPool& blocks, telemetry::WorkerCounters& counters,
-                 std::atomic<int>& open);
+                 std::atomic<int>& open, const Addresses& addresses);
 
   void configure(const ConnectionLimits& limits) { limits_ = limits; }
 
@@ -60,12 +63,16 @@ class ConnectionPool final : net::Stream::Observer {
   friend class Connection;
   void on_unawaited_read(net::Stream& stream) override;
   void drop_idle(Connection& connection);
+  bool gone(Connection& connection) const;
+  void drop_gone();
   void destroy(Lease connection);
 
   net::Timers& timers_;
   net::BlockPool& blocks_;
   telemetry::WorkerCounters& counters_;
   std::atomic<int>& open_;
+  const Addresses& addresses_;
+  std::uint32_t generation_ = 0;  ///< of the addresses, when the idle connections were last compared with them
   ConnectionLimits limits_;
   std::vector<Lease> idle_;     ///< most recently used last
   std::vector<Lease> closing_;  ///< closed, while their outstanding read has not ended

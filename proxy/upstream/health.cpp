@@ -6,6 +6,7 @@
 #include <boost/beast/http.hpp>
 
 #include "proxy/net/spawn.hpp"
+#include "proxy/upstream/connect_attempts.hpp"
 
 namespace spillway::upstream {
 
@@ -24,10 +25,10 @@ constexpr int kPollsWhileDown = 10;
 
 }  // namespace
 
-HealthPoller::HealthPoller(net::asio::io_context& loop, Endpoint endpoint, HealthConfig config,
+HealthPoller::HealthPoller(net::asio::io_context& loop, Addresses& addresses, HealthConfig config,
                            std::function<void(const HealthResult&)> on_result)
     : loop_(loop),
-      endpoint_(std::move(endpoint)),
+      addresses_(addresses),
       config_(std::move(config)),
       on_result_(std::move(on_result)),
       timer_(loop.get_executor()) {}
@@ -66,9 +67,22 @@ net::Task<HealthResult> HealthPoller::try_poll() {
 
 net::Task<HealthResult> HealthPoller::poll() {
   PollStream stream(loop_.get_executor());
-  stream.expires_after(config_.timeout);
-  const auto [connect_error] = co_await stream.async_connect(endpoint_, net::kAwait);
+  const Time end = Clock::now() + config_.timeout;
+  const std::shared_ptr<const Endpoints> list = addresses_.list();
+  ConnectAttempts attempts(*list, end - config_.timeout, config_.timeout);
+  net::error_code connect_error = net::asio::error::host_not_found;
+  while (const auto attempt = attempts.next(Clock::now())) {
+    stream.expires_after(attempt->time);
+    const auto [error] = co_await stream.async_connect(attempt->endpoint, net::kAwait);
+    connect_error = error;
+    if (!error) addresses_.worked(attempt->endpoint);
+    if (!error) break;
+    if (error == beast::error::timeout) attempts.silent();
+    stream.close();
+  }
+  stream.expires_at(end);
   if (connect_error) {
+    addresses_.failed();
     HealthResult failed;
     failed.asked = connect_error != net::asio::error::no_descriptors &&
                    connect_error != boost::system::errc::too_many_files_open_in_system;

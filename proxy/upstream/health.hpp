@@ -6,7 +6,7 @@
 #include "proxy/admission/load_report.hpp"
 #include "proxy/config/config.hpp"
 #include "proxy/net/io.hpp"
-#include "proxy/upstream/resolve.hpp"
+#include "proxy/upstream/addresses.hpp"
 
 namespace spillway::upstream {
 
@@ -22,7 +22,7 @@ struct HealthResult {
 /// after each poll.
 class HealthPoller {
  public:
-  HealthPoller(net::asio::io_context& loop, Endpoint endpoint, HealthConfig config,
+  HealthPoller(net::asio::io_context& loop, Addresses& addresses, HealthConfig config,
                std::function<void(const HealthResult&)> on_result);
   void start();
   /// Polls at once, and then at the new interval.
@@ -34,7 +34,7 @@ class HealthPoller {
   net::Task<HealthResult> poll();
 
   net::asio::io_context& loop_;
-  Endpoint endpoint_;
+  Addresses& addresses_;
   HealthConfig config_;
   std::function<void(const HealthResult&)> on_result_;
   net::asio::basic_waitable_timer<Clock, net::asio::wait_traits<Clock>, net::Executor> timer_;

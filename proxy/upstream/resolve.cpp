@@ -1,21 +1,62 @@
 #include "proxy/upstream/resolve.hpp"
 
-#include <boost/asio/ip/tcp.hpp>
+#include <memory>
+
+#include <boost/asio/ip/address.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <netdb.h>
+#include <netinet/in.h>
 
 namespace spillway::upstream {
 
-Endpoint resolve(const config::Address& address, std::string& error) {
-  using Tcp = net::asio::ip::tcp;
-  if (address.kind == config::Address::Kind::unix_socket) {
-    return net::asio::local::stream_protocol::endpoint(address.path);
+Endpoints interleave(const Endpoints& found) {
+  Endpoints first, second, order;
+  for (const Endpoint& endpoint : found) {
+    const bool same = endpoint.protocol().family() == found.front().protocol().family();
+    (same ? first : second).push_back(endpoint);
   }
-  net::asio::io_context loop;
-  net::error_code failure;
-  const auto found = Tcp::resolver(loop).resolve(address.host, std::to_string(address.port), failure);
-  if (!failure && !found.empty()) return Tcp::endpoint(*found.begin());
-  error = "upstream.address: cannot resolve " + address.host + ": " + failure.message();
-  return {};
+  for (std::size_t i = 0; i < first.size() || i < second.size(); ++i) {
+    if (i < first.size()) order.push_back(first[i]);
+    if (i < second.size()) order.push_back(second[i]);
+  }
+  return order;
+}
+
+Endpoints resolve(const config::Address& address, std::string& error) {
+  if (address.kind == config::Address::Kind::unix_socket) {
+    return {net::asio::local::stream_protocol::endpoint(address.path)};
+  }
+  // Without AI_ADDRCONFIG, which would leave out ::1 where there is no other IPv6 address.
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICSERV;
+  addrinfo* list = nullptr;
+  const int status = ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &list);
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(list, &::freeaddrinfo);
+  Endpoints found;
+  for (const addrinfo* entry = list; status == 0 && entry; entry = entry->ai_next) {
+    found.emplace_back(entry->ai_addr, entry->ai_addrlen, IPPROTO_TCP);
+  }
+  if (found.empty()) error = "cannot resolve " + address.host + ": " + ::gai_strerror(status ? status : EAI_NONAME);
+  return interleave(found);
+}
+
+bool is_name(const config::Address& address) {
+  if (address.kind != config::Address::Kind::tcp) return false;
+  net::error_code no_number;
+  net::asio::ip::make_address(address.host, no_number);
+  return no_number.failed();
+}
+
+std::string to_text(const Endpoints& endpoints) {
+  std::string text;
+  for (const Endpoint& endpoint : endpoints) {
+    char host[NI_MAXHOST];
+    const auto size = static_cast<socklen_t>(endpoint.size());
+    if (::getnameinfo(endpoint.data(), size, host, sizeof host, nullptr, 0, NI_NUMERICHOST) != 0) continue;
+    text.append(text.empty() ? "" : ", ").append(host);
+  }
+  return text;
 }
 
 }  // namespace spillway::upstream

@@ -40,7 +40,7 @@ std::string database_name() {
   return Session().value("SELECT current_database()");
 }
 
-/// With a resolver that knows the names of preload/names.cpp.
+/// With a resolver that knows the names of tests/support/preload/names.cpp.
 Start with_names(const std::string& config) {
   const char* options = std::getenv("ASAN_OPTIONS");
   return {config,

@@ -47,6 +47,7 @@ std::string admit(int count) {
 }
 
 Proxy::Proxy(const Upstream& upstream, const Settings& settings) : upstream_(upstream.address()) {
+  if (!settings.address.empty()) upstream_ = settings.address;
   configure(settings);
   start(settings);
   await_start(settings.awaited);
@@ -88,10 +89,12 @@ void Proxy::start(const Settings& settings) {
       ::setenv("LISTEN_PID", std::to_string(::getpid()).c_str(), 1);
     }
   };
+  std::map<std::string, std::string> environment = settings.environment;
+  environment["UBSAN_OPTIONS"] = "halt_on_error=1:print_stacktrace=1";
   // Both sanitizers stop the program at the first finding, so that the exit status shows it.
   process_ = std::make_unique<support::Process>(
       support::Command{.arguments = {SPILLWAY_BINARY, "--config", folder_.path("proxy.yaml")},
-                       .environment = {{"UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1"}},
+                       .environment = environment,
                        .in_child = in_child});
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -22,6 +23,8 @@ struct Settings {
   int inherited = -1;                  ///< a listening socket, passed as systemd passes it
   int descriptors = 0;                 ///< soft limit of descriptors; 0: that of the tests
   int descriptors_hard = 0;            ///< hard limit of descriptors; 0: `descriptors`
+  std::string address = {};            ///< in place of the upstream's
+  std::map<std::string, std::string> environment = {};
   std::string awaited = "admitting ";  ///< the log line that ends the start
 };
 

@@ -59,6 +59,7 @@ constexpr FieldRow kFields[] = {
     {"reload", "never", "one of auto, signal"},
     {"admin.listen", "x", kAddressWords},
     {"upstream.address", "x", kAddressWords},
+    {"upstream.resolve_interval", "0", "a duration from 100ms to 1h"},
     {"upstream.max_connections", "0", "auto, or an integer from 1 to 65536"},
     {"upstream.max_idle", "-1", "an integer from 0 to 65536"},
     {"upstream.idle_timeout", "9ms", "a duration from 10ms to 24h"},
