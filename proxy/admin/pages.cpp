@@ -28,6 +28,7 @@ double milliseconds(Duration duration) {
 
 void write_class(text::JsonWriter& json, const admission::Snapshot::Class& c) {
   json.begin_object().member("name", std::string_view(c.name)).member("share", c.share).member("reserve", c.reserve);
+  json.member("max_concurrent", c.max_concurrent).member("database_share", c.database_share, 2);
   json.member("in_flight", c.in_flight).member("waiting", c.waiting).member("newest_first", c.overloaded);
   json.member("service_ms", milliseconds(c.service_time), 3);
   json.member("estimated_wait_ms", milliseconds(c.estimated_wait), 3);
@@ -93,7 +94,9 @@ std::string stats(const PageSources& sources) {
   count("answered_by_proxy", &Counters::answered_by_proxy);
   count("aborted", &Counters::aborted);
   json.end_object().key("admission").begin_object().member("in_flight", admission.in_flight);
-  json.member("queue_length", admission.queue_length).member("limit", admission.limit);
+  json.member("streams", admission.streams)
+      .member("queue_length", admission.queue_length)
+      .member("limit", admission.limit);
   json.member("capacity", admission.capacity).end_object().key("pool");
   write_pool(json, admission);
   count("client_connections", &Counters::client_connections);

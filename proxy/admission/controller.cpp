@@ -29,6 +29,8 @@ Request::State Controller::arrive(Request& request, Time now) {
   if (policy_.mode == Mode::off) return admit(request, now);
   // The breaker is open: send no request but the trials.
   if (!circuit_closed(request, now)) return refuse(request, Reason::breaker, now);
+  // It asks for a stream, and there are too many.
+  if (request.asks_for_stream && streams_full()) return refuse(request, Reason::streams, now);
   // The answer would come after the client's deadline: the API would work for nobody.
   if (too_late(request, now)) return refuse(request, Reason::deadline, now);
   // The database pool is used up: a slot would only be a wait inside the API.
@@ -44,7 +46,9 @@ Request::State Controller::arrive(Request& request, Time now) {
 
   // No slot is free. Refuse clients above their fair share,
   const Class& c = class_of(request.class_id);
-  if (limit() == limit_.value() && c.most == limit()) limit_.kept_waiting(now);  // not if a breaker's ramp does
+  const bool limit_binds =
+      c.most == limit() || c.in_flight < c.most;  // and not the class's cap, nor its breaker's ramp
+  if (limit() == limit_.value() && limit_binds) limit_.kept_waiting(now);
   if (over_fair_share(request, now)) return refuse(request, Reason::fairness, now);
   no_slot_ = now;
   // refuse if queueing is off,
@@ -61,8 +65,17 @@ void Controller::reached(Request& request, Time now) {
 }
 
 void Controller::finish(Request& request, Completion completion, Time now) {
-  assert(request.state == Request::State::admitted);
-  request.state = Request::State::fresh;
+  const Request::State state = std::exchange(request.state, Request::State::fresh);
+  if (state == Request::State::streaming) {
+    --streams_;
+    return serve_waiting(now);
+  }
+  assert(state == Request::State::admitted);
+  release(request, completion, now);
+}
+
+/// Takes an admitted request out of the slots.
+void Controller::release(Request& request, Completion completion, Time now) {
   advisor_.passed(in_flight_, now);
   if (completion == Completion::success) advisor_.answered(in_flight_);
   --in_flight_;
@@ -148,9 +161,11 @@ bool Controller::too_late(const Request& request, Time now) const {
 }
 
 bool Controller::pool_exhausted(int class_id, Time now) const {
-  const double shed_at = class_of(class_id).policy.shed_at;
+  const Class& c = class_of(class_id);
+  const double shed_at = c.policy.shed_at;
+  if (!policy_.pool_aware || !c.policy.pool_aware || !c.database.needed()) return false;
   // With a share of 0 the reason is `capacity`: an idle pool would count as exhausted.
-  return policy_.pool_aware && shed_at > 0 && pool_.exhausted(shed_at, in_flight_, now);
+  return shed_at > 0 && pool_.exhausted(shed_at, in_flight_, now);
 }
 
 bool Controller::may_start(int class_id, Time now) const {
@@ -319,7 +334,8 @@ void Controller::evict_surplus(Time now) {
 /// Requests per second that the slots of a class serve, by the service time; 0 while it is unknown.
 double Controller::computed_rate(int class_id, Time now) const {
   const double service = std::chrono::duration<double>(service_time_.typical(now)).count();
-  return service > 0 ? class_of(class_id).share / service : 0;
+  const Class& c = class_of(class_id);
+  return service > 0 ? std::min(c.share, c.most) / service : 0;
 }
 
 /// Whether a waiting request must not take a free slot, for a reason that an arrival would be refused for.

@@ -11,6 +11,7 @@
 #include "proxy/admission/api_shedding.hpp"
 #include "proxy/admission/breaker.hpp"
 #include "proxy/admission/client_usage.hpp"
+#include "proxy/admission/database_need.hpp"
 #include "proxy/admission/db_pool_gauge.hpp"
 #include "proxy/admission/limit.hpp"
 #include "proxy/admission/policy.hpp"
@@ -27,6 +28,7 @@ namespace spillway::admission {
 struct Snapshot {
   Mode mode{};
   int in_flight = 0, limit = 0, queue_length = 0;
+  int streams = 0;                 ///< tunnels and event streams; not in `in_flight`
   double baseline_seconds = 0;     ///< geometric mean of the latency of an unloaded API; 0 while not learned
   double latency_seconds = 0;      ///< the same of the latency now
   double pool_capacity_pct = 0;    ///< as estimated for this moment; 0 without a fresh report
@@ -39,6 +41,8 @@ struct Snapshot {
   struct Class {
     std::string name;
     int share = 0, reserve = 0, most = 0, in_flight = 0, waiting = 0;
+    int max_concurrent = 0;       ///< its own cap; 0: none
+    double database_share = 1;    ///< of its requests that need the database; 1 while unknown
     bool overloaded = false;      ///< the newest is served first
     bool pool_exhausted = false;  ///< for this class
     bool api_sheds = false;       ///< the API sheds some of its requests itself
@@ -68,7 +72,8 @@ struct BreakerChange {
 ///  - a request of a better class is served first, except within another class's reserve; in a class the oldest is
 ///    served first, or under standing overload the newest;
 ///  - no slot stays free while a request waits that may take it;
-///  - every admitted request is finished exactly once.
+///  - every admitted request, streams included, is finished exactly once;
+///  - no stream begins beside `streams.max` others, except in `off`.
 class Controller {
  public:
   explicit Controller(Policy policy);
@@ -77,7 +82,11 @@ class Controller {
   Request::State arrive(Request& request, Time now);
   /// The connect for this admitted request has succeeded. Required only if `reach_pass.trial` is set.
   void reached(Request& request, Time now);
-  /// Releases the slot of an admitted request; its state is `fresh` again. May end the wait of others.
+  /// An admitted request is answered with a tunnel or an event stream: its slot is released, which may end the wait of
+  /// others, and it counts as a stream until `finish`. False: there are `streams.max` already, and it keeps its slot.
+  bool begin_stream(Request& request, Time now);
+  /// Releases the slot of an admitted request, or ends a stream; its state is `fresh` again. May end the wait of
+  /// others.
   void finish(Request& request, Completion completion, Time now);
   /// Removes a waiting request, because its client has left. Its state is `fresh` again, and it is in no list.
   void abandon(Request& request);
@@ -111,6 +120,7 @@ class Controller {
   int retry_after(std::uint32_t random) const { return retry_after_.seconds(random); }
 
   int in_flight() const { return in_flight_; }
+  int streams() const { return streams_; }
   int queue_length() const { return queue_.size(); }
   /// The limit in force: `max_concurrent` or what was learned, less while the breaker for all classes ramps up.
   int limit() const { return limit_now_; }
@@ -128,11 +138,12 @@ class Controller {
     ClassPolicy policy;
     int share = 0;      // requests in flight at which the class is refused
     int reserve = 0;    // slots that only it may take while it needs them
-    int most = 0;       // its requests in flight at most: the limit, less while its breaker ramps up
+    int most = 0;       // its requests in flight at most: its own cap or the limit, less while its breaker ramps up
     int in_flight = 0;  // without those that `enforce` would have refused
     Time needed_until{};
     Time served = Time{} - std::chrono::hours(1);  // when the API last answered a request of it; at first long ago
     ServiceTime service_time;
+    DatabaseNeed database;
     Breaker breaker;  // opened by failures of this class
     ApiShedding shedding;
   };
@@ -143,6 +154,7 @@ class Controller {
 
   // What `arrive` asks, in this order.
   bool circuit_closed(const Request& request, Time now);
+  bool streams_full() const { return streams_ >= policy_.streams.max; }
   bool too_late(const Request& request, Time now) const;
   bool pool_exhausted(int class_id, Time now) const;
   bool api_has_enough(int class_id, Time now) const { return class_of(class_id).shedding.enough(now); }
@@ -166,6 +178,7 @@ class Controller {
   Request::State refuse(Request& request, Reason reason, Time now);
   Request::State start(Request& request, Time now);
   Request::State wait(Request& request, Time now);
+  void release(Request& request, Completion completion, Time now);
   void serve(Request& waiting, Time now);
   void evict(Request& waiting, Reason reason, Time now);
   void serve_waiting(Time now);
@@ -192,6 +205,7 @@ class Controller {
   text::List<Request> decided_;
   int in_flight_ = 0;
   int in_flight_refused_in_shadow_ = 0;
+  int streams_ = 0;
 
   Limit limit_;
   int limit_now_ = 0;

@@ -22,11 +22,14 @@ void Controller::learn(const Request& request, Completion completion, Time now) 
     c.service_time.learn(latency, now);
     c.served = now;
   }
+  if (completion == Completion::stream) c.served = now;
+  if (request.used_database) c.database.learn(*request.used_database);
   learn_of_load(c, completion, now);
 
   Result reach = Result::success, result = Result::ignored;
   switch (completion) {
     case Completion::success:
+    case Completion::stream:
       result = Result::success;
       break;
     case Completion::dropped:
@@ -57,6 +60,7 @@ void Controller::learn(const Request& request, Completion completion, Time now) 
 void Controller::learn_of_load(Class& c, Completion completion, Time now) {
   switch (completion) {
     case Completion::success:
+    case Completion::stream:
     case Completion::dropped:
       c.shedding.taken(now);
       break;

@@ -85,10 +85,11 @@ void Controller::update_shares(Time now) {
     c.share = share_of(c.policy.shed_at, limit());
     c.reserve = reserve_of(c.policy.reserve, limit(), policy_.max_concurrent);
     reserves_ = reserves_ || c.reserve > 0;
-    c.most = limit();
+    c.most = c.policy.max_concurrent > 0 ? std::min(c.policy.max_concurrent, limit()) : limit();
     const double admission = c.breaker.admission(now);
     if (admission >= 1) continue;
-    c.most = std::max(1, static_cast<int>(std::max(c.share, c.reserve) * admission));
+    const int ramped = static_cast<int>(std::max(c.share, c.reserve) * admission);
+    c.most = std::clamp(ramped, 1, c.most);
     classes_ramp_ = true;
   }
 }

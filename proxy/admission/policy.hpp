@@ -47,6 +47,11 @@ struct AdaptivePolicy {
   int min = 4;           ///< the learned limit never goes below it
 };
 
+struct StreamsPolicy {
+  /// Tunnels and event streams at a time, beside `max_concurrent`. 0: requests that ask for one are refused.
+  int max = 1000;
+};
+
 struct FairnessPolicy {
   double share = 0.5;  ///< of the limit, for one client; effective for requests with a key
 };
@@ -68,10 +73,12 @@ struct BreakerPolicy {
 inline constexpr std::string_view kDefaultClass = "normal";
 
 struct ClassPolicy {
-  std::string name;       ///< a class is known by its name: it keeps its state across reloads
-  double shed_at = 0.80;  ///< share of the limit at which the class is refused, 0 (always) to 1
-  int reserve = 0;        ///< slots of `max_concurrent` that only this class may take while it needs them, even above
-                          ///< its share; all reserves together are less than `max_concurrent`
+  std::string name;        ///< a class is known by its name: it keeps its state across reloads
+  double shed_at = 0.80;   ///< share of the limit at which the class is refused, 0 (always) to 1
+  int reserve = 0;         ///< slots of `max_concurrent` that only this class may take while it needs them, even above
+                           ///< its share; all reserves together are less than `max_concurrent`
+  int max_concurrent = 0;  ///< requests of the class in flight at most; 0: no cap of its own
+  bool pool_aware = true;  ///< false: its requests do not need the database; true: what is learned counts
 };
 
 struct Policy {
@@ -82,6 +89,7 @@ struct Policy {
   std::vector<ClassPolicy> classes = {{.name = std::string(kDefaultClass)}};
   RetryAfterPolicy retry_after;
   QueuePolicy queue;
+  StreamsPolicy streams;
   AdaptivePolicy adaptive;
   bool pool_aware = true;  ///< effective once the API reports a pool
   FairnessPolicy fairness;

@@ -14,6 +14,7 @@ enum class Reason : std::uint8_t {
   pool,           ///< the API's database pool is used up to the class's share, on arrival or at the end of the wait
   fairness,       ///< its client has more than its share of the slots while no slot is free
   cohort,         ///< under standing overload, it is another client's turn
+  streams,        ///< asks for a tunnel or an event stream, and `streams.max` of them are open
   deadline,       ///< cannot finish within the client's X-Request-Timeout
   breaker,        ///< circuit open
   maintenance,
@@ -24,8 +25,8 @@ enum class Reason : std::uint8_t {
 
 /// In the order of the enumeration.
 inline constexpr auto kReasonNames = std::to_array<std::string_view>(
-    {"capacity", "queue_full", "queue_timeout", "pool", "fairness", "cohort", "deadline", "breaker", "maintenance",
-     "connections", "draining", "upstream_connections"});
+    {"capacity", "queue_full", "queue_timeout", "pool", "fairness", "cohort", "streams", "deadline", "breaker",
+     "maintenance", "connections", "draining", "upstream_connections"});
 inline constexpr int kReasons = static_cast<int>(kReasonNames.size());
 static_assert(kReasons == static_cast<int>(Reason::upstream_connections) + 1);
 

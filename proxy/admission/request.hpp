@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "proxy/admission/breaker.hpp"
 #include "proxy/admission/reason.hpp"
@@ -13,16 +14,18 @@ namespace spillway::admission {
 /// list of its class's line, later in that of the decided ones.
 struct Request : text::Linked<Request> {
   // The driver fills these in.
-  int class_index = 0;          ///< in the current `Policy::classes`; out of range counts as the first class
-  std::uint64_t key = 0;        ///< of the client, for fairness; see `ClientUsage`. 0: none
-  double place = 0;             ///< of the client among the cohorts, 0 to 1; see `CohortThreshold`. 0: always served
-  Time deadline = Time::max();  ///< when the client stops waiting for the answer
-  bool body_at_hand = true;     ///< the whole body has arrived: the slot will not wait for the client
-  Time sent{};                  ///< when the API had received the whole request; not set: at its admission
-  Time answered{};              ///< when the API had sent its whole answer; not set: at `finish`
+  int class_index = 0;           ///< in the current `Policy::classes`; out of range counts as the first class
+  std::uint64_t key = 0;         ///< of the client, for fairness; see `ClientUsage`. 0: none
+  double place = 0;              ///< of the client among the cohorts, 0 to 1; see `CohortThreshold`. 0: always served
+  Time deadline = Time::max();   ///< when the client stops waiting for the answer
+  bool asks_for_stream = false;  ///< for a tunnel or an event stream
+  bool body_at_hand = true;      ///< the whole body has arrived: the slot will not wait for the client
+  Time sent{};                   ///< when the API had received the whole request; not set: at its admission
+  Time answered{};               ///< when the API had sent its whole answer, of a stream the head; not set: at `finish`
+  std::optional<bool> used_database;  ///< as the API reported; not set: unknown
 
   // The controller fills these in.
-  enum class State : std::uint8_t { fresh, waiting, admitted, refused };
+  enum class State : std::uint8_t { fresh, waiting, admitted, refused, streaming };
   State state = State::fresh;
   Reason reason = Reason::capacity;  ///< when refused
   bool shadow_refused = false;       ///< admitted only because the mode is `shadow`; `reason` says what would have been
@@ -35,7 +38,8 @@ struct Request : text::Linked<Request> {
 /// How an admitted request ended, as far as admission may learn from it.
 enum class Completion : std::uint8_t {
   success,          ///< the API answered; its latency counts
-  ignore,           ///< says nothing about the API: the client left, the proxy has no descriptor left, a tunnel
+  stream,           ///< the API answered with a tunnel or an event stream: how long it takes says nothing
+  ignore,           ///< says nothing about the API: the client left, the proxy has no descriptor left
   dropped,          ///< the API failed or timed out under this load
   shed,             ///< the API refused it for load: 503 or 429 with `Retry-After`
   unreachable,      ///< nobody listens at the API's address, or no route leads there

@@ -150,7 +150,7 @@ struct ProxyConfig {
   LogConfig log;
 };
 
-/// `upstream.max_connections`. `auto` is enough for all requests in flight and all idle connections, and at least
+/// `upstream.max_connections`. `auto` is enough for all requests in flight, streams and idle connections, and at least
 /// `kAutoConnections`.
 inline constexpr int kAutoConnections = 256;
 int most_upstream_connections(const ProxyConfig& c);

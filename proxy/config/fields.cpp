@@ -48,8 +48,9 @@ void describe_upstream(Fields& f, UpstreamConfig& c) {
       c.resolve_interval, {100ms, 1h});
   f.scalar(
       {"max_connections",
-       "Connections to the API at a time, all workers together. At least `admission.max_concurrent`. auto: 256, or "
-       "`admission.max_concurrent` + `max_idle` if that is more."},
+       "Connections to the API at a time, all workers together; each stream holds one. At least "
+       "`admission.max_concurrent`. auto: 256, or `admission.max_concurrent` + `max_idle` + `admission.streams.max` if "
+       "that is more."},
       automatic_or(c.max_connections, {1, 65'536}));
   f.integer({"max_idle", "Idle connections kept open for the next requests. 0: each request opens a connection."},
             c.max_idle, {0, 65'536});
@@ -176,6 +177,12 @@ void describe_admission(Fields& f, admission::Policy& c, ClientKeyConfig& client
         f.text({.name = "seed", .doc = "Instances with the same seed refuse the same clients.", .secret = true},
                cohorts.seed, {0, 256});
       });
+  f.section({"streams", "Tunnels and text/event-stream answers. They hold no slot of `max_concurrent`."}, [&] {
+    f.integer({"max",
+               "Most at a time. Beyond it a request that asks for one (Upgrade, or Accept of text/event-stream alone) "
+               "is refused, and an answer that turns out to be one keeps its slot. 0: no streams of their own."},
+              c.streams.max, {0, 65'536});
+  });
   f.section({"adaptive",
              "Learns the limit from latency and throughput, never above `max_concurrent`. It moves only while most "
              "requests wait; then it is lowered by a fifth now and then, to see what latency is without a queue."},
@@ -216,6 +223,14 @@ void describe_class(Fields& f, ClassConfig& c) {
          c.name, kClassName);
   f.number({"shed_at", "Share of capacity at which the class is refused. 0: always."}, c.shed_at, {0, 1});
   f.integer({"reserve", "Slots that are reserved for this class. 0: none."}, c.reserve, {0, 65'536});
+  f.integer({"max_concurrent",
+             "Requests of this class in flight at most; further ones wait or are refused with `capacity`. 0: no cap of "
+             "its own."},
+            c.max_concurrent, {0, 65'536});
+  f.flag({"pool_aware",
+          "false: its requests need no database, so a full pool refuses none. true: as `admission.pool_aware` says, "
+          "until the API's reports have shown that they need none."},
+         c.pool_aware);
   f.sections({.name = "match",
               .doc = "A request belongs to the class if one of these rules holds. A rule holds if all its keys do.",
               .required = true},

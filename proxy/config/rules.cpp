@@ -53,6 +53,13 @@ void check_classes(const ProxyConfig& c, Problems& problems) {
                      "another class is named " + each.name);
     names.push_back(each.name);
     reserved += each.reserve;
+    const std::string cap_path = "classes[" + std::to_string(i) + "].max_concurrent";
+    const std::string cap = std::to_string(each.max_concurrent);
+    problems.require(each.max_concurrent <= c.admission.max_concurrent, {cap_path, "admission.max_concurrent"},
+                     cap_path + " (" + cap + ") must not exceed admission.max_concurrent (" +
+                         std::to_string(c.admission.max_concurrent) + ")");
+    problems.require(each.max_concurrent == 0 || each.reserve <= each.max_concurrent, {cap_path},
+                     "must not be less than the class's reserve (" + std::to_string(each.reserve) + ")");
     for (std::size_t j = 0; j < each.match.size(); ++j) {
       const MatchRule& rule = each.match[j];
       const std::string path = match_path(i, j);

@@ -43,7 +43,7 @@ config::Scalar automatic_or(std::optional<int>& value, config::Range<int> range)
 
 int most_upstream_connections(const ProxyConfig& c) {
   if (c.upstream.max_connections) return *c.upstream.max_connections;
-  return std::max(kAutoConnections, c.admission.max_concurrent + c.upstream.max_idle);
+  return std::max(kAutoConnections, c.admission.max_concurrent + c.upstream.max_idle + c.admission.streams.max);
 }
 
 admission::Policy admission_policy(const ProxyConfig& c) {

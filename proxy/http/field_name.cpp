@@ -35,6 +35,7 @@ constexpr Known kKnown[] = {
     {"proxy-connection", FieldName::proxy_connection},
     {"transfer-encoding", FieldName::transfer_encoding},
     {"x-forwarded-proto", FieldName::x_forwarded_proto},
+    {"spillway-pressure", FieldName::spillway_pressure},
     {"x-request-timeout", FieldName::x_request_timeout},
     {"proxy-authenticate", FieldName::proxy_authenticate},
     {"proxy-authorization", FieldName::proxy_authorization},

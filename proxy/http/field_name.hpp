@@ -20,6 +20,7 @@ enum class FieldName : std::uint8_t {
   proxy_authenticate,
   proxy_authorization,
   proxy_connection,
+  spillway_pressure,
   te,
   traceparent,
   tracestate,

@@ -19,6 +19,8 @@ bool detail::passes(const Field& field, const RequestHead& head, const Forwardin
   switch (field.id) {
     case FieldName::via:
       return false;  // `put_via` writes it
+    case FieldName::spillway_pressure:
+      return false;  // only the proxy knows it
     case FieldName::x_forwarded_for:
       return forwarding.trusted_peer && forwarding.client_address.empty();
     case FieldName::x_forwarded_host:

@@ -24,6 +24,7 @@ struct Forwarding {
   bool emit_forwarded = false;   ///< also write `Forwarded` (RFC 7239)
   std::string_view request_id;   ///< replaces the client's
   std::string_view traceparent;  ///< replaces the client's; empty leaves it out
+  std::optional<int> pressure;   ///< on the API, in hundredths, 0 to 100: written as Spillway-Pressure
   std::optional<std::chrono::milliseconds> time_left;  ///< written as X-Request-Timeout in place of the client's
 };
 
@@ -108,6 +109,12 @@ void put_own_fields(const RequestHead& head, const Forwarding& forwarding, To& t
   put_forwarded(head, forwarding, to);
   if (!forwarding.request_id.empty()) to.field("X-Request-ID", forwarding.request_id);
   if (!forwarding.traceparent.empty()) to.field("traceparent", forwarding.traceparent);
+  if (forwarding.pressure) {
+    const int hundredths = *forwarding.pressure;
+    const char text[] = {hundredths >= 100 ? '1' : '0', '.', static_cast<char>('0' + hundredths / 10 % 10),
+                         static_cast<char>('0' + hundredths % 10)};
+    to.field("Spillway-Pressure", std::string_view(text, sizeof text));
+  }
   if (forwarding.time_left) {
     to.number_field("X-Request-Timeout", std::max<std::int64_t>(forwarding.time_left->count(), 0));
   }

@@ -29,6 +29,7 @@ class ClientStream {
     queue,   ///< a slot. A client that ends its side before the request is complete has left
     upload,  ///< the API takes the request. The exchange reads the body, so the end of an incomplete one is not told
     answer,  ///< the API answers
+    events,  ///< the API sends events, maybe none for hours. A client that ends its side has left
   };
 
   /// What has become of output.
@@ -94,6 +95,8 @@ class ClientStream {
   virtual void cancel() = 0;
   /// After a 101: bytes are bytes from here on. The caller may read and write them itself until `finish` or `reset`.
   virtual net::Stream& upgrade() = 0;
+  /// The response is a stream: a drain ends it with the tunnels.
+  virtual void lasts() = 0;
   /// The response has been sent, or kept.
   virtual void finish() = 0;
   /// There is no whole response. The client learns so, if a part has been sent.

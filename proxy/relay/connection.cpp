@@ -171,7 +171,7 @@ void Connection::end() {
   ending_ = true;
   http1_.refuse_next();
   stream_.cancel();
-  if (exchange_) exchange_->end_tunnel();
+  if (exchange_) exchange_->end_stream();
 }
 
 void Connection::close_idle() {

@@ -39,7 +39,7 @@ class Connection final : public net::Deadline, public ConnectionHook {
 
   void leave_list() { ConnectionHook::unlink(); }
   bool has_unread() { return stream_.transport().has_unread(); }
-  /// Ends it where that cuts nothing: between two requests (the worker drains), or in a tunnel (the drain is over).
+  /// Ends it where that cuts nothing: between two requests (the worker drains), or in a stream (the drain is over).
   void end();
   /// Closes it between two requests, even if one arrives meanwhile.
   void close_idle();

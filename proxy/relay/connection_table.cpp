@@ -221,9 +221,9 @@ void ConnectionTable::has_head(Connection& connection) {
   is_busy(connection);
 }
 
-void ConnectionTable::tunnels(Connection& connection) {
+void ConnectionTable::streams(Connection& connection) {
   connection.leave_list();
-  tunnels_.push_back(connection);
+  streams_.push_back(connection);
 }
 
 void ConnectionTable::drain() {
@@ -238,14 +238,14 @@ void ConnectionTable::drain() {
   for (Connection& connection : recently_used_) connection.end();
 }
 
-void ConnectionTable::end_tunnels() {
-  for (Connection& connection : tunnels_) connection.end();
+void ConnectionTable::end_streams() {
+  for (Connection& connection : streams_) connection.end();
 }
 
 void ConnectionTable::abort() {
   for (IdleConnection& idle : idle_) idle.end();
   for (Connection& connection : recently_used_) connection.end();
-  for (Connections* list : {&busy_, &heads_, &tunnels_}) {
+  for (Connections* list : {&busy_, &heads_, &streams_}) {
     for (Connection& connection : *list) connection.abort();
   }
 }

@@ -28,8 +28,8 @@ class ConnectionTable {
   /// No connection is left.
   bool empty() const { return open_ + idle_count_ == 0; }
   void drain();
-  /// Closes tunnels, in order.
-  void end_tunnels();
+  /// Closes tunnels, in order, and cuts event streams.
+  void end_streams();
   /// Cuts what is still open.
   void abort();
 
@@ -46,8 +46,8 @@ class ConnectionTable {
   void reads_head(Connection& connection, std::size_t bytes);
   /// Its head is complete, or given up.
   void has_head(Connection& connection);
-  /// It has become a tunnel, which ends when one of its peers closes it.
-  void tunnels(Connection& connection);
+  /// Its answer has become a stream: a tunnel or an event stream, which ends when one of its peers closes it.
+  void streams(Connection& connection);
   /// It goes on as an idle connection. `ending`: it has been told to end.
   void is_idle(Client client, bool ending);
   /// An idle connection has got a request, or ends here.
@@ -69,7 +69,7 @@ class ConnectionTable {
   Connections busy_;
   Connections recently_used_;  ///< oldest first
   Connections heads_;          ///< waiting for the rest of a head; oldest first
-  Connections tunnels_;
+  Connections streams_;
   IdleConnections idle_;        ///< oldest first
   std::size_t open_ = 0;        ///< connections that are not idle
   std::size_t idle_count_ = 0;  ///< idle ones, and those that wait for another worker's answer

@@ -1,6 +1,7 @@
 #include "proxy/relay/exchange.hpp"
 
 #include "proxy/classify/client_key.hpp"
+#include "proxy/http/event_stream.hpp"
 #include "proxy/relay/worker.hpp"
 
 namespace spillway::relay {
@@ -31,6 +32,7 @@ void Exchange::begin(ClientStream& client, std::shared_ptr<const Settings> setti
   ticket_.key = 0;
   ticket_.deadline = Time::max();
   ticket_.sent = ticket_.answered = {};
+  ticket_.used_database.reset();
   permit_.reset();
   would_refuse_.reset();
   slot_taken_back_ = false;
@@ -40,7 +42,7 @@ void Exchange::begin(ClientStream& client, std::shared_ptr<const Settings> setti
   retries_ = 0;
   response_scanner_.reset();
   bytes_out_ = tunneled_in_ = 0;
-  response_started_ = timed_out_ = ending_ = false;
+  response_started_ = timed_out_ = ending_ = lasts_ = false;
 }
 
 /// One request and its response: the whole path.
@@ -117,6 +119,7 @@ Failure Exchange::ask_for_slot() {
   arrived_ = Clock::now();
   ticket_.class_index = class_index_;
   ticket_.body_at_hand = body_at_hand();
+  ticket_.asks_for_stream = http::asks_for_stream(request_);
   ticket_.key = settings_->client_keys.of(request_, client_->peer(), worker_.shared().key_hash);
   if (settings_->cohorts.enabled()) {
     ticket_.place = settings_->cohorts.place(request_, client_->peer(), std::chrono::system_clock::now());
@@ -192,14 +195,14 @@ void Exchange::take_slot_back() {
   client_->cancel();
 }
 
-void Exchange::end_tunnel() {
+void Exchange::end_stream() {
   ending_ = true;
   if (upstream_) upstream_->stream.cancel();
 }
 
 void Exchange::abort() {
   timed_out_ = true;
-  end_tunnel();
+  end_stream();
 }
 
 }  // namespace spillway::relay

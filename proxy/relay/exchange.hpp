@@ -46,8 +46,8 @@ class Exchange final : public net::Deadline,
   /// Memory for what the client's stream writes; its until `run` has returned.
   std::string& text() { return to_client_; }
 
-  /// Ends a tunnel in order.
-  void end_tunnel();
+  /// Ends a tunnel in order, and cuts an event stream.
+  void end_stream();
   /// Ends all waits; the client's stream has been cut.
   void abort();
 
@@ -99,12 +99,15 @@ class Exchange final : public net::Deadline,
   void drop_upstream();
 
   // exchange_response.cpp: the response.
+  void take_load_report();
+  bool stopped() const { return lasts_ && ending_; }
   void upstream_done(std::size_t consumed);
   admission::Completion completion() const;
   bool keep_output(bool last);
   net::Task<Failure> await_client();
   net::Task<Failure> deliver_kept();
   net::Task<Failure> flush_client();
+  void begin_stream();
   void make_own_response(const Failure& failure, const Answer& answer);
   void tunnel_ended(const class Tunnel& tunnel);
 
@@ -165,6 +168,7 @@ class Exchange final : public net::Deadline,
 
   bool timed_out_ = false;
   bool ending_ = false;  ///< told to end
+  bool lasts_ = false;   ///< the answer is a tunnel or an event stream
 };
 
 }  // namespace spillway::relay

@@ -20,8 +20,10 @@ void Exchange::account(int status, telemetry::Outcome outcome, std::string_view 
     end.add();
     telemetry::ClassCounters& of_class = counters.classes[static_cast<std::size_t>(class_index_)];
     of_class.requests[static_cast<std::size_t>(outcome)][telemetry::code_index(status)].add();
-    of_class.duration.observe(telemetry::to_milliseconds(now - began_));
-    if (answered_ != Time{}) of_class.upstream_duration.observe(telemetry::to_milliseconds(answered_ - sent_));
+    // How long a stream lasts is no latency.
+    if (!lasts_) of_class.duration.observe(telemetry::to_milliseconds(now - began_));
+    if (!lasts_ && answered_ != Time{})
+      of_class.upstream_duration.observe(telemetry::to_milliseconds(answered_ - sent_));
     // In shadow; a request counts once, by the reason that would have come first.
     const bool shadow = settings_->config.admission.mode == admission::Mode::shadow;
     if (ticket_.shadow_refused) would_refuse_ = ticket_.reason;

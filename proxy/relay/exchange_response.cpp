@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "proxy/http/event_stream.hpp"
 #include "proxy/relay/exchange.hpp"
 #include "proxy/relay/worker.hpp"
 
@@ -25,7 +26,8 @@ Failure failure_of(Sent sent) {
 /// Whether a failure after admission says anything of how the API does.
 bool concerns_api(Failure::Kind kind) {
   return kind != Failure::Kind::refused && kind != Failure::Kind::bad_request && kind != Failure::Kind::client_gone &&
-         kind != Failure::Kind::client_timeout && kind != Failure::Kind::client_slow;
+         kind != Failure::Kind::client_timeout && kind != Failure::Kind::client_slow &&
+         kind != Failure::Kind::stream_stopped;
 }
 }  // namespace
 
@@ -33,9 +35,13 @@ bool concerns_api(Failure::Kind kind) {
 net::Task<Failure> Exchange::relay_response() {
   net::Stream& up = upstream_->stream;
   download_ = http::BodyDecoder(response_.framing, response_.content_length, 0);
-  if (const auto report = admission::parse_load_report(response_.load_report)) permit_->report(*report);
+  take_load_report();
   client_->write_head(response_, {.request_id = request_id_});
   up.in.consume(response_head_size_);
+  if (http::is_event_stream(response_)) {
+    begin_stream();
+    if (client_->body_complete() && output_.empty()) watch_client(ClientStream::Watch::events);
+  }
 
   for (;;) {
     const http::BodyDecoder::Step step = download_.decode(up.in.data(), up.in.size());
@@ -44,7 +50,7 @@ net::Task<Failure> Exchange::relay_response() {
     const bool ended = !up.reading() && up.read_error();
     const bool closed = ended && up.read_error() == net::asio::error::eof;
     const bool done = download_.done() || (closed && download_.complete_at_eof());
-    if (ended && !done) co_return read_failure(false);
+    if (ended && !done) co_return stopped() ? Failure(Failure::Kind::stream_stopped) : read_failure(false);
 
     bytes_out_ += step.payload;
     if (done) answered_ = Clock::now();
@@ -60,6 +66,7 @@ net::Task<Failure> Exchange::relay_response() {
     if (sent == Sent::blocked && !kept) failure = co_await await_client();
     if (failure) co_return failure;
     if (done) break;
+    if (stopped()) co_return Failure::Kind::stream_stopped;
     up.in.consume(step.consumed);
 
     arm(Clock::now(), settings_->config.timeouts.response);
@@ -69,6 +76,26 @@ net::Task<Failure> Exchange::relay_response() {
   if (client_->unsent() == 0) co_return Failure();
   const Failure failure = co_await deliver_kept();
   co_return failure;
+}
+
+/// What the API says of its load. Of an error it is unknown what the request would have needed the database for.
+void Exchange::take_load_report() {
+  auto report = admission::parse_load_report(response_.load_report);
+  if (!report) return;
+  if (response_.status >= 400) report->request_used_database.reset();
+  permit_->report(*report);
+}
+
+/// The answer lasts: it leaves the slots for the streams, and a drain ends it last. It keeps its slot if there are too
+/// many streams: the API has answered, and to take the answer away would help nobody.
+void Exchange::begin_stream() {
+  lasts_ = true;
+  SlotHolder::leave();
+  slot_taken_back_ = false;
+  pace_ = Pace(settings_->config.limits.min_rate, kPaceMean);
+  ticket_.answered = Clock::now();
+  permit_->begin_stream(ticket_.answered);
+  client_->lasts();
 }
 
 /// The API has done its part: its connection and its slot are free, in this order, however slowly the client reads.
@@ -86,6 +113,7 @@ admission::Completion Exchange::completion() const {
   // An API that says when to come back is well, and has more to do than it can.
   if ((status == 503 || status == 429) && !response_.field("retry-after").empty()) return admission::Completion::shed;
   if (status >= 500) return admission::Completion::dropped;
+  if (lasts_) return admission::Completion::stream;
   return client_->body_complete() ? admission::Completion::success : admission::Completion::ignore;
 }
 
@@ -103,7 +131,8 @@ bool Exchange::keep_output(bool last) {
 /// must keep `limits.min_rate`.
 net::Task<Failure> Exchange::await_client() {
   const Duration patience = settings_->config.timeouts.response;
-  if (!holds_slot()) hold_slot_for_client();
+  const bool has_slot = ticket_.state == admission::Request::State::admitted;
+  if (has_slot && !holds_slot()) hold_slot_for_client();
   Time now = Clock::now();
   Time moved = now;
   taken_ = client_->taken();
@@ -120,6 +149,7 @@ net::Task<Failure> Exchange::await_client() {
     const Sent sent = client_->flush();
     failure = failure_of(sent);
     if (!failure && slot_taken_back_) co_return Failure::Kind::client_slow;
+    if (!failure && stopped()) co_return Failure::Kind::stream_stopped;
     if (sent != Sent::blocked || keep_output(false)) break;
     if (pace_.left(now) == Duration::zero()) co_return Failure::Kind::client_slow;
     if (now - moved >= patience) co_return Failure::Kind::client_gone;

@@ -10,13 +10,14 @@ namespace {
 constexpr Duration kUnlimited{};
 }
 
-/// The slot and the API's connection stay taken until the tunnel has ended.
+/// The API's connection stays taken until the tunnel has ended; its slot does only where there are too many streams.
 net::Task<Failure> Exchange::tunnel() {
   net::Stream& up = upstream_->stream;
-  if (const auto report = admission::parse_load_report(response_.load_report)) permit_->report(*report);
+  take_load_report();
   client_->write_head(response_, {.request_id = request_id_});
   up.in.consume(response_head_size_);
   answered_ = Clock::now();
+  begin_stream();
   response_started_ = true;
   const ClientStream::Sent sent = client_->write_body({}, false);
   if (sent == ClientStream::Sent::failed) co_return Failure::Kind::client_gone;
@@ -43,8 +44,6 @@ net::Task<Failure> Exchange::tunnel() {
 void Exchange::tunnel_ended(const Tunnel& tunnel) {
   tunneled_in_ = tunnel.from_client();
   bytes_out_ += tunnel.from_upstream();
-  // How long it took says nothing about how the API is doing.
-  permit_->complete(admission::Completion::ignore);
   permit_.reset();
   const bool stopped = timed_out_ || ending_;
   const bool clean = tunnel.complete() || (stopped && !tunnel.has_unsent());

@@ -28,6 +28,7 @@ Failure Exchange::prepare_request() {
   forwarding.emit_forwarded = settings_->config.forwarded_header;
   forwarding.request_id = request_id_;
   forwarding.traceparent = telemetry::view(traceparent_);
+  forwarding.pressure = ticket_.pressure;
   if (ticket_.deadline != Time::max()) {
     const auto left = std::chrono::floor<std::chrono::milliseconds>(ticket_.deadline - ticket_.admitted);
     forwarding.time_left = std::max(left, std::chrono::milliseconds(1));
@@ -191,9 +192,10 @@ bool Exchange::switches_protocol() const {
   return response_.status == 101 && request_.upgrade_websocket;
 }
 
-/// Watches for a client that leaves, if `upstream.when_client_leaves` says that its request ends then.
+/// Watches for a client that leaves, if `upstream.when_client_leaves` says that its request ends then. A stream ends in
+/// any case: it holds no slot that the API would have to give back, and may never end by itself.
 void Exchange::watch_client(ClientStream::Watch what) {
-  if (settings_->config.upstream.when_client_leaves == WhenClientLeaves::cancel) client_->watch(what);
+  if (lasts_ || settings_->config.upstream.when_client_leaves == WhenClientLeaves::cancel) client_->watch(what);
 }
 
 void Exchange::return_upstream() {

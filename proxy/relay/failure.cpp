@@ -56,6 +56,7 @@ Answer answer_to_refusal(Reason reason) {
     case Reason::queue_timeout:
     case Reason::pool:
     case Reason::cohort:
+    case Reason::streams:
     case Reason::upstream_connections:
       break;
   }
@@ -101,6 +102,9 @@ Answer answer_to(const Failure& failure) {
     case Failure::Kind::response_cut:
       return answer(502, "The service sent an incomplete answer", "response_cut", "http_response_incomplete",
                     Outcome::upstream_error);
+    case Failure::Kind::stream_stopped:
+      return answer(503, "This instance is shutting down, please retry", "draining", "destination_unavailable",
+                    Outcome::ok);
   }
   return answer(500, "Unknown failure", "internal", "proxy_internal_error", Outcome::upstream_error);
 }

@@ -24,6 +24,7 @@ struct Failure {
     response_timeout,  ///< no response head, or silence in the body, for timeouts.response
     response_invalid,  ///< `violation` of the API
     response_cut,      ///< ended within its head or body
+    stream_stopped,    ///< a stream, cut because the process ends
   };
   Kind kind = Kind::none;
   admission::Reason reason = admission::Reason::capacity;

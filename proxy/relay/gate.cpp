@@ -1,5 +1,7 @@
 #include "proxy/relay/gate.hpp"
 
+#include <algorithm>
+
 #include <boost/asio/post.hpp>
 
 namespace spillway::relay {
@@ -29,8 +31,7 @@ Request::State Gate::arrive(Ticket& ticket, Time now) {
   {
     const std::lock_guard lock(mutex_);
     state = controller_.arrive(ticket, now);
-    ticket.in_flight = controller_.in_flight();
-    ticket.limit = controller_.limit();
+    note_load(ticket);
     if (state == Request::State::refused || ticket.shadow_refused) refused(ticket, now);
     decided = take_decided(now);  // a full queue may have given up somebody else
   }
@@ -87,11 +88,24 @@ void Gate::reached(Ticket& ticket, Time now) {
   resume(decided);
 }
 
+void Gate::begin_stream(Ticket& ticket, const std::optional<admission::LoadReport>& report, Time now) {
+  Decided decided;
+  {
+    const std::lock_guard lock(mutex_);
+    if (report) ticket.used_database = report->request_used_database;
+    controller_.begin_stream(ticket, now);
+    if (report) observe(*report, now);
+    decided = take_decided(now);
+  }
+  resume(decided);
+}
+
 void Gate::finish(Ticket& ticket, admission::Completion completion, const std::optional<admission::LoadReport>& report,
                   Time now) {
   Decided decided;
   {
     const std::lock_guard lock(mutex_);
+    if (report) ticket.used_database = report->request_used_database;
     controller_.finish(ticket, completion, now);
     if (report) observe(*report, now);
     decided = take_decided(now);
@@ -139,6 +153,7 @@ telemetry::AdmissionState Gate::state() const {
   const std::lock_guard lock(mutex_);
   return {.in_flight = controller_.in_flight(),
           .queue_length = controller_.queue_length(),
+          .streams = controller_.streams(),
           .limit = controller_.limit(),
           .capacity = capacity_,
           .breaker = static_cast<int>(controller_.breaker_state()),
@@ -165,6 +180,14 @@ bool Gate::short_of_slots(Time since) const {
   return controller_.queue_length() > 0 || no_slot_ >= since;
 }
 
+/// What a request is told of the load, and the API with it.
+void Gate::note_load(Ticket& ticket) const {
+  ticket.in_flight = controller_.in_flight();
+  ticket.limit = controller_.limit();
+  const std::int64_t all = std::int64_t{ticket.in_flight} + controller_.queue_length();
+  ticket.pressure = static_cast<int>(std::min<std::int64_t>(100 * all / ticket.limit, 100));
+}
+
 void Gate::refused(Ticket& ticket, Time now) {
   if (ticket.state == Request::State::refused && wants_slot(ticket.reason)) no_slot_ = now;
   ticket.retry_after = controller_.retry_after(ticket, static_cast<std::uint32_t>(random_()), now);
@@ -181,8 +204,7 @@ Gate::Decided Gate::take_decided(Time now) {
   Decided decided;
   while (Request* request = controller_.next_decided()) {
     Ticket& ticket = *static_cast<Ticket*>(request);
-    ticket.in_flight = controller_.in_flight();
-    ticket.limit = controller_.limit();
+    note_load(ticket);
     if (ticket.state == Request::State::refused || ticket.shadow_refused) refused(ticket, now);
     decided.push_back(*request);
   }

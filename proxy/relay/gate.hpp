@@ -21,6 +21,7 @@ struct Ticket : admission::Request {
   net::Parking parking;
   int in_flight = 0;    ///< requests in flight once it was admitted, itself included
   int limit = 0;        ///< requests in flight that were admitted then
+  int pressure = 0;     ///< requests in flight and waiting then, against the limit, in hundredths; at most 100
   int retry_after = 0;  ///< seconds to tell the client, once refused
 };
 
@@ -72,10 +73,12 @@ class Gate {
  private:
   friend class Permit;
   void reached(Ticket& ticket, Time now);
+  void begin_stream(Ticket& ticket, const std::optional<admission::LoadReport>& report, Time now);
   void finish(Ticket& ticket, admission::Completion completion, const std::optional<admission::LoadReport>& report,
               Time now);
   // With the lock held:
   void observe(const admission::LoadReport& report, Time now);
+  void note_load(Ticket& ticket) const;
   void refused(Ticket& ticket, Time now);
   using Decided = text::List<admission::Request>;
   /// Takes the decided requests out of the controller, and tells what breakers did; `resume` them without the lock.
@@ -114,6 +117,12 @@ class Permit {
   /// How the request ended; unless told, it counts as dropped: a forgotten path must not look like success.
   void complete(admission::Completion completion) { completion_ = completion; }
   void report(const admission::LoadReport& report) { report_ = report; }
+  /// The answer is a stream: it leaves the slots, where the policy has room for it. A report counts now.
+  void begin_stream(Time now) {
+    completion_ = admission::Completion::stream;
+    gate_->begin_stream(*ticket_, report_, now);
+    report_.reset();
+  }
   void release(Time now) { std::exchange(gate_, nullptr)->finish(*ticket_, completion_, report_, now); }
 
  private:

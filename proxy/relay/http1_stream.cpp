@@ -253,7 +253,7 @@ void Http1Stream::on_writable(net::Stream&) {
 void Http1Stream::watch(Watch what) {
   watch_ = what;
   if (what == Watch::queue && stream_.in.space_size() > 0) stream_.start_read(1);  // the head must not move
-  if (what == Watch::answer && body_complete_ && stream_.in.size() == held_) stream_.start_read();
+  if ((what == Watch::answer || what == Watch::events) && body_complete_ && stream_.in.size() == held_) stream_.start_read();
 }
 
 void Http1Stream::on_unawaited_read(net::Stream&) {
@@ -263,7 +263,8 @@ void Http1Stream::on_unawaited_read(net::Stream&) {
     return;
   }
   if (stream_.read_error() == net::asio::error::operation_aborted || watch_ == Watch::off) return;
-  if (stream_.read_error() != net::asio::error::eof || !may_wait_for_answer()) tell_gone();
+  const bool half_closed = stream_.read_error() == net::asio::error::eof && watch_ != Watch::events;
+  if (!half_closed || !may_wait_for_answer()) tell_gone();
 }
 
 /// The client has sent its last byte. It may have left, or wait for its answer: only writing to it tells, since a
@@ -297,8 +298,11 @@ void Http1Stream::tell_gone() {
 
 net::Stream& Http1Stream::upgrade() {
   upgraded_ = true;
-  worker_.connections().tunnels(connection_);
   return stream_;
+}
+
+void Http1Stream::lasts() {
+  worker_.connections().streams(connection_);
 }
 
 void Http1Stream::finish() {

@@ -69,6 +69,7 @@ class Http1Stream final : public ClientStream, private net::Stream::Observer {
   void watch(Watch what) override;
   void cancel() override { stream_.cancel(); }
   net::Stream& upgrade() override;
+  void lasts() override;
   void finish() override;
   void reset() override;
 

@@ -60,8 +60,8 @@ void Worker::drain() {
   });
 }
 
-void Worker::end_tunnels() {
-  net::asio::post(loop_, [this] { connections_->end_tunnels(); });
+void Worker::end_streams() {
+  net::asio::post(loop_, [this] { connections_->end_streams(); });
 }
 
 void Worker::abort() {

@@ -71,11 +71,11 @@ class Worker {
 
   // From any thread.
   void reconfigure(std::shared_ptr<const Settings> settings);
-  /// Takes what the kernel has accepted and closes the listeners. Running and pipelined requests are answered, tunnels
+  /// Takes what the kernel has accepted and closes the listeners. Running and pipelined requests are answered, streams
   /// go on, idle connections close; `run` returns when none is left.
   void drain();
-  /// Closes tunnels, in order.
-  void end_tunnels();
+  /// Closes tunnels, in order, and cuts event streams.
+  void end_streams();
   /// Cuts what is still open.
   void abort();
   const telemetry::WorkerCounters& counters() const { return counters_; }

@@ -24,6 +24,7 @@ struct ProcessState {
 struct AdmissionState {
   int in_flight = 0;
   int queue_length = 0;
+  int streams = 0;  ///< tunnels and event streams; not in `in_flight`
   int limit = 0;
   int capacity = 0;
   int breaker = 0;  ///< 0 closed, 1 half-open, 2 open: the worst state of all breakers

@@ -23,7 +23,9 @@ bool healthy(const Proxy& proxy) {
 
 TEST_CASE("the soft limit of descriptors is raised to the hard one") {
   Upstream upstream;
-  Proxy proxy(upstream, {.limits = "connections: 300", .descriptors = 64, .descriptors_hard = 1000});
+  Proxy proxy(
+      upstream,
+      {.limits = "connections: 300", .admission = "streams: {max: 100}", .descriptors = 64, .descriptors_hard = 1000});
   std::vector<Client> clients;
   for (int i = 0; i < 200; ++i) clients.emplace_back(proxy);
   for (Client& client : clients) CHECK(client.get("/").status == 200);

@@ -48,7 +48,7 @@ bool says(Client& client, const std::string& text) {
   return client.wire().read_exactly(text.size(), heard) && heard == text;
 }
 
-TEST_CASE("an upgrade that the API accepts opens a tunnel, which is in flight until it ends") {
+TEST_CASE("an upgrade that the API accepts opens a tunnel, which is a stream until it ends") {
   Upstream upstream(echo);
   Proxy proxy(upstream);
   {
@@ -68,7 +68,8 @@ TEST_CASE("an upgrade that the API accepts opens a tunnel, which is in flight un
     // Bytes that look like a request are forwarded like all others.
     CHECK(says(client, "GET /smuggled HTTP/1.1\r\nHost: test\r\n\r\n"));
     CHECK(says(client, std::string("\0\r\n\xff", 4)));
-    CHECK(proxy.stat("in_flight") == 1);
+    CHECK(proxy.stat("in_flight") == 0);
+    CHECK(proxy.stat("streams") == 1);
     CHECK(upstream.requests() == 1);
 
     client.wire().finish_sending();
@@ -249,9 +250,9 @@ TEST_CASE("a reset on one side of a tunnel resets the other, and the slot is fre
   CHECK(proxy.await_metric("spillway_upstream_connections", 0, {{"state", "active"}}));
 }
 
-TEST_CASE("a tunnel takes a slot: beyond the limit it is refused before it reaches the API") {
+TEST_CASE("beyond streams.max a tunnel is refused before it reaches the API") {
   Upstream upstream(echo);
-  Proxy proxy(upstream, {.admission = admit(1) + ", queue: {max_wait: 0}"});
+  Proxy proxy(upstream, {.admission = admit(1) + ", streams: {max: 1}"});
   Client first = upgraded(proxy);
   Client second(proxy);
   second.send(kAsk);
@@ -302,7 +303,7 @@ TEST_CASE("at the end of the drain tunnels are closed properly on both sides") {
   Proxy proxy(upstream, {.timeouts = "drain: 4s"});
   Client client = upgraded(proxy);
   CHECK(says(client, "hello"));
-  CHECK(proxy.stat("in_flight") == 1);
+  CHECK(proxy.stat("streams") == 1);
   proxy.signal(SIGTERM);
   CHECK(client.ended() == End::closed);
   client.close();

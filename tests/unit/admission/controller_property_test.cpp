@@ -17,10 +17,10 @@ using State = Request::State;
 using namespace std::chrono_literals;
 
 constexpr int kClasses = 4;
-constexpr Completion kCompletions[] = {Completion::success, Completion::success,        Completion::success,
-                                       Completion::success, Completion::success,        Completion::ignore,
-                                       Completion::dropped, Completion::dropped,        Completion::unreachable,
-                                       Completion::shed,    Completion::connect_timeout};
+constexpr Completion kCompletions[] = {Completion::success, Completion::success,         Completion::success,
+                                       Completion::success, Completion::success,         Completion::ignore,
+                                       Completion::dropped, Completion::dropped,         Completion::unreachable,
+                                       Completion::shed,    Completion::connect_timeout, Completion::stream};
 
 /// Drives a controller, and counts everything again in a naive way.
 class World {
@@ -36,8 +36,10 @@ class World {
     controller_.refuse_waiting(Reason::draining);
     take_decided();
     while (!in_flight_.empty()) finish_one();
+    while (!streams_.empty()) end_stream();
     check();
     CHECK(controller_.in_flight() == 0);
+    CHECK(controller_.streams() == 0);
     CHECK(controller_.snapshot(now_).keys == 0);
     CHECK(controller_.queue_length() == 0);
     CHECK(arrivals_ == admitted_ + refused_ + abandoned_);
@@ -53,6 +55,10 @@ class World {
     for (int i = 0; i < kClasses; ++i)
       policy.classes.push_back({std::string(1, static_cast<char>('a' + i)), kShares[below(8)]});
     if (below(3) == 0) policy.classes[static_cast<std::size_t>(below(kClasses))].reserve = below(policy.max_concurrent);
+    for (ClassPolicy& c : policy.classes) {
+      if (below(4) == 0) c.max_concurrent = std::max(1, c.reserve) + below(4);
+    }
+    policy.streams.max = below(5);
     if (below(3) != 0) policy.queue.max_length = below(7);
     policy.queue.max_wait = 10ms * below(6);
     policy.queue.interval = policy.queue.patience = below(2) == 0 ? 100s : 5ms;  // never overloaded, and often so
@@ -68,6 +74,10 @@ class World {
     const int dice = below(100);
     if (dice < 50) {
       arrive();
+    } else if (dice < 55) {
+      if (!in_flight_.empty()) begin_stream();
+    } else if (dice < 58) {
+      if (!streams_.empty()) end_stream();
     } else if (dice < 80) {
       if (!in_flight_.empty()) finish_one();
     } else if (dice < 88) {
@@ -93,6 +103,7 @@ class World {
     request.class_index = below(kClasses);
     if (below(3) == 0) request.key = 1 + random_() % 3;
     request.body_at_hand = below(4) != 0;
+    request.asks_for_stream = below(6) == 0;
     if (below(8) == 0) request.deadline = now_ + 1ms * below(40);
     needed_until_[request.class_index] = now_ + 1s;
     ++arrivals_;
@@ -115,6 +126,7 @@ class World {
         refuse(request);
         break;
       case State::fresh:
+      case State::streaming:
         FAIL("undecided");
     }
     if (request.state == State::admitted && request.reach_pass.trial != 0 && below(2) == 0) {
@@ -130,6 +142,31 @@ class World {
     controller_.finish(request, kCompletions[below(std::size(kCompletions))], event_at_ = now_);
     take_decided();
     if (below(4) == 0) controller_.observe({.capacity = 8, .in_use = below(9), .waiters = below(20) / 19}, now_);
+    take_decided();
+  }
+
+  void begin_stream() {
+    const auto which = in_flight_.begin() + below(static_cast<int>(in_flight_.size()));
+    Request& request = **which;
+    const bool room = policy_.mode == Mode::off || static_cast<int>(streams_.size()) < policy_.streams.max;
+    CHECK(controller_.begin_stream(request, event_at_ = now_) == room);
+    if (!room) {
+      take_decided();
+      CHECK(request.state == State::admitted);
+      return;
+    }
+    CHECK(request.state == State::streaming);
+    in_flight_.erase(which);
+    if (!request.shadow_refused) --in_flight_of_[request.class_index];
+    streams_.push_back(&request);
+    take_decided();
+  }
+
+  void end_stream() {
+    Request& request = *streams_.back();
+    streams_.pop_back();
+    controller_.finish(request, kCompletions[below(std::size(kCompletions))], event_at_ = now_);
+    CHECK(request.state == State::fresh);
     take_decided();
   }
 
@@ -169,6 +206,8 @@ class World {
     if (!request.shadow_refused) ++in_flight_of_[request.class_index];
     ++admitted_;
     if (policy_.mode == Mode::enforce) {
+      const int cap = policy_.classes[static_cast<std::size_t>(request.class_index)].max_concurrent;
+      if (cap > 0) CHECK(in_flight_of_[request.class_index] <= cap);
       CHECK(static_cast<int>(in_flight_.size()) <= (reserved ? controller_.limit() : share(request.class_index)));
       CHECK_FALSE(request.shadow_refused);
     }
@@ -176,6 +215,7 @@ class World {
 
   void refuse(const Request& request) {
     CHECK(policy_.mode == Mode::enforce);
+    if (request.reason == Reason::streams) CHECK(request.asks_for_stream);
     if (request.reason == Reason::fairness) CHECK(request.key != 0);
     if (request.reason == Reason::deadline) CHECK(request.deadline != Time::max());
     if (request.reason == Reason::breaker) CHECK(policy_.breaker.enabled);
@@ -192,6 +232,7 @@ class World {
     const Snapshot snapshot = controller_.snapshot(event_at_);
     if (snapshot.reach_breaker != Breaker::State::closed) CHECK(waiting_.empty());
     CHECK(controller_.in_flight() == in_flight);
+    CHECK(controller_.streams() == static_cast<int>(streams_.size()));
     CHECK(controller_.queue_length() == static_cast<int>(waiting_.size()));
     CHECK(controller_.queue_length() <= policy_.queue.most());
     CHECK(arrivals_ == admitted_ + refused_ + abandoned_ + static_cast<int>(waiting_.size()));
@@ -246,7 +287,7 @@ class World {
   Controller controller_;
   Time now_{}, event_at_{};  // `event_at_`: of the last event that took a time
   std::vector<std::unique_ptr<Request>> requests_;
-  std::vector<Request*> waiting_, in_flight_;
+  std::vector<Request*> waiting_, in_flight_, streams_;
   int in_flight_of_[kClasses] = {};
   Time needed_until_[kClasses] = {};
   int arrivals_ = 0, admitted_ = 0, refused_ = 0, abandoned_ = 0;

@@ -321,7 +321,8 @@ TEST_CASE("every reason has the name that users know") {
   std::string all;
   for (int i = 0; i < kReasons; ++i) all += std::string(name(static_cast<Reason>(i))) + " ";
   CHECK(all ==
-        "capacity queue_full queue_timeout pool fairness cohort deadline breaker maintenance connections draining "
+        "capacity queue_full queue_timeout pool fairness cohort streams deadline breaker maintenance connections "
+        "draining "
         "upstream_connections ");
 }
 

@@ -131,4 +131,13 @@ TEST_CASE("the largest accepted counts can be added without overflow") {
   CHECK_FALSE(parse_load_report("TEXT named_metrics.db_pool_checkedin=" + std::to_string(kMost + 1)));
 }
 
+TEST_CASE("a report may say whether its request used the database") {
+  const std::string text = "TEXT named_metrics.db_pool_size=1";
+  CHECK(parse_load_report(text)->request_used_database == std::nullopt);
+  CHECK(parse_load_report(text + ",named_metrics.request_db=1")->request_used_database == true);
+  CHECK(parse_load_report(text + ",named_metrics.request_db=0")->request_used_database == false);
+  CHECK_FALSE(parse_load_report(text + ",named_metrics.request_db=2"));
+  CHECK_FALSE(parse_load_report(text + ",named_metrics.request_db="));
+}
+
 }  // namespace

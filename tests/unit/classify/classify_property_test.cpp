@@ -143,10 +143,10 @@ std::vector<ClassConfig> classes() {
     return match;
   };
   std::vector<ClassConfig> result(4);
-  result[0] = {"first", 0.9, 0, {rule("/x", ""), rule("", "/api/v1/x")}};
-  result[1] = {"critical", 1.0, 0, {rule("/health", ""), rule("", "/api/v1/auth/")}};
-  result[2] = {"background", 0.5, 0, {rule("", "/reports/"), rule("/auth", "")}};
-  result[3] = {"never", 0.0, 0, {rule("", "/v1/"), rule("/reports", "")}};
+  result[0] = {{"first", 0.9}, {rule("/x", ""), rule("", "/api/v1/x")}};
+  result[1] = {{"critical", 1.0}, {rule("/health", ""), rule("", "/api/v1/auth/")}};
+  result[2] = {{"background", 0.5}, {rule("", "/reports/"), rule("/auth", "")}};
+  result[3] = {{"never", 0.0}, {rule("", "/v1/"), rule("/reports", "")}};
   return result;
 }
 

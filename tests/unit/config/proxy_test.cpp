@@ -96,6 +96,7 @@ constexpr FieldRow kFields[] = {
     {"admission.queue.target", "2m", "a duration from 0s to 1m"},
     {"admission.queue.patience", "0", "a duration from 1ms to 1m"},
     {"admission.queue.interval", "0", "a duration from 1ms to 1m"},
+    {"admission.streams.max", "-1", "an integer from 0 to 65536"},
     {"admission.adaptive.enabled", "1", "true or false"},
     {"admission.adaptive.min", "0", "an integer from 1 to 65536"},
     {"admission.pool_aware", "1", "true or false"},
@@ -108,6 +109,8 @@ constexpr FieldRow kFields[] = {
     {"classes[].name", "A b", "a name of 1 to 32 lower-case letters, digits, - and _"},
     {"classes[].shed_at", "1.1", "a number from 0 to 1"},
     {"classes[].reserve", "-1", "an integer from 0 to 65536"},
+    {"classes[].max_concurrent", "-1", "an integer from 0 to 65536"},
+    {"classes[].pool_aware", "1", "true or false"},
     {"classes[].match[].path", "x", kPathWords},
     {"classes[].match[].path_prefix", "'/a?b'", kPathWords},
     {"classes[].match[].method", "get", "a method in capital letters"},
@@ -193,6 +196,8 @@ TEST_CASE("contradictory combinations are refused") {
   const std::string wrong_part = class_with("match: [{pth: /}]");
   const std::string no_header = class_with("match: [{path: /, value: x}]");
   const std::string no_rule = class_with("match: []");
+  const std::string capped = class_with("max_concurrent: 101, match: [{path: /}]");
+  const std::string capped_low = class_with("max_concurrent: 2, reserve: 3, match: [{path: /}]");
   const std::string reserves = class_with("reserve: 100, match: [{path: /}]");
   for (const Row& row : {
            Row{"listen: [a:1, b:1, a:1]", "listen[2]: listens on a:1 twice"},
@@ -245,6 +250,10 @@ TEST_CASE("contradictory combinations are refused") {
            Row{wrong_part, "classes[0].match[0].pth: unknown key; did you mean path?"},
            Row{no_header, "classes[0].match[0].value: needs header beside it"},
            Row{no_rule, "classes[0].match: must have 1 to 100 elements, not 0"},
+           Row{capped,
+               "classes[0].max_concurrent: classes[0].max_concurrent (101) must not exceed admission.max_concurrent "
+               "(100)"},
+           Row{capped_low, "classes[0].max_concurrent: must not be less than the class's reserve (3)"},
            Row{reserves,
                "classes: the classes reserve 100 slots, which must leave at least one of admission.max_concurrent "
                "(100) to all"},

@@ -12,7 +12,7 @@ using spillway::admission::kReasons;
 using spillway::admission::Reason;
 using spillway::telemetry::Outcome;
 
-constexpr int kKinds = static_cast<int>(Failure::Kind::response_cut) + 1;
+constexpr int kKinds = static_cast<int>(Failure::Kind::stream_stopped) + 1;
 constexpr std::string_view kLoad = "Service at capacity, please retry";
 
 TEST_CASE("every failure has one answer, one log field and one metric label") {
@@ -36,6 +36,7 @@ TEST_CASE("every failure has one answer, one log field and one metric label") {
       {Failure::response_invalid({502, "a rule"}), 502, "Bad Gateway", "response_invalid", "http_protocol_error",
        Outcome::upstream_error},
       {Kind::response_cut, 502, "Bad Gateway", "response_cut", "http_response_incomplete", Outcome::upstream_error},
+      {Kind::stream_stopped, 503, "Service Unavailable", "draining", "destination_unavailable", Outcome::ok},
   };
   // The first is no failure, the second has its own table, the third has no problem document.
   std::set<Kind> covered{Kind::none, Kind::refused, Kind::last_hop};
@@ -70,6 +71,7 @@ TEST_CASE("every refusal has its answer; 429 is for fairness only") {
       {Reason::fairness, "fairness", 429, "Too Many Requests", "http_request_denied",
        "Too many requests of this client at once, please retry"},
       {Reason::cohort, "cohort", 503, "Service Unavailable", "connection_limit_reached", kLoad},
+      {Reason::streams, "streams", 503, "Service Unavailable", "connection_limit_reached", kLoad},
       {Reason::deadline, "deadline", 503, "Service Unavailable", "http_request_denied",
        "The request cannot finish within its X-Request-Timeout"},
       {Reason::breaker, "breaker", 503, "Service Unavailable", "destination_unavailable",

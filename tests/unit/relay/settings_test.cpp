@@ -80,14 +80,15 @@ TEST_CASE("idle connections of all workers leave room for every request in fligh
 }
 
 TEST_CASE(
-    "max_connections: auto is enough for all requests in flight and all idle connections; only enforce obeys it") {
+    "max_connections: auto is enough for all requests in flight, idle connections and streams; only enforce obeys it") {
   struct Row {
-    int max_concurrent, max_idle, expected;
+    int max_concurrent, max_idle, streams, expected;
   };
-  for (const Row& row : {Row{100, 64, 256}, Row{500, 64, 564}, Row{250, 0, 256}}) {
+  for (const Row& row : {Row{100, 64, 1000, 1164}, Row{100, 64, 0, 256}, Row{500, 64, 0, 564}, Row{250, 0, 6, 256}}) {
     ProxyConfig config;
     config.admission.max_concurrent = row.max_concurrent;
     config.upstream.max_idle = row.max_idle;
+    config.admission.streams.max = row.streams;
     CHECK(Settings(config).pool.max_connections == row.expected);
     CHECK(Settings(config).pool.enforced);
     for (const admission::Mode mode : {admission::Mode::shadow, admission::Mode::off}) {

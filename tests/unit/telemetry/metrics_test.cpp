@@ -70,9 +70,19 @@ struct Process {
 };
 
 const std::vector<std::string> kClasses{"normal", "critical", "background"};
-const std::vector<std::string> kReasonNames{
-    "capacity",    "queue_full", "queue_timeout",       "pool", "fairness", "cohort", "deadline", "breaker", "maintenance",
-    "connections", "draining",   "upstream_connections"};
+const std::vector<std::string> kReasonNames{"capacity",
+                                            "queue_full",
+                                            "queue_timeout",
+                                            "pool",
+                                            "fairness",
+                                            "cohort",
+                                            "streams",
+                                            "deadline",
+                                            "breaker",
+                                            "maintenance",
+                                            "connections",
+                                            "draining",
+                                            "upstream_connections"};
 
 /// All documented metrics, with the label sets that exist from the start.
 struct Promise {
@@ -121,6 +131,7 @@ std::vector<Promise> contract() {
       {"spillway_upstream_duration_seconds", "histogram", "class", by_class},
       {"spillway_queue_wait_seconds", "histogram", "class", by_class},
       {"spillway_inflight", "gauge", "", plain},
+      {"spillway_streams", "gauge", "", plain},
       {"spillway_queue_length", "gauge", "", plain},
       {"spillway_concurrency_limit", "gauge", "", plain},
       {"spillway_capacity", "gauge", "", plain},

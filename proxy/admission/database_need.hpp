@@ -1,0 +1,23 @@
+#pragma once
+
+namespace spillway::admission {
+
+/// What share of a class's requests needs the database, by what the API reports on its responses. When the database
+/// pool is what is full, a class that does not need it goes on.
+///
+/// An exponentially weighted average. It begins at 1: as long as nothing is known, or the API reports nothing, a class
+/// counts as one that needs the database. So it does when only some of its requests need it.
+class DatabaseNeed {
+ public:
+  static constexpr double kWeight = 1.0 / 32;  ///< 95 requests without the database in a row show that none need it
+  static constexpr double kNone = 0.05;        ///< below this share a class needs none: one request is no mixed use
+
+  void learn(bool needed) { share_ += ((needed ? 1.0 : 0.0) - share_) * kWeight; }
+  double share() const { return share_; }
+  bool needed() const { return share_ >= kNone; }
+
+ private:
+  double share_ = 1;
+};
+
+}  // namespace spillway::admission
