@@ -6,7 +6,6 @@
 namespace spillway::admission {
 namespace {
 
-constexpr double kSecondsPerTick = std::chrono::duration<double>(Duration(1)).count();
 constexpr double kMemory = 600;        // seconds; then everything counts half
 constexpr double kLeastAnswers = 500;  // fewer say nothing
 /// The straight part of the curve, where each request has a free slot, is looked for among so many answers at the lower
@@ -27,7 +26,7 @@ constexpr double kSeldom = 0.01;
 }  // namespace
 
 void Advisor::passed(int in_flight, Time now) {
-  const double seconds = static_cast<double>((now - last_).count()) * kSecondsPerTick;
+  const double seconds = in_seconds(now - last_);
   last_ = now;
   if (in_flight <= 0) return;
   levels_[level_of(in_flight)].seconds += seconds;
@@ -54,15 +53,16 @@ double Advisor::in_flight_at(std::size_t level) {
 
 Advisor::Range Advisor::range(double from, double to) const {
   Range sum;
-  for (std::size_t at = 1; at < kLevels; ++at) {
-    if (in_flight_at(at) < from || in_flight_at(at) > to) continue;
-    sum.add(levels_[at], in_flight_at(at));
+  for (std::size_t at = std::max<std::size_t>(1, level_of(static_cast<int>(from))); at < kLevels; ++at) {
+    const double in_flight = in_flight_at(at);
+    if (in_flight > to) break;
+    if (in_flight >= from) sum.add(levels_[at], in_flight);
   }
   return sum;
 }
 
 Advice Advisor::advice() const {
-  Advice advice{.observed = seconds_};
+  Advice advice;
   Range low, high;  // the two ends of the curve
   double later = 0;
   for (std::size_t at = 1; at < kLevels && low.answers < kEndAnswers; ++at) low.add(levels_[at], in_flight_at(at));

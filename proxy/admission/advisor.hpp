@@ -17,11 +17,10 @@ struct Advice {
   };
   Kind kind = Kind::not_enough;
   int slots = 0;          ///< requests in flight at which the API works at full speed
-  int most = 0;           ///< requests in flight at a time, over at least a thousandth of the time
+  int most = 0;           ///< requests in flight at a time, over at least a hundredth of the time
   double throughput = 0;  ///< answers per second at `slots`
   double service = 0;     ///< seconds that a request takes while few are in flight
   bool thrashes = false;  ///< with more in flight throughput falls clearly
-  double observed = 0;    ///< seconds with something in flight that this rests on
 };
 
 /// Finds the API's capacity from live traffic, without changing it. It measures how many answers come per second while

@@ -54,18 +54,16 @@ class ApiShedding {
   bool enough(Time now) const { return active(now) && tokens(now) < 1; }
 
  private:
-  static double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
-
   /// Accepted requests a second: of this window, and of the part of the previous one that the sliding window covers.
   double taken_rate(Time now) const {
     const Duration in_window = now - begin_;
     if (in_window >= 2 * kWindow) return 0;
-    const double part = seconds(in_window) / seconds(kWindow);
-    return (part < 1 ? current_ + (1 - part) * previous_ : (2 - part) * current_) / seconds(kWindow);
+    const double part = in_seconds(in_window) / in_seconds(kWindow);
+    return (part < 1 ? current_ + (1 - part) * previous_ : (2 - part) * current_) / in_seconds(kWindow);
   }
   double tokens(Time now) const {
     const double pace = kMore * taken_rate(now) + kProbes;
-    return std::min(tokens_ + pace * seconds(now - filled_), std::max(1.0, pace * kBurst));
+    return std::min(tokens_ + pace * in_seconds(now - filled_), std::max(1.0, pace * kBurst));
   }
 
   bool ever_ = false;

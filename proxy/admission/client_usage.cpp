@@ -39,7 +39,7 @@ double ClientUsage::slots(std::uint64_t key, Time now) const {
 }
 
 double ClientUsage::Entry::slots(Time now) const {
-  const double passed = std::chrono::duration<double>(now - updated).count();
+  const double passed = in_seconds(now - updated);
   return in_flight + (average - in_flight) * std::exp(-passed / kMemory);
 }
 

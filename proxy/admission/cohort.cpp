@@ -19,10 +19,6 @@ constexpr double kLeast = 0.01;
 /// After a longer time without a look, nothing is known of the time between.
 constexpr double kLongestStep = 0.1;
 
-double seconds(Duration d) {
-  return std::chrono::duration<double>(d).count();
-}
-
 }  // namespace
 
 void CohortThreshold::begin(double served, double arriving, Time now) {
@@ -31,9 +27,9 @@ void CohortThreshold::begin(double served, double arriving, Time now) {
 }
 
 void CohortThreshold::observe(double load, Duration wait, Duration max_wait, Time now) {
-  const double passed = std::min(seconds(now - updated_), kLongestStep);
+  const double passed = std::min(in_seconds(now - updated_), kLongestStep);
   updated_ = now;
-  const double late = seconds(wait) / (kWait * seconds(max_wait)) - 1;
+  const double late = in_seconds(wait) / (kWait * in_seconds(max_wait)) - 1;
   const double change = std::clamp(kByLoad * (1 - load) - kByWait * late, kFastestFall, kFastestRise);
   threshold_ = std::clamp(threshold_ * (1 + change * passed), kLeast, 1.0);
 }

@@ -38,7 +38,10 @@ Request::State Controller::arrive(Request& request, Time now) {
   // The API sheds this class itself and has been sent all that it takes.
   if (api_has_enough(request.class_id, now)) return refuse(request, Reason::capacity, now);
   // Standing overload, and it is the turn of other clients.
-  if (out_of_turn(request)) return refuse(request, Reason::cohort, now);
+  if (out_of_turn(request)) {
+    queue_.asked(request.class_id, now);
+    return refuse(request, Reason::cohort, now);
+  }
   // The normal case: the share of the class is not used up. A client far above its own share leaves others room.
   if (may_start(request.class_id, now)) {
     return crowds_out(request, now) ? refuse(request, Reason::fairness, now) : start(request, now);
@@ -223,7 +226,7 @@ Duration Controller::estimated_wait(int class_id, Time now) const {
   const double counted = queue_.service_rate(class_id);
   const double rate = counted > 0 ? counted : computed_rate(class_id, now);
   if (rate == 0) return Duration::zero();
-  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>((queue_.ahead_of(class_id) + 1) / rate));
+  return from_seconds((queue_.ahead_of(class_id) + 1) / rate);
 }
 
 /// The time in which nine of ten arrivals of the class would be answered. The wait varies with the service times of
@@ -231,11 +234,11 @@ Duration Controller::estimated_wait(int class_id, Time now) const {
 Duration Controller::surely_done_in(int class_id, Time now) const {
   const Class& c = class_of(class_id);
   const Duration typical = c.service_time.typical(now), wait = estimated_wait(class_id, now);
-  const double spread = std::chrono::duration<double>(c.service_time.p90(now) - typical).count();
+  const double spread = in_seconds(c.service_time.p90(now) - typical);
   const double ahead = wait == Duration::zero() ? 0 : queue_.ahead_of(class_id) + 1;
   const double slots = std::max(1, c.share);
   const double longer = spread * std::sqrt(1 + ahead / (slots * slots));
-  return wait + typical + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(longer));
+  return wait + typical + from_seconds(longer);
 }
 
 Request::State Controller::admit(Request& request, Time now) {
@@ -254,7 +257,6 @@ Request::State Controller::admit(Request& request, Time now) {
 }
 
 Request::State Controller::refuse(Request& request, Reason reason, Time now) {
-  if (reason == Reason::cohort) queue_.asked(request.class_id, now);
   request.reason = reason;
   retry_after_.refused(now);
   if (policy_.mode == Mode::enforce) return request.state = Request::State::refused;
@@ -333,7 +335,7 @@ void Controller::evict_surplus(Time now) {
 
 /// Requests per second that the slots of a class serve, by the service time; 0 while it is unknown.
 double Controller::computed_rate(int class_id, Time now) const {
-  const double service = std::chrono::duration<double>(service_time_.typical(now)).count();
+  const double service = in_seconds(service_time_.typical(now));
   const Class& c = class_of(class_id);
   return service > 0 ? std::min(c.share, c.most) / service : 0;
 }

@@ -209,7 +209,7 @@ class Controller {
 
   Limit limit_;
   int limit_now_ = 0;
-  bool reserves_ = false;  // a class has a reserve
+  bool reserves_ = false;          // a class has a reserve
   Breaker reach_;                  // for all classes: opened by failed connects
   bool breakers_changed_ = false;  // a breaker has a change that `next_breaker_change` has not returned
   bool classes_ramp_ = false;      // the breaker of a class ramps up

@@ -57,7 +57,7 @@ LatencyWindow::Reading LatencyWindow::read(Time now) {
     floors += c.answers * c.floor;
     work += c.answers * std::exp(c.floor);
   }
-  const double elapsed = std::max(std::chrono::duration<double>(now - begun_).count(), kShortest);
+  const double elapsed = std::max(in_seconds(now - begun_), kShortest);
   reading.rate = std::log(work / elapsed);
   floor_seconds_ = std::exp(floors / answers_);
   log_variance_.learn(std::max(0.0, deviation / answers_));

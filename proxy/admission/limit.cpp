@@ -61,10 +61,6 @@ constexpr double kShedShare = 0.1;  // from this share of shed answers on, the A
 constexpr double kShedCut = 0.9;    // factor of the limit for a window in which it is
 constexpr int kShedAnswers = 10;    // least answers of a long window with shed ones: little is sent to such an API
 
-double seconds(Duration d) {
-  return std::chrono::duration<double>(d).count();
-}
-
 }  // namespace
 
 Limit::Limit(const AdaptivePolicy& policy, int max) : policy_(policy), max_(max), limit_(max), level_(max) {
@@ -104,8 +100,8 @@ void Limit::kept_waiting(Time now) {
 
 void Limit::learn(int class_id, Duration latency, Time now) {
   if (!policy_.enabled) return;
-  const double taken = seconds(latency);
-  const double idle = seconds(now - last_answer_) - taken;
+  const double taken = in_seconds(latency);
+  const double idle = in_seconds(now - last_answer_) - taken;
   last_answer_ = now;
   if (!answered_) {
     answered_ = true;
@@ -143,7 +139,7 @@ double Limit::answers_wanted(double elapsed) const {
 }
 
 void Limit::close_if_complete(Time now) {
-  const double elapsed = seconds(now - window_.begun());
+  const double elapsed = in_seconds(now - window_.begun());
   const int answers = window_.answers();
   if (elapsed <= 0 || answers + shed_ < answers_wanted(elapsed)) return;
   if (phase_ != Phase::start && elapsed < std::clamp(kTurnovers * window_.turnover(), kShort, kLong)) return;

@@ -19,10 +19,6 @@ constexpr double kUncounted = 1.5;
 constexpr double kOverloadWait = 0.020;  // seconds
 constexpr double kOverloadWaitOfService = 0.2;
 
-double seconds(Duration d) {
-  return std::chrono::duration<double>(d).count();
-}
-
 }  // namespace
 
 void Queue::configure(std::vector<int> best_first, const QueuePolicy& policy, bool cohorts) {
@@ -98,8 +94,8 @@ double Queue::places(int class_id) const {
   const double rate = service_rate(class_id) * (counted ? 1 : kUncounted);
   if (rate == 0) return std::numeric_limits<double>::infinity();
   const double wait = overloaded(class_id)
-                          ? std::max(kOverloadWait, kOverloadWaitOfService * seconds(line(class_id).service_time))
-                          : kSurelyInTime * seconds(policy_.max_wait);
+                          ? std::max(kOverloadWait, kOverloadWaitOfService * in_seconds(line(class_id).service_time))
+                          : kSurelyInTime * in_seconds(policy_.max_wait);
   return std::max(1.0, rate * wait);
 }
 

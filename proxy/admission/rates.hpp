@@ -23,10 +23,9 @@ class ArrivalRate {
  private:
   static constexpr int kSteps = 16;  // of an interval: arrivals within a step count as one moment, for one exponential
 
-  static double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
-  static double weight(Duration interval) { return 2 / seconds(interval); }
+  static double weight(Duration interval) { return 2 / in_seconds(interval); }
   static double decayed(double rate, Duration passed, Duration interval) {
-    return rate == 0 || passed == Duration::zero() ? rate : rate * std::exp(-seconds(passed) * weight(interval));
+    return rate == 0 || passed == Duration::zero() ? rate : rate * std::exp(-in_seconds(passed) * weight(interval));
   }
   void fold(Time now, Duration interval) {
     rate_ = per_second(now, interval);
@@ -50,7 +49,7 @@ class ServiceRate {
   void started(Time now) {
     // From start to start: slots that become free together would else be counted once too few.
     if (++starts_ == 0) begin_ = now;
-    const double elapsed = std::chrono::duration<double>(now - begin_).count();
+    const double elapsed = in_seconds(now - begin_);
     if (elapsed < kWindow || starts_ < kStarts) return;
     const double counted = starts_ / elapsed;
     rate_ = rate_ == 0 ? counted : rate_ + kWeight * (counted - rate_);

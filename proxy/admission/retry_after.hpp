@@ -47,32 +47,28 @@ class RetryAfter {
   }
 
   /// The shortest that is told.
-  Duration shortest() const {
-    return policy_.automatic ? std::chrono::duration_cast<Duration>(std::chrono::duration<double>(level_ / 2))
-                             : policy_.least;
-  }
+  Duration shortest() const { return policy_.automatic ? from_seconds(level_ / 2) : policy_.least; }
   double level() const { return level_; }
 
  private:
   static constexpr double kWanted = 0.1;  // refusals per admission: enough are there to use every slot
   static constexpr double kFastest = 2;   // a period changes the time by this factor at most
 
-  static int whole_seconds(Duration d) { return static_cast<int>(std::max(1.0, std::ceil(seconds_of(d)))); }
+  static int whole_seconds(Duration d) { return static_cast<int>(std::max(1.0, std::ceil(in_seconds(d)))); }
   static int drawn(int least, int most, std::uint32_t random) {
     const auto choices = static_cast<std::uint64_t>(std::max(0, most - least)) + 1;
     return least + static_cast<int>(random * choices >> 32);
   }
-  static double seconds_of(Duration d) { return std::chrono::duration<double>(d).count(); }
 
   void fall_while_quiet(Time now) {
-    const double quiet = seconds_of(now - last_refused_);
+    const double quiet = in_seconds(now - last_refused_);
     if (quiet < 2 * level_) return;  // those told last would be back by now
     level_ = std::max(kLeast, level_ * std::pow(kFastest, -quiet / level_));
     begin_period(now);
   }
 
   void rise_or_fall(Time now) {
-    if (seconds_of(now - period_begin_) < level_) return;
+    if (in_seconds(now - period_begin_) < level_) return;
     const double ratio = refused_ / std::max(1.0, admitted_) / kWanted;
     level_ = std::clamp(level_ * std::clamp(std::sqrt(ratio), 1 / kFastest, kFastest), kLeast, kMost);
     begin_period(now);

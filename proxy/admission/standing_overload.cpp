@@ -23,10 +23,6 @@ constexpr double kEnough = 0.95;
 
 /// Overload ends when more than this part of the starts finds a free slot. That happens only below capacity.
 constexpr double kFreeStarts = 0.15;
-
-double seconds(Duration d) {
-  return std::chrono::duration<double>(d).count();
-}
 Duration times(double factor, Duration d) {
   return std::chrono::duration_cast<Duration>(factor * d);
 }
@@ -37,7 +33,7 @@ OverloadTimes::OverloadTimes(const QueuePolicy& policy, double served, Duration 
     : interval(policy.interval), patience(policy.patience), target(policy.target) {
   if (target > Duration::zero()) target = std::max(target, times(kTargetOfService, service));
   if (served <= 0) return;
-  const double longer = kServedPerInterval / (served * seconds(interval));
+  const double longer = kServedPerInterval / (served * in_seconds(interval));
   if (longer <= 1) return;
   interval = times(longer, interval);
   patience = times(longer, patience);
@@ -53,8 +49,8 @@ void StandingOverload::observe(const Rates& rates, Duration wait, const Overload
   observed_ = now;
   if (!standing_) {
     if (!excess || now - excess_since_ < times.patience || wait < times.target) return;
-    const double soon = seconds(wait) + rates.lasting / rates.served - 1;  // in a second, if it goes on like this
-    standing_ = soon >= kSoon * seconds(times.target);
+    const double soon = in_seconds(wait) + rates.lasting / rates.served - 1;  // in a second, if it goes on like this
+    standing_ = soon >= kSoon * in_seconds(times.target);
     if (standing_) found_free_ = 0;
   } else if (times.target == Duration::zero() || rates.arriving < kEnough * rates.served || found_free_ > kFreeStarts) {
     standing_ = excess_ = false;

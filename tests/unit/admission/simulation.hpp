@@ -17,10 +17,7 @@
 namespace spillway::admission::simulation {
 
 inline Duration seconds(double s) {
-  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(s));
-}
-inline double in_seconds(Duration d) {
-  return std::chrono::duration<double>(d).count();
+  return from_seconds(s);
 }
 
 /// An API that works on `slots` requests at a time and queues the others without limit.
