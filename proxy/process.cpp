@@ -171,19 +171,9 @@ int Process::run() {
   if (config_.reload == Reload::automatic) watch_.start();
   admin_->start();
   tick();
-  health_ = std::make_unique<upstream::HealthPoller>(
-      loop_, shared_.addresses, config_.upstream.health,
-      [this, first = true](const upstream::HealthResult& result) mutable {
-        if (!result.asked) return;
-        shared_.gate.polled(result.healthy, result.report, Clock::now());
-        const bool was_healthy = shared_.state.upstream_healthy.exchange(result.healthy);
-        if (!std::exchange(first, false) && was_healthy == result.healthy) return;
-        if (result.healthy) {
-          shared_.log.info("the API is reachable");
-        } else {
-          shared_.log.warning("the API is unreachable");
-        }
-      });
+  health_ =
+      std::make_unique<upstream::HealthPoller>(loop_, shared_.addresses, config_.upstream.health,
+                                               [this](const upstream::HealthResult& result) { note_poll(result); });
   health_->start();
   for (const auto& worker : workers_) threads_.emplace_back([&w = *worker] { w.run(); });
   ::sd_notify(0, "READY=1");
@@ -196,6 +186,33 @@ int Process::run() {
   waiter.join();
   shared_.log.info("drained, bye");
   return config::kExitOk;
+}
+
+void Process::note_poll(const upstream::HealthResult& result) {
+  if (!result.asked) return;
+  shared_.gate.polled(result.healthy, result.report, Clock::now());
+  std::uint64_t answers = 0;
+  for (const auto& worker : workers_) answers += std::as_const(*worker).counters().answered_by_api.value();
+  const bool served = std::exchange(answers_, answers) != answers;
+  const upstream::HealthState::Verdict verdict =
+      health_state_.polled(result.healthy || served, config_.upstream.health);
+  const bool saved = served && !result.healthy;
+  shared_.state.last_poll = result.text;
+  if (saved) {
+    shared_.state.last_poll += "; but requests are answered";
+  } else if (verdict.needed > 1) {
+    shared_.state.last_poll += fmt::format(", {} of {}", verdict.in_row, verdict.needed);
+  }
+  shared_.state.upstream_healthy = verdict.up;
+  // A server of one connection at a time would be kept from the poll by an idle one.
+  if (result.silent) {
+    for (const auto& worker : workers_) worker->close_idle_upstream();
+  }
+  if (!verdict.changed) return;
+  if (verdict.up) return shared_.log.info("the API is reachable: " + shared_.state.last_poll);
+  const char* const hint =
+      result.answered ? "; is upstream.health right? For an API without such a path: upstream.health.mode: tcp" : "";
+  shared_.log.warning("the API is unreachable: " + shared_.state.last_poll + hint);
 }
 
 /// What the control loop does a few times a second.

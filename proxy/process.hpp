@@ -15,6 +15,7 @@
 #include "proxy/telemetry/history.hpp"
 #include "proxy/telemetry/metrics.hpp"
 #include "proxy/upstream/health.hpp"
+#include "proxy/upstream/health_state.hpp"
 
 namespace spillway {
 
@@ -41,6 +42,7 @@ class Process {
   std::string effective_config() const;
   void drain();
   void tick();
+  void note_poll(const upstream::HealthResult& result);
   void announce(const std::vector<std::string>& addresses);
 
   struct Loop : net::asio::io_context {
@@ -67,6 +69,8 @@ class Process {
   Time sampled_{};
   std::unique_ptr<admin::Server> admin_;
   std::unique_ptr<upstream::HealthPoller> health_;
+  upstream::HealthState health_state_;
+  std::uint64_t answers_ = 0;  ///< of the API, at the last poll
 };
 
 }  // namespace spillway

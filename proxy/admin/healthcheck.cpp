@@ -28,6 +28,7 @@ int healthcheck(const std::string& address, std::ostream& err) {
   }
   HealthConfig config;
   config.path = "/ready";
+  config.expect = "200-299";
   config.timeout = kPatience;
   upstream::HealthResult result;
   net::asio::io_context loop;
@@ -37,7 +38,7 @@ int healthcheck(const std::string& address, std::ostream& err) {
   });
   poller.start();
   loop.run();
-  if (!result.healthy) err << "not ready: " << address << '\n';
+  if (!result.healthy) err << "not ready: " << address << ": " << result.text << '\n';
   return result.healthy ? config::kExitOk : config::kExitFailure;
 }
 

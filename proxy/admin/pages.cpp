@@ -18,7 +18,7 @@ constexpr const char* kJson = "application/json";
 Page ready(const telemetry::ProcessState& state) {
   if (state.draining) return {503, kText, "draining\n"};
   if (state.upstream_unresolved) return {503, kText, "the API's name cannot be resolved\n"};
-  if (!state.upstream_healthy) return {503, kText, "the API is unreachable\n"};
+  if (!state.upstream_healthy) return {503, kText, "the API is unreachable\n" + state.last_poll + "\n"};
   return {200, kText, "ready\n"};
 }
 
@@ -85,6 +85,7 @@ std::string stats(const PageSources& sources) {
   json.key("config").begin_object().member("refused", !state.reload_successful.load());
   json.member("restart_pending", state.restart_pending.load()).end_object();
   json.key("upstream").begin_object().member("healthy", state.upstream_healthy.load());
+  json.member("last_poll", std::string_view(state.last_poll));
   json.member("breaker", admission.breaker);
   count("active", &Counters::upstream_active);
   count("idle", &Counters::upstream_idle);

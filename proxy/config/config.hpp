@@ -26,11 +26,21 @@ struct AdminConfig {
   config::Address listen = config::Address::tcp("127.0.0.1", 9901);
 };
 
+enum class HealthMode : std::uint8_t { http, tcp, off };
+
 struct HealthConfig {
+  HealthMode mode = HealthMode::http;
   std::string path = "/health";
+  std::string host;                ///< empty: the upstream's address
+  std::string expect = "200-399";  ///< see `expected`
   Duration interval = 1s;
   Duration timeout = 500ms;
+  int fall = 3;
+  int rise = 1;
 };
+
+/// Whether `status` is in `expect`, a list of statuses and ranges such as `200,301-399`.
+bool expected(std::string_view expect, int status);
 
 enum class WhenClientLeaves : std::uint8_t { finish, cancel };
 

@@ -1,6 +1,7 @@
 #include "proxy/config/fields.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 #include "proxy/http/grammar.hpp"
 
@@ -33,6 +34,40 @@ constexpr config::TextForm kMethod = {"a method in capital letters", "^[A-Z-]+$"
                                         });
                                       }};
 
+constexpr config::TextForm kHost = {"a host of visible ASCII characters, at most 255, or nothing", "^[!-~]{0,255}$",
+                                    [](std::string_view text) {
+                                      const auto fits = [](char c) { return c > ' ' && c < 0x7F; };
+                                      return text.size() <= 255 && std::all_of(text.begin(), text.end(), fits);
+                                    }};
+
+/// One or two statuses, the first not above the second.
+bool status_range(std::string_view text, int& first, int& last) {
+  const auto status = [](std::string_view digits, int& value) {
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    return error == std::errc() && end == digits.data() + digits.size() && value >= 100 && value <= 599;
+  };
+  const std::size_t dash = text.find('-');
+  const std::string_view high = dash == std::string_view::npos ? text : text.substr(dash + 1);
+  return status(text.substr(0, dash), first) && status(high, last) && first <= last;
+}
+
+/// Calls `each(first, last)` for each range of a list. False: something in it is no range.
+template <class Each>
+bool each_status_range(std::string_view list, Each each) {
+  for (;;) {
+    const std::size_t comma = list.find(',');
+    int first = 0, last = 0;
+    if (!status_range(list.substr(0, comma), first, last)) return false;
+    each(first, last);
+    if (comma == std::string_view::npos) return true;
+    list.remove_prefix(comma + 1);
+  }
+}
+
+constexpr config::TextForm kStatuses = {"statuses such as 200-399 or 200,401-403",
+                                        "^[1-5][0-9]{2}(-[1-5][0-9]{2})?(,[1-5][0-9]{2}(-[1-5][0-9]{2})?)*$",
+                                        [](std::string_view text) { return each_status_range(text, [](int, int) {}); }};
+
 constexpr config::TextForm kFieldName = {"the name of a header field", "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", http::is_token};
 
 void describe_upstream(Fields& f, UpstreamConfig& c) {
@@ -63,11 +98,25 @@ void describe_upstream(Fields& f, UpstreamConfig& c) {
        "slot."},
       c.when_client_leaves, {{"finish", WhenClientLeaves::finish}, {"cancel", WhenClientLeaves::cancel}});
   f.section({"health", "Polls of the API: for readiness, and for the pool report if responses carry none."}, [&] {
-    f.text({"path", "Polled with GET. A 2xx response is healthy; a redirect, any other response or none is not."},
+    f.choice(
+        {"mode",
+         "http: GET of `path`; tcp: a connection is enough, for an API without such a path; off: no polling, the API "
+         "counts as reachable."},
+        c.health.mode, {{"http", HealthMode::http}, {"tcp", HealthMode::tcp}, {"off", HealthMode::off}});
+    f.text({"path", "Polled with GET. A response with a status outside `expect` or none is a failed poll."},
            c.health.path, kPath);
+    f.text({"host", "Host of the poll. Empty: the upstream's address."}, c.health.host, kHost);
+    f.text({"expect", "Statuses of a good poll: ranges and single ones, separated by commas."}, c.health.expect,
+           kStatuses);
     f.duration({"interval", "Time between polls. 0: no polling; then the API counts as reachable."}, c.health.interval,
                {0s, 1h});
     f.duration({"timeout", "A poll that is not answered within this time has failed."}, c.health.timeout, {1ms, 5min});
+    f.integer(
+        {"fall",
+         "So many failed polls in a row make the API unreachable. A request answered since the last poll counts as a "
+         "good poll."},
+        c.health.fall, {1, 100});
+    f.integer({"rise", "So many good polls in a row make it reachable again."}, c.health.rise, {1, 100});
   });
 }
 
@@ -282,6 +331,12 @@ void describe_log(Fields& f, LogConfig& c) {
 }
 
 }  // namespace
+
+bool expected(std::string_view expect, int status) {
+  bool found = false;
+  each_status_range(expect, [&](int first, int last) { found = found || (status >= first && status <= last); });
+  return found;
+}
 
 ClassConfig critical_health(const HealthConfig& health) {
   ClassConfig c;

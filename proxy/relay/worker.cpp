@@ -60,6 +60,10 @@ void Worker::drain() {
   });
 }
 
+void Worker::close_idle_upstream() {
+  net::asio::post(loop_, [this] { upstream_.close_idle(); });
+}
+
 void Worker::end_streams() {
   net::asio::post(loop_, [this] { connections_->end_streams(); });
 }

@@ -74,6 +74,8 @@ class Worker {
   /// Takes what the kernel has accepted and closes the listeners. Running and pipelined requests are answered, streams
   /// go on, idle connections close; `run` returns when none is left.
   void drain();
+  /// Makes room for a connection to an API that serves few at a time.
+  void close_idle_upstream();
   /// Closes tunnels, in order, and cuts event streams.
   void end_streams();
   /// Cuts what is still open.

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "proxy/admission/load_report.hpp"
 #include "proxy/net/clock.hpp"
@@ -15,6 +16,7 @@ struct ProcessState {
   std::atomic<bool> maintenance{false};
   std::atomic<bool> upstream_healthy{false};
   std::atomic<bool> upstream_unresolved{false};  ///< no address of the API is known yet
+  std::string last_poll;  ///< of the API's health, in words. The control thread alone reads it.
   std::atomic<bool> reload_successful{true};
   std::atomic<bool> restart_pending{false};  ///< a reload has changed keys that take effect at the next start
   std::atomic<std::int64_t> reload_time{0};  ///< seconds since 1970

@@ -112,6 +112,10 @@ void Addresses::look_up_forever(const std::shared_ptr<State>& state) {
   }
 }
 
+std::string Addresses::authority() const {
+  return state_->address.kind == config::Address::Kind::tcp ? to_text(state_->address) : "localhost";
+}
+
 std::shared_ptr<const Endpoints> Addresses::list() const {
   const std::lock_guard lock(state_->mutex);
   return state_->list;

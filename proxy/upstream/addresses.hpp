@@ -37,6 +37,8 @@ class Addresses {
   bool start(Duration interval, Duration patience, std::function<void(const News&)> on_news);
   void configure(Duration interval);
 
+  /// For a `Host` field.
+  std::string authority() const;
   /// In the order to try: first the one that worked last. Not null.
   std::shared_ptr<const Endpoints> list() const;
   /// Changes when an address has come or gone.

@@ -111,6 +111,10 @@ void ConnectionPool::on_unawaited_read(net::Stream& stream) {
 
 void ConnectionPool::close() {
   closed_ = true;
+  close_idle();
+}
+
+void ConnectionPool::close_idle() {
   while (!idle_.empty()) drop_idle(*idle_.back());
 }
 

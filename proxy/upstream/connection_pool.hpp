@@ -56,6 +56,7 @@ class ConnectionPool final : net::Stream::Observer {
   /// Keeps a connection for the next request. Its response must have ended cleanly.
   void give(Lease connection, Time now);
   void discard(Lease connection);
+  void close_idle();
   /// Closes every idle connection, and from now on every connection that comes back.
   void close();
 

@@ -15,13 +15,27 @@ namespace {
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 
-using PollStream = beast::basic_stream<net::asio::generic::stream_protocol, net::Executor>;
-
 /// Longest head and longest body of a health answer; a longer one is a failed poll. As long as the head of any response
 /// may be by default.
 constexpr std::size_t kAnswerMax = 64 * 1024;
 /// An API that is down is polled so many times as often, so that it is used again as soon as it is back.
 constexpr int kPollsWhileDown = 10;
+
+/// A failed poll in words.
+std::string why(net::error_code error, Duration timeout) {
+  if (error == beast::error::timeout) {
+    return "no answer in " + std::to_string(std::chrono::floor<std::chrono::milliseconds>(timeout).count()) + " ms";
+  }
+  if (error == net::asio::error::connection_refused) return "refused";
+  if (error == net::asio::error::connection_reset || error == net::asio::error::broken_pipe) return "connection reset";
+  if (error == http::error::end_of_stream) return "closed without an answer";
+  if (error == http::error::partial_message) return "answer cut short";
+  if (error == net::asio::error::host_not_found) return "the name cannot be resolved";
+  if (error.category() == http::make_error_code(http::error::end_of_stream).category()) {
+    return "invalid answer (" + error.message() + ")";
+  }
+  return error.message();
+}
 
 }  // namespace
 
@@ -45,8 +59,10 @@ void HealthPoller::configure(HealthConfig config) {
 net::Task<> HealthPoller::run() {
   while (true) {
     const Time began = Clock::now();
-    const bool polling = config_.interval > Duration::zero();
-    HealthResult result{.asked = true, .healthy = true, .report = {}};
+    const bool polling = config_.interval > Duration::zero() && config_.mode != HealthMode::off;
+    HealthResult result;
+    result.healthy = true;
+    result.text = "not polled";
     if (polling) result = co_await try_poll();
     on_result_(result);
     const Duration pause = result.healthy || !result.asked ? config_.interval : config_.interval / kPollsWhileDown;
@@ -58,55 +74,81 @@ net::Task<> HealthPoller::run() {
 /// An answer that cannot be read is a failed poll; no answer ends the polling.
 net::Task<HealthResult> HealthPoller::try_poll() {
   HealthResult result;
+  const Time began = Clock::now();
   try {
     result = co_await poll();
-  } catch (const std::exception&) {
+  } catch (const std::exception& error) {
+    result.text = error.what();
   }
+  const auto took = std::chrono::floor<std::chrono::milliseconds>(Clock::now() - began).count();
+  if (result.answered) result.text += " in " + std::to_string(took) + " ms";
   co_return result;
 }
 
-net::Task<HealthResult> HealthPoller::poll() {
-  PollStream stream(loop_.get_executor());
-  const Time end = Clock::now() + config_.timeout;
+net::Task<net::error_code> HealthPoller::connect(PollStream& stream, Time end) {
   const std::shared_ptr<const Endpoints> list = addresses_.list();
-  ConnectAttempts attempts(*list, end - config_.timeout, config_.timeout);
-  net::error_code connect_error = net::asio::error::host_not_found;
+  ConnectAttempts attempts(*list, Clock::now(), end - Clock::now());
+  net::error_code failure = net::asio::error::host_not_found;
   while (const auto attempt = attempts.next(Clock::now())) {
     stream.expires_after(attempt->time);
     const auto [error] = co_await stream.async_connect(attempt->endpoint, net::kAwait);
-    connect_error = error;
+    failure = error;
     if (!error) addresses_.worked(attempt->endpoint);
     if (!error) break;
     if (error == beast::error::timeout) attempts.silent();
     stream.close();
   }
-  stream.expires_at(end);
+  if (failure) addresses_.failed();
+  co_return failure;
+}
+
+net::Task<HealthResult> HealthPoller::poll() {
+  const HealthConfig config = config_;  // a reload may change it meanwhile
+  const Time end = Clock::now() + config.timeout;
+  HealthResult result;
+  PollStream stream(loop_.get_executor());
+  const net::error_code connect_error = co_await connect(stream, end);
   if (connect_error) {
-    addresses_.failed();
-    HealthResult failed;
-    failed.asked = connect_error != net::asio::error::no_descriptors &&
+    result.asked = connect_error != net::asio::error::no_descriptors &&
                    connect_error != boost::system::errc::too_many_files_open_in_system;
-    co_return failed;
+    result.silent = connect_error == beast::error::timeout;
+    result.text = "connect: " + why(connect_error, config.timeout);
+    co_return result;
+  }
+  if (config.mode == HealthMode::tcp) {
+    result.healthy = result.answered = true;
+    result.text = "connected";
+    co_return result;
   }
 
-  http::request<http::empty_body> request(http::verb::get, config_.path, 11);
-  request.set(http::field::host, "spillway-health");
+  stream.expires_at(end);
+  const std::string what = "GET " + config.path + ": ";
+  http::request<http::empty_body> request(http::verb::get, config.path, 11);
+  request.set(http::field::host, config.host.empty() ? addresses_.authority() : config.host);
   request.set(http::field::user_agent, "spillway");
   request.set(http::field::connection, "close");
   const auto [write_error, written] = co_await http::async_write(stream, request, net::kAwait);
-  if (write_error) co_return HealthResult{};
+  net::error_code error = write_error;
 
   // The parser does not limit a chunk-size line or a trailer; the buffer does.
   beast::flat_buffer buffer(kAnswerMax);
   http::response_parser<http::string_body> parser;
   parser.header_limit(kAnswerMax);
   parser.body_limit(kAnswerMax);
-  const auto [read_error, read] = co_await http::async_read(stream, buffer, parser, net::kAwait);
-  if (read_error) co_return HealthResult{};
+  if (!error) {
+    const auto [read_error, read] = co_await http::async_read(stream, buffer, parser, net::kAwait);
+    error = read_error;
+  }
+  if (error) {
+    result.silent = error == beast::error::timeout;
+    result.text = what + why(error, config.timeout);
+    co_return result;
+  }
   const auto field = parser.get()["Endpoint-Load-Metrics"];
-  HealthResult result;
-  result.healthy = beast::http::to_status_class(parser.get().result()) == http::status_class::successful;
+  result.answered = true;
+  result.healthy = expected(config.expect, parser.get().result_int());
   result.report = admission::parse_load_report({field.data(), field.size()});
+  result.text = what + std::to_string(parser.get().result_int());
   co_return result;
 }
 
