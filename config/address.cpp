@@ -52,9 +52,10 @@ bool parse_tcp(std::string_view text, Address& address) {
     if (!host.ends_with(']')) return false;
     host = host.substr(1, host.size() - 2);
     if (!is_v6(std::string(host))) return false;
-  } else if (!is_host_name(host)) {
+  } else if (!host.empty() && !is_host_name(host)) {
     return false;
-  } else if (host.find_first_not_of("0123456789.") == std::string_view::npos && !is_v4(std::string(host))) {
+  } else if (!host.empty() && host.find_first_not_of("0123456789.") == std::string_view::npos &&
+             !is_v4(std::string(host))) {
     return false;  // a mistyped IPv4 address, not a host name
   }
   address = Address::tcp(std::string(host), port);
@@ -110,11 +111,84 @@ std::string to_text(const Address& address) {
 }
 
 std::string_view words_for(const Address& /*address*/) {
-  return "an address: host:port, [v6]:port, unix:/path or fd:N (3 or more)";
+  return "an address: host:port, :port, [v6]:port, unix:/path or fd:N (3 or more)";
+}
+
+std::string hint_for(std::string_view text, const Address& /*address*/) {
+  Address any;
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!text.starts_with(scheme)) continue;
+    std::string_view rest = text.substr(scheme.size());
+    rest = rest.substr(0, rest.find('/'));
+    const std::string with_port = std::string(rest) + (scheme == "https://" ? ":443" : ":80");
+    if (parse(rest, any)) return "write " + std::string(rest);
+    return parse(with_port, any) ? "write " + with_port : "";
+  }
+  std::uint16_t port = 0;
+  if (read_whole(text, port)) return "a port alone: write localhost:" + std::string(text);
+  if (text.starts_with('/')) return "write unix:" + std::string(text);
+  const std::string bracketed = '[' + std::string(text.substr(0, text.rfind(':'))) + ']';
+  const std::string v6 =
+      text.find("::") == std::string_view::npos ? "" : bracketed + std::string(text.substr(text.rfind(':')));
+  if (!v6.empty() && parse(v6, any)) return "write " + v6;
+  return is_host_name(text) ? "it lacks a port: write " + std::string(text) + ":80" : "";
+}
+
+namespace {
+
+struct Families {
+  bool v4 = false, v6 = false;
+};
+
+std::string normal(std::string_view host) {
+  std::string name(host);
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  if (name.ends_with('.')) name.pop_back();
+  return name;
+}
+
+bool is_v6_any(const std::string& host) {
+  in6_addr address{};
+  return ::inet_pton(AF_INET6, host.c_str(), &address) == 1 && IN6_IS_ADDR_UNSPECIFIED(&address);
+}
+
+bool is_v6_loopback(const std::string& host) {
+  in6_addr address{};
+  return ::inet_pton(AF_INET6, host.c_str(), &address) == 1 && IN6_IS_ADDR_LOOPBACK(&address);
+}
+
+/// The families in which this is an address of every interface. A listener on `::` takes IPv4, too.
+Families any_of(const std::string& host) {
+  if (host.empty() || is_v6_any(host)) return {true, true};
+  return {host == "0.0.0.0", false};
+}
+
+/// The families in which a connection to it goes to this machine's loopback.
+Families loopback_of(const std::string& host) {
+  if (host.empty() || host == "localhost" || host.ends_with(".localhost")) return {true, true};
+  if (host == "0.0.0.0" || (is_v4(host) && host.starts_with("127."))) return {true, false};
+  return {false, is_v6_any(host) || is_v6_loopback(host)};
+}
+
+}  // namespace
+
+bool reaches(const Address& to, const Address& listener) {
+  if (to.kind != Address::Kind::tcp || listener.kind != Address::Kind::tcp) return to == listener;
+  if (to.port != listener.port) return false;
+  const std::string host = normal(to.host), bound = normal(listener.host);
+  if (host == bound) return true;
+  const Families goes = loopback_of(host), any = any_of(bound), waits = loopback_of(bound);
+  if ((goes.v4 && any.v4) || (goes.v6 && any.v6)) return true;
+  // Of two loopback addresses of IPv4 only a name or the unspecified one is the same as another: 127.0.0.2 is its own.
+  const auto first_v4 = [](const std::string& name) {
+    return !is_v4(name) || name == "127.0.0.1" || name == "0.0.0.0";
+  };
+  return (goes.v4 && waits.v4 && first_v4(host) && first_v4(bound)) || (goes.v6 && waits.v6);
 }
 
 std::string_view pattern_for(const Address& /*address*/) {
-  return R"(^(unix:/.+|fd:[0-9]+|\[[0-9A-Fa-f:.]+\]:[0-9]{1,5}|[A-Za-z0-9._-]+:[0-9]{1,5})$)";
+  return R"(^(unix:/.+|fd:[0-9]+|\[[0-9A-Fa-f:.]+\]:[0-9]{1,5}|[A-Za-z0-9._-]*:[0-9]{1,5})$)";
 }
 
 }  // namespace config

@@ -1,5 +1,6 @@
 #include "config/command_line.hpp"
 
+#include <filesystem>
 #include <ostream>
 
 #include <CLI/CLI.hpp>
@@ -13,7 +14,8 @@ CommandLine::CommandLine(ProgramInfo program, std::ostream& out, std::ostream& e
       app_(std::make_unique<CLI::App>(program_.description, program_.name)),
       config_path_(program_.default_config) {
   app_->set_version_flag("--version", program_.name + ' ' + program_.version);
-  app_->add_option("--config", config_path_, "Configuration file")->type_name("FILE")->capture_default_str();
+  config_option_ = app_->add_option("--config", config_path_, "Configuration file");
+  config_option_->type_name("FILE")->capture_default_str();
   auto* check = app_->add_flag("--check-config", check_, "Check the configuration and exit");
   app_->add_option("--format", format_, "How --check-config answers")
       ->check(CLI::IsMember({"text", "json"}))
@@ -35,12 +37,47 @@ CommandLine::CommandLine(ProgramInfo program, std::ostream& out, std::ostream& e
 
 CommandLine::~CommandLine() = default;
 
+void CommandLine::add_set() {
+  app_->add_option("--set", set_, "Set a key, whatever the file says; may be repeated")
+      ->type_name("KEY.PATH=VALUE")
+      ->take_all()
+      ->allow_extra_args(false);
+}
+
+void CommandLine::add_shortcut(const std::string& option, const std::string& type, std::string path,
+                               const std::string& doc, bool replaces_file) {
+  Shortcut& shortcut = shortcuts_.emplace_back(Shortcut{option, std::move(path), replaces_file, {}, nullptr});
+  shortcut.given = app_->add_option(option, shortcut.value, doc)->type_name(type);
+}
+
+bool CommandLine::find_origin() {
+  bool needs_file = config_option_->count() > 0 || std::filesystem::exists(config_path_);
+  bool replaced = false;
+  for (const Shortcut& each : shortcuts_) {
+    if (each.given->count() == 0) continue;
+    replaced = replaced || each.replaces_file;
+    origin_.overrides.push_back({each.option, each.path, each.value, false});
+  }
+  needs_file = needs_file || !replaced;
+  origin_.path = needs_file ? config_path_ : "";
+  for (const std::string& each : set_) {
+    const std::size_t equals = each.find('=');
+    if (equals == 0 || equals == std::string::npos) {
+      err_ << "--set: write key.path=value, such as limits.body=1MiB\n";
+      return false;
+    }
+    origin_.overrides.push_back({"--set", each.substr(0, equals), each.substr(equals + 1)});
+  }
+  return true;
+}
+
 std::optional<int> CommandLine::parse(int argc, const char* const* argv) {
   try {
     app_->parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app_->exit(error, out_, err_) == 0 ? kExitOk : kExitUsage;
   }
+  if (!find_origin()) return kExitUsage;
   return {};
 }
 
@@ -64,16 +101,18 @@ std::optional<int> CommandLine::answer(const Describe& describe, const std::func
                                           : to_reference(describe, title));
     return kExitOk;
   }
-  const std::vector<Error> errors = read_file(config_path_, describe, check, &references_);
+  std::vector<Error> warnings;
+  const std::vector<Error> errors = read_file(origin_, describe, check, &references_, Reading::first, &warnings);
   if (asked == Ask::check && format_ == "json") {
     out_ << to_json(errors);
     return errors.empty() ? kExitOk : kExitFailure;
   }
+  for (const Error& warning : warnings) err_ << to_text(warning) << '\n';
   for (const Error& error : errors) err_ << to_text(error) << '\n';
   if (!errors.empty()) return kExitFailure;
   if (asked == Ask::run) return {};
   if (asked == Ask::check) {
-    out_ << config_path_ << ": ok\n";
+    out_ << (origin_.path.empty() ? "command line" : origin_.path) << ": ok\n";
   } else {
     out_ << to_yaml(describe, references_);
   }

@@ -1,17 +1,20 @@
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <iosfwd>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "config/load.hpp"
 #include "config/write.hpp"
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace config {
 
@@ -43,10 +46,19 @@ class CommandLine {
 
   CLI::App& app() { return *app_; }
 
+  /// Adds `--set key.path=value`, which may be given more than once and wins over the file.
+  void add_set();
+  /// Adds an option that is short for `--set path=value`. `replaces_file`: with it the program runs without a file, by
+  /// defaults, if none is named and the default one does not exist.
+  void add_shortcut(const std::string& option, const std::string& type, std::string path, const std::string& doc,
+                    bool replaces_file = false);
+
   /// Returns an exit status if the program must end: after --help, --version or wrong usage.
   std::optional<int> parse(int argc, const char* const* argv);
 
   const std::string& config_path() const { return config_path_; }
+  /// What to read for a reload. Call it after `parse`.
+  const Origin& origin() const { return origin_; }
 
   /// Handles --check-config and --print-…, and then returns an exit status. Otherwise fills `config` and returns
   /// nothing.
@@ -62,7 +74,16 @@ class CommandLine {
  private:
   enum class Ask { run, check, print_effective, print_defaults, print_schema, print_reference, print_man };
 
+  struct Shortcut {
+    std::string option, path;
+    bool replaces_file = false;
+    std::string value;
+    CLI::Option* given = nullptr;
+  };
+
   Ask ask() const;
+  /// Fills `origin_`; false, with a message, if an option is malformed.
+  bool find_origin();
   std::optional<int> answer(const Describe& describe, const std::function<void(Problems&)>& check);
 
   ProgramInfo program_;
@@ -70,6 +91,10 @@ class CommandLine {
   std::ostream& err_;
   std::unique_ptr<CLI::App> app_;
   std::string config_path_;
+  CLI::Option* config_option_ = nullptr;
+  std::deque<Shortcut> shortcuts_;  ///< a deque, because options refer to `value`
+  std::vector<std::string> set_;
+  Origin origin_;
   References references_;
   bool check_ = false;
   std::string format_ = "text";

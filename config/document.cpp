@@ -161,6 +161,22 @@ std::string clearer(const std::string& complaint) {
   return complaint;
 }
 
+/// The first line up to `last` that is indented by something that YAML does not take for spaces, and what that is.
+Document bad_indentation(std::string_view text, int last) {
+  for (int line = 1; line <= last && !text.empty(); ++line) {
+    const std::string_view whole = text.substr(0, text.find('\n'));
+    const std::string_view blank = whole.substr(std::min(whole.find_first_not_of(' '), whole.size()));
+    std::string name = blank.starts_with('\t') ? "a tab" : "";
+    if (name.empty()) name = name_of_blank(blank.substr(0, 3));
+    if (!name.empty()) {
+      const int column = static_cast<int>(whole.size() - blank.size()) + 1;
+      return {nullptr, {.line = line, .column = column}, name + " in the indentation; indent by spaces"};
+    }
+    text.remove_prefix(std::min(whole.size() + 1, text.size()));
+  }
+  return {};
+}
+
 Place place_at(std::string_view text, std::size_t offset) {
   const std::string_view before = text.substr(0, offset);
   const auto lines = std::count(before.begin(), before.end(), '\n');
@@ -181,6 +197,23 @@ std::size_t find_unfit_byte(std::string_view text) {
   return std::string_view::npos;
 }
 
+std::string name_of_blank(std::string_view text) {
+  struct Blank {
+    std::string_view bytes, name;
+  };
+  constexpr Blank kBlanks[] = {
+      {"\u00A0", "a no-break space (U+00A0)"},     {"\u202F", "a narrow no-break space (U+202F)"},
+      {"\u3000", "an ideographic space (U+3000)"}, {"\u200B", "a zero-width space (U+200B)"},
+      {"\uFEFF", "a byte order mark (U+FEFF)"},    {"\t", "a tab"}};
+  std::size_t first = std::string_view::npos;
+  std::string_view name;
+  for (const Blank& blank : kBlanks) {
+    const std::size_t at = text.find(blank.bytes);
+    if (at < first) first = at, name = blank.name;
+  }
+  return std::string(name);
+}
+
 Document parse_document(std::string_view text) {
   if (text.size() > kMaxFileBytes) {
     return {nullptr, {}, "longer than " + std::to_string(kMaxFileBytes) + " bytes"};
@@ -199,7 +232,9 @@ Document parse_document(std::string_view text) {
     return {nullptr, fault.place, fault.message};
   } catch (const YAML::Exception& error) {
     const Place end = place_at(text, text.size());  // the parser read more than the text
-    return {nullptr, std::min(place_of(error.mark), end), "not YAML: " + clearer(error.msg)};
+    const Place place = std::min(place_of(error.mark), end);
+    if (Document why = bad_indentation(text, place.line); !why.fault.empty()) return why;
+    return {nullptr, place, "not YAML: " + clearer(error.msg)};
   }
   return {builder.root(), {}, {}};
 }

@@ -47,4 +47,8 @@ Document parse_document(std::string_view text);
 /// is none. (yaml-cpp would guess UTF-16, and would end the document at a byte 0x04.)
 std::size_t find_unfit_byte(std::string_view text);
 
+/// Names the first blank that looks like a space but is none, such as `a no-break space (U+00A0)`; empty if there is
+/// none.
+std::string name_of_blank(std::string_view text);
+
 }  // namespace config

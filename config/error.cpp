@@ -7,7 +7,10 @@
 namespace config {
 
 std::string to_text(const Error& error) {
-  std::string text = error.file + ':' + std::to_string(error.place.line) + ':' + std::to_string(error.place.column);
+  std::string text = error.file;
+  if (error.place.line > 0) {
+    text += ':' + std::to_string(error.place.line) + ':' + std::to_string(error.place.column);
+  }
   if (!error.path.empty()) text += ": " + error.path;
   text += ": " + error.message;
   // An error is one line, but a quoted value may hold line breaks.

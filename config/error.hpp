@@ -6,7 +6,7 @@
 
 namespace config {
 
-/// A position in a file, both counted from 1.
+/// A position in a file, both counted from 1. Line 0: not in a file, but on the command line.
 struct Place {
   int line = 1;
   int column = 1;

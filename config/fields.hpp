@@ -42,6 +42,7 @@ struct Key {
   bool needs_restart = false;  ///< a reload cannot apply it
   bool secret = false;         ///< never printed, not even in an error
   bool required = false;       ///< it has no usable default, so leaving it out is an error
+  bool bare_seconds = false;   ///< a large number of seconds without a unit is usual here, so it is no slip
 };
 
 /// Both ends are included.
@@ -53,11 +54,13 @@ struct Range {
 
 /// A value that is one YAML scalar: how to set it, print it, and what it accepts, in words and as JSON Schema.
 struct Scalar {
-  std::function<bool(std::string_view)> set;          ///< false and unchanged when the text is not acceptable
-  std::function<std::optional<std::string>()> print;  ///< a text that `set` accepts; nothing when not set
-  std::string words;                                  ///< completes "must be …": "an integer from 1 to 64"
-  std::vector<std::string> schema;                    ///< JSON Schema alternatives, each a JSON object
-  bool literal = false;                               ///< prints as a JSON number or boolean, not as a string
+  std::function<bool(std::string_view)> set;                ///< false and unchanged when the text is not acceptable
+  std::function<std::optional<std::string>()> print;        ///< a text that `set` accepts; nothing when not set
+  std::string words;                                        ///< completes "must be …": "an integer from 1 to 64"
+  std::vector<std::string> schema;                          ///< JSON Schema alternatives, each a JSON object
+  bool literal = false;                                     ///< prints as a JSON number or boolean, not as a string
+  std::function<std::string(std::string_view)> hint = {};   ///< for a refused text: "write 30s", or nothing
+  std::function<std::string(std::string_view)> doubt = {};  ///< for an accepted text that is probably a slip
 };
 
 /// A list of scalars (`scalar` is set) or of mappings (`members` is set). If both are set, an element is a mapping, and
@@ -98,6 +101,7 @@ std::string string_schema(std::string_view pattern);
 ///   std::string to_text(const T& value);           // `parse` accepts it
 ///   std::string_view words_for(const T&);          // completes "must be …"
 ///   std::string_view pattern_for(const T&);        // ECMA 262 regular expression for the schema; may be empty
+///   std::string hint_for(std::string_view text, const T&);  // optional: what to write instead of a refused text
 template <class T>
 Scalar parsed(T& value) {
   Scalar scalar;
@@ -105,6 +109,9 @@ Scalar parsed(T& value) {
   scalar.print = [&value]() -> std::optional<std::string> { return to_text(value); };
   scalar.words = words_for(value);
   scalar.schema = {string_schema(pattern_for(value))};
+  if constexpr (requires { hint_for(std::string_view(), value); }) {
+    scalar.hint = [&value](std::string_view text) { return hint_for(text, value); };
+  }
   return scalar;
 }
 

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "config/document.hpp"
+#include "config/override.hpp"
 #include "config/substitute.hpp"
 #include "config/suggest.hpp"
 
@@ -37,12 +38,21 @@ std::string quoted(std::string_view text) {
   return "'" + printable(text) + "'";
 }
 
+/// What to write instead of a value that is not accepted, if that can be guessed.
+std::string advice(const Scalar& scalar, std::string_view text) {
+  if (std::string blank = name_of_blank(text); !blank.empty()) return "; it holds " + blank;
+  const std::string hint = scalar.hint ? scalar.hint(text) : "";
+  return hint.empty() ? "" : "; " + hint;
+}
+
 /// Visits a description and fills the struct from a document.
 class Reader final : public Fields {
  public:
   Reader(const Node* root, Problems& problems, References* references) : problems_(problems), references_(references) {
     if (root != nullptr && root->kind != Node::Kind::map) {
-      problems_.add(root->place, "", "must be keys and values, not " + name_of(*root));
+      const std::string blank = name_of_blank(root->text);
+      problems_.add(root->place, "",
+                    "must be keys and values, not " + name_of(*root) + (blank.empty() ? "" : "; it holds " + blank));
       root = nullptr;
     }
     frames_.push_back({root, root != nullptr ? root->place : Place{}, "", {}, {}});
@@ -170,7 +180,10 @@ class Reader final : public Fields {
                     "must be " + scalar.words +
                         (key.secret         ? " (value not shown)"
                          : value.referenced ? ", not what " + printable(node.text) + " stands for"
-                                            : ", not " + quoted(value.text)));
+                                            : ", not " + quoted(value.text) + advice(scalar, value.text)));
+    } else if (scalar.doubt && !key.bare_seconds && !key.secret) {
+      const std::string doubt = scalar.doubt(value.text);
+      if (!doubt.empty()) problems_.warn(place, path, doubt);
     }
   }
 
@@ -213,7 +226,10 @@ class Reader final : public Fields {
       if (!seen.insert(entry.key).second) {
         problems_.add(entry.place, path, "is given twice");
       } else if (!known) {
-        problems_.add(entry.place, path, near.empty() ? "unknown key" : "unknown key; did you mean " + near + "?");
+        std::string message = near.empty() ? "unknown key" : "unknown key; did you mean " + near + "?";
+        const std::string blank = hidden ? "" : name_of_blank(entry.key);
+        problems_.add(entry.place, path,
+                      blank.empty() ? message : message + (near.empty() ? "; it holds " : " It holds ") + blank);
       }
     }
   }
@@ -229,6 +245,14 @@ class Reader final : public Fields {
 bool is_within(std::string_view path, std::string_view outer) {
   if (!path.starts_with(outer)) return false;
   return path.size() == outer.size() || path[outer.size()] == '.' || path[outer.size()] == '[';
+}
+
+Problems::Problems(std::string file, const std::vector<Override>& overrides) : file_(std::move(file)) {
+  for (const Override& override : overrides) flags_.push_back(override.flag);
+}
+
+void Problems::warn(Place place, std::string path, std::string message) {
+  warnings_.push_back({file_, place, std::move(path), "warning: " + std::move(message)});
 }
 
 void Problems::add(Place place, std::string path, std::string message) {
@@ -253,13 +277,26 @@ void Problems::require(bool holds, std::initializer_list<std::string_view> paths
 }
 
 std::vector<Error> Problems::take() {
-  std::stable_sort(errors_.begin(), errors_.end(), [](const Error& a, const Error& b) { return a.place < b.place; });
-  return std::move(errors_);
+  return sorted(std::move(errors_));
+}
+
+std::vector<Error> Problems::take_warnings() {
+  return sorted(std::move(warnings_));
+}
+
+std::vector<Error> Problems::sorted(std::vector<Error> found) const {
+  std::stable_sort(found.begin(), found.end(), [](const Error& a, const Error& b) { return a.place < b.place; });
+  for (Error& each : found) {
+    if (each.place.line != 0) continue;
+    each.file = flags_.at(static_cast<std::size_t>(each.place.column) - 1);
+    each.place.column = 0;
+  }
+  return found;
 }
 
 std::vector<Error> read(const Source& source, const Describe& describe, const std::function<void(Problems&)>& check,
-                        References* references, Reading reading) {
-  Problems problems(source.file);
+                        References* references, Reading reading, std::vector<Error>* warnings) {
+  Problems problems(source.file, source.overrides);
   const Document document = parse_document(source.text);
   if (!document.fault.empty()) {
     problems.add(document.place, "", document.fault);
@@ -270,18 +307,30 @@ std::vector<Error> read(const Source& source, const Describe& describe, const st
     problems.add({}, "", "holds no key, which would put every one back to its default; if that is meant, write {}");
     return problems.take();
   }
-  Reader reader(empty ? nullptr : document.root.get(), problems, references);
+  std::shared_ptr<const Node> root = empty ? nullptr : document.root;
+  for (std::size_t i = 0; i < source.overrides.size(); ++i) {
+    const Place place = place_of_override(i);
+    Overridden next = with_override(root, source.overrides[i], place);
+    if (!next.fault.empty()) problems.add(place, source.overrides[i].path, next.fault);
+    root = std::move(next.root);
+  }
+  Reader reader(root.get(), problems, references);
   describe(reader);
   reader.finish();
   check(problems);
+  if (warnings != nullptr) *warnings = problems.take_warnings();
   return problems.take();
 }
 
-std::vector<Error> read_file(const std::string& path, const Describe& describe,
-                             const std::function<void(Problems&)>& check, References* references, Reading reading) {
-  FileText file = read_bounded(path, kMaxFileBytes, reading == Reading::again);
-  if (!file.error.empty()) return {{path, {}, "", "cannot be read: " + file.error}};
-  return read({path, std::move(file.text)}, describe, check, references, reading);
+std::vector<Error> read_file(const Origin& origin, const Describe& describe,
+                             const std::function<void(Problems&)>& check, References* references, Reading reading,
+                             std::vector<Error>* warnings) {
+  if (origin.path.empty()) {
+    return read({"command line", "", origin.overrides}, describe, check, references, Reading::first, warnings);
+  }
+  FileText file = read_bounded(origin.path, kMaxFileBytes, reading == Reading::again);
+  if (!file.error.empty()) return {{origin.path, {}, "", "cannot be read: " + file.error}};
+  return read({origin.path, std::move(file.text), origin.overrides}, describe, check, references, reading, warnings);
 }
 
 }  // namespace config

@@ -10,6 +10,7 @@
 
 #include "config/error.hpp"
 #include "config/fields.hpp"
+#include "config/override.hpp"
 
 /// Reads a configuration: fills a struct from text, or reports all errors at once.
 /// The input is limited (config/document.hpp), unknown and repeated keys are errors, and scalars may hold
@@ -19,8 +20,10 @@ namespace config {
 /// Collects errors, and knows the place of each field in the file.
 class Problems {
  public:
-  explicit Problems(std::string file) : file_(std::move(file)) {}
+  explicit Problems(std::string file, const std::vector<Override>& overrides = {});
 
+  /// Adds what is accepted but is probably not meant.
+  void warn(Place place, std::string path, std::string message);
   void add(Place place, std::string path, std::string message);
 
   /// A rule between fields. Unless it `holds`, adds an error at the first of `paths` that is in the file, or at the
@@ -30,12 +33,17 @@ class Problems {
   /// Remembers the place of a field.
   void found(std::string path, Place place) { places_.insert_or_assign(std::move(path), place); }
 
-  /// In the order of the file.
+  /// In the order of the file; what is on the command line comes first.
   std::vector<Error> take();
+  std::vector<Error> take_warnings();
 
  private:
+  std::vector<Error> sorted(std::vector<Error> found) const;
+
   std::string file_;
+  std::vector<std::string> flags_;  ///< of the overrides
   std::vector<Error> errors_;
+  std::vector<Error> warnings_;
   std::map<std::string, Place, std::less<>> places_;
 };
 
@@ -57,6 +65,13 @@ struct Definition {
 struct Source {
   std::string file;
   std::string text;
+  std::vector<Override> overrides = {};
+};
+
+/// Where a configuration comes from: a file, or none, and values of the command line, which win over the file.
+struct Origin {
+  std::string path;  ///< empty: no file, all defaults
+  std::vector<Override> overrides = {};
 };
 
 using Describe = std::function<void(Fields&)>;
@@ -66,19 +81,21 @@ using Describe = std::function<void(Fields&)>;
 enum class Reading : std::uint8_t { first, again };
 
 /// Fills the struct by `describe`, then runs `check`. Returns all errors in the order of the file. Adds to `references`
-/// if given.
+/// and `warnings` if given.
 std::vector<Error> read(const Source& source, const Describe& describe, const std::function<void(Problems&)>& check,
-                        References* references = nullptr, Reading reading = Reading::first);
+                        References* references = nullptr, Reading reading = Reading::first,
+                        std::vector<Error>* warnings = nullptr);
 /// The same for a file. Reads no more of it than the limit.
-std::vector<Error> read_file(const std::string& path, const Describe& describe,
+std::vector<Error> read_file(const Origin& origin, const Describe& describe,
                              const std::function<void(Problems&)>& check, References* references = nullptr,
-                             Reading reading = Reading::first);
+                             Reading reading = Reading::first, std::vector<Error>* warnings = nullptr);
 
 template <class Config>
 struct Loaded {
   Config config;
   std::vector<Error> errors;  ///< use `config` only if there are none
   References references = {};
+  std::vector<Error> warnings = {};  ///< of values that are accepted but are probably not meant
 
   bool ok() const { return errors.empty(); }
 };
@@ -88,17 +105,18 @@ Loaded<Config> load_text(const Source& source, const Definition<Config>& definit
   Loaded<Config> result;
   result.errors = read(
       source, [&](Fields& f) { definition.describe(f, result.config); },
-      [&](Problems& problems) { definition.check(result.config, problems); }, &result.references);
+      [&](Problems& problems) { definition.check(result.config, problems); }, &result.references, Reading::first,
+      &result.warnings);
   return result;
 }
 
 template <class Config>
-Loaded<Config> load_file(const std::string& path, const Definition<Config>& definition,
-                         Reading reading = Reading::first) {
+Loaded<Config> load_file(const Origin& origin, const Definition<Config>& definition, Reading reading = Reading::first) {
   Loaded<Config> result;
   result.errors = read_file(
-      path, [&](Fields& f) { definition.describe(f, result.config); },
-      [&](Problems& problems) { definition.check(result.config, problems); }, &result.references, reading);
+      origin, [&](Fields& f) { definition.describe(f, result.config); },
+      [&](Problems& problems) { definition.check(result.config, problems); }, &result.references, reading,
+      &result.warnings);
   return result;
 }
 

@@ -109,6 +109,89 @@ std::function<bool(std::string_view)> ranged(T& value, Range<T> range, Read read
   };
 }
 
+/// A text as it is often written by hand, in parts: number and unit in lower case, without blanks between.
+struct Slip {
+  std::string number, unit;
+};
+
+Slip taken_apart(std::string_view text) {
+  Slip slip;
+  for (const char c : text) {
+    if (c == ' ' || c == '\t') continue;
+    const bool digit = (c >= '0' && c <= '9') || c == '.' || c == '-';
+    if (digit && slip.unit.empty()) {
+      slip.number += c;
+    } else {
+      slip.unit += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    }
+  }
+  return slip;
+}
+
+struct Spelling {
+  std::string_view written, ours;
+};
+constexpr Spelling kDurationSpellings[] = {{"h", "h"},
+                                           {"hour", "h"},
+                                           {"hours", "h"},
+                                           {"hr", "h"},
+                                           {"hrs", "h"},
+                                           {"m", "m"},
+                                           {"min", "m"},
+                                           {"mins", "m"},
+                                           {"minute", "m"},
+                                           {"minutes", "m"},
+                                           {"s", "s"},
+                                           {"sec", "s"},
+                                           {"secs", "s"},
+                                           {"second", "s"},
+                                           {"seconds", "s"},
+                                           {"ms", "ms"},
+                                           {"msec", "ms"},
+                                           {"millis", "ms"},
+                                           {"milliseconds", "ms"},
+                                           {"us", "us"},
+                                           {"usec", "us"},
+                                           {"\u00B5s", "us"},
+                                           {"microseconds", "us"}};
+constexpr Spelling kSizeSpellings[] = {{"b", ""},      {"byte", ""},   {"bytes", ""}, {"k", "KiB"},  {"kb", "KiB"},
+                                       {"ki", "KiB"},  {"kib", "KiB"}, {"m", "MiB"},  {"mb", "MiB"}, {"mi", "MiB"},
+                                       {"mib", "MiB"}, {"g", "GiB"},   {"gb", "GiB"}, {"gi", "GiB"}, {"gib", "GiB"}};
+
+/// "write 30s" if the text is that with another spelling of the unit and `accepts` it.
+template <std::size_t N>
+std::string write_instead(std::string_view text, const Spelling (&spellings)[N],
+                          const std::function<bool(std::string_view)>& accepts) {
+  const Slip slip = taken_apart(text);
+  for (const auto& [written, ours] : spellings) {
+    const std::string better = slip.number + std::string(ours);
+    if (slip.unit == written && better != text && accepts(better)) return "write " + better;
+  }
+  return {};
+}
+
+/// "write 24h" for `1d`.
+std::string days_in_hours(std::string_view text, const std::function<bool(std::string_view)>& accepts) {
+  const Slip slip = taken_apart(text);
+  int days = 0;
+  if ((slip.unit != "d" && slip.unit != "day" && slip.unit != "days") || !read_number(slip.number, days)) return {};
+  if (days < 1 || days > 365) return {};
+  const std::string hours = std::to_string(days * 24) + "h";
+  return accepts(hours) ? "write " + hours : "";
+}
+
+/// A number of seconds without a unit that is longer than any usual time was probably meant in milliseconds.
+std::string bare_number_doubt(std::string_view text) {
+  constexpr double kUsual = 600;
+  double seconds = 0;
+  if (!read_number(text, seconds) || seconds <= kUsual) return {};
+  const auto whole = static_cast<long long>(seconds);
+  const std::string number(text);
+  const std::string rest = whole % 60 != 0 ? " " + std::to_string(whole % 60) + " seconds" : "";
+  return number + " is " + std::to_string(whole / 60) + " minutes" + rest + "; write " + number + "ms or " + number +
+         "s";
+}
+
 std::string between(const std::string& low, const std::string& high) {
   return " from " + low + " to " + high;
 }
@@ -191,6 +274,13 @@ Scalar number(double& value, Range<double> range) {
   scalar.words = "a number" + between(print_number(range.min), print_number(range.max));
   scalar.schema = {number_schema("number", print_number(range.min), print_number(range.max))};
   scalar.literal = true;
+  scalar.hint = [range](std::string_view text) -> std::string {
+    const Slip slip = taken_apart(text);
+    double percent = 0;
+    if (slip.unit != "%" || !read_number(slip.number, percent)) return {};
+    const double share = percent / 100;
+    return share < range.min || share > range.max ? "" : "write " + print_number(share);
+  };
   return scalar;
 }
 
@@ -202,6 +292,15 @@ Scalar duration(Duration& value, Range<Duration> range) {
   scalar.words = "a duration" + between(print_duration(range.min), print_duration(range.max));
   scalar.schema = {string_schema(R"(^[0-9]+(\.[0-9]+)?(us|ms|s|m|h)?$)"),
                    number_schema("number", seconds(range.min), seconds(range.max))};
+  scalar.hint = [range](std::string_view text) {
+    const auto accepts = [range](std::string_view better) {
+      Duration any{};
+      return read_duration(better, any) && any >= range.min && any <= range.max;
+    };
+    const std::string hint = write_instead(text, kDurationSpellings, accepts);
+    return hint.empty() ? days_in_hours(text, accepts) : hint;
+  };
+  scalar.doubt = bare_number_doubt;
   return scalar;
 }
 
@@ -212,6 +311,12 @@ Scalar size(std::uint64_t& value, Range<std::uint64_t> range) {
   scalar.words = "a size" + between(print_size(range.min), print_size(range.max));
   scalar.schema = {string_schema("^[0-9]+(KiB|MiB|GiB)?$"),
                    number_schema("integer", std::to_string(range.min), std::to_string(range.max))};
+  scalar.hint = [range](std::string_view text) {
+    return write_instead(text, kSizeSpellings, [range](std::string_view better) {
+      std::uint64_t any = 0;
+      return read_size(better, any) && any >= range.min && any <= range.max;
+    });
+  };
   return scalar;
 }
 

@@ -16,11 +16,16 @@ int main(int argc, char** argv) {
   using namespace spillway;
   config::CommandLine line({"spillway", "Keeps one API alive under overload", kVersion, "config/proxy.yaml"}, std::cout,
                            std::cerr);
+  line.add_shortcut("--upstream", "ADDRESS", "upstream.address", "Where the API listens; no file is needed then", true);
+  line.add_shortcut("--listen", "ADDRESS", "listen", "Where to serve, such as :8080");
+  line.add_shortcut("--max-concurrent", "N", "admission.max_concurrent", "Requests that the API works on at a time");
+  line.add_set();
   bool print_metrics = false;
   line.app().add_flag("--print-metrics", print_metrics, "Print every metric: name, type, labels, help");
   CLI::App* healthcheck = line.app().add_subcommand("healthcheck", "Exit 0 when a running spillway is ready");
   std::string admin = "127.0.0.1:9901";
-  CLI::App* advise = line.app().add_subcommand("advise", "Which limit fits the API, by the traffic of a running spillway");
+  CLI::App* advise =
+      line.app().add_subcommand("advise", "Which limit fits the API, by the traffic of a running spillway");
   for (CLI::App* command : {healthcheck, advise}) {
     command->add_option("--admin", admin, "Its admin address")->capture_default_str();
   }
@@ -35,6 +40,6 @@ int main(int argc, char** argv) {
 
   ProxyConfig configuration;
   if (const auto status = line.load(kProxyDefinition, configuration)) return *status;
-  Process process(std::move(configuration), line.references(), line.config_path());
+  Process process(std::move(configuration), line.references(), line.origin());
   return process.start() ? process.run() : config::kExitFailure;
 }

@@ -34,14 +34,14 @@ std::string summary(const std::vector<std::string>& changed) {
 }
 }  // namespace
 
-Process::Process(ProxyConfig config, config::References references, std::string config_path)
+Process::Process(ProxyConfig config, config::References references, config::Origin origin)
     : config_(std::move(config)),
       in_force_(config_),
       references_(std::move(references)),
-      config_path_(std::move(config_path)),
+      origin_(std::move(origin)),
       signals_(config_.timeouts.drain),
       shared_(config_),
-      watch_(loop_.get_executor(), config_path_, [this] { reload(); }),
+      watch_(loop_.get_executor(), origin_.path, [this] { reload(); }),
       drain_timer_(loop_.get_executor()),
       tick_timer_(loop_.get_executor()) {
   shared_.state.maintenance = config_.maintenance.enabled;
@@ -144,7 +144,8 @@ bool Process::open_admin() {
   values.version = kVersion;
   metrics_ = std::make_unique<telemetry::Metrics>(values);
   history_ = std::make_unique<telemetry::History>(values.workers);
-  shared_.log.info("admin on " + net::local_name(sockets.front()));
+  admin_name_ = net::local_name(sockets.front());
+  shared_.log.info("admin on " + admin_name_);
   admin_ = std::make_unique<admin::Server>(
       loop_, std::move(sockets.front()),
       admin::pages({metrics_.get(), values, [this] { return shared_.gate.snapshot(Clock::now()); },
@@ -165,10 +166,23 @@ void Process::announce(const std::vector<std::string>& addresses) {
   if (config_.admission.mode == admission::Mode::shadow) line += "; mode shadow: nothing is refused";
   if (config_.admission.mode == admission::Mode::off) line += "; mode off: nothing is refused";
   shared_.log.info(line);
+  announce_page();
+}
+
+/// For those who have started it by one line: where to look, and what to change next.
+void Process::announce_page() {
+  if (config_.admin.listen.kind == config::Address::Kind::tcp) {
+    shared_.log.info("status page at http://" + admin_name_ + "/, metrics at /metrics there");
+  }
+  if (!origin_.path.empty()) return;
+  shared_.log.info(
+      "no configuration file: defaults apply. To be stricter, lower --max-concurrent, or add --set "
+      "admission.shed_at=0.5; to only count, --set admission.mode=shadow; to write a file, the same line with "
+      "--print-config > proxy.yaml");
 }
 
 int Process::run() {
-  if (config_.reload == Reload::automatic) watch_.start();
+  if (config_.reload == Reload::automatic && !origin_.path.empty()) watch_.start();
   admin_->start();
   tick();
   health_ =
@@ -263,7 +277,8 @@ void Process::drain() {
 
 void Process::reload() {
   watch_.remember();  // a change during the reading is then seen
-  auto loaded = config::load_file(config_path_, kProxyDefinition, config::Reading::again);
+  auto loaded = config::load_file(origin_, kProxyDefinition, config::Reading::again);
+  for (const config::Error& warning : loaded.warnings) shared_.log.warning(to_text(warning));
   if (!loaded.ok()) return refuse_reload(loaded.errors);
   const std::vector<std::string> waiting =
       config::keep_until_restart(config_, loaded.config, kProxyDefinition, references_, loaded.references);

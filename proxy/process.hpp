@@ -22,8 +22,8 @@ namespace spillway {
 /// The running proxy: workers and signals on threads of their own; admin listener and health polls on the caller's.
 class Process {
  public:
-  /// `references` of the configuration: see config::References.
-  Process(ProxyConfig config, config::References references, std::string config_path);
+  /// `references` of the configuration: see config::References. `origin`: what a reload reads.
+  Process(ProxyConfig config, config::References references, config::Origin origin);
   ~Process();
 
   /// Opens every listener and finds the API. False: one clear line per problem has been logged, nothing runs.
@@ -44,6 +44,7 @@ class Process {
   void tick();
   void note_poll(const upstream::HealthResult& result);
   void announce(const std::vector<std::string>& addresses);
+  void announce_page();
 
   struct Loop : net::asio::io_context {
     using io_context::shutdown;
@@ -52,7 +53,8 @@ class Process {
   ProxyConfig config_;    ///< as the file says, but for what waits for a restart
   ProxyConfig in_force_;  ///< the same, with limits that fit the descriptors
   config::References references_;
-  std::string config_path_;
+  config::Origin origin_;
+  std::string admin_name_;  ///< the address that it is bound to
   Loop loop_;
   net::Signals signals_;  ///< before anything that starts a thread, and until the log has ended
   relay::Shared shared_;

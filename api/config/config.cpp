@@ -30,7 +30,10 @@ void describe_database(config::Fields& f, DatabaseConfig& c) {
   f.integer({"max_overflow", "Connections beyond `pool_size` under load, closed when returned unless someone waits."},
             c.max_overflow, {0, kMaxConnections});
   f.duration({"pool_timeout", "Longest wait for a connection; then 503."}, c.pool_timeout, {10ms, 1h});
-  f.duration({"pool_recycle", "Age at which a connection is replaced at checkout. 0: never."}, c.pool_recycle,
+  f.duration({.name = "pool_recycle",
+              .doc = "Age at which a connection is replaced at checkout. 0: never.",
+              .bare_seconds = true},
+             c.pool_recycle,
              {0s, 24h * 365});
   f.flag({"pool_pre_ping", "Verify a connection that was not used within the last second before it is used."},
          c.pool_pre_ping);

@@ -4,7 +4,7 @@ _spillway() {
   local options='--config --check-config --format --print-config --print-schema --version --help'
   local commands='migrate seed-demo'
   if [[ ${COMP_WORDS[0]} == *spillway ]]; then
-    options+=' --print-metrics' commands='healthcheck advise'
+    options+=' --print-metrics --upstream --listen --max-concurrent --set' commands='healthcheck advise'
   fi
   case $previous in
     --config) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;

@@ -18,7 +18,7 @@ void check_addresses(const ProxyConfig& c, Problems& problems) {
     const bool any_port = address.kind == Address::Kind::tcp && address.port == 0;
     const bool repeated = !any_port && std::find(seen.begin(), seen.end(), address) != seen.end();
     problems.require(!repeated, {path}, "listens on " + to_text(address) + " twice");
-    problems.require(any_port || address != c.admin.listen, {"admin.listen", "listen"},
+    problems.require(any_port || !reaches(c.admin.listen, address), {"admin.listen", "listen"},
                      "listens on " + to_text(address) + ", which is taken by `listen`");
     const bool is_unix = address.kind == Address::Kind::unix_socket;
     problems.require(is_unix || !c.listen[i].mode, {path + ".mode", path + ".address"},
@@ -32,13 +32,28 @@ void check_addresses(const ProxyConfig& c, Problems& problems) {
                    "cannot be fd:N: that is for listening");
   problems.require(upstream.kind != Address::Kind::tcp || upstream.port != 0, {"upstream.address"},
                    "needs a port other than 0");
-  const bool itself = upstream.kind != Address::Kind::descriptor &&
-                      (upstream == c.admin.listen || std::find(seen.begin(), seen.end(), upstream) != seen.end());
-  problems.require(!itself, {"upstream.address"}, "is an address that the proxy itself listens on");
+  problems.require(upstream.kind != Address::Kind::tcp || !upstream.host.empty(), {"upstream.address"},
+                   "needs a host: write localhost:" + std::to_string(upstream.port));
+  seen.push_back(c.admin.listen);
+  for (const Address& own : seen) {
+    if (upstream.kind == Address::Kind::descriptor || !reaches(upstream, own)) continue;
+    const std::string same = upstream == own ? "" : ": " + to_text(own) + " is the same to it";
+    problems.require(false, {"upstream.address"}, "is an address that the proxy itself listens on" + same);
+    break;
+  }
 }
 
 std::string match_path(std::size_t class_index, std::size_t rule_index) {
   return "classes[" + std::to_string(class_index) + "].match[" + std::to_string(rule_index) + "]";
+}
+
+/// A star at the end is meant as a wildcard, which `path` does not have and `path_prefix` does not need.
+void check_star(const MatchRule& rule, const std::string& path, Problems& problems) {
+  const auto bare = [](std::string_view text) { return std::string(text.substr(0, text.find('*'))); };
+  problems.require(!rule.path || !rule.path->ends_with('*'), {path + ".path"},
+                   "* is no wildcard here; write path_prefix: " + bare(rule.path.value_or("")));
+  problems.require(!rule.path_prefix || !rule.path_prefix->ends_with('*'), {path + ".path_prefix"},
+                   "* is no wildcard here; write path_prefix: " + bare(rule.path_prefix.value_or("")));
 }
 
 void check_classes(const ProxyConfig& c, Problems& problems) {
@@ -65,6 +80,7 @@ void check_classes(const ProxyConfig& c, Problems& problems) {
       const std::string path = match_path(i, j);
       problems.require(rule.path || rule.path_prefix || rule.method || rule.header || rule.value, {path},
                        "needs at least one of path, path_prefix, method, header");
+      check_star(rule, path, problems);
       problems.require(!rule.value || rule.header, {path + ".value"}, "needs header beside it");
     }
   }

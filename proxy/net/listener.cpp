@@ -71,6 +71,13 @@ std::vector<ListenSocket> shared_by_all(ListenSocket first, int workers) {
 }
 
 std::vector<ListenSocket> listen_tcp(const config::Address& address, int workers, std::string& error, TcpQueue queue) {
+  if (address.host.empty()) {
+    // A socket on `::` takes IPv4, too. Where there is no IPv6, IPv4 alone is left.
+    auto both = listen_tcp(config::Address::tcp("::", address.port), workers, error, queue);
+    if (!both.empty() || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL)) return both;
+    error.clear();
+    return listen_tcp(config::Address::tcp("0.0.0.0", address.port), workers, error, queue);
+  }
   const AddressList found = resolve(address, error);
   if (!found) return {};
   if (queue == TcpQueue::shared) {

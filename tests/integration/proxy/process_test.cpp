@@ -1,5 +1,7 @@
 // The process as a whole: stop, reload, and the limit of connections.
 
+#include "tests/support/process.hpp"
+
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -22,6 +24,41 @@ namespace {
 void hold(Turn& turn) {
   if (turn.request() == "GET /held") turn.hold();
   turn.answer();
+}
+
+TEST_CASE("one line without a file protects an API, says where the page is, and keeps its flags over a reload") {
+  Upstream upstream;
+  support::Command command;
+  command.arguments = {program(),
+                       "--upstream",
+                       upstream.address(),
+                       "--listen",
+                       ":0",
+                       "--max-concurrent",
+                       "7",
+                       "--set",
+                       "admin.listen=127.0.0.1:0",
+                       "--set",
+                       "log.format=text"};
+  command.in_child = [] { (void)!::chdir("/"); };
+  support::Process process(command);
+  REQUIRE(process.await_log("no configuration file"));
+  const auto port_behind = [&](const std::string& before) {
+    const std::string log = process.log();
+    const std::size_t at = log.find(before);
+    REQUIRE(at != std::string::npos);
+    const std::size_t end = log.find_first_of(",/\n", at + before.size());
+    return std::stoi(log.substr(log.rfind(':', end) + 1));
+  };
+  CHECK(port_behind("status page at http://") == port_behind("admin on "));
+  const int port = port_behind("listening on ");
+  Client client(port);
+  CHECK(client.get("/").status == 200);
+  process.signal(SIGHUP);
+  CHECK(process.await_log("configuration reloaded, nothing has changed"));
+  Client admin(port_behind("admin on "));
+  CHECK(admin.get("/config").body.find("max_concurrent: 7\n") != std::string::npos);
+  CHECK(process.stop() == 0);
 }
 
 TEST_CASE("SIGTERM finishes requests in flight, closes idle connections, accepts no more, and exits with 0") {

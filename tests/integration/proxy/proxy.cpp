@@ -42,6 +42,10 @@ std::string yaml(const std::string& upstream, const Settings& s) {
 
 }  // namespace
 
+std::string program() {
+  return SPILLWAY_BINARY;
+}
+
 std::string admit(int count) {
   return "max_concurrent: " + std::to_string(count) + ", shed_at: 1";
 }

@@ -28,6 +28,9 @@ struct Settings {
   std::string awaited = "admitting ";  ///< the log line that ends the start
 };
 
+/// The path of the program.
+std::string program();
+
 /// Admission of `count` requests in flight, of any class.
 std::string admit(int count);
 

@@ -103,6 +103,50 @@ TEST_CASE("--print-config prints what is in effect, or the defaults, and no secr
   CHECK(run({"--config", files.bad.c_str(), "--print-config"}).status == 1);
 }
 
+Run run_with_flags(std::vector<const char*> arguments, const char* default_config = "/nonexistent/default.yaml") {
+  std::ostringstream out;
+  std::ostringstream err;
+  Run result;
+  arguments.insert(arguments.begin(), "sample");
+  config::CommandLine line({"sample", "A sample.", "1.2.3", default_config}, out, err);
+  line.add_shortcut("--peer", "ADDRESS", "listen", "An address.", true);
+  line.add_shortcut("--threads", "N", "workers", "Threads.");
+  line.add_set();
+  result.status = line.parse(static_cast<int>(arguments.size()), arguments.data());
+  if (!result.status) result.status = line.load(sample::kDefinition, result.config);
+  result.out = out.str();
+  result.err = err.str();
+  return result;
+}
+
+TEST_CASE("one line runs without a file, by defaults and its flags") {
+  const Files files;
+  const Run alone = run_with_flags({"--peer", "a:1", "--threads", "5", "--set", "bounds.low=3", "--set=ratio=0.1"});
+  CHECK(!alone.status);
+  CHECK(alone.config.listen == std::vector{config::Address::tcp("a", 1)});
+  CHECK(alone.config.workers == 5);
+  CHECK(alone.config.bounds.low == 3);
+  CHECK(alone.config.ratio == 0.1);
+  CHECK(run_with_flags({"--peer", "a:1", "--print-config"}).out.find("listen: a:1\n") != std::string::npos);
+
+  // A flag that does not replace the file needs it, and a file that is named must exist.
+  CHECK(run_with_flags({"--threads", "5"}).err ==
+        "/nonexistent/default.yaml:1:1: cannot be read: No such file or directory\n");
+  CHECK(run_with_flags({"--peer", "a:1", "--config", "/nonexistent/x.yaml"}).status == 1);
+  // A default file that exists is read, and the flags win over it.
+  const Run over = run_with_flags({"--peer", "a:1"}, files.good.c_str());
+  CHECK(over.config.workers == 7);
+  CHECK(over.config.listen == std::vector{config::Address::tcp("a", 1)});
+  CHECK(run_with_flags({"--config", files.good.c_str(), "--threads", "8"}).config.workers == 8);
+
+  CHECK(run_with_flags({"--peer", "x"}).err.starts_with("--peer: listen: must be an address"));
+  CHECK(run_with_flags({"--peer", "a:1", "--set", "workers"}).status == 2);
+  const Run doubtful = run_with_flags({"--peer", "a:1", "--set", "wait=1500", "--check-config"});
+  CHECK(doubtful.status == 0);
+  CHECK(doubtful.out == "command line: ok\n");
+  CHECK(doubtful.err == "--set: wait: warning: 1500 is 25 minutes; write 1500ms or 1500s\n");
+}
+
 TEST_CASE("schema, reference, version and help need no file") {
   CHECK(run({"--print-schema"}).out == config::to_schema(sample::kDefinition, "sample configuration"));
   CHECK(run({"--print-reference"}).out == config::to_reference(sample::kDefinition, "sample configuration"));

@@ -46,7 +46,7 @@ struct FieldRow {
   std::string_view words;
 };
 
-constexpr std::string_view kAddressWords = "an address: host:port, [v6]:port, unix:/path or fd:N (3 or more)";
+constexpr std::string_view kAddressWords = "an address: host:port, :port, [v6]:port, unix:/path or fd:N (3 or more)";
 constexpr std::string_view kPathWords = "a path that begins with /, of visible ASCII characters without # and ?";
 
 // Every scalar of proxy.yaml with a value just out of its range, and what the error says that it must be.
@@ -218,11 +218,29 @@ TEST_CASE("contradictory combinations are refused") {
            Row{"listen: {address: unix:/x, mode: \"4660\"}",
                "listen[0].mode: must be a file mode in octal, such as \"0660\", not '4660'"},
            Row{"listen: [[a:1]]",
-               "listen[0]: must be an address: host:port, [v6]:port, unix:/path or fd:N (3 or more), not a list"},
+               "listen[0]: must be an address: host:port, :port, [v6]:port, unix:/path or fd:N (3 or more), not a "
+               "list"},
            Row{"listen: a:1\nadmin: {listen: a:1}", "admin.listen: listens on a:1, which is taken by `listen`"},
            Row{"upstream: {address: fd:3}", "upstream.address: cannot be fd:N: that is for listening"},
            Row{"upstream: {address: a:0}", "upstream.address: needs a port other than 0"},
            Row{"upstream: {address: 0.0.0.0:8080}", "upstream.address: is an address that the proxy itself listens on"},
+           Row{"upstream: {address: \"localhost:8080\"}",
+               "upstream.address: is an address that the proxy itself listens on: 0.0.0.0:8080 is the same to it"},
+           Row{"{listen: \":80\", upstream: {address: \"[::1]:80\"}}",
+               "upstream.address: is an address that the proxy itself listens on: :80 is the same to it"},
+           Row{"{listen: \"127.0.0.1:80\", upstream: {address: \"LocalHost.:80\"}}",
+               "upstream.address: is an address that the proxy itself listens on: 127.0.0.1:80 is the same to it"},
+           Row{"{listen: \"127.0.0.1:80\", upstream: {address: \"0.0.0.0:80\"}}",
+               "upstream.address: is an address that the proxy itself listens on: 127.0.0.1:80 is the same to it"},
+           Row{"{listen: \"127.0.0.1:80\", upstream: {address: \"127.0.0.2:80\"}}", ""},
+           Row{"{listen: \"127.0.0.1:80\", upstream: {address: \"[::1]:80\"}}", ""},
+           Row{"{listen: \"0.0.0.0:80\", upstream: {address: \"[::1]:80\"}}", ""},
+           Row{"{listen: \"0.0.0.0:80\", upstream: {address: \"localhost:81\"}}", ""},
+           Row{"upstream: {address: \":81\"}", "upstream.address: needs a host: write localhost:81"},
+           Row{"classes: [{name: a, match: [{path: /api/*}]}]",
+               "classes[0].match[0].path: * is no wildcard here; write path_prefix: /api/"},
+           Row{"classes: [{name: a, match: [{path_prefix: /api/**}]}]",
+               "classes[0].match[0].path_prefix: * is no wildcard here; write path_prefix: /api/"},
            Row{"upstream: {max_connections: 99}",
                "upstream.max_connections: upstream.max_connections (99) must be at "
                "least admission.max_concurrent (100)"},
@@ -378,7 +396,7 @@ TEST_CASE("an entry of listen is an address or a map, is printed in the shorter 
 }
 
 TEST_CASE("the shipped proxy.yaml is valid and holds the defaults, but for its two classes") {
-  const auto shipped = config::load_file(generated::path_of("proxy.yaml"), kProxyDefinition);
+  const auto shipped = config::load_file({generated::path_of("proxy.yaml")}, kProxyDefinition);
   for (const config::Error& error : shipped.errors) FAIL_CHECK(to_text(error));
   REQUIRE(shipped.config.classes.size() == 2);
   const ClassConfig& critical = shipped.config.classes[0];

@@ -108,11 +108,11 @@ TEST_CASE("each error names the place, the field, what was expected and what was
                "test.yaml:1:11: password: must be a text of 3 to 100 bytes without control characters (value not "
                "shown)"},
            Row{"listen: 80",
-               "test.yaml:1:9: listen: must be an address: host:port, [v6]:port, unix:/path or fd:N (3 "
-               "or more), not '80'"},
+               "test.yaml:1:9: listen: must be an address: host:port, :port, [v6]:port, unix:/path or fd:N (3 "
+               "or more), not '80'; a port alone: write localhost:80"},
            Row{"listen: [a:1, 80]",
-               "test.yaml:1:15: listen[1]: must be an address: host:port, [v6]:port, unix:/path "
-               "or fd:N (3 or more), not '80'"},
+               "test.yaml:1:15: listen[1]: must be an address: host:port, :port, [v6]:port, unix:/path "
+               "or fd:N (3 or more), not '80'; a port alone: write localhost:80"},
            Row{"listen: []", "test.yaml:1:9: listen: must have 1 to 2 elements, not 0"},
            Row{"listen:", "test.yaml:1:1: listen: must have 1 to 2 elements, not 0"},
            Row{"listen: {a: 1}", "test.yaml:1:9: listen: must be a list, not a section"},
@@ -196,6 +196,103 @@ TEST_CASE("all errors are reported at once, in the order of the file") {
         "test.yaml:5:7: wait: must be a duration from 0s to 1h, not '1d'");
 }
 
+TEST_CASE("a slip that is often made is told with what to write instead") {
+  const std::string address = "must be an address: host:port, :port, [v6]:port, unix:/path or fd:N (3 or more), not ";
+  for (const auto& [yaml, error] : std::vector<std::pair<std::string, std::string>>{
+           {"listen: http://localhost:3000/x",
+            "1:9: listen: " + address + "'http://localhost:3000/x'; write localhost:3000"},
+           {"listen: https://api.test", "1:9: listen: " + address + "'https://api.test'; write api.test:443"},
+           {"listen: localhost", "1:9: listen: " + address + "'localhost'; it lacks a port: write localhost:80"},
+           {"listen: /run/x", "1:9: listen: " + address + "'/run/x'; write unix:/run/x"},
+           {"listen: \"::1:80\"", "1:9: listen: " + address + "'::1:80'; write [::1]:80"},
+           {"ratio: 80%", "1:8: ratio: must be a number from 0 to 1, not '80%'; write 0.8"},
+           {"ratio: 800%", "1:8: ratio: must be a number from 0 to 1, not '800%'"},
+           {"buffer: 10KB", "1:9: buffer: must be a size from 1KiB to 1MiB, not '10KB'; write 10KiB"},
+           {"buffer: 1m", "1:9: buffer: must be a size from 1KiB to 1MiB, not '1m'; write 1MiB"},
+           {"buffer: 10 KiB", "1:9: buffer: must be a size from 1KiB to 1MiB, not '10 KiB'; write 10KiB"},
+           {"buffer: 10MB", "1:9: buffer: must be a size from 1KiB to 1MiB, not '10MB'"},
+           {"wait: 30 s", "1:7: wait: must be a duration from 0s to 1h, not '30 s'; write 30s"},
+           {"wait: 5 Minutes", "1:7: wait: must be a duration from 0s to 1h, not '5 Minutes'; write 5m"},
+           {"wait: 30sec", "1:7: wait: must be a duration from 0s to 1h, not '30sec'; write 30s"},
+           {"workers: \u00A04",
+            "1:10: workers: must be an integer from 1 to 64, not '\u00A04'; it holds a no-break space "
+            "(U+00A0)"},
+           {"workers:\u00A04",
+            "1:1: must be keys and values, not 'workers:\u00A04'; it holds a no-break space (U+00A0)"},
+           {"wait: 1s\n\u00A0workers: 4",
+            "2:1: \u00A0workers: unknown key; did you mean workers? It holds a no-break space (U+00A0)"},
+           {"bounds:\n\tlow: 4", "2:1: a tab in the indentation; indent by spaces"},
+           {"bounds:\n  \u00A0low: 4",
+            "2:3: bounds.\u00A0low: unknown key; it holds a no-break space "
+            "(U+00A0)"},
+       }) {
+    CAPTURE(yaml);
+    CHECK(errors_of(yaml) == "test.yaml:" + error);
+  }
+}
+
+TEST_CASE("a large number without a unit is accepted as seconds, with a warning") {
+  const auto warnings_of = [](std::string text) {
+    std::string lines;
+    for (const auto& each : config::load_text({"test.yaml", std::move(text)}, sample::kDefinition).warnings) {
+      lines += to_text(each);
+    }
+    return lines;
+  };
+  CHECK(warnings_of("wait: 1500") == "test.yaml:1:7: wait: warning: 1500 is 25 minutes; write 1500ms or 1500s");
+  CHECK(warnings_of("wait: 601") == "test.yaml:1:7: wait: warning: 601 is 10 minutes 1 seconds; write 601ms or 601s");
+  for (const char* clear : {"wait: 600", "wait: 1500s", "wait: 1500ms", "wait: 30m", "workers: 7"}) {
+    CHECK(warnings_of(clear).empty());
+  }
+}
+
+TEST_CASE("a value of the command line wins over the file, and meets the same checks") {
+  const auto load = [](std::vector<config::Override> overrides) {
+    return config::load_text(
+        {"test.yaml", "workers: 3\nbounds: {low: 2}\nroutes: [{name: a, weight: 2}]\npeers: [a:1]\n",
+         std::move(overrides)},
+        sample::kDefinition);
+  };
+  const auto good = load({{"--set", "workers", "9"},
+                          {"--set", "bounds.high", "7"},
+                          {"--set", "routes[0].weight", "3"},
+                          {"--set", "routes[1]", "{name: b}"},
+                          {"--set", "peers", "[b:1, c:1]"},
+                          {"--listen", "listen", "[::1]:80", false}});
+  for (const config::Error& error : good.errors) FAIL_CHECK(to_text(error));
+  CHECK(good.config.workers == 9);
+  CHECK(good.config.bounds.low == 2);
+  CHECK(good.config.bounds.high == 7);
+  REQUIRE(good.config.routes.size() == 2);
+  CHECK(good.config.routes[0].name == "a");
+  CHECK(good.config.routes[0].weight == 3);
+  CHECK(good.config.routes[1].name == "b");
+  CHECK(good.config.peers.size() == 2);
+  CHECK(good.config.listen == std::vector{config::Address::tcp("::1", 80)});
+
+  for (const auto& [override, error] : std::vector<std::pair<config::Override, std::string>>{
+           {{"--set", "workers", "x"}, "--set: workers: must be an integer from 1 to 64, not 'x'"},
+           {{"--max", "workers", "", false}, "--max: workers: must be an integer from 1 to 64, not ''"},
+           {{"--set", "wokers", "1"}, "--set: wokers: unknown key; did you mean workers?"},
+           {{"--set", "bounds.lwo", "1"}, "--set: bounds.lwo: unknown key; did you mean low?"},
+           {{"--set", "bounds", "1"}, "--set: bounds: must be a section of keys, not '1'"},
+           {{"--set", "routes[3].weight", "1"},
+            "--set: routes[3].weight: has no element [3]: the list in the file has 1"},
+           {{"--set", "a..b", "1"},
+            "--set: a..b: is no key; write it as section.key=value, an element of a list as key[0]"},
+           {{"--set", "routes[x]", "1"},
+            "--set: routes[x]: is no key; write it as section.key=value, an element of a list as key[0]"},
+           {{"--set", "password", "h2"},
+            "--set: password: must be a text of 3 to 100 bytes without control characters "
+            "(value not shown)"},
+           {{"--set", "bounds.low", "50"}, "--set: bounds.low: bounds.low must not exceed bounds.high"},
+       }) {
+    const auto bad = load({override});
+    REQUIRE(bad.errors.size() == 1);
+    CHECK(to_text(bad.errors.front()) == error);
+  }
+}
+
 TEST_CASE("a rule adds no error about a field that is invalid already") {
   CHECK(errors_of("bounds: {low: 500, high: 0}") ==
         "test.yaml:1:15: bounds.low: must be an integer from 0 to 100, not '500'");
@@ -241,14 +338,14 @@ TEST_CASE("a reload needs at least one key in the file; {} means all defaults") 
     CAPTURE(text);
     CHECK(read_again(text).empty());
   }
-  const auto again = config::load_file("/", sample::kDefinition, config::Reading::again);
+  const auto again = config::load_file({"/"}, sample::kDefinition, config::Reading::again);
   REQUIRE(again.errors.size() == 1);
   CHECK(to_text(again.errors[0]) == "/:1:1: cannot be read: not a regular file");
 }
 
 TEST_CASE("a file that cannot be read is one error") {
   const auto error_of = [](const char* path) {
-    const auto loaded = config::load_file(path, sample::kDefinition);
+    const auto loaded = config::load_file({path}, sample::kDefinition);
     REQUIRE(loaded.errors.size() == 1);
     return to_text(loaded.errors[0]);
   };

@@ -133,7 +133,7 @@ TEST_CASE("an address is a host and a port, a unix socket or a descriptor") {
                                      {"a:65536", "refused"},
                                      {"a:-1", "refused"},
                                      {"a:", "refused"},
-                                     {":80", "refused"},
+                                     {":80", ":80"},
                                      {"80", "refused"},
                                      {"a", "refused"},
                                      {"::1:80", "refused"},

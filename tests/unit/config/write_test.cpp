@@ -105,7 +105,8 @@ TEST_CASE("the reference has a row for every field") {
   const std::string reference = config::to_reference(sample::kDefinition, "sample");
   for (const std::string row : {
            "## sample\n\n| key | default | accepts | meaning |\n| --- | --- | --- | --- |\n",
-           "| `listen` | `127.0.0.1:80` | one, or a list of 1 to 2 of: an address: host:port, [v6]:port, unix:/path or "
+           "| `listen` | `127.0.0.1:80` | one, or a list of 1 to 2 of: an address: host:port, :port, [v6]:port, "
+           "unix:/path or "
            "fd:N (3 or more) "
            "| Where to serve. Takes a restart. |\n",
            "| `peers` | `[]` | a list of 0 to 2 of: an address",
