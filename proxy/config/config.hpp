@@ -12,6 +12,7 @@
 #include "config/listen.hpp"
 #include "config/log.hpp"
 #include "proxy/admission/policy.hpp"
+#include "proxy/config/refusals.hpp"
 #include "proxy/http/head_limits.hpp"
 #include "proxy/net/clock.hpp"
 
@@ -155,6 +156,7 @@ struct ProxyConfig {
   std::vector<ClassConfig> classes;  ///< the first match counts; if there is none, `describe` adds `critical_health`
   RetryConfig retry;
   MaintenanceConfig maintenance;
+  RefusalsConfig refusals;
   std::vector<config::Cidr> trusted_proxies;
   bool forwarded_header = false;
   LogConfig log;

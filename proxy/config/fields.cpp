@@ -389,6 +389,7 @@ void describe(Fields& f, ProxyConfig& c) {
                {1s, 24h});
     f.text({"message", "The `detail` of the answer."}, c.maintenance.message, {1, 500});
   });
+  f.section({"refusals", "What refused clients see, by reason."}, [&] { describe_refusals(f, c.refusals); });
   f.values({"trusted_proxies", "Networks whose X-Forwarded-*, Forwarded and X-Request-ID are believed."},
            c.trusted_proxies);
   f.flag({"forwarded_header", "Whether `Forwarded` (RFC 7239) is sent to the API besides X-Forwarded-*."},

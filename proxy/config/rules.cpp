@@ -89,10 +89,26 @@ void check_classes(const ProxyConfig& c, Problems& problems) {
                        "admission.max_concurrent (" + std::to_string(c.admission.max_concurrent) + ") to all");
 }
 
+void check_refusal(const RefusalConfig& c, std::string_view name, Problems& problems) {
+  const std::string path = "refusals." + std::string(name);
+  problems.require(c.format != RefusalConfig::Format::file || !c.file.path.empty(), {path + ".file", path + ".format"},
+                   "format: file needs file, the path of the body");
+  const bool forgotten = c.format != RefusalConfig::Format::file && !c.file.path.empty();
+  problems.require(!forgotten, {path + ".format", path + ".file"}, "file has an effect only with format: file");
+}
+
+void check_refusals(const RefusalsConfig& c, Problems& problems) {
+  check_refusal(c.standard, "default", problems);
+  for (std::size_t i = 0; i < c.by_reason.size(); ++i) {
+    check_refusal(c.by_reason[i], admission::kReasonNames[i], problems);
+  }
+}
+
 }  // namespace
 
 void check(const ProxyConfig& c, Problems& problems) {
   check_addresses(c, problems);
+  check_refusals(c.refusals, problems);
   check_classes(c, problems);
   const int connections = most_upstream_connections(c);
   problems.require(connections >= c.admission.max_concurrent, {"upstream.max_connections", "admission.max_concurrent"},

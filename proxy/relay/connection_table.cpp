@@ -8,6 +8,7 @@
 #include "proxy/net/spawn.hpp"
 #include "proxy/relay/own_response.hpp"
 #include "proxy/relay/worker.hpp"
+#include "proxy/text/status_phrase.hpp"
 
 namespace spillway::relay {
 
@@ -109,12 +110,16 @@ bool ConnectionTable::out_of_descriptors() {
 void ConnectionTable::refuse(net::Transport transport, std::string_view peer) {
   Shared& shared = worker_.shared();
   const text::RequestId id = worker_.ids().request_id();
-  const Answer answer = answer_to(Failure::refused(admission::Reason::connections));
+  Answer answer = answer_to(Failure::refused(admission::Reason::connections));
+  const std::shared_ptr<const Settings> settings = worker_.settings();
+  const RefusalConfig& look = settings->config.refusals.of(admission::Reason::connections);
+  if (look.status) answer.status = *look.status, answer.title = text::status_phrase(*look.status);
   OwnResponse response;
-  response.make_problem(answer, {.request_id = telemetry::view(id),
-                                 .date = worker_.http_date(),
-                                 .detail = {},
-                                 .retry_after = shared.gate.retry_after()});
+  response.make_refusal(answer, look,
+                        {.request_id = telemetry::view(id),
+                         .date = worker_.http_date(),
+                         .detail = {},
+                         .retry_after = shared.gate.retry_after()});
   std::string text;
   http::write_response(
       response.head,

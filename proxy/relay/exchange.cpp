@@ -2,6 +2,7 @@
 
 #include "proxy/classify/client_key.hpp"
 #include "proxy/http/event_stream.hpp"
+#include "proxy/relay/refusal_page.hpp"
 #include "proxy/relay/worker.hpp"
 
 namespace spillway::relay {
@@ -25,7 +26,8 @@ void Exchange::begin(ClientStream& client, std::shared_ptr<const Settings> setti
   request_id_.clear();
   method_ = target_ = {};
   class_index_ = 0;
-  received_ = trusted_peer_ = false;
+  received_ = trusted_peer_ = wants_html_ = preflight_ = false;
+  origin_ = nullptr;
   ticket_.state = admission::Request::State::fresh;
   ticket_.shadow_refused = false;
   ticket_.in_flight = ticket_.limit = 0;
@@ -89,12 +91,24 @@ Failure Exchange::receive() {
   worker_.counters().parsed.add();
   identify();
   class_index_ = settings_->classifier.classify(request_);
+  look_at_reader();
   if (request_.max_forwards == 0) return Failure::Kind::last_hop;
   const std::uint64_t limit = settings_->config.limits.body;
   if (limit != 0 && request_.framing == http::Framing::length && request_.content_length > limit) {
     return Failure::bad_request({413, "Content-Length is beyond limits.body"});
   }
   return decode_body();  // what of the body has come with the head
+}
+
+/// Who reads an answer of the proxy's own: a person's browser, a script of another origin, or a program.
+void Exchange::look_at_reader() {
+  wants_html_ = prefers_html(request_.field("accept"));
+  const CorsConfig& cors = settings_->config.refusals.cors;
+  if (cors.allow_origins.empty()) return;
+  const std::string_view origin = request_.field("origin");
+  if (!origin.empty()) origin_ = cors.allowing(origin);
+  preflight_ = origin_ != nullptr && method_ == "OPTIONS" && !request_.field("access-control-request-method").empty();
+  if (preflight_) preflight_headers_ = request_.field("access-control-request-headers");
 }
 
 /// The request's identifiers: the client's if its word is believed, else new ones.

@@ -74,6 +74,7 @@ class Exchange final : public net::Deadline,
 
   // exchange.cpp: who asks, and the slot.
   void identify();
+  void look_at_reader();
   void admitted();
   void release_slot();
   void would_refuse(admission::Reason reason) { would_refuse_ = reason; }
@@ -136,6 +137,10 @@ class Exchange final : public net::Deadline,
   int class_index_ = 0;
   bool received_ = false;  ///< its head was sound
   bool trusted_peer_ = false;
+  bool wants_html_ = false;            ///< a browser asks
+  bool preflight_ = false;             ///< of an origin that `refusals.cors` allows
+  std::string preflight_headers_;      ///< that it asks for
+  const WebOrigin* origin_ = nullptr;  ///< in `settings_`; null: not allowed by `refusals.cors`
 
   // Its slot.
   Ticket ticket_;

@@ -6,6 +6,7 @@
 #include "proxy/http/event_stream.hpp"
 #include "proxy/relay/exchange.hpp"
 #include "proxy/relay/worker.hpp"
+#include "proxy/text/status_phrase.hpp"
 
 namespace spillway::relay {
 
@@ -199,7 +200,12 @@ net::Task<> Exchange::answer(Failure failure) {
   if (upstream_) drop_upstream();
   if (permit_ && !concerns_api(failure.kind)) permit_->complete(admission::Completion::ignore);
   permit_.reset();
+  if (preflight_ && failure.kind == Failure::Kind::refused) failure = Failure::Kind::preflight;
   Answer answer = answer_to(failure);
+  if (failure.kind == Failure::Kind::refused) {
+    const std::optional<int> status = settings_->config.refusals.of(failure.reason).status;
+    if (status) answer.status = *status, answer.title = text::status_phrase(*status);
+  }
   if (response_started_ || answer.status == 0) {
     account(response_started_ ? response_.status : 0, answer.outcome, answer.reason);
     client_->reset();
@@ -225,6 +231,10 @@ void Exchange::make_own_response(const Failure& failure, const Answer& answer) {
   context.request_id = request_id_;
   context.date = worker_.http_date();
   context.head_method = received_ && request_.head_method;
+  context.wants_html = wants_html_;
+  context.may_repeat = received_ && (request_.head_method || method_ == "GET");
+  context.origin = origin_;
+  context.exposed = settings_->cors_exposed;
   if (failure.kind == Failure::Kind::refused) {
     refused_for_ = failure.reason;
     if (failure.reason == admission::Reason::maintenance) {
@@ -238,6 +248,10 @@ void Exchange::make_own_response(const Failure& failure, const Answer& answer) {
   }
   if (failure.kind == Failure::Kind::last_hop) {
     own_response_.make_options(context);
+  } else if (failure.kind == Failure::Kind::preflight) {
+    own_response_.make_preflight(preflight_headers_, context);
+  } else if (failure.kind == Failure::Kind::refused) {
+    own_response_.make_refusal(answer, settings_->config.refusals.of(failure.reason), context);
   } else {
     own_response_.make_problem(answer, context);
   }

@@ -76,6 +76,8 @@ Answer answer_to(const Failure& failure) {
                     Outcome::client_error);
     case Failure::Kind::last_hop:
       return answer(204, "", "max_forwards", "", Outcome::ok);
+    case Failure::Kind::preflight:
+      return answer(204, "", "preflight", "", Outcome::ok);
     case Failure::Kind::client_gone:
       return answer(0, "The client closed the connection", "client_gone", "", Outcome::aborted);
     case Failure::Kind::client_timeout:

@@ -15,6 +15,7 @@ struct Failure {
     refused,           ///< by admission; `reason` says why
     bad_request,       ///< `violation` of the client, in head or body
     last_hop,          ///< OPTIONS whose `Max-Forwards` ends here: answered by the proxy itself
+    preflight,         ///< would have been refused, and its origin is allowed: answered by the proxy itself
     client_gone,       ///< closed before the answer was complete
     client_timeout,    ///< body did not come in time
     client_slow,       ///< below limits.min_rate, or slow while others waited for its slot

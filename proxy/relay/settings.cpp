@@ -26,6 +26,9 @@ Settings::Settings(const ProxyConfig& c)
       cohorts(c.cohorts, c.client_key.ipv6_prefix, c.trusted_proxies),
       maintenance_retry_after_seconds(whole_seconds(c.maintenance.retry_after)),
       idle_for(c.timeouts.keep_alive > Duration::zero() ? c.timeouts.keep_alive : c.timeouts.request_head) {
+  for (const std::string& name : c.refusals.cors.expose_headers) {
+    cors_exposed += (cors_exposed.empty() ? "" : ", ") + name;
+  }
   for (const std::string& name : classify::class_names(c.classes)) critical.push_back(name == kCriticalClass);
   // A connection idle at another worker cannot be taken, so idle ones must leave room for every request in flight.
   if (c.workers > 1)

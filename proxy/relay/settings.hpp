@@ -30,6 +30,7 @@ struct Settings {
   upstream::ConnectionLimits pool;
   classify::ClientKeys client_keys;  ///< for fairness
   classify::Cohorts cohorts;
+  std::string cors_exposed;  ///< `refusals.cors.expose_headers` as a field's value
   int maintenance_retry_after_seconds;
   /// How long a connection without a request stays. Where no answer leaves it open, it has yet to send its first one.
   Duration idle_for;

@@ -1,5 +1,8 @@
 // A refusal is cheap for the client: it comes before the body is sent, and the connection stays open.
 
+#include <csignal>
+#include <fstream>
+
 #include <doctest/doctest.h>
 
 #include "tests/integration/proxy/client.hpp"
@@ -121,6 +124,69 @@ TEST_CASE("a client of HTTP/1.0 without keep-alive gets its refusal, then the co
   check_refused(client.receive());
   CHECK(client.ended() == End::closed);
   house.make_room();
+}
+
+TEST_CASE("a browser is refused with a page that tries again by itself, a program with a problem document") {
+  FullHouse house;
+  Client client(house.proxy);
+  const Reply page = client.get("/refused", "Accept: text/html,*/*;q=0.8\r\n");
+  CHECK(page.status == 503);
+  CHECK(page.field("Content-Type") == "text/html; charset=utf-8");
+  CHECK(page.has("Retry-After"));
+  CHECK(page.body.find("location.reload()") != std::string::npos);
+  const Reply posted = client.request("POST", "/refused", "Accept: text/html\r\n", "x");
+  CHECK(posted.body.find("<h1>") != std::string::npos);
+  CHECK(posted.body.find("reload") == std::string::npos);
+  check_refused(client.get("/refused", "Accept: application/json\r\n"));
+  house.make_room();
+}
+
+TEST_CASE("a refusal looks as configured, also after a reload that reads the file anew") {
+  Upstream upstream;
+  Proxy proxy(upstream, {.admission = "shed_at: 0"});
+  const std::string file = proxy.path("busy.txt");
+  std::ofstream(file) << "{{reason}}, in {{retry_after}} s";
+  const Settings settings{.admission = "shed_at: 0",
+                          .more = "refusals: {capacity: {format: file, status: 529, content_type: text/plain, file: '" +
+                                  file + "', headers: ['X-Shed: yes']}}\n"};
+  proxy.configure(settings);
+  proxy.signal(SIGHUP);
+  REQUIRE(proxy.await_log("configuration reloaded, changed: "));
+  Client client(proxy);
+  const Reply reply = client.get("/");
+  CHECK(reply.status == 529);
+  CHECK(reply.field("Content-Type") == "text/plain");
+  CHECK(reply.field("X-Shed") == "yes");
+  CHECK(reply.body == "capacity, in 5 s");
+  std::ofstream(file) << "again";
+  proxy.signal(SIGHUP);
+  CHECK(eventually([&] { return client.get("/").body == "again"; }));
+  CHECK(proxy.accounts_balance());
+}
+
+TEST_CASE("scripts of an allowed origin may read a refusal, and their preflight is not refused") {
+  Upstream upstream;
+  Proxy proxy(upstream,
+              {.admission = "shed_at: 0", .more = "refusals: {cors: {allow_origins: ['https://app.test']}}\n"});
+  Client client(proxy);
+  const std::string origin = "Origin: https://app.test\r\n";
+  const std::string asks = "Access-Control-Request-Method: PUT\r\nAccess-Control-Request-Headers: authorization\r\n";
+  const Reply refused = client.get("/", origin);
+  check_refused(refused);
+  CHECK(refused.field("Access-Control-Allow-Origin") == "https://app.test");
+  CHECK(refused.field("Access-Control-Expose-Headers") == "Retry-After, X-Request-ID");
+  CHECK(refused.field("Vary") == "Origin");
+  const Reply preflight = client.request("OPTIONS", "/", origin + asks);
+  CHECK(preflight.status == 204);
+  CHECK(preflight.field("Access-Control-Allow-Origin") == "https://app.test");
+  CHECK(preflight.field("Access-Control-Allow-Methods").find("PUT") != std::string::npos);
+  CHECK(preflight.field("Access-Control-Allow-Headers") == "authorization");
+
+  check_refused(client.request("OPTIONS", "/", origin));  // no preflight
+  check_refused(client.request("OPTIONS", "/", "Origin: https://other.test\r\n" + asks));
+  CHECK_FALSE(client.get("/", "Origin: https://other.test\r\n").has("Access-Control-Allow-Origin"));
+  CHECK(upstream.requests() == 0);
+  CHECK(proxy.accounts_balance());
 }
 
 }  // namespace

@@ -1,3 +1,6 @@
+#include <deque>
+#include <filesystem>
+#include <fstream>
 #include <set>
 
 #include <doctest/doctest.h>
@@ -136,6 +139,8 @@ constexpr FieldRow kFields[] = {
     {"maintenance.enabled", "1", "true or false"},
     {"maintenance.retry_after", "0", "a duration from 1s to 24h"},
     {"maintenance.message", "''", "a text of 1 to 500 bytes without control characters"},
+    {"refusals.cors.allow_origins[]", "example.com", "* or an origin without a path, such as https://app.example.com"},
+    {"refusals.cors.expose_headers[]", "'a:'", "the name of a header field"},
     {"trusted_proxies[]", "10.0.0.1/8",
      "an address or a network such as 10.0.0.0/8, with no bit set beyond its prefix"},
     {"forwarded_header", "1", "true or false"},
@@ -143,6 +148,15 @@ constexpr FieldRow kFields[] = {
     {"log.access", "some", "one of all, errors, off"},
     {"log.format", "xml", "one of auto, json, text"},
     {"log.query", "1", "true or false"},
+};
+
+/// Keys of `refusals.default` and of each reason.
+constexpr FieldRow kRefusalFields[] = {
+    {"status", "200", "auto, or an integer from 400 to 599"},
+    {"content_type", "html", "a content type such as text/html; charset=utf-8"},
+    {"file", "/nonexistent", "the path of a readable file of at most 16384 bytes"},
+    {"headers[]", "'Content-Length: 3'",
+     "'Name: value' in visible ASCII, and none of the fields that the proxy sets itself"},
 };
 
 /// The paths of all scalars, lists of them included.
@@ -179,7 +193,19 @@ TEST_CASE("every field of the proxy refuses a value out of its range, and names 
   Paths paths;
   describe(paths, defaults);
   std::set<std::string> tested;
-  for (const FieldRow& row : kFields) {
+  std::vector<std::string> sections{"default"};
+  sections.insert(sections.end(), admission::kReasonNames.begin(), admission::kReasonNames.end());
+  std::deque<std::string> paths_of_refusals;
+  std::vector<FieldRow> rows(std::begin(kFields), std::end(kFields));
+  for (const std::string& section : sections) {
+    const std::string prefix = "refusals." + section + ".";
+    rows.push_back({paths_of_refusals.emplace_back(prefix + "format"), "html",
+                    section == "default" ? "one of problem, file" : "one of default, problem, file"});
+    for (const FieldRow& row : kRefusalFields) {
+      rows.push_back({paths_of_refusals.emplace_back(prefix + std::string(row.path)), row.refused, row.words});
+    }
+  }
+  for (const FieldRow& row : rows) {
     CAPTURE(row.path);
     tested.insert(std::string(row.path));
     const std::string yaml = document_with(row.path, std::string(row.refused));
@@ -189,6 +215,41 @@ TEST_CASE("every field of the proxy refuses a value out of its range, and names 
     CHECK_MESSAGE(errors.find(message) != std::string::npos, errors);
   }
   CHECK(tested == paths.found);
+}
+
+TEST_CASE("the body of a refusal is read with the configuration, and must be a template of known names") {
+  const std::string path = std::filesystem::temp_directory_path() / ("spillway_body_" + std::to_string(::getpid()));
+  const auto with = [&](const std::string& text) {
+    std::ofstream(path) << text;
+    return load("refusals: {default: {format: file, file: " + path + "}}");
+  };
+  const auto good = with("{{reason}} after {{retry_after}}, {{request_id}}: {{detail}}");
+  CHECK(good.ok());
+  CHECK(good.config.refusals.of(admission::Reason::pool).file.text.starts_with("{{reason}} after"));
+  const auto unknown = with("{{resaon}}");
+  REQUIRE_FALSE(unknown.ok());
+  CHECK(unknown.errors.front().message.ends_with(
+      "; only {{reason}}, {{retry_after}}, {{request_id}} and {{detail}} can stand in it"));
+  CHECK_FALSE(with("open {{reason").ok());
+  CHECK(with(std::string(kMaxBodyFile, 'x')).ok());
+  CHECK_FALSE(with(std::string(kMaxBodyFile + 1, 'x')).ok());
+  std::filesystem::remove(path);
+  CHECK(errors_of("refusals: {default: {format: file}}") ==
+        "refusals.default.format: format: file needs file, the path of the body");
+  CHECK(errors_of("refusals: {capacity: {file: " + generated::path_of("proxy.yaml") + "}}") ==
+        "refusals.capacity.file: file has an effect only with format: file");
+}
+
+TEST_CASE("a further field of a refusal is none that the proxy sets itself") {
+  for (const char* own : {"Content-Length: 1", "transfer-encoding: x", "RETRY-AFTER: 3", "Set-Cookie", ": x", "a b: c",
+                          "Access-Control-Allow-Origin: x", "X: a\x7f", "X: \xc3\xa4"}) {
+    HeaderLine line;
+    CAPTURE(own);
+    CHECK_FALSE(parse(own, line));
+  }
+  HeaderLine line;
+  CHECK(parse("X-Shed:  yes ", line));
+  CHECK(to_text(line) == "X-Shed: yes");
 }
 
 TEST_CASE("contradictory combinations are refused") {

@@ -39,7 +39,7 @@ TEST_CASE("every failure has one answer, one log field and one metric label") {
       {Kind::stream_stopped, 503, "Service Unavailable", "draining", "destination_unavailable", Outcome::ok},
   };
   // The first is no failure, the second has its own table, the third has no problem document.
-  std::set<Kind> covered{Kind::none, Kind::refused, Kind::last_hop};
+  std::set<Kind> covered{Kind::none, Kind::refused, Kind::last_hop, Kind::preflight};
   for (const Row& row : rows) {
     CAPTURE(row.reason);
     CHECK(row.failure);
