@@ -17,7 +17,7 @@ CommandLine::CommandLine(ProgramInfo program, std::ostream& out, std::ostream& e
   config_option_ = app_->add_option("--config", config_path_, "Configuration file");
   config_option_->type_name("FILE")->capture_default_str();
   auto* check = app_->add_flag("--check-config", check_, "Check the configuration and exit");
-  app_->add_option("--format", format_, "How --check-config answers")
+  app_->add_option("--format", format_, "Output format of --check-config")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str()
       ->needs(check);
@@ -38,7 +38,7 @@ CommandLine::CommandLine(ProgramInfo program, std::ostream& out, std::ostream& e
 CommandLine::~CommandLine() = default;
 
 void CommandLine::add_set() {
-  app_->add_option("--set", set_, "Set a key, whatever the file says; may be repeated")
+  app_->add_option("--set", set_, "Set a key; wins over the file; may be repeated")
       ->type_name("KEY.PATH=VALUE")
       ->take_all()
       ->allow_extra_args(false);

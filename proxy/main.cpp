@@ -16,18 +16,18 @@ int main(int argc, char** argv) {
   using namespace spillway;
   config::CommandLine line({"spillway", "Keeps one API alive under overload", kVersion, "config/proxy.yaml"}, std::cout,
                            std::cerr);
-  line.add_shortcut("--upstream", "ADDRESS", "upstream.address", "Where the API listens; no file is needed then", true);
-  line.add_shortcut("--listen", "ADDRESS", "listen", "Where to serve, such as :8080");
-  line.add_shortcut("--max-concurrent", "N", "admission.max_concurrent", "Requests that the API works on at a time");
+  line.add_shortcut("--upstream", "ADDRESS", "upstream.address",
+                    "Address of the API; the configuration file becomes optional", true);
+  line.add_shortcut("--listen", "ADDRESS", "listen", "Address to listen on, such as :8080");
+  line.add_shortcut("--max-concurrent", "N", "admission.max_concurrent", "Most requests in flight towards the API");
   line.add_set();
   bool print_metrics = false;
   line.app().add_flag("--print-metrics", print_metrics, "Print every metric: name, type, labels, help");
-  CLI::App* healthcheck = line.app().add_subcommand("healthcheck", "Exit 0 when a running spillway is ready");
+  CLI::App* healthcheck = line.app().add_subcommand("healthcheck", "Exit 0 if a running spillway is ready, else 1");
   std::string admin = "127.0.0.1:9901";
-  CLI::App* advise =
-      line.app().add_subcommand("advise", "Which limit fits the API, by the traffic of a running spillway");
+  CLI::App* advise = line.app().add_subcommand("advise", "Suggest limits for the API, measured by a running spillway");
   for (CLI::App* command : {healthcheck, advise}) {
-    command->add_option("--admin", admin, "Its admin address")->capture_default_str();
+    command->add_option("--admin", admin, "Admin address of the running spillway")->capture_default_str();
   }
 
   if (const auto status = line.parse(argc, argv)) return *status;

@@ -74,8 +74,8 @@ void ClientUsage::Entry::change_slots(int by, Time now) {
   in_flight += by;
 }
 
-/// Forgets clients without a request: those whose average is small, else all of them, so that the next call is a while
-/// away. If the others take most of the room, the table grows.
+/// Forgets clients without a request: those whose average is small; if that frees too little, all of them. If clients
+/// with a request take most of the room, the table grows.
 bool ClientUsage::make_room(Time now) {
   const std::size_t enough = entries_.size() / 8 * 3;
   forget(kNegligible, now);

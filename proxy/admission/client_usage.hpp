@@ -29,7 +29,7 @@ class ClientUsage {
   /// Room for so many keys at a time.
   void reserve(std::size_t keys);
 
-  /// A request arrives. False, and nothing else is to be told of it, if there are `kMostKeys` others, or the key is 0.
+  /// A request arrives. False if the key is 0 or `kMostKeys` others are counted: then make no other call for it.
   bool add(std::uint64_t key, Time now);
   /// It gets a slot …
   void start(std::uint64_t key, Time now) { change_slots(key, +1, now); }

@@ -66,9 +66,8 @@ struct BreakerChange {
 /// request. `arrive`, `finish`, `abandon` and `tick` allocate nothing.
 ///
 /// Invariants, whatever the order of events:
-///  - in `enforce`, no admission raises the requests in flight above the limit, nor above the class's share of it
-///  except
-///    within its own reserve;
+///  - in `enforce`, no admission raises the requests in flight above the limit, nor above the class's share of it,
+///    except within the class's own reserve;
 ///  - a request of a better class is served first, except within another class's reserve; in a class the oldest is
 ///    served first, or under standing overload the newest;
 ///  - no slot stays free while a request waits that may take it;

@@ -29,7 +29,7 @@ class LatencyWindow {
 
   /// Reads the window. The first answers of a class set its floor: as high above it as the other classes are now.
   Reading read(Time now);
-  /// The unloaded latency of every class was so much higher than thought (a log; lower if negative).
+  /// The unloaded latency of every class is higher than assumed by this log (lower if negative).
   void raise_floors(double by);
   /// Moves the floor of every class by this part of the way to what the window shows.
   void follow(double part);

@@ -15,7 +15,7 @@ namespace spillway::admission {
 ///  - *start*: the limit doubles as long as throughput grows with it.
 ///  - *hold*: the limit follows the excess of latency over the unloaded one towards a small target.
 ///  - *dip*: from time to time one window has a limit a fifth lower. Its latency is the unloaded one, or shows that the
-///    limit is too high still. Nobody learns the unloaded latency of a busy API otherwise.
+///    limit is still too high. Without dips the unloaded latency of a busy API stays unknown.
 ///  - *trial*: if latency jumps although the limit did not rise, the API has fewer slots or takes longer for each call.
 ///    One window with a limit a third lower tells: if latency falls with the limit, the calls queue; if throughput
 ///    does, they do not, and the higher latency is the new unloaded one. The same comparison ends a descent of the

@@ -10,8 +10,8 @@ namespace {
 /// Part of `max_wait` for which a line has places: the rest is for a service that becomes slower meanwhile.
 constexpr double kSurelyInTime = 0.95;
 
-/// Until the service rate has been counted, it may be that much higher than computed: a request too many waits in
-/// vain, a request too few is lost.
+/// Until the service rate has been counted, it may be that much higher than computed. Rather one place too many:
+/// its request waits in vain. With one too few a request is lost that could have been served.
 constexpr double kUncounted = 1.5;
 
 /// Under standing overload a line has places for this time of service, enough for the slots to find a waiting request.

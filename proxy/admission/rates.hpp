@@ -47,7 +47,7 @@ class ServiceRate {
   void waiting() { starts_ = -1; }
   /// A request was started, and the line has not been empty since `waiting`.
   void started(Time now) {
-    // From start to start: slots that become free together would else be counted once too few.
+    // Count from start to start: otherwise the first of several slots that become free together is left out.
     if (++starts_ == 0) begin_ = now;
     const double elapsed = in_seconds(now - begin_);
     if (elapsed < kWindow || starts_ < kStarts) return;

@@ -47,7 +47,7 @@ std::string match_path(std::size_t class_index, std::size_t rule_index) {
   return "classes[" + std::to_string(class_index) + "].match[" + std::to_string(rule_index) + "]";
 }
 
-/// A star at the end is meant as a wildcard, which `path` does not have and `path_prefix` does not need.
+/// A star at the end is meant as a wildcard. `path` has none, and `path_prefix` needs none.
 void check_star(const MatchRule& rule, const std::string& path, Problems& problems) {
   const auto bare = [](std::string_view text) { return std::string(text.substr(0, text.find('*'))); };
   problems.require(!rule.path || !rule.path->ends_with('*'), {path + ".path"},
@@ -104,12 +104,8 @@ void check_refusals(const RefusalsConfig& c, Problems& problems) {
   }
 }
 
-}  // namespace
-
-void check(const ProxyConfig& c, Problems& problems) {
-  check_addresses(c, problems);
-  check_refusals(c.refusals, problems);
-  check_classes(c, problems);
+/// The pool of connections to the API fits the requests in flight.
+void check_upstream(const ProxyConfig& c, Problems& problems) {
   const int connections = most_upstream_connections(c);
   problems.require(connections >= c.admission.max_concurrent, {"upstream.max_connections", "admission.max_concurrent"},
                    "upstream.max_connections (" + std::to_string(connections) +
@@ -118,22 +114,37 @@ void check(const ProxyConfig& c, Problems& problems) {
   problems.require(c.upstream.max_idle <= connections, {"upstream.max_idle", "upstream.max_connections"},
                    "upstream.max_idle (" + std::to_string(c.upstream.max_idle) +
                        ") must not exceed upstream.max_connections (" + std::to_string(connections) + ")");
-  problems.require(
-      c.upstream.health.interval == Duration::zero() || c.upstream.health.timeout <= c.upstream.health.interval,
-      {"upstream.health.timeout", "upstream.health.interval"},
-      "upstream.health.timeout must not exceed upstream.health.interval: polls would overlap");
+  const HealthConfig& health = c.upstream.health;
+  problems.require(health.interval == Duration::zero() || health.timeout <= health.interval,
+                   {"upstream.health.timeout", "upstream.health.interval"},
+                   "upstream.health.timeout must not exceed upstream.health.interval: polls would overlap");
+}
+
+/// Values that must not exceed each other.
+void check_order(const ProxyConfig& c, Problems& problems) {
   problems.require(c.timeouts.drain_delay <= c.timeouts.drain, {"timeouts.drain_delay", "timeouts.drain"},
                    "timeouts.drain_delay is part of timeouts.drain and must not exceed it");
   problems.require(c.limits.request_head.uri <= c.limits.request_head.head, {"limits.uri", "limits.head"},
                    "limits.uri is part of limits.head and must not exceed it");
-  problems.require(c.admission.queue.interval <= c.admission.queue.patience,
+  const admission::Policy& policy = c.admission;
+  problems.require(policy.queue.interval <= policy.queue.patience,
                    {"admission.queue.interval", "admission.queue.patience"},
                    "admission.queue.interval must not exceed admission.queue.patience");
-  problems.require(!c.admission.adaptive.enabled || c.admission.adaptive.min <= c.admission.max_concurrent,
+  problems.require(!policy.adaptive.enabled || policy.adaptive.min <= policy.max_concurrent,
                    {"admission.adaptive.min", "admission.max_concurrent"},
                    "admission.adaptive.min must not exceed admission.max_concurrent");
-  problems.require(c.admission.breaker.open_for <= c.admission.breaker.max_open,
-                   {"breaker.open_for", "breaker.max_open"}, "breaker.open_for must not exceed breaker.max_open");
+  problems.require(policy.breaker.open_for <= policy.breaker.max_open, {"breaker.open_for", "breaker.max_open"},
+                   "breaker.open_for must not exceed breaker.max_open");
+}
+
+}  // namespace
+
+void check(const ProxyConfig& c, Problems& problems) {
+  check_addresses(c, problems);
+  check_upstream(c, problems);
+  check_order(c, problems);
+  check_classes(c, problems);
+  check_refusals(c.refusals, problems);
 }
 
 }  // namespace spillway

@@ -10,7 +10,7 @@ namespace spillway::http {
 
 /// Removes the framing of a body in place, as the body arrives. Chunk extensions and trailers are checked, limited and
 /// dropped (RFC 9112, section 7.1).
-/// The result does not depend on how the bytes are split. Decode nothing after a violation.
+/// The result does not depend on how the bytes are split. Do not decode after a violation.
 class BodyDecoder {
  public:
   static constexpr int kSizeDigitsMax = 16;              ///< 64 bits
@@ -32,7 +32,7 @@ class BodyDecoder {
   Step decode(char* data, std::size_t size);
 
   bool done() const { return state_ == State::done; }
-  /// Payload bytes still to come if the framing tells (length), else 0.
+  /// Payload bytes still to come of a body with a Content-Length, else 0.
   std::uint64_t remaining() const { return state_ == State::length ? left_ : 0; }
   /// Call at end of file: whether the body was complete (`until_close` always is).
   bool complete_at_eof() const { return done() || state_ == State::until_close; }

@@ -10,8 +10,8 @@ void Stream::start_read(std::size_t space) {
   read_error_ = {};
   reading_ = true;
   cancelled_ = false;
-  // Asio looks at the socket before it waits. Behind all that is ready now, that look often finds the bytes
-  // already there; at once it would nearly always be a wasted system call.
+  // Asio tries a read before it waits. Now that read would nearly always find nothing: a wasted system call. After
+  // the other handlers of this turn it often finds the bytes.
   asio::post(transport_.executor(), [this] { begin_read(); });
 }
 

@@ -8,7 +8,7 @@
 
 namespace net {
 
-/// A byte stream to a peer. Today a socket, later also TLS over one: code above this class never uses the descriptor.
+/// A byte stream to a peer. Code above this class never uses the descriptor.
 /// Runs on one event loop. Handlers are called once, also after `cancel` and `close`; the transport must outlive them.
 class Transport {
  public:

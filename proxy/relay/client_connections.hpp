@@ -11,7 +11,7 @@
 namespace spillway::relay {
 
 /// How many connections each client has open, at all workers together. A client is an IPv4 address or the /64 of an
-/// IPv6 one: who has one of its addresses has all of them. Any thread may use it: once for each connection.
+/// IPv6 one, because one host usually has all addresses of a /64. Safe from any thread.
 class ClientConnections {
  public:
   explicit ClientConnections(classify::KeyHash hash = classify::KeyHash()) : hash_(hash) {}

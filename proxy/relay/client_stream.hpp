@@ -15,8 +15,8 @@ class ClientStream {
   /// The exchange.
   class Observer {
    public:
-    /// The client has left, as far as it can be told. Called while the stream is watched, and when output that was
-    /// kept cannot be sent; never while the exchange waits in `read_body` or `wait_writable`.
+    /// The client seems to have left. Called while the stream is watched, and when kept output cannot be sent; never
+    /// while the exchange waits in `read_body` or `wait_writable`.
     virtual void on_client_gone() = 0;
 
    protected:

@@ -39,7 +39,7 @@ class Connection final : public net::Deadline, public ConnectionHook {
 
   void leave_list() { ConnectionHook::unlink(); }
   bool has_unread() { return stream_.transport().has_unread(); }
-  /// Ends it where that cuts nothing: between two requests (the worker drains), or in a stream (the drain is over).
+  /// Ends it between two requests (the worker drains), or in a stream (the drain is over). Cuts no response.
   void end();
   /// Closes it between two requests, even if one arrives meanwhile.
   void close_idle();
@@ -57,7 +57,7 @@ class Connection final : public net::Deadline, public ConnectionHook {
  private:
   using End = Http1Stream::End;
 
-  /// What follows: for a wait, or for an exchange.
+  /// What the connection does after a wait or an exchange.
   enum class Next : std::uint8_t { request, idle, close };
 
   net::Task<Next> await_request();

@@ -61,7 +61,7 @@ net::Task<Failure> Exchange::relay_response() {
     if (done) {
       upstream_done(step.consumed);
     } else if (ticket_.answered == Time{}) {
-      ticket_.answered = Clock::now();  // how fast the client reads the rest says nothing of the API
+      ticket_.answered = Clock::now();  // the client's pace in reading the rest is not the API's latency
     }
     Failure failure = failure_of(sent);
     if (sent == Sent::blocked && !kept) failure = co_await await_client();
@@ -111,7 +111,7 @@ void Exchange::upstream_done(std::size_t consumed) {
 /// What an answer says of the API. How long one took that did not wait for the whole request says nothing.
 admission::Completion Exchange::completion() const {
   const int status = response_.status;
-  // An API that says when to come back is well, and has more to do than it can.
+  // An API that sends Retry-After is healthy but overloaded.
   if ((status == 503 || status == 429) && !response_.field("retry-after").empty()) return admission::Completion::shed;
   if (status >= 500) return admission::Completion::dropped;
   if (lasts_) return admission::Completion::stream;
@@ -128,8 +128,8 @@ bool Exchange::keep_output(bool last) {
   return client_->keep(fits ? all - all / kLeftForRequests : 0, last);
 }
 
-/// Waits for the client while the API waits with its slot, because there is no memory left to keep more. The client
-/// must keep `limits.min_rate`.
+/// Waits for the client while the exchange keeps its slot, because there is no memory left to keep more of the
+/// response. The client must keep `limits.min_rate`.
 net::Task<Failure> Exchange::await_client() {
   const Duration patience = settings_->config.timeouts.response;
   const bool has_slot = ticket_.state == admission::Request::State::admitted;
@@ -195,7 +195,7 @@ net::Task<Failure> Exchange::flush_client() {
 
 // --- The proxy's own answers -----------------------------------------------------------------------------------------
 
-/// Ends an exchange that failed: tells the client, if it still can be told.
+/// Ends an exchange that failed. Tells the client unless a part of a response has been sent.
 net::Task<> Exchange::answer(Failure failure) {
   if (upstream_) drop_upstream();
   if (permit_ && !concerns_api(failure.kind)) permit_->complete(admission::Completion::ignore);

@@ -29,7 +29,7 @@ net::Task<Failure> Exchange::tunnel() {
   const auto& timeouts = settings_->config.timeouts;
   watch_client(ClientStream::Watch::off);
   Tunnel tunnel(client_->upgrade(), up, [&] {
-    // Once one side has said its last, the other is waited for no longer than for a response.
+    // Once one side has sent its last byte, wait for the other no longer than for a response.
     const bool shorter = tunnel.half_closed() && (timeouts.tunnel == kUnlimited || timeouts.tunnel > timeouts.response);
     const Duration limit = shorter ? timeouts.response : timeouts.tunnel;
     if (limit != kUnlimited) arm(Clock::now(), limit);

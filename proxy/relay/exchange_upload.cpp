@@ -128,7 +128,7 @@ net::Task<Failure> Exchange::upload() {
     co_await flush_upstream();
   }
   SlotHolder::leave();
-  // Here the API's part begins: how long the client took to send says nothing of it.
+  // The API's latency counts from here: the time that the client took to send is not the API's.
   if (client_->body_complete()) sent_ = ticket_.sent = Clock::now();
   co_return failure;
 }

@@ -167,7 +167,7 @@ void Http1Stream::write_head(const http::ResponseHead& head, const HeadContext& 
   head_pending_ = true;
 }
 
-/// Whether another request may follow on the client's connection, for all that the proxy has to do with it.
+/// Whether the proxy lets another request follow on the client's connection.
 bool Http1Stream::next_is_welcome() const {
   return request_->keep_alive && settings_->config.timeouts.keep_alive > Duration::zero() && !worker_.draining() &&
          !refuses_next_;

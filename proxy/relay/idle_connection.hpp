@@ -51,11 +51,11 @@ class IdleConnection final
       : worker_(worker), client_(std::move(client)), fresh_(fresh) {}
   bool fresh() const { return fresh_; }
   void wait();
-  /// A request is on its way already: not idle any more, though the loop has not heard of it yet.
+  /// A request has arrived that the loop has not read yet, so the connection is not idle any more.
   bool has_unread() { return client_.transport.has_unread(); }
-  /// Closes the connection, unless a request is on its way already: that one is answered still.
+  /// Closes the connection, unless a request has arrived: that one is still answered.
   void end();
-  /// Closes it even so: another connection needs its place.
+  /// Closes it in any case: another connection needs its place.
   void close();
 
  private:

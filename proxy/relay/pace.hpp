@@ -8,8 +8,8 @@
 namespace spillway::relay {
 
 /// Whether one side keeps up a rate while the other waits for it: a bucket of time, full at the beginning. Each second
-/// that it is waited for takes one out; each byte puts back the time it is worth at the rate. Whoever moves nothing is
-/// late after `patience`, whoever keeps the rate never; a pause is forgiven as far as the last bytes were early.
+/// of waiting takes one second out; each byte puts back the time that it may take at the rate. A side that moves nothing
+/// is late after `patience`; one that keeps the rate is never late. Bytes that came early make up for a later pause.
 /// Pure: events come with `now`.
 class Pace {
  public:

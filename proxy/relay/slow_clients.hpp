@@ -13,10 +13,10 @@ class SlotHolder : public boost::intrusive::list_base_hook<boost::intrusive::tag
   using Hook = boost::intrusive::list_base_hook<boost::intrusive::tag<SlotHolderList>,
                                                 boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
-  /// Below this rate a client is slow, and gives its slot to whoever waits for one: a poor mobile connection is faster.
+  /// Below this rate a client is slow, and its slot goes to a waiting request. A poor mobile connection is faster.
   static constexpr std::uint64_t kSlowRate = 16 * 1024;
   /// Once it has been waited for this long at less than that rate. Half of the default `queue.max_wait`, so that the
-  /// slot is there in time for who waits.
+  /// waiting request gets the slot in time.
   static constexpr Duration kSlowAfter = std::chrono::milliseconds(500);
 
   bool holds_slot() const { return Hook::is_linked(); }

@@ -21,7 +21,7 @@ class Tunnel final : net::Stream::Observer {
   Tunnel(net::Stream& client, net::Stream& upstream, std::function<void()> moved);
   Tunnel(const Tunnel&) = delete;
 
-  /// What the input buffers hold goes first. Returns when nothing is outstanding on either stream.
+  /// Sends what the input buffers hold first. Returns when nothing is outstanding on either stream.
   net::Task<> run();
 
   /// Everything that either side sent has been passed on; else a connection broke, or a wait was cancelled.

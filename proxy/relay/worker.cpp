@@ -14,7 +14,7 @@ constexpr Duration kGateTick = std::chrono::milliseconds(10);
 /// How often slots of slow clients are taken back while a request waits for one, one at a time: the first goes to the
 /// request that waits before the next is taken.
 constexpr Duration kSlotTick = std::chrono::milliseconds(20);
-/// Input and output of an event loop stay on its thread, so the reactor needs no locks; posting does.
+/// Sockets of an event loop are used on its thread only, so the reactor needs no locks; posting does.
 constexpr int kOneThread = BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO;
 }  // namespace
 

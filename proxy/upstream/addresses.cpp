@@ -51,7 +51,7 @@ void Addresses::State::take(Endpoints found, const std::string& error) {
   }
   const bool same = found.size() == list->size() &&
                     std::all_of(found.begin(), found.end(), [&](const Endpoint& e) { return contains(*list, e); });
-  if (same) return;  // a name server may turn the order round with each answer
+  if (same) return;  // many name servers rotate the order of their answers
   const std::string before = to_text(*list), now = to_text(found);
   if (!list->empty()) {
     const auto best = std::find(found.begin(), found.end(), list->front());
