@@ -43,6 +43,7 @@ struct Key {
   bool secret = false;         ///< never printed, not even in an error
   bool required = false;       ///< it has no usable default, so leaving it out is an error
   bool bare_seconds = false;   ///< a large number of seconds without a unit is usual here, so it is no slip
+  bool optional = false;       ///< a section that is not printed while no key of it has a value
 };
 
 /// Both ends are included.

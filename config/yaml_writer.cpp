@@ -45,9 +45,15 @@ class YamlWriter final : public Fields {
   }
 
   void section(const Key& key, const std::function<void()>& members) override {
+    const std::string lead = lead_, outer = indent_;
+    const std::size_t before = text_.size();
     line(key.name, "");
-    const std::string outer = indent_;
     if (!block(outer + "  ", outer + "  ", path_ + std::string(key.name), members)) {
+      if (key.optional) {
+        text_.resize(before);
+        lead_ = lead;
+        return;
+      }
       text_.insert(text_.size() - 1, " {}");
     }
   }

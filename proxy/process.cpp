@@ -58,10 +58,9 @@ Process::~Process() {
 
 bool Process::start() {
   descriptors_.limit = net::raise_descriptor_limit();
-  const auto settings = std::make_shared<const relay::Settings>(config_);
   for (int i = 0; i < config_.workers; ++i) {
-    // A copy for each: the count of who holds it is not fought over.
-    workers_.push_back(std::make_unique<relay::Worker>(shared_, std::make_shared<const relay::Settings>(*settings)));
+    // Settings for each: neither the count of who holds them nor a lock in them is fought over.
+    workers_.push_back(std::make_unique<relay::Worker>(shared_, std::make_shared<const relay::Settings>(config_)));
   }
   find_api();
   if (!open_admin() || !open_listeners()) return false;

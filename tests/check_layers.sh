@@ -16,7 +16,7 @@ proxy/net/clock            : :
 proxy/net/memory_budget    : :
 proxy/net/line_queue       : proxy/net/line_queue proxy/net/line_writer.hpp : spdlog/
 proxy/net/timer_wheel      : proxy/net/ : boost/intrusive/
-proxy/config/              : config/ proxy/config/ proxy/admission/policy.hpp proxy/admission/reason.hpp proxy/http/head_limits.hpp proxy/http/grammar.hpp proxy/net/clock.hpp :
+proxy/config/              : config/ proxy/config/ proxy/admission/policy.hpp proxy/admission/reason.hpp proxy/http/head_limits.hpp proxy/http/grammar.hpp proxy/net/clock.hpp : re2/
 proxy/http/                : proxy/http/ proxy/text/ : arpa/inet.h
 proxy/http1/               : proxy/http/ proxy/http1/ proxy/text/ : llhttp.h
 proxy/classify/            : proxy/classify/ proxy/config/ proxy/http/ proxy/text/ proxy/admission/policy.hpp config/ : arpa/inet.h

@@ -17,7 +17,7 @@ RUN deploy/dev/npm.sh && cmake --preset release >/dev/null \
 FROM ${BASE}
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      libyaml-cpp0.7 libprometheus-cpp-core1.0 libspdlog1.10 \
+      libyaml-cpp0.7 libprometheus-cpp-core1.0 libspdlog1.10 libre2-9 \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
  && groupadd --gid 10001 spillway && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin spillway \
  && install -d -o 10001 -g 10001 /run/app

@@ -45,23 +45,6 @@ std::string rewritten(std::string_view path, Decoded decoded) {
   return result;
 }
 
-/// Decodes until no escape is left. One pass is enough: a decoded byte may complete another escape, which is decoded at
-/// once.
-std::string fully_decoded(std::string_view path) {
-  std::string result;
-  result.reserve(path.size());
-  for (const char c : path) {
-    result += c;
-    while (result.size() >= 3) {
-      const int byte = escape_at(result, result.size() - 3);
-      if (byte < 0) break;
-      result.resize(result.size() - 3);
-      result += static_cast<char>(byte);
-    }
-  }
-  return result;
-}
-
 /// Characters that Unicode's compatibility mapping or a "best fit" code page turns into dots and slashes.
 constexpr std::array<std::string_view, 9> kLookAlikes = {
     "\xE2\x80\xA4", "\xE2\x80\xA5", "\xE2\x80\xA6",  // one, two, three dot leader
@@ -102,6 +85,26 @@ bool is_dots(std::string_view segment) {
 }
 
 }  // namespace
+
+std::string decoded_once(std::string_view text) {
+  return rewritten(text, [](char) { return true; });
+}
+
+/// One pass is enough: a decoded byte may complete another escape, which is decoded at once.
+std::string fully_decoded(std::string_view path) {
+  std::string result;
+  result.reserve(path.size());
+  for (const char c : path) {
+    result += c;
+    while (result.size() >= 3) {
+      const int byte = escape_at(result, result.size() - 3);
+      if (byte < 0) break;
+      result.resize(result.size() - 3);
+      result += static_cast<char>(byte);
+    }
+  }
+  return result;
+}
 
 bool is_plain(std::string_view path) {
   char previous = '\0';

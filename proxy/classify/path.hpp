@@ -24,6 +24,12 @@ struct Readings {
 /// `path` begins with a slash.
 Readings read_path(std::string_view path);
 
+/// `text` with every escape decoded once.
+std::string decoded_once(std::string_view text);
+
+/// `text` decoded until no escape is left.
+std::string fully_decoded(std::string_view text);
+
 /// `path` with unreserved escapes decoded and the others in upper case, which means the same (RFC 3986, 6.2.2).
 std::string unescaped(std::string_view path);
 

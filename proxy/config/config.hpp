@@ -98,13 +98,27 @@ struct CohortConfig {
   std::string seed;
 };
 
-/// A rule holds if all parts hold that are given. At least one of the first four must be given.
-struct MatchRule {
+/// What is asked of a request: all parts that are given. At least one of them must be given besides `value`.
+struct MatchConditions {
   std::optional<std::string> path;
   std::optional<std::string> path_prefix;
+  std::optional<std::string> path_regex;  ///< see `PathExpression`
   std::optional<std::string> method;
+  std::optional<std::string> host;  ///< without a port; `*.` in front: any name below
   std::optional<std::string> header;
-  std::optional<std::string> value;  ///< of `header`; if not given, `header` may have any value
+  std::optional<std::string> query;   ///< name of a parameter
+  std::optional<std::string> cookie;  ///< name
+  std::optional<std::string> value;   ///< of the one of `header`, `query` and `cookie`; if not given, any value
+  std::optional<std::string> client_certificate;  ///< attributes of the subject (RFC 4514), all of which it must have
+
+  bool any() const {
+    return path || path_prefix || path_regex || method || host || header || query || cookie || client_certificate;
+  }
+};
+
+/// A rule holds if its conditions do, and those of `except` do not, unless that has none.
+struct MatchRule : MatchConditions {
+  MatchConditions except;
 };
 
 /// The class that is served during maintenance.

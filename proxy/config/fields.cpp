@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <charconv>
 
-#include "proxy/http/grammar.hpp"
-
 namespace spillway {
 namespace {
 
@@ -19,20 +17,6 @@ constexpr config::TextForm kClassName = {
       const auto fits = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_'; };
       return !text.empty() && text.size() <= 32 && std::all_of(text.begin(), text.end(), fits);
     }};
-
-constexpr config::TextForm kPath = {"a path that begins with /, of visible ASCII characters without # and ?",
-                                    "^/[!-\"$->@-~]*$", [](std::string_view text) {
-                                      const auto fits = [](char c) {
-                                        return c > ' ' && c < 0x7F && c != '#' && c != '?';
-                                      };
-                                      return text.starts_with('/') && std::all_of(text.begin(), text.end(), fits);
-                                    }};
-
-constexpr config::TextForm kMethod = {"a method in capital letters", "^[A-Z-]+$", [](std::string_view text) {
-                                        return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-                                          return (c >= 'A' && c <= 'Z') || c == '-';
-                                        });
-                                      }};
 
 constexpr config::TextForm kHost = {"a host of visible ASCII characters, at most 255, or nothing", "^[!-~]{0,255}$",
                                     [](std::string_view text) {
@@ -67,8 +51,6 @@ bool each_status_range(std::string_view list, Each each) {
 constexpr config::TextForm kStatuses = {"statuses such as 200-399 or 200,401-403",
                                         "^[1-5][0-9]{2}(-[1-5][0-9]{2})?(,[1-5][0-9]{2}(-[1-5][0-9]{2})?)*$",
                                         [](std::string_view text) { return each_status_range(text, [](int, int) {}); }};
-
-constexpr config::TextForm kFieldName = {"the name of a header field", "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", http::is_token};
 
 void describe_upstream(Fields& f, UpstreamConfig& c) {
   f.value(
@@ -254,14 +236,6 @@ void describe_admission(Fields& f, admission::Policy& c, ClientKeyConfig& client
     f.number({"share", "While requests are shed, no client has more than this share of the slots."}, c.fairness.share,
              {0.01, 1});
   });
-}
-
-void describe_match(Fields& f, MatchRule& c) {
-  f.optional_text({"path", "The path, without the query, equals this."}, c.path, kPath);
-  f.optional_text({"path_prefix", "The path begins with this."}, c.path_prefix, kPath);
-  f.optional_text({"method", "The method equals this."}, c.method, kMethod);
-  f.optional_text({"header", "The request has a header field of this name."}, c.header, kFieldName);
-  f.optional_text({"value", "The field named by `header` has this value."}, c.value, {0, config::kMaxTextBytes});
 }
 
 void describe_class(Fields& f, ClassConfig& c) {

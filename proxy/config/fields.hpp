@@ -1,11 +1,13 @@
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "config/load.hpp"
 #include "proxy/config/config.hpp"
+#include "proxy/http/grammar.hpp"
 
 namespace spillway {
 
@@ -15,6 +17,20 @@ void describe(config::Fields& f, ProxyConfig& c);
 void check(const ProxyConfig& c, config::Problems& problems);
 
 inline constexpr config::Definition<ProxyConfig> kProxyDefinition{describe, check};
+
+/// Names the fields of a class's rule.
+void describe_match(config::Fields& f, MatchRule& c);
+
+/// Forms of texts that several sections have.
+inline constexpr config::TextForm kPath = {
+    "a path that begins with /, of visible ASCII characters without # and ?", "^/[!-\"$->@-~]*$",
+    [](std::string_view text) {
+      const auto fits = [](char c) { return c > ' ' && c < 0x7F && c != '#' && c != '?'; };
+      return text.starts_with('/') && std::all_of(text.begin(), text.end(), fits);
+    }};
+
+inline constexpr config::TextForm kFieldName = {"the name of a header field", "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
+                                                http::is_token};
 
 /// A number, or `auto`: then `value` is unset.
 config::Scalar automatic_or(std::optional<int>& value, config::Range<int> range);

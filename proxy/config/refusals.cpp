@@ -95,12 +95,10 @@ void describe_refusals(Fields& f, RefusalsConfig& c) {
               "answered 204 instead, so that the request itself gets the refusal."},
              c.cors.allow_origins, {0, 100});
     f.list({"expose_headers", "Names of header fields that scripts may read."}, [&] {
-      static constexpr config::TextForm kName = {"the name of a header field", "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
-                                                 http::is_token};
       config::List list;
       list.size = [&c] { return c.cors.expose_headers.size(); };
       list.resize = [&c](std::size_t n) { c.cors.expose_headers.resize(n); };
-      list.scalar = [&c](std::size_t i) { return config::text(c.cors.expose_headers[i], kName); };
+      list.scalar = [&c](std::size_t i) { return config::text(c.cors.expose_headers[i], kFieldName); };
       list.length = {0, 32};
       return list;
     }());

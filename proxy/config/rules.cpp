@@ -2,6 +2,7 @@
 #include <numeric>
 
 #include "proxy/config/fields.hpp"
+#include "proxy/config/path_expression.hpp"
 
 namespace spillway {
 namespace {
@@ -48,7 +49,7 @@ std::string match_path(std::size_t class_index, std::size_t rule_index) {
 }
 
 /// A star at the end is meant as a wildcard. `path` has none, and `path_prefix` needs none.
-void check_star(const MatchRule& rule, const std::string& path, Problems& problems) {
+void check_star(const MatchConditions& rule, const std::string& path, Problems& problems) {
   const auto bare = [](std::string_view text) { return std::string(text.substr(0, text.find('*'))); };
   problems.require(!rule.path || !rule.path->ends_with('*'), {path + ".path"},
                    "* is no wildcard here; write path_prefix: " + bare(rule.path.value_or("")));
@@ -56,8 +57,17 @@ void check_star(const MatchRule& rule, const std::string& path, Problems& proble
                    "* is no wildcard here; write path_prefix: " + bare(rule.path_prefix.value_or("")));
 }
 
+void check_conditions(const MatchConditions& rule, const std::string& path, Problems& problems) {
+  check_star(rule, path, problems);
+  const int named = (rule.header ? 1 : 0) + (rule.query ? 1 : 0) + (rule.cookie ? 1 : 0);
+  problems.require(!rule.value || named > 0, {path + ".value"}, "needs header, query or cookie beside it");
+  problems.require(!rule.value || named <= 1, {path + ".value"},
+                   "needs exactly one of header, query and cookie beside it: of which one would it be the value?");
+}
+
 void check_classes(const ProxyConfig& c, Problems& problems) {
   std::vector<std::string_view> names;
+  std::size_t expressions = 0;
   int reserved = 0;
   for (std::size_t i = 0; i < c.classes.size(); ++i) {
     const ClassConfig& each = c.classes[i];
@@ -78,12 +88,17 @@ void check_classes(const ProxyConfig& c, Problems& problems) {
     for (std::size_t j = 0; j < each.match.size(); ++j) {
       const MatchRule& rule = each.match[j];
       const std::string path = match_path(i, j);
-      problems.require(rule.path || rule.path_prefix || rule.method || rule.header || rule.value, {path},
-                       "needs at least one of path, path_prefix, method, header");
-      check_star(rule, path, problems);
-      problems.require(!rule.value || rule.header, {path + ".value"}, "needs header beside it");
+      problems.require(rule.any() || rule.value || rule.except.any() || rule.except.value, {path},
+                       "needs at least one of path, path_prefix, path_regex, method, host, header, query, cookie, "
+                       "client_certificate, not");
+      check_conditions(rule, path, problems);
+      check_conditions(rule.except, path + ".not", problems);
+      expressions += (rule.path_regex ? 1U : 0U) + (rule.except.path_regex ? 1U : 0U);
     }
   }
+  problems.require(expressions <= PathExpression::kMaxExpressions, {"classes"},
+                   "have " + std::to_string(expressions) + " of path_regex; at most " +
+                       std::to_string(PathExpression::kMaxExpressions) + " can be used");
   problems.require(reserved < c.admission.max_concurrent, {"classes", "admission.max_concurrent"},
                    "the classes reserve " + std::to_string(reserved) + " slots, which must leave at least one of " +
                        "admission.max_concurrent (" + std::to_string(c.admission.max_concurrent) + ") to all");

@@ -33,7 +33,12 @@ ClassConfig a_class(std::string name, double shed_at, const std::vector<Match>& 
   c.name = std::move(name);
   c.shed_at = shed_at;
   for (const Match& rule : rules) {
-    c.match.push_back({rule.path, rule.path_prefix, rule.method, rule.header, rule.value});
+    MatchRule& match = c.match.emplace_back();
+    match.path = rule.path;
+    match.path_prefix = rule.path_prefix;
+    match.method = rule.method;
+    match.header = rule.header;
+    match.value = rule.value;
   }
   return c;
 }

@@ -8,6 +8,7 @@
 #include "config/restart.hpp"
 #include "config/write.hpp"
 #include "proxy/config/fields.hpp"
+#include "proxy/config/path_expression.hpp"
 #include "tests/unit/config/generated.hpp"
 
 namespace {
@@ -122,6 +123,13 @@ constexpr FieldRow kFields[] = {
     {"classes[].match[].path", "x", kPathWords},
     {"classes[].match[].path_prefix", "'/a?b'", kPathWords},
     {"classes[].match[].method", "get", "a method in capital letters"},
+    {"classes[].match[].path_regex", "'/a('",
+     "a regular expression of at most 1000 visible ASCII characters, in the syntax of RE2"},
+    {"classes[].match[].host", "example.org:80",
+     "a host such as example.org, *.example.org or [2001:db8::1], without a port"},
+    {"classes[].match[].query", "''", "a text of 1 to 256 bytes without control characters"},
+    {"classes[].match[].cookie", "'a b'", "the name of a cookie"},
+    {"classes[].match[].client_certificate", "batch", "attributes of a subject such as CN=batch,O=Example"},
     {"classes[].match[].header", "'a:'", "the name of a header field"},
     {"classes[].match[].value", "\"a\\x07\"", "a text of 0 to 4096 bytes without control characters"},
     {"breaker.enabled", "1", "true or false"},
@@ -195,15 +203,23 @@ TEST_CASE("every field of the proxy refuses a value out of its range, and names 
   std::set<std::string> tested;
   std::vector<std::string> sections{"default"};
   sections.insert(sections.end(), admission::kReasonNames.begin(), admission::kReasonNames.end());
-  std::deque<std::string> paths_of_refusals;
+  std::deque<std::string> further_paths;
   std::vector<FieldRow> rows(std::begin(kFields), std::end(kFields));
   for (const std::string& section : sections) {
     const std::string prefix = "refusals." + section + ".";
-    rows.push_back({paths_of_refusals.emplace_back(prefix + "format"), "html",
+    rows.push_back({further_paths.emplace_back(prefix + "format"), "html",
                     section == "default" ? "one of problem, file" : "one of default, problem, file"});
     for (const FieldRow& row : kRefusalFields) {
-      rows.push_back({paths_of_refusals.emplace_back(prefix + std::string(row.path)), row.refused, row.words});
+      rows.push_back({further_paths.emplace_back(prefix + std::string(row.path)), row.refused, row.words});
     }
+  }
+  // What a rule asks for can also be negated.
+  constexpr std::string_view kRule = "classes[].match[].";
+  for (const FieldRow& row : kFields) {
+    if (!row.path.starts_with(kRule)) continue;
+    std::string& negated = further_paths.emplace_back(kRule);
+    negated.append("not.").append(row.path.substr(kRule.size()));
+    rows.push_back({negated, row.refused, row.words});
   }
   for (const FieldRow& row : rows) {
     CAPTURE(row.path);
@@ -257,95 +273,181 @@ TEST_CASE("contradictory combinations are refused") {
     std::string_view yaml;
     std::string_view error;
   };
-  const auto class_with = [](std::string_view rest) { return "classes: [{name: a, " + std::string(rest) + "}]"; };
-  const std::string no_part = class_with("match: [{}]");
-  const std::string wrong_part = class_with("match: [{pth: /}]");
-  const std::string no_header = class_with("match: [{path: /, value: x}]");
-  const std::string no_rule = class_with("match: []");
-  const std::string capped = class_with("max_concurrent: 101, match: [{path: /}]");
-  const std::string capped_low = class_with("max_concurrent: 2, reserve: 3, match: [{path: /}]");
-  const std::string reserves = class_with("reserve: 100, match: [{path: /}]");
-  for (const Row& row : {
-           Row{"listen: [a:1, b:1, a:1]", "listen[2]: listens on a:1 twice"},
-           Row{"listen: [a:0, a:0]", ""},
-           Row{"listen: {address: unix:/x, mode: \"0660\", group: www-data}", ""},
-           Row{"listen: [a:1, {address: unix:/x, mode: 600, group: 0}, {address: b:1}]", ""},
-           Row{"listen: [unix:/x, {address: unix:/x}]", "listen[1]: listens on unix:/x twice"},
-           Row{"listen: {mode: \"0660\"}", "listen[0].address: is required"},
-           Row{"listen: [{address: a:1, mode: \"0660\"}, {address: b:1, group: a}]",
-               "listen[0].mode: is for unix:/path: no other address has a file\n"
-               "listen[1].group: is for unix:/path: no other address has a file"},
-           Row{"listen: {address: unix:/x, mod: \"0660\"}", "listen[0].mod: unknown key; did you mean mode?"},
-           Row{"listen: {address: unix:/x, mode: \"4660\"}",
-               "listen[0].mode: must be a file mode in octal, such as \"0660\", not '4660'"},
-           Row{"listen: [[a:1]]",
-               "listen[0]: must be an address: host:port, :port, [v6]:port, unix:/path or fd:N (3 or more), not a "
-               "list"},
-           Row{"listen: a:1\nadmin: {listen: a:1}", "admin.listen: listens on a:1, which is taken by `listen`"},
-           Row{"upstream: {address: fd:3}", "upstream.address: cannot be fd:N: that is for listening"},
-           Row{"upstream: {address: a:0}", "upstream.address: needs a port other than 0"},
-           Row{"upstream: {address: 0.0.0.0:8080}", "upstream.address: is an address that the proxy itself listens on"},
-           Row{"upstream: {address: \"localhost:8080\"}",
-               "upstream.address: is an address that the proxy itself listens on: 0.0.0.0:8080 is the same to it"},
-           Row{"{listen: \":80\", upstream: {address: \"[::1]:80\"}}",
-               "upstream.address: is an address that the proxy itself listens on: :80 is the same to it"},
-           Row{"{listen: \"127.0.0.1:80\", upstream: {address: \"LocalHost.:80\"}}",
-               "upstream.address: is an address that the proxy itself listens on: 127.0.0.1:80 is the same to it"},
-           Row{"{listen: \"127.0.0.1:80\", upstream: {address: \"0.0.0.0:80\"}}",
-               "upstream.address: is an address that the proxy itself listens on: 127.0.0.1:80 is the same to it"},
-           Row{"{listen: \"127.0.0.1:80\", upstream: {address: \"127.0.0.2:80\"}}", ""},
-           Row{"{listen: \"127.0.0.1:80\", upstream: {address: \"[::1]:80\"}}", ""},
-           Row{"{listen: \"0.0.0.0:80\", upstream: {address: \"[::1]:80\"}}", ""},
-           Row{"{listen: \"0.0.0.0:80\", upstream: {address: \"localhost:81\"}}", ""},
-           Row{"upstream: {address: \":81\"}", "upstream.address: needs a host: write localhost:81"},
-           Row{"classes: [{name: a, match: [{path: /api/*}]}]",
-               "classes[0].match[0].path: * is no wildcard here; write path_prefix: /api/"},
-           Row{"classes: [{name: a, match: [{path_prefix: /api/**}]}]",
-               "classes[0].match[0].path_prefix: * is no wildcard here; write path_prefix: /api/"},
-           Row{"upstream: {max_connections: 99}",
-               "upstream.max_connections: upstream.max_connections (99) must be at "
-               "least admission.max_concurrent (100)"},
-           Row{"admission: {max_concurrent: 500}", ""},
-           Row{"{admission: {max_concurrent: 500}, upstream: {max_connections: 256}}",
-               "upstream.max_connections: upstream.max_connections (256) must be "
-               "at least admission.max_concurrent (500)"},
-           Row{"upstream: {max_idle: 257}", ""},
-           Row{"upstream: {max_idle: 257, max_connections: 256}",
-               "upstream.max_idle: upstream.max_idle (257) must not exceed upstream.max_connections (256)"},
-           Row{"upstream: {health: {timeout: 2s}}",
-               "upstream.health.timeout: upstream.health.timeout must not exceed "
-               "upstream.health.interval: polls would overlap"},
-           Row{"upstream: {health: {interval: 0}}", ""},
-           Row{"timeouts: {drain_delay: 26s}",
-               "timeouts.drain_delay: timeouts.drain_delay is part of timeouts.drain and must not exceed it"},
-           Row{"limits: {uri: 17KiB}", "limits.uri: limits.uri is part of limits.head and must not exceed it"},
-           Row{"admission: {queue: {interval: 600ms}}",
-               "admission.queue.interval: admission.queue.interval must not exceed admission.queue.patience"},
-           Row{"admission: {max_concurrent: 3}", ""},
-           Row{"admission: {max_concurrent: 3, adaptive: {enabled: true}}",
-               "admission.max_concurrent: admission.adaptive.min must not exceed admission.max_concurrent"},
-           Row{"breaker: {open_for: 2m}", "breaker.open_for: breaker.open_for must not exceed breaker.max_open"},
-           Row{"classes: [{name: normal, match: [{path: /}]}]",
-               "classes[0].name: normal is the class of all that no rule matches; its threshold is admission.shed_at"},
-           Row{"classes: [{name: a, match: [{path: /}]}, {name: a, match: [{path: /}]}]",
-               "classes[1].name: another class is named a"},
-           Row{"classes: [{}]", "classes[0].name: is required\nclasses[0].match: is required"},
-           Row{no_part, "classes[0].match[0]: needs at least one of path, path_prefix, method, header"},
-           Row{wrong_part, "classes[0].match[0].pth: unknown key; did you mean path?"},
-           Row{no_header, "classes[0].match[0].value: needs header beside it"},
-           Row{no_rule, "classes[0].match: must have 1 to 100 elements, not 0"},
-           Row{capped,
-               "classes[0].max_concurrent: classes[0].max_concurrent (101) must not exceed admission.max_concurrent "
-               "(100)"},
-           Row{capped_low, "classes[0].max_concurrent: must not be less than the class's reserve (3)"},
-           Row{reserves,
-               "classes: the classes reserve 100 slots, which must leave at least one of admission.max_concurrent "
-               "(100) to all"},
-           Row{"admission: {max_concurent: 50}", "admission.max_concurent: unknown key; did you mean max_concurrent?"},
-       }) {
+  std::deque<std::string> documents;
+  const auto class_with = [&documents](std::string_view rest) -> std::string_view {
+    return documents.emplace_back("classes: [{name: a, ").append(rest).append("}]");
+  };
+  const std::string_view no_part = class_with("match: [{}]");
+  const std::string_view wrong_part = class_with("match: [{pth: /}]");
+  const std::string_view no_header = class_with("match: [{path: /, value: x}]");
+  const std::string_view no_rule = class_with("match: []");
+  const std::string_view capped = class_with("max_concurrent: 101, match: [{path: /}]");
+  const std::string_view capped_low = class_with("max_concurrent: 2, reserve: 3, match: [{path: /}]");
+  const std::string_view reserves = class_with("reserve: 100, match: [{path: /}]");
+  for (
+      const Row& row : {
+          Row{"listen: [a:1, b:1, a:1]", "listen[2]: listens on a:1 twice"},
+          Row{"listen: [a:0, a:0]", ""},
+          Row{"listen: {address: unix:/x, mode: \"0660\", group: www-data}", ""},
+          Row{"listen: [a:1, {address: unix:/x, mode: 600, group: 0}, {address: b:1}]", ""},
+          Row{"listen: [unix:/x, {address: unix:/x}]", "listen[1]: listens on unix:/x twice"},
+          Row{"listen: {mode: \"0660\"}", "listen[0].address: is required"},
+          Row{"listen: [{address: a:1, mode: \"0660\"}, {address: b:1, group: a}]",
+              "listen[0].mode: is for unix:/path: no other address has a file\n"
+              "listen[1].group: is for unix:/path: no other address has a file"},
+          Row{"listen: {address: unix:/x, mod: \"0660\"}", "listen[0].mod: unknown key; did you mean mode?"},
+          Row{"listen: {address: unix:/x, mode: \"4660\"}",
+              "listen[0].mode: must be a file mode in octal, such as \"0660\", not '4660'"},
+          Row{"listen: [[a:1]]",
+              "listen[0]: must be an address: host:port, :port, [v6]:port, unix:/path or fd:N (3 or more), not a "
+              "list"},
+          Row{"listen: a:1\nadmin: {listen: a:1}", "admin.listen: listens on a:1, which is taken by `listen`"},
+          Row{"upstream: {address: fd:3}", "upstream.address: cannot be fd:N: that is for listening"},
+          Row{"upstream: {address: a:0}", "upstream.address: needs a port other than 0"},
+          Row{"upstream: {address: 0.0.0.0:8080}", "upstream.address: is an address that the proxy itself listens on"},
+          Row{"upstream: {address: \"localhost:8080\"}",
+              "upstream.address: is an address that the proxy itself listens on: 0.0.0.0:8080 is the same to it"},
+          Row{"{listen: \":80\", upstream: {address: \"[::1]:80\"}}",
+              "upstream.address: is an address that the proxy itself listens on: :80 is the same to it"},
+          Row{"{listen: \"127.0.0.1:80\", upstream: {address: \"LocalHost.:80\"}}",
+              "upstream.address: is an address that the proxy itself listens on: 127.0.0.1:80 is the same to it"},
+          Row{"{listen: \"127.0.0.1:80\", upstream: {address: \"0.0.0.0:80\"}}",
+              "upstream.address: is an address that the proxy itself listens on: 127.0.0.1:80 is the same to it"},
+          Row{"{listen: \"127.0.0.1:80\", upstream: {address: \"127.0.0.2:80\"}}", ""},
+          Row{"{listen: \"127.0.0.1:80\", upstream: {address: \"[::1]:80\"}}", ""},
+          Row{"{listen: \"0.0.0.0:80\", upstream: {address: \"[::1]:80\"}}", ""},
+          Row{"{listen: \"0.0.0.0:80\", upstream: {address: \"localhost:81\"}}", ""},
+          Row{"upstream: {address: \":81\"}", "upstream.address: needs a host: write localhost:81"},
+          Row{"classes: [{name: a, match: [{path: /api/*}]}]",
+              "classes[0].match[0].path: * is no wildcard here; write path_prefix: /api/"},
+          Row{"classes: [{name: a, match: [{path_prefix: /api/**}]}]",
+              "classes[0].match[0].path_prefix: * is no wildcard here; write path_prefix: /api/"},
+          Row{"upstream: {max_connections: 99}",
+              "upstream.max_connections: upstream.max_connections (99) must be at "
+              "least admission.max_concurrent (100)"},
+          Row{"admission: {max_concurrent: 500}", ""},
+          Row{"{admission: {max_concurrent: 500}, upstream: {max_connections: 256}}",
+              "upstream.max_connections: upstream.max_connections (256) must be "
+              "at least admission.max_concurrent (500)"},
+          Row{"upstream: {max_idle: 257}", ""},
+          Row{"upstream: {max_idle: 257, max_connections: 256}",
+              "upstream.max_idle: upstream.max_idle (257) must not exceed upstream.max_connections (256)"},
+          Row{"upstream: {health: {timeout: 2s}}",
+              "upstream.health.timeout: upstream.health.timeout must not exceed "
+              "upstream.health.interval: polls would overlap"},
+          Row{"upstream: {health: {interval: 0}}", ""},
+          Row{"timeouts: {drain_delay: 26s}",
+              "timeouts.drain_delay: timeouts.drain_delay is part of timeouts.drain and must not exceed it"},
+          Row{"limits: {uri: 17KiB}", "limits.uri: limits.uri is part of limits.head and must not exceed it"},
+          Row{"admission: {queue: {interval: 600ms}}",
+              "admission.queue.interval: admission.queue.interval must not exceed admission.queue.patience"},
+          Row{"admission: {max_concurrent: 3}", ""},
+          Row{"admission: {max_concurrent: 3, adaptive: {enabled: true}}",
+              "admission.max_concurrent: admission.adaptive.min must not exceed admission.max_concurrent"},
+          Row{"breaker: {open_for: 2m}", "breaker.open_for: breaker.open_for must not exceed breaker.max_open"},
+          Row{"classes: [{name: normal, match: [{path: /}]}]",
+              "classes[0].name: normal is the class of all that no rule matches; its threshold is admission.shed_at"},
+          Row{"classes: [{name: a, match: [{path: /}]}, {name: a, match: [{path: /}]}]",
+              "classes[1].name: another class is named a"},
+          Row{"classes: [{}]", "classes[0].name: is required\nclasses[0].match: is required"},
+          Row{no_part,
+              "classes[0].match[0]: needs at least one of path, path_prefix, path_regex, method, host, header, query, "
+              "cookie, client_certificate, not"},
+          Row{class_with("match: [{not: {}}]"),
+              "classes[0].match[0]: needs at least one of path, path_prefix, path_regex, method, host, header, query, "
+              "cookie, client_certificate, not"},
+          Row{class_with("match: [{not: {path: /a*, value: x}}]"),
+              "classes[0].match[0].not.path: * is no wildcard here; write path_prefix: /a\n"
+              "classes[0].match[0].not.value: needs header, query or cookie beside it"},
+          Row{class_with("match: [{query: a, cookie: b, value: c}]"),
+              "classes[0].match[0].value: needs exactly one of header, query and cookie beside it: of which one would "
+              "it be the value?"},
+          Row{class_with("match: [{query: a, cookie: b, header: c}, {not: {query: a, value: \"\"}}]"), ""},
+          Row{class_with("match: [{not: {not: {path: /a}}}]"), "classes[0].match[0].not.not: unknown key"},
+          Row{class_with("match: [{path_regex: \"/a(\"}]"),
+              "classes[0].match[0].path_regex: must be a regular expression of at most 1000 visible ASCII characters, "
+              "in the syntax of RE2, not '/a('; missing ): /a("},
+          Row{class_with("match: [{path_regex: \"/(a+)+$\"}, {path_regex: \"/(?i)x|/y\"}]"), ""},
+          Row{class_with("match: [{path_regex: \"/(a)\\\\1\"}]"),
+              "classes[0].match[0].path_regex: must be a regular expression of at most 1000 visible ASCII characters, "
+              "in the syntax of RE2, not '/(a)\\1'; invalid escape sequence: \\1"},
+          Row{class_with("match: [{path_regex: \"(([a-z]{500}){500}){500}\"}]"),
+              "classes[0].match[0].path_regex: must be a regular expression of at most 1000 visible ASCII characters, "
+              "in the syntax of RE2, not '(([a-z]{500}){500}){500}'; invalid repetition size: {500}"},
+          Row{class_with("match: [{path_regex: \"/[a-z]{900}[0-9]{200}\"}]"),
+              "classes[0].match[0].path_regex: must be a regular expression of at most 1000 visible ASCII characters, "
+              "in the syntax of RE2, not '/[a-z]{900}[0-9]{200}'; it compiles to 1105 instructions, of at most 1000"},
+          Row{class_with("match: [{host: \"*.Example.org\"}, {host: \"[::1]\"}, {host: 192.0.2.1}]"), ""},
+          Row{class_with("match: [{host: \"a.*.org\"}]"),
+              "classes[0].match[0].host: must be a host such as example.org, *.example.org or [2001:db8::1], without a "
+              "port, not 'a.*.org'"},
+          Row{class_with("match: [{host: \"*.example.org:443\"}]"),
+              "classes[0].match[0].host: must be a host such as example.org, *.example.org or [2001:db8::1], without a "
+              "port, not '*.example.org:443'; the port does not count: write *.example.org"},
+          Row{wrong_part, "classes[0].match[0].pth: unknown key; did you mean path?"},
+          Row{no_header, "classes[0].match[0].value: needs header, query or cookie beside it"},
+          Row{no_rule, "classes[0].match: must have 1 to 100 elements, not 0"},
+          Row{capped,
+              "classes[0].max_concurrent: classes[0].max_concurrent (101) must not exceed admission.max_concurrent "
+              "(100)"},
+          Row{capped_low, "classes[0].max_concurrent: must not be less than the class's reserve (3)"},
+          Row{reserves,
+              "classes: the classes reserve 100 slots, which must leave at least one of admission.max_concurrent "
+              "(100) to all"},
+          Row{"admission: {max_concurent: 50}", "admission.max_concurent: unknown key; did you mean max_concurrent?"},
+      }) {
     CAPTURE(row.yaml);
     CHECK(errors_of(row.yaml) == row.error);
   }
+}
+
+TEST_CASE("expressions are counted, and one that is anchored only at its beginning is doubted") {
+  const auto with = [](std::size_t count) {
+    std::string rules;
+    for (std::size_t i = 0; i < count; ++i) {
+      rules += std::string(i > 0 ? ", " : "") + (i % 2 == 0 ? "{path_regex: /a}" : "{not: {path_regex: /a}}");
+    }
+    return "classes: [{name: a, match: [" + rules + "]}]";
+  };
+  CHECK(errors_of(with(PathExpression::kMaxExpressions)).empty());
+  CHECK(errors_of(with(PathExpression::kMaxExpressions + 1)) ==
+        "classes: have 65 of path_regex; at most 64 can be used");
+
+  const auto doubtful =
+      load("classes: [{name: a, match: [{path_regex: ^/api/}, {path_regex: ^/a$}, {path_regex: /b}]}]");
+  REQUIRE(doubtful.ok());
+  REQUIRE(doubtful.warnings.size() == 1);
+  CHECK(
+      config::to_text(doubtful.warnings[0]) ==
+      "proxy.yaml:1:42: classes[0].match[0].path_regex: warning: the whole path must match; if more may follow, write "
+      "^/api/.*");
+}
+
+TEST_CASE("a rule is printed without what it does not ask for, and reads back") {
+  constexpr std::string_view kRules =
+      "classes:\n"
+      "  - name: a\n"
+      "    shed_at: 0.8\n"
+      "    reserve: 0\n"
+      "    max_concurrent: 0\n"
+      "    pool_aware: true\n"
+      "    match:\n"
+      "      - path_regex: \"/a/[0-9]+\"\n"
+      "        host: \"*.example.org\"\n"
+      "        query: full\n"
+      "        not:\n"
+      "          cookie: staff\n"
+      "          value: yes!\n"
+      "      - client_certificate: \"CN=a,O=b\"\n"
+      "      - not:\n"
+      "          method: GET\n";
+  const auto loaded = load(kRules);
+  REQUIRE(loaded.ok());
+  const std::string printed = config::to_yaml(loaded.config, kProxyDefinition);
+  const std::size_t begin = printed.find("classes:"), end = printed.find("breaker:");
+  std::string expected(kRules);
+  expected.replace(expected.find("yes!"), 4, "\"yes!\"");
+  CHECK(printed.substr(begin, end - begin) == expected);
 }
 
 TEST_CASE("retry_after is a time, a range of two or auto; max_connections a number or auto") {
