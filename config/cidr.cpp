@@ -19,6 +19,13 @@ std::uint8_t mask_of(int prefix, int index) {
   return static_cast<std::uint8_t>(0xFF00U >> static_cast<unsigned>(covered));
 }
 
+std::string literal(const IpBytes& address, bool as_v4) {
+  std::array<char, INET6_ADDRSTRLEN> buffer{};
+  const std::uint8_t* bytes = address.data() + (as_v4 ? kMappedPrefix.size() : 0);
+  ::inet_ntop(as_v4 ? AF_INET : AF_INET6, bytes, buffer.data(), buffer.size());
+  return buffer.data();
+}
+
 }  // namespace
 
 bool Cidr::contains(const IpBytes& address) const {
@@ -74,10 +81,11 @@ bool parse(std::string_view text, Cidr& cidr) {
 
 std::string to_text(const Cidr& cidr) {
   const bool v4 = is_v4(cidr.network) && cidr.prefix >= kMappedBits;
-  std::array<char, INET6_ADDRSTRLEN> buffer{};
-  const std::uint8_t* bytes = cidr.network.data() + (v4 ? kMappedPrefix.size() : 0);
-  ::inet_ntop(v4 ? AF_INET : AF_INET6, bytes, buffer.data(), buffer.size());
-  return std::string(buffer.data()) + '/' + std::to_string(v4 ? cidr.prefix - kMappedBits : cidr.prefix);
+  return literal(cidr.network, v4) + '/' + std::to_string(v4 ? cidr.prefix - kMappedBits : cidr.prefix);
+}
+
+std::string to_text(const IpBytes& address) {
+  return literal(address, is_v4(address));
 }
 
 std::string_view words_for(const Cidr& /*cidr*/) {

@@ -27,6 +27,8 @@ IpBytes masked(const IpBytes& address, int bits);
 
 /// Reads an IPv4 or IPv6 literal without brackets, port or zone. False: it is none.
 bool parse(std::string_view text, IpBytes& address);
+/// The literal in its usual form; an IPv4 address without its mapping.
+std::string to_text(const IpBytes& address);
 
 // What config::Fields needs; see `parsed` there. Bits beyond the prefix must be zero.
 bool parse(std::string_view text, Cidr& cidr);

@@ -1,6 +1,7 @@
 #include "config/listen.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace config {
 namespace {
@@ -27,12 +28,12 @@ constexpr TextForm kGroup = {"the name or number of a group", "^[A-Za-z0-9_][A-Z
 bool parse(std::string_view text, Listen& listen) {
   Address address;
   if (!parse(text, address)) return false;
-  listen = {std::move(address), {}, {}};
+  listen = {.address = std::move(address)};
   return true;
 }
 
 std::optional<std::string> to_text(const Listen& listen) {
-  if (listen.mode || listen.group) return {};
+  if (listen.mode || listen.group || listen.proxy_protocol) return {};
   return to_text(listen.address);
 }
 
@@ -51,6 +52,15 @@ void describe(Fields& f, Listen& listen) {
                    .needs_restart = true},
                   listen.mode, kMode);
   f.optional_text({.name = "group", .doc = "Of a unix socket's file.", .needs_restart = true}, listen.group, kGroup);
+  Scalar proxy_protocol = flag(listen.proxy_protocol);  // printed only where it says something
+  proxy_protocol.print = [&listen] {
+    return listen.proxy_protocol ? std::optional<std::string>("true") : std::nullopt;
+  };
+  f.scalar({.name = "proxy_protocol",
+            .doc = "true: each connection must come from `trusted_proxies` and begin with a PROXY header (version 1 or "
+                   "2), which names the client. false: a connection begins with a request.",
+            .needs_restart = true},
+           std::move(proxy_protocol));
 }
 
 }  // namespace config

@@ -12,8 +12,9 @@ namespace config {
 /// An entry of `listen`: an address alone, or a map with further keys.
 struct Listen {
   Address address;
-  std::optional<std::string> mode;   ///< of a unix socket's file, in octal; without it the umask decides
-  std::optional<std::string> group;  ///< of a unix socket's file, by name or number; without it the process's own
+  std::optional<std::string> mode = {};   ///< of a unix socket's file, in octal; without it the umask decides
+  std::optional<std::string> group = {};  ///< of a unix socket's file, by name or number; without it the process's own
+  bool proxy_protocol = false;            ///< each connection begins with a header that names the client
 
   bool operator==(const Listen&) const = default;
 };

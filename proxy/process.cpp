@@ -109,18 +109,26 @@ void Process::apply() {
   for (const auto& worker : workers_) worker->reconfigure(std::make_shared<const relay::Settings>(in_force_));
 }
 
+/// An inherited socket has the further keys of the entry of `listen` that names it, if there is one.
+const config::Listen& Process::configured(const config::Listen& entry) const {
+  const auto named = std::find_if(config_.listen.begin(), config_.listen.end(),
+                                  [&](const config::Listen& each) { return each.address == entry.address; });
+  return named == config_.listen.end() ? entry : *named;
+}
+
 bool Process::open_listeners() {
   std::vector<std::string> names;
   const std::vector<config::Listen> given = net::given_by_systemd();
-  for (const config::Listen& address : given.empty() ? config_.listen : given) {
+  for (const config::Listen& entry : given.empty() ? config_.listen : given) {
+    const config::Listen& listen = configured(entry);
     std::string error;
-    auto sockets = net::open_listeners(address, config_.workers, error);
+    auto sockets = net::open_listeners(listen, config_.workers, error);
     if (sockets.empty()) {
       shared_.log.error(error);
       return false;
     }
     names.push_back(net::local_name(sockets.front()));
-    for (std::size_t i = 0; i < sockets.size(); ++i) workers_[i]->listen(std::move(sockets[i]));
+    for (std::size_t i = 0; i < sockets.size(); ++i) workers_[i]->listen(std::move(sockets[i]), listen);
   }
   announce(names);
   return true;
@@ -128,7 +136,7 @@ bool Process::open_listeners() {
 
 bool Process::open_admin() {
   std::string error;
-  auto sockets = net::open_listeners({config_.admin.listen, {}, {}}, 1, error);
+  auto sockets = net::open_listeners({.address = config_.admin.listen}, 1, error);
   if (sockets.empty()) {
     shared_.log.error("admin: " + error);
     return false;

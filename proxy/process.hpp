@@ -33,6 +33,7 @@ class Process {
 
  private:
   void find_api();
+  const config::Listen& configured(const config::Listen& entry) const;
   bool open_listeners();
   bool open_admin();
   bool fit_to_descriptors();

@@ -157,7 +157,7 @@ struct LogConfig {
 enum class Reload : std::uint8_t { automatic, signal };
 
 struct ProxyConfig {
-  std::vector<config::Listen> listen = {{config::Address::tcp("0.0.0.0", 8080), {}, {}}};
+  std::vector<config::Listen> listen = {{.address = config::Address::tcp("0.0.0.0", 8080)}};
   int workers = 1;
   Reload reload = Reload::automatic;
   AdminConfig admin;

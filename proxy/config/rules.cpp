@@ -26,6 +26,9 @@ void check_addresses(const ProxyConfig& c, Problems& problems) {
                      "is for unix:/path: no other address has a file");
     problems.require(is_unix || !c.listen[i].group, {path + ".group", path + ".address"},
                      "is for unix:/path: no other address has a file");
+    problems.require(!c.listen[i].proxy_protocol || is_unix || !c.trusted_proxies.empty(),
+                     {path + ".proxy_protocol", "trusted_proxies"},
+                     "needs trusted_proxies: nobody else may connect to this listener");
     seen.push_back(address);
   }
   const Address& upstream = c.upstream.address;

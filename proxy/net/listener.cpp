@@ -1,5 +1,6 @@
 #include "proxy/net/listener.hpp"
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -15,6 +16,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "config/cidr.hpp"
 #include "proxy/net/keepalive.hpp"
 
 namespace net {
@@ -145,16 +147,12 @@ std::vector<ListenSocket> adopt(const config::Address& address, int workers, std
 }
 
 std::string host_of(const sockaddr_storage& address) {
-  char text[INET6_ADDRSTRLEN] = "";
+  char text[INET_ADDRSTRLEN] = "";
+  if (address.ss_family == AF_INET6) {
+    return config::to_text(std::to_array(reinterpret_cast<const sockaddr_in6&>(address).sin6_addr.s6_addr));
+  }
   if (address.ss_family == AF_INET) {
     ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(address).sin_addr, text, sizeof text);
-  } else if (address.ss_family == AF_INET6) {
-    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address).sin6_addr;
-    if (IN6_IS_ADDR_V4MAPPED(&v6)) {
-      ::inet_ntop(AF_INET, &v6.s6_addr[12], text, sizeof text);
-    } else {
-      ::inet_ntop(AF_INET6, &v6, text, sizeof text);
-    }
   }
   return text;
 }
@@ -196,7 +194,7 @@ std::vector<config::Listen> given_by_systemd() {
     config::Address address;
     address.kind = config::Address::Kind::descriptor;
     address.descriptor = SD_LISTEN_FDS_START + i;
-    addresses.push_back({std::move(address), {}, {}});
+    addresses.push_back({.address = std::move(address)});
   }
   return addresses;
 }

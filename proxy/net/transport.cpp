@@ -81,6 +81,10 @@ std::uint64_t Transport::taken() const {
   return written_ - static_cast<std::uint64_t>(waiting);
 }
 
+std::size_t Transport::read_now(asio::mutable_buffer space, bool peek, error_code& error) {
+  return socket_.receive(space, peek ? Socket::message_peek : 0, error);
+}
+
 bool Transport::has_unread() {
   char byte;
   return ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;

@@ -58,6 +58,9 @@ class Transport {
   /// Bytes that the peer has acknowledged: without what waits in the socket.
   std::uint64_t taken() const;
 
+  /// Reads what has come, at most `space`, without waiting: 0 and an `error` if that is nothing. `peek` leaves it
+  /// there.
+  std::size_t read_now(asio::mutable_buffer space, bool peek, error_code& error);
   /// Bytes have come that nobody has read.
   bool has_unread();
   /// The peer has closed, or sent bytes that nobody has read.

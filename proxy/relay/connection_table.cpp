@@ -3,6 +3,7 @@
 #include <memory>
 
 #include <boost/asio/post.hpp>
+#include <fmt/format.h>
 
 #include "proxy/http1/writer.hpp"
 #include "proxy/net/spawn.hpp"
@@ -22,28 +23,51 @@ constexpr Duration kFreshMayTake = std::chrono::seconds(1);
 constexpr int kCandidatesMax = 8;
 /// Idle connections closed at a time when descriptors have run out.
 constexpr int kClosedAtOnce = 16;
-/// The log says that descriptors have run out at most this often.
-constexpr Duration kLogDescriptorsEvery = std::chrono::seconds(10);
 /// What unfinished heads of requests may take at all workers together: as much as `limits.connections` of them by
 /// default, 10,000, if each has sent up to 2 KiB. Common heads are smaller and whole at once; a flood of larger ones
 /// finds its bound here.
 constexpr std::size_t kHeadMemory = 64 * 1024 * 1024;
 }  // namespace
 
-void ConnectionTable::accept(net::Accepted accepted) {
+void ConnectionTable::accept(net::Accepted accepted, bool proxied) {
   Shared& shared = worker_.shared();
   Client client{net::Transport(std::move(accepted.socket)), std::move(accepted.peer),
                 ConnectionCount(worker_.counters().client_connections, shared.client_connections)};
   const LimitsConfig& limits = worker_.settings()->config.limits;
-  if (limits.connections_per_client > 0 && !worker_.settings()->trusts(client.peer)) {
-    client.counted.of_client = shared.clients.enter(client.peer, limits.connections_per_client);
-    if (!client.counted.of_client) return refuse(std::move(client.transport), client.peer);
+  if (proxied) {
+    if (!worker_.settings()->trusts(client.peer)) {
+      return lacks_proxy_header(client, 400, "its sender is not in trusted_proxies");
+    }
+    client.proxy_header = std::make_unique<std::string>();
+  } else if (!enter(client)) {
+    return refuse(std::move(client.transport), client.peer);
   }
   if (shared.client_connections.load(std::memory_order_relaxed) > limits.connections && !close_oldest_idle()) {
     if (!ask_another_worker(client)) refuse(std::move(client.transport), client.peer);
     return;
   }
   await_request(std::move(client), true);
+}
+
+/// Counts it for its client. False: that has too many connections.
+bool ConnectionTable::enter(Client& client) {
+  const int limit = worker_.settings()->config.limits.connections_per_client;
+  if (limit == 0 || worker_.settings()->trusts(client.peer)) return true;
+  client.counted.of_client = worker_.shared().clients.enter(client.peer, limit);
+  return bool(client.counted.of_client);
+}
+
+bool ConnectionTable::is_introduced(IdleConnection& idle, Client& client) {
+  if (!enter(client)) return refuse(std::move(client.transport), client.peer), false;
+  worker_.timers().arm(idle, Clock::now() + worker_.settings()->idle_for);
+  return true;
+}
+
+void ConnectionTable::lacks_proxy_header(const Client& client, int status, std::string_view rule) {
+  worker_.counters().bad_requests[telemetry::bad_request_index(status)].add();
+  if (!worker_.shared().proxy_header_news.due(Clock::now())) return;
+  const std::string_view peer = client.peer.empty() ? "a unix socket" : std::string_view(client.peer);
+  worker_.shared().log.warning(fmt::format("closed a connection from {}: PROXY header: {}", peer, rule));
 }
 
 /// Frees a place: closes the connection that has been idle longest. False: none is idle here.
@@ -93,9 +117,7 @@ bool ConnectionTable::ask_another_worker(Client& client) {
 
 bool ConnectionTable::out_of_descriptors() {
   Shared& shared = worker_.shared();
-  const Time now = Clock::now();
-  Time logged = shared.descriptors_logged.load();
-  if (now - logged >= kLogDescriptorsEvery && shared.descriptors_logged.compare_exchange_strong(logged, now)) {
+  if (shared.descriptor_news.due(Clock::now())) {
     shared.log.warning(
         "out of descriptors: idle clients are closed, and nobody is accepted for a moment; raise RLIMIT_NOFILE or "
         "lower "
@@ -149,7 +171,9 @@ IdleConnection& ConnectionTable::await_request(Client client, bool fresh) {
   ++idle_count_;
   publish_idle();
   idle_.push_back(*idle);
-  worker_.timers().arm(*idle, Clock::now() + worker_.settings()->idle_for);
+  const Settings& settings = *worker_.settings();
+  const Duration patience = idle->introduced() ? settings.idle_for : settings.config.timeouts.request_head;
+  worker_.timers().arm(*idle, Clock::now() + patience);
   idle->wait();
   return *idle;
 }

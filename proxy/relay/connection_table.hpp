@@ -20,8 +20,9 @@ class ConnectionTable {
   explicit ConnectionTable(Worker& worker) : worker_(worker) {}
   ConnectionTable(const ConnectionTable&) = delete;
 
-  /// Takes a new connection, or refuses it: too many are open, in all or of its client.
-  void accept(net::Accepted accepted);
+  /// Takes a new connection, or refuses it: too many are open, in all or of its client. `proxied`: it must come from a
+  /// trusted proxy and begin with a PROXY header.
+  void accept(net::Accepted accepted, bool proxied);
   /// Logs that descriptors have run out, and closes idle connections. False: none is idle here.
   bool out_of_descriptors();
 
@@ -50,6 +51,10 @@ class ConnectionTable {
   void streams(Connection& connection);
   /// It goes on as an idle connection. `ending`: it has been told to end.
   void is_idle(Client client, bool ending);
+  /// Its PROXY header has named the client. False: that has too many connections, and has been refused.
+  bool is_introduced(IdleConnection& idle, Client& client);
+  /// It will be closed because its PROXY header broke a `rule`; `status` as for a request.
+  void lacks_proxy_header(const Client& client, int status, std::string_view rule);
   /// An idle connection has got a request, or ends here.
   void idle_ended(Client client, bool request_comes);
 
@@ -63,6 +68,7 @@ class ConnectionTable {
   bool close_oldest_idle();
   bool ask_another_worker(Client& client);
   void publish_idle();
+  bool enter(Client& client);
   void refuse(net::Transport transport, std::string_view peer);
 
   Worker& worker_;

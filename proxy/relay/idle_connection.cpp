@@ -1,7 +1,9 @@
 #include "proxy/relay/idle_connection.hpp"
 
+#include <array>
 #include <utility>
 
+#include "proxy/net/proxy_header.hpp"
 #include "proxy/relay/connection_table.hpp"
 #include "proxy/relay/worker.hpp"
 
@@ -24,11 +26,36 @@ ConnectionCount::~ConnectionCount() {
   open_in_all_->fetch_sub(1, std::memory_order_relaxed);
 }
 
+/// Takes what belongs to the header, and nothing of what follows. False: the connection ends here.
+bool IdleConnection::read_proxy_header() {
+  constexpr std::size_t kAtOnce = 256;  // most headers are whole
+  std::array<char, kAtOnce> bytes;
+  net::error_code error;
+  std::string& header = *client_.proxy_header;
+  const std::size_t held = header.size();
+  const std::size_t size = client_.transport.read_now(net::asio::buffer(bytes), true, error);
+  if (error == net::asio::error::would_block) return true;
+  if (error) return false;  // it has left, as checks of a load balancer do
+  header.append(bytes.data(), size);
+  const net::ProxyHeader read = net::parse_proxy_header(header);
+  if (read.state == net::ProxyHeader::State::invalid) {
+    worker_.connections().lacks_proxy_header(client_, 400, read.error);
+    return false;
+  }
+  const bool complete = read.state == net::ProxyHeader::State::complete;
+  client_.transport.read_now(net::asio::buffer(bytes, complete ? read.size - held : size), false, error);
+  if (!complete) return true;
+  client_.proxy_header.reset();
+  if (!read.client.empty()) client_.peer = read.client;
+  return worker_.connections().is_introduced(*this, client_);
+}
+
 void IdleConnection::wait() {
   client_.transport.async_wait_readable([this](net::error_code error) { wait_ended(error); });
 }
 
 void IdleConnection::end() {
+  if (!introduced()) return close();  // a client that has not even been named has no request on its way
   client_.transport.cancel();
 }
 
@@ -37,8 +64,17 @@ void IdleConnection::close() {
   client_.transport.close();  // ends the wait, too
 }
 
+void IdleConnection::on_deadline() {
+  if (!introduced()) worker_.connections().lacks_proxy_header(client_, 408, "it did not come in time");
+  end();
+}
+
 void IdleConnection::wait_ended(net::error_code error) {
-  const bool request_comes = !closing_ && (!error || has_unread());
+  bool request_comes = !closing_ && (!error || has_unread());
+  if (request_comes && !introduced()) {
+    if (read_proxy_header()) return wait();
+    request_comes = false;
+  }
   disarm();
   Worker& worker = worker_;
   Client client = std::move(client_);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include <boost/intrusive/list.hpp>
@@ -34,10 +35,12 @@ struct Client {
   net::Transport transport;
   std::string peer;  ///< address without port; empty for a unix socket
   ConnectionCount counted;
+  /// What has come of the PROXY header, while that is awaited; else null.
+  std::unique_ptr<std::string> proxy_header = {};
 };
 
 /// A connection without a request: a socket and a deadline, neither buffer nor coroutine. Becomes a `Connection` when
-/// bytes come. Destroys itself when its wait ends.
+/// bytes come, behind the PROXY header if one is awaited. Destroys itself when its wait ends.
 class IdleConnection final
     : public net::Deadline,
       public boost::intrusive::list_base_hook<boost::intrusive::tag<class IdleList>,
@@ -50,6 +53,8 @@ class IdleConnection final
   IdleConnection(Worker& worker, Client client, bool fresh)
       : worker_(worker), client_(std::move(client)), fresh_(fresh) {}
   bool fresh() const { return fresh_; }
+  /// False: its PROXY header is still due.
+  bool introduced() const { return client_.proxy_header == nullptr; }
   void wait();
   /// A request has arrived that the loop has not read yet, so the connection is not idle any more.
   bool has_unread() { return client_.transport.has_unread(); }
@@ -59,8 +64,9 @@ class IdleConnection final
   void close();
 
  private:
-  void on_deadline() override { end(); }
+  void on_deadline() override;
   void wait_ended(net::error_code error);
+  bool read_proxy_header();
 
   Worker& worker_;
   Client client_;

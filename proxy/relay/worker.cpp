@@ -33,9 +33,10 @@ Worker::Worker(Shared& shared, std::shared_ptr<const Settings> settings)
 
 Worker::~Worker() = default;
 
-void Worker::listen(net::ListenSocket socket) {
+void Worker::listen(net::ListenSocket socket, const config::Listen& listen) {
   listeners_.push_back(std::make_unique<net::Listener>(
-      executor(), std::move(socket), [this](net::Accepted a) { connections_->accept(std::move(a)); },
+      executor(), std::move(socket),
+      [this, proxied = listen.proxy_protocol](net::Accepted a) { connections_->accept(std::move(a), proxied); },
       [this] { return connections_->out_of_descriptors(); }));
 }
 

@@ -22,6 +22,7 @@
 #include "proxy/telemetry/counters.hpp"
 #include "proxy/telemetry/log.hpp"
 #include "proxy/telemetry/refusals.hpp"
+#include "proxy/telemetry/seldom.hpp"
 #include "proxy/telemetry/state.hpp"
 #include "proxy/telemetry/trace_ids.hpp"
 #include "proxy/text/http_date.hpp"
@@ -52,9 +53,10 @@ struct Shared {
   net::MemoryBudget buffered;               ///< bodies, against `limits.buffered`
   std::atomic<int> client_connections{0};
   std::atomic<int> upstream_connections{0};
-  std::vector<Worker*> workers;                  ///< all of them, before the first one runs
-  std::atomic<Time> descriptors_logged{Time{}};  ///< when the log last said that they have run out
-  upstream::Addresses addresses;                 ///< of the API. Last: its thread writes to the log and the state
+  std::vector<Worker*> workers;         ///< all of them, before the first one runs
+  telemetry::Seldom descriptor_news;    ///< they have run out
+  telemetry::Seldom proxy_header_news;  ///< a connection lacks it
+  upstream::Addresses addresses;        ///< of the API. Last: its thread writes to the log and the state
 };
 
 /// One event loop and what runs on it: listeners, client connections, connections to the API, timers, buffers.
@@ -64,8 +66,8 @@ class Worker {
   Worker(Shared& shared, std::shared_ptr<const Settings> settings);
   ~Worker();
 
-  /// Before `run`.
-  void listen(net::ListenSocket socket);
+  /// Before `run`. `listen` is the entry of the configuration that the socket was opened for.
+  void listen(net::ListenSocket socket, const config::Listen& listen);
   /// Serves until drained. The thread's body.
   void run();
 

@@ -59,6 +59,7 @@ constexpr FieldRow kFields[] = {
     {"listen[].address", "x", kAddressWords},
     {"listen[].mode", "'0888'", "a file mode in octal, such as \"0660\""},
     {"listen[].group", "'a b'", "the name or number of a group"},
+    {"listen[].proxy_protocol", "v2", "true or false"},
     {"workers", "0", "an integer from 1 to 64"},
     {"reload", "never", "one of auto, signal"},
     {"admin.listen", "x", kAddressWords},
@@ -295,6 +296,10 @@ TEST_CASE("contradictory combinations are refused") {
           Row{"listen: [{address: a:1, mode: \"0660\"}, {address: b:1, group: a}]",
               "listen[0].mode: is for unix:/path: no other address has a file\n"
               "listen[1].group: is for unix:/path: no other address has a file"},
+          Row{"listen: {address: a:1, proxy_protocol: true}",
+              "listen[0].proxy_protocol: needs trusted_proxies: nobody else may connect to this listener"},
+          Row{"listen: {address: a:1, proxy_protocol: true}\ntrusted_proxies: [10.0.0.0/8]", ""},
+          Row{"listen: {address: unix:/x, proxy_protocol: true}", ""},
           Row{"listen: {address: unix:/x, mod: \"0660\"}", "listen[0].mod: unknown key; did you mean mode?"},
           Row{"listen: {address: unix:/x, mode: \"4660\"}",
               "listen[0].mode: must be a file mode in octal, such as \"0660\", not '4660'"},
@@ -538,6 +543,9 @@ TEST_CASE("an entry of listen is an address or a map, is printed in the shorter 
            Row{"listen: {address: a:1}", "listen: a:1\n"},
            Row{"listen: [a:1, {address: b:2}]", "listen: [a:1, b:2]\n"},
            Row{"listen: {address: unix:/x, mode: 0660}", "listen:\n  - address: unix:/x\n    mode: \"0660\"\n"},
+           Row{"listen: {address: a:1, proxy_protocol: true}\ntrusted_proxies: [10.0.0.0/8]",
+               "listen:\n  - address: a:1\n    proxy_protocol: true\n"},
+           Row{"listen: {address: a:1, proxy_protocol: false}", "listen: a:1\n"},
            Row{"listen: [a:1, {address: unix:/x, group: g}]",
                "listen:\n  - address: a:1\n  - address: unix:/x\n    group: g\n"},
        }) {
