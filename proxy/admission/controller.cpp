@@ -125,7 +125,7 @@ void Controller::refuse_waiting(int class_id, Reason reason) {
 }
 
 void Controller::observe(const DbPoolReport& report, Time now) {
-  pool_.report(report, in_flight_, now);
+  pool_.report(report, in_flight_with_need(), now);
   serve_waiting(now);
 }
 
@@ -167,8 +167,16 @@ bool Controller::pool_exhausted(int class_id, Time now) const {
   const Class& c = class_of(class_id);
   const double shed_at = c.policy.shed_at;
   if (!policy_.pool_aware || !c.policy.pool_aware || !c.database.needed()) return false;
+  if (need_reported_ && c.database.unknown() && c.in_flight == 0) return false;
   // With a share of 0 the reason is `capacity`: an idle pool would count as exhausted.
-  return shed_at > 0 && pool_.exhausted(shed_at, in_flight_, now);
+  return shed_at > 0 && pool_.exhausted(shed_at, in_flight_with_need(), now);
+}
+
+/// Requests in flight of the classes that need the database.
+int Controller::in_flight_with_need() const {
+  int count = 0;
+  for (const Class& c : classes_) count += c.database.needed() ? c.in_flight : 0;
+  return count;
 }
 
 bool Controller::may_start(int class_id, Time now) const {

@@ -156,6 +156,7 @@ class Controller {
   bool streams_full() const { return streams_ >= policy_.streams.max; }
   bool too_late(const Request& request, Time now) const;
   bool pool_exhausted(int class_id, Time now) const;
+  int in_flight_with_need() const;
   bool api_has_enough(int class_id, Time now) const { return class_of(class_id).shedding.enough(now); }
   bool may_start(int class_id, Time now) const;
   int fair_share(const Request& request) const {
@@ -215,6 +216,7 @@ class Controller {
   Time polled_{};
   bool poll_healthy_ = false;
   DbPoolGauge pool_;
+  bool need_reported_ = false;  // the API has said of a request whether it needed the database
   ClientUsage clients_;
   Advisor advisor_;
   Time no_slot_ = Time{} - std::chrono::hours(1);  // for a client within its fair share; at first long ago

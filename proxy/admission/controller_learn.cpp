@@ -23,7 +23,10 @@ void Controller::learn(const Request& request, Completion completion, Time now) 
     c.served = now;
   }
   if (completion == Completion::stream) c.served = now;
-  if (request.used_database) c.database.learn(*request.used_database);
+  if (request.used_database) {
+    c.database.learn(*request.used_database);
+    need_reported_ = true;
+  }
   learn_of_load(c, completion, now);
 
   Result reach = Result::success, result = Result::ignored;

@@ -45,7 +45,7 @@ Snapshot Controller::snapshot(Time now) const {
                .streams = streams_,
                .baseline_seconds = limit_.baseline(),
                .latency_seconds = limit_.latency(),
-               .pool_capacity_pct = pool_.capacity_pct(in_flight_, now),
+               .pool_capacity_pct = pool_.capacity_pct(in_flight_with_need(), now),
                .breaker = breaker_state(),
                .reach_breaker = reach_.state(),
                .breaker_remaining = reach_.remaining(now),

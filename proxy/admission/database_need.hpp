@@ -6,18 +6,27 @@ namespace spillway::admission {
 /// pool is what is full, a class that does not need it goes on.
 ///
 /// An exponentially weighted average. It begins at 1: as long as nothing is known, or the API reports nothing, a class
-/// counts as one that needs the database. So it does when only some of its requests need it.
+/// counts as one that needs the database. So it does when only some of its requests need it. While too few reports have
+/// come to tell (`unknown`), one request at a time is let through to a full pool: otherwise a class that begins under
+/// overload would never show that it needs none.
 class DatabaseNeed {
  public:
   static constexpr double kWeight = 1.0 / 32;  ///< 95 requests without the database in a row show that none need it
   static constexpr double kNone = 0.05;        ///< below this share a class needs none: one request is no mixed use
 
-  void learn(bool needed) { share_ += ((needed ? 1.0 : 0.0) - share_) * kWeight; }
+  static constexpr int kReports = 95;  ///< so many tell
+
+  void learn(bool needed) {
+    share_ += ((needed ? 1.0 : 0.0) - share_) * kWeight;
+    reports_ += reports_ < kReports;
+  }
   double share() const { return share_; }
   bool needed() const { return share_ >= kNone; }
+  bool unknown() const { return reports_ < kReports; }
 
  private:
   double share_ = 1;
+  int reports_ = 0;
 };
 
 }  // namespace spillway::admission

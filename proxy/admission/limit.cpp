@@ -32,7 +32,7 @@ constexpr int kSecondLook = 4;     // times as many answers before the start end
 constexpr double kHeadroom = 1.1;  // above the knee, then
 
 // Hold.
-constexpr double kTarget = 0.1;       // wanted excess if all latencies are equal,
+constexpr double kTarget = 0.15;      // wanted excess if all latencies are equal,
 constexpr double kPerSpread = 0.33;   // and for each unit of their spread: a short wait is much for the shortest calls
 constexpr double kMostSpread = 0.45;  // the spread adds no more than this
 constexpr double kSmooth = 0.4;       // gain of the smoothed excess

@@ -53,7 +53,7 @@ class Lab:
         self.directory = tempfile.TemporaryDirectory()
         self.backend_port = free_port()
         self.backend_command = [BUILD / "tests/bench/overload_backend", self.backend_port, slots, service_ms, *backend]
-        self.processes = []
+        self.processes, self.clients = [], []
         self.start_backend()
         self.port = self.backend_port
         if target != "none":
@@ -70,6 +70,8 @@ class Lab:
         return self
 
     def __exit__(self, *_):
+        for client in self.clients:
+            client.close()
         for process in self.processes:
             process.terminate()
         for process in self.processes:
@@ -115,6 +117,21 @@ class Lab:
     def get(port, path):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as response:
             return response.read()
+
+    def open(self, count, request):
+        """Sends the same bytes on `count` connections, which stay open."""
+        for _ in range(count):
+            client = socket.create_connection(("127.0.0.1", self.port), timeout=5)
+            client.sendall(request)
+            self.clients.append(client)
+
+    def trickle(self):
+        """Sends one more byte on each of them."""
+        for client in self.clients:
+            try:
+                client.send(b"x")
+            except OSError:
+                pass  # closed by the proxy
 
     def command(self, path):
         return json.loads(self.get(self.backend_port, path))
@@ -369,6 +386,44 @@ def database(report):
             report.at_most("database stalled at 3x: pool time-outs in the API", result.backend["pool_timeouts"], 0)
 
 
+def streams(report):
+    """Clients with streams that say nothing, beside ordinary requests at half load."""
+    kinds = {"8 SSE": (8, b"GET /events HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n"),
+             "80 WebSockets": (80, b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                                   b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n")}
+    for name, (count, request) in kinds.items():
+        for target in TARGETS:
+            with Lab(target) as lab:
+                lab.open(count, request)
+                result = report.add("streams", name, target, lab.run(5, [poisson(0.5)], 1))
+            if target == "spillway":
+                report.at_least(f"beside {name}: success", result.success(), 1)
+
+
+def uploads(report):
+    """A hundred bodies of 1,000 bytes that come at 1 byte in half a second, beside ordinary requests at half load."""
+    request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nx"
+    for target in TARGETS:
+        with Lab(target) as lab:
+            lab.open(100, request)
+            result = report.add("uploads", "100 trickled", target, lab.run(
+                6, [poisson(0.5)], 1, events=[(at / 2, lab.trickle) for at in range(1, 11)]))
+        if target == "spillway":
+            report.at_least("beside 100 trickled uploads: success", result.success(), 1)
+
+
+def pool(report):
+    """The database pool is full; a class that does not need it is not refused for it. The API reports which need it."""
+    for target in [t for t in TARGETS if t in ("none", "spillway")]:
+        with Lab(target, "", ["pool_timeout=1"], limit=4 * SLOTS, shed_at=0.9) as lab:
+            result = report.add("pool", "3x, cached", target, lab.run(
+                7, [poisson(3), of_class("cached", 0.5)]))
+        if target == "spillway":
+            report.at_least("pool full: success of requests without need", result.success("cached"), 1)
+            report.at_least("pool full: goodput of the others, of the nine tenths of the pool that shed_at gives them",
+                            result.goodput("normal") / CAPACITY / 0.9, 0.95)
+
+
 def drift(report):
     """The API slows down with its queue, and the limit is ten times too high. DRIFT: seconds of it."""
     seconds = float(os.environ.get("DRIFT", 30))
@@ -400,7 +455,8 @@ def retrying(report):
     report.at_most("retrying: peak of the second minute to its mean", max(each) / (sum(each) / len(each)), 1.2)
 
 
-SCENARIOS = {f.__name__: f for f in (steady, closed, tasks, mix, burst, stall, greedy, killed, database, drift, quiet, retrying)}
+SCENARIOS = {f.__name__: f for f in (steady, closed, tasks, mix, burst, stall, greedy, killed, database, pool, streams, uploads, drift,
+                                     quiet, retrying)}
 LONG = {"retrying"}
 
 

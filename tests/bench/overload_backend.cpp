@@ -7,6 +7,9 @@
 //   pool_timeout  the slots stand for database connections: they are reported as a pool, and who has waited so long
 //                 for one gets a 500
 //
+// `Accept: text/event-stream` and `Upgrade: websocket` get a stream, which takes no slot and never ends. A request with
+// `X-Class: cached` is answered at once, without a slot. A body has to be complete before its request is worked on.
+//
 // Commands, as GET requests: /_stats (JSON, then counts from 0), /_stall?ms=N (the whole process stops),
 // /_freeze?ms=N (the work stops, health polls are answered), /_service?ms=X. /health is answered at once.
 #include <algorithm>
@@ -145,11 +148,21 @@ class Backend {
     from.input.append(buffer.data(), static_cast<std::size_t>(got));
     for (std::size_t end; (end = from.input.find(kEndOfHead)) != std::string::npos;) {
       const std::string head = from.input.substr(0, end);
-      from.input.erase(0, end + kEndOfHead.size());
+      const std::size_t size = end + kEndOfHead.size() + body_size(head);
+      if (from.input.size() < size) break;
+      from.input.erase(0, size);
       request(fd, head);
     }
     return true;
   }
+
+  static std::size_t body_size(const std::string& head) {
+    constexpr std::string_view kName = "\r\nContent-Length: ";
+    const std::size_t at = head.find(kName);
+    return at == std::string::npos ? 0 : static_cast<std::size_t>(std::atol(head.c_str() + at + kName.size()));
+  }
+
+  static bool has(const std::string& head, std::string_view field) { return head.find(field) != std::string::npos; }
 
   void request(int fd, const std::string& head) {
     const std::string target = head.substr(4, head.find(' ', 4) - 4);
@@ -157,6 +170,11 @@ class Backend {
     const double value = equals == std::string::npos ? 0 : std::atof(target.c_str() + equals + 1);
     if (target == "/health") return answer(fd, 200, R"({"status":"healthy"})");
     if (target == "/_stats") return stats(fd);
+    if (has(head, "text/event-stream")) return put(fd, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n");
+    if (has(head, "Upgrade: websocket")) {
+      return put(fd, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    }
+    if (has(head, "X-Class: cached")) return answer(fd, 200, "{}", false);
     if (target.starts_with("/_")) answer(fd, 200, "{}");
     if (target.starts_with("/_service")) {
       service_ = value / 1000;
@@ -210,17 +228,17 @@ class Backend {
     while (!working_.empty() && working_.top().done <= now) {
       const Job job = working_.top().job;
       working_.pop();
+      begin_work();  // before the answer: its report then shows the pool after the hand-over
       if (alive(job)) {
         ++served_;
         answer(job.fd, 200, R"({"status":"ok"})");
       } else {
         ++wasted_;
       }
-      begin_work();
     }
   }
 
-  void answer(int fd, int status, std::string_view body) {
+  void answer(int fd, int status, std::string_view body, bool needs_pool = true) {
     std::string out = status == 200 ? "HTTP/1.1 200 OK\r\n" : "HTTP/1.1 500 Internal Server Error\r\n";
     if (pool_timeout > 0) {
       const std::string slots = std::to_string(slots_);
@@ -228,11 +246,16 @@ class Backend {
              std::to_string(static_cast<double>(working_.size()) / slots_) + ",named_metrics.db_pool_size=" + slots +
              ",named_metrics.db_pool_overflow=0,named_metrics.db_pool_checkedin=" +
              std::to_string(slots_ - static_cast<int>(working_.size())) + ",named_metrics.db_pool_capacity=" + slots +
-             ",named_metrics.db_pool_waiters=" + std::to_string(queue_.size()) + "\r\n";
+             ",named_metrics.db_pool_waiters=" + std::to_string(queue_.size()) +
+             ",named_metrics.request_db=" + (needs_pool ? "1" : "0") + "\r\n";
     }
     out += "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n";
     out += body;
-    [[maybe_unused]] const ssize_t sent = ::send(fd, out.data(), out.size(), MSG_NOSIGNAL);
+    put(fd, out);
+  }
+
+  static void put(int fd, std::string_view bytes) {
+    [[maybe_unused]] const ssize_t sent = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
   }
 
   void stats(int fd) {

@@ -71,6 +71,31 @@ TEST_CASE("a class without reports is refused by the pool, as before") {
   CHECK(scene.arrive(of_class(kCritical)).reason == Reason::pool);
 }
 
+TEST_CASE("a class that begins while the pool is full is let through one at a time, until it has shown what it needs") {
+  Scene scene;
+  serve(scene, kNormal, 100, true);
+  scene.controller.observe(kFull, scene.now);
+  scene.now += 10ms;
+  Request& first = scene.arrive(of_class(kCritical));
+  REQUIRE(first.state == State::admitted);
+  CHECK(scene.arrive(of_class(kCritical)).reason == Reason::pool);
+  first.used_database = false;
+  scene.finish(first);
+  serve(scene, kCritical, 94, false);
+  CHECK(scene.arrive(of_class(kCritical)).state == State::admitted);
+  CHECK(scene.arrive(of_class(kCritical)).state == State::admitted);
+  CHECK(scene.arrive(of_class(kNormal)).reason == Reason::pool);
+}
+
+TEST_CASE("a class whose requests need the database is soon refused by a full pool like the others") {
+  Scene scene;
+  serve(scene, kNormal, 100, true);
+  scene.controller.observe(kFull, scene.now);
+  scene.now += 10ms;
+  serve(scene, kCritical, 95, true);
+  CHECK(scene.arrive(of_class(kCritical)).reason == Reason::pool);
+}
+
 TEST_CASE("pool_aware: false of a class says so from the start; pool_aware: false of all still holds for each class") {
   Policy policy = policy_of_10();
   policy.classes[kCritical].pool_aware = false;

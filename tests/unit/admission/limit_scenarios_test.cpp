@@ -93,7 +93,7 @@ void compare(const Scenario& s) {
       CAPTURE(share);
       CAPTURE(limit);
       CHECK(share >= s.spans[i].least);
-      CHECK(limit <= (s.backend.slots < 50 ? 6 : 2));  // not by letting the API queue; few slots take longer
+      CHECK(limit <= (s.backend.slots < 50 ? 7 : 2));  // not by letting the API queue; few slots take longer
     }
   }
 }
@@ -129,12 +129,10 @@ TEST_CASE("the learned limit is as good as the best fixed one if 10 % of the cal
 }
 
 TEST_CASE("the learned limit stays good if the share of slow calls grows from 10 % to 15 %") {
-  const auto spans = [](double least) { return std::vector<Span>{{10, 20, least}, {20, 60, least}}; };
-  compare({"50 slots, 1.2x", two_kinds(50, more_after_20_s), slightly, 1.2, spans(0.95)});
-  compare({"50 slots, 3x", two_kinds(50, more_after_20_s), thrice, 3, spans(0.95)});
-  // 600 answers a second, one in seven of them slow: the change takes seconds to be certain.
-  compare({"10 slots, 1.2x", two_kinds(10, more_after_20_s), slightly, 1.2, spans(0.92)});
-  compare({"10 slots, 3x", two_kinds(10, more_after_20_s), thrice, 3, spans(0.92)});
+  for (const int slots : {10, 50}) {
+    compare({"1.2x", two_kinds(slots, more_after_20_s), slightly, 1.2, {{10, 20, 0.95}, {20, 60, 0.95}}});
+    compare({"3x", two_kinds(slots, more_after_20_s), thrice, 3, {{10, 20, 0.95}, {20, 60, 0.95}}});
+  }
 }
 
 TEST_CASE("the learned limit is as good as the best fixed one if 1 % of the calls take 100 times as long") {
