@@ -213,7 +213,10 @@ class Shipped(unittest.TestCase):
     def test_keda_asks_for_the_same(self):
         self.assertEqual(KEDA["advanced"]["horizontalPodAutoscalerConfig"]["behavior"], HPA["behavior"])
         self.assertEqual((KEDA["minReplicaCount"], KEDA["maxReplicaCount"]), (HPA["minReplicas"], HPA["maxReplicas"]))
-        self.assertAlmostEqual(float(KEDA["triggers"][0]["metadata"]["threshold"]), TARGET * CAPACITY)
+        trigger = KEDA["triggers"][0]
+        self.assertEqual(float(trigger["metadata"]["threshold"]), TARGET)
+        self.assertTrue(trigger["metadata"]["query"].startswith("sum(instance:spillway_offered_load:ratio{"))
+        self.assertEqual(trigger["metricType"], "AverageValue")
 
     def test_the_most_replicas_fit_into_postgresql(self):
         pool = load("base/config/api.yaml")["database"]

@@ -20,10 +20,13 @@ def main():
     template = objects["Deployment"]["spec"]["template"]
     spec = {k: v for k, v in template["spec"].items() if k in KEPT} | {"restartPolicy": "Never"}
     spec["volumes"].append({"name": "pg", "hostPath": {"path": socket}})
+    sidecars = [c for c in spec["initContainers"] if c.pop("restartPolicy", None)]  # podman knows none
+    spec["initContainers"] = [c for c in spec["initContainers"] if c not in sidecars]
+    spec["containers"] = sidecars + spec["containers"]
     for container in spec["initContainers"] + spec["containers"]:
         container["image"] = f"localhost/{container['image']}:latest"
         container["imagePullPolicy"] = "Never"
-        for key in ("startupProbe", "readinessProbe", "resources", "ports"):  # podman has no use for them without a network
+        for key in ("readinessProbe", "resources", "ports"):  # podman has no use for them without a network
             container.pop(key, None)
         if "env" in container:
             container["volumeMounts"].append({"name": "pg", "mountPath": "/pg"})

@@ -130,20 +130,45 @@ class Types(unittest.TestCase):
         self.assertEqual({n for n in modules if n.startswith("wrong-")} - set(errors), set(), "a mistake was not seen")
 
     def test_the_deployment_is_what_it_promises(self):
-        for components in ((), ("native-sidecar",)):
-            pod = next(o for o in render_with(*components) if o["kind"] == "Deployment")["spec"]["template"]["spec"]
-            every = pod["containers"] + pod["initContainers"]
-            self.assertTrue(pod["securityContext"]["runAsNonRoot"])
-            for container in every:
-                self.assertTrue(container["securityContext"]["readOnlyRootFilesystem"])
-                self.assertEqual(container["securityContext"]["capabilities"], {"drop": ["ALL"]})
-                self.assertIn("memory", container["resources"]["limits"])
-            ports = [p["containerPort"] for c in every for p in c.get("ports", [])]
-            self.assertEqual(ports, [8080, 9901], "a port of the API would be a way past the proxy")
-            self.assertEqual([c["name"] for c in every], ["spillway", "migrate", "api"] if components else
-                             ["api", "spillway", "migrate"])
-            self.assertEqual(next(c for c in every if c["name"] == "api").get("restartPolicy"),
-                             "Always" if components else None)
+        pod = next(o for o in render(KUBERNETES / "base") if o["kind"] == "Deployment")["spec"]["template"]["spec"]
+        every = pod["initContainers"] + pod["containers"]
+        self.assertTrue(pod["securityContext"]["runAsNonRoot"])
+        for container in every:
+            self.assertTrue(container["securityContext"]["readOnlyRootFilesystem"])
+            self.assertEqual(container["securityContext"]["capabilities"], {"drop": ["ALL"]})
+            self.assertIn("memory", container["resources"]["limits"])
+            self.assertEqual(set(container) & {"startupProbe", "livenessProbe"}, set(), "kills what only waits, or is overloaded")
+        ports = [p["containerPort"] for c in every for p in c.get("ports", [])]
+        self.assertEqual(ports, [8080, 9901], "a port of the API would be a way past the proxy")
+        self.assertEqual([(c["name"], c.get("restartPolicy")) for c in every],
+                         [("migrate", None), ("api", "Always"), ("spillway", None)], "the API starts first and stops last")
+
+    def test_a_release_is_its_images_and_its_configuration(self):
+        """So that a change of the configuration is a rollout, and its undoing, too."""
+        def mounted(folder):
+            objects = {o["kind"]: o for o in render(folder)}
+            volumes = objects["Deployment"]["spec"]["template"]["spec"]["volumes"]
+            name = next(v["configMap"]["name"] for v in volumes if "configMap" in v)
+            self.assertEqual(name, objects["ConfigMap"]["metadata"]["name"])
+            return name
+
+        changed = WORK / "changed"
+        shutil.rmtree(changed, ignore_errors=True)
+        shutil.copytree(KUBERNETES / "base", changed)
+        with open(changed / "config/proxy.yaml", "a", encoding="utf-8") as file:
+            file.write("workers: 2\n")
+        self.assertNotEqual(mounted(KUBERNETES / "base"), mounted(changed))
+
+    def test_production_is_watched_by_the_usual_stack(self):
+        objects = {o["kind"]: o for o in render(KUBERNETES / "overlays/production")}
+        for kind in ("PodMonitor", "PrometheusRule"):
+            self.assertIn("release", objects[kind]["metadata"]["labels"], kind)
+        relabeled = {r["targetLabel"]: r for r in objects["PodMonitor"]["spec"]["podMetricsEndpoints"][0]["relabelings"]}
+        self.assertEqual(relabeled["instance"]["sourceLabels"], ["__meta_kubernetes_pod_name"])
+        self.assertEqual(objects["PodDisruptionBudget"]["spec"]["unhealthyPodEvictionPolicy"], "AlwaysAllow")
+        self.assertNotIn("example.com", json.dumps(objects["PrometheusRule"]))
+        query = next(o for o in render_with("keda") if o["kind"] == "ScaledObject")["spec"]["triggers"][0]["metadata"]["query"]
+        self.assertIn(f'namespace="{objects["Deployment"]["metadata"]["namespace"]}"', query)
 
     def test_everything_means_the_pods_of_the_deployment_and_no_others(self):
         """A budget without a selector protects nothing, a policy with an empty one rules over the whole namespace."""
