@@ -2,7 +2,8 @@
 #
 #   docker build -f deploy/docker/proxy.Dockerfile -t spillway .
 #
-# BASE is any Debian 12 with apt sources, also one of your own (debootstrap, `podman import`).
+# The image holds the program and its libraries, no shell: rootfs.sh makes it and its list of packages (usr/share/sbom).
+# BASE, which builds it, is any Debian 12 with apt sources, also one of your own (debootstrap, `podman import`).
 ARG BASE=docker.io/library/debian:bookworm-slim
 
 FROM ${BASE} AS build
@@ -12,17 +13,22 @@ WORKDIR /src
 COPY . .
 RUN deploy/dev/npm.sh && cmake --preset release >/dev/null \
  && cmake --build --preset release --target spillway \
- && strip -o /spillway build/release/proxy/spillway
+ && deploy/docker/rootfs.sh build/release/proxy/spillway /rootfs node-llhttp libboost1.81-dev libcli11-dev \
+ && install -D -m 0644 deploy/dev/npm/node_modules/uplot/LICENSE /rootfs/usr/share/doc/uplot/copyright \
+ && install -D -m 0644 config/proxy.yaml /rootfs/etc/spillway/proxy.yaml \
+ && install -d /run-of-image/app
 
-FROM ${BASE}
-RUN apt-get update \
- && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      libyaml-cpp0.7 libprometheus-cpp-core1.0 libspdlog1.10 libre2-9 \
- && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
- && groupadd --gid 10001 spillway && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin spillway \
- && install -d -o 10001 -g 10001 /run/app
-COPY --from=build /spillway /usr/bin/spillway
-COPY config/proxy.yaml /etc/spillway/proxy.yaml
+FROM scratch
+ARG VERSION=0.1.0
+ARG REVISION=
+LABEL org.opencontainers.image.title="spillway" \
+      org.opencontainers.image.description="Reverse proxy that keeps one API alive under overload" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.documentation="config/REFERENCE.md"
+COPY --from=build /rootfs /
+COPY --from=build --chown=10001:10001 /run-of-image /run
+ENV PATH=/usr/bin
 USER 10001:10001
 EXPOSE 8080 9901
 STOPSIGNAL SIGTERM
