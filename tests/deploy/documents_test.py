@@ -199,9 +199,9 @@ class TheCheckItself(unittest.TestCase):
 
     def test_the_parser_sees_every_command(self):
         text = ('a 1 | b \'x | y\' && c "$(d "$(e)")" >f 2>&1; X=1 g # no command\n'
-                "for i in $(h); do k; done\ncat >file <<END\nnot a command\nEND\nl \\\n  m\n")
+                "for i in $(h); do k; done; (n && o >f)\ncat >file <<END\nnot a command\nEND\nl \\\n  m\n")
         words = {command[0] for pipeline in shell.pipelines(text) for command in pipeline}
-        self.assertEqual(words, {"a", "b", "c", "d", "e", "g", "h", "k", "cat", "l"})
+        self.assertEqual(words, {"a", "b", "c", "d", "e", "g", "h", "k", "cat", "l", "n", "o"})
 
 
 if __name__ == "__main__":

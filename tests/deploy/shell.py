@@ -3,8 +3,9 @@ import re
 import shlex
 
 SUBSTITUTED = "SUBSTITUTED"  # stands where $(…) stood
-OPENERS = {"do", "then", "else", "if", "while", "until", "!", "{", "("}
-CLOSERS = {"done", "fi", "}", ")"}
+OPENERS = {"do", "then", "else", "if", "while", "until", "!", "{"}
+CLOSERS = {"done", "fi", "}"}
+SEPARATORS = {";", "&&", "||", "&", "(", ")"}
 
 
 def pipelines(text):
@@ -24,7 +25,7 @@ def pipelines(text):
 def _of_words(words):
     found, pipeline, command = [], [], []
     for word in [*words, ";"]:
-        if word not in ("|", "|&", ";", "&&", "||", "&"):
+        if word not in SEPARATORS | {"|", "|&"}:
             command.append(word)
             continue
         command = _bare(command)
