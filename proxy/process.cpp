@@ -229,7 +229,10 @@ void Process::note_poll(const upstream::HealthResult& result) {
   if (result.silent) {
     for (const auto& worker : workers_) worker->close_idle_upstream();
   }
-  if (!verdict.changed) return;
+  // That an API which refused connections now answers, but not as expected, is news once: it says what to set.
+  const bool answers_now = !verdict.up && result.answered && !down_answers_;
+  down_answers_ = !verdict.up && (result.answered || (down_answers_ && !verdict.changed));
+  if (!verdict.changed && !answers_now) return;
   if (verdict.up) return shared_.log.info("the API is reachable: " + shared_.state.last_poll);
   const char* const hint =
       result.answered ? "; is upstream.health right? For an API without such a path: upstream.health.mode: tcp" : "";

@@ -73,6 +73,7 @@ class Process {
   std::unique_ptr<admin::Server> admin_;
   std::unique_ptr<upstream::HealthPoller> health_;
   upstream::HealthState health_state_;
+  bool down_answers_ = false;  ///< the log has said that an API that is down answers its polls
   std::uint64_t answers_ = 0;  ///< of the API, at the last poll
 };
 

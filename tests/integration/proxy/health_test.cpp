@@ -36,6 +36,16 @@ TEST_CASE("an answer outside `expect` fails the poll, and log, /ready and /stats
   CHECK(eventually([&] { return proxy.page("/ready").first == 200; }));
 }
 
+TEST_CASE("an API that starts after the proxy and answers otherwise than expected is told of once") {
+  Upstream upstream([](Turn& turn) { turn.answer("", {}, "404 Not Found"); });
+  upstream.down();
+  Proxy proxy(upstream, {.health = "path: /none, interval: 50ms, timeout: 50ms"});
+  CHECK(proxy.await_log("the API is unreachable: connect: refused"));
+  upstream.up();
+  CHECK(proxy.await_log("the API is unreachable: GET /none: 404 in "));
+  CHECK(proxy.await_log("upstream.health.mode: tcp"));
+}
+
 TEST_CASE("in mode tcp a connection is enough, and in mode off nothing is asked") {
   Upstream upstream([](Turn& turn) { turn.answer("", {}, "404 Not Found"); });
   Proxy proxy(upstream, {.health = "path: /none, mode: tcp, interval: 50ms, timeout: 50ms"});
