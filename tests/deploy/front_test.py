@@ -23,6 +23,7 @@ FULL = {  # a value for every name of values.yaml
     "service": {"type": "NodePort", "port": 8000, "annotations": {"a": "b"}},
     "volumes": [{"name": "tmp", "emptyDir": {}}], "podAnnotations": {"c": "d"}, "podLabels": {"e": "f"},
     "imagePullSecrets": [{"name": "pull"}], "terminationGracePeriodSeconds": 90, "disruptionBudget": {"maxUnavailable": "25%"},
+    "networkPolicy": {"enabled": True, "monitoring": "observability"},
     "podMonitor": {"enabled": True, "interval": "30s", "labels": {"release": "prometheus"}},
 }
 LEAST = {"api": {"image": "shop:1"}}
@@ -59,7 +60,8 @@ class Front(unittest.TestCase):
         modules = {f"{name}-{kind}": types_test.object_module(o)
                    for name, objects in self.rendered.items() for kind, o in objects.items()}
         self.assertEqual(types_test.compile_all(modules), {})
-        self.assertEqual(set(self.rendered["full"]), {"Deployment", "Service", "ConfigMap", "PodDisruptionBudget", "PodMonitor"})
+        self.assertEqual(set(self.rendered["full"]), {"Deployment", "Service", "ConfigMap", "PodDisruptionBudget",
+                                                     "NetworkPolicy", "PodMonitor"})
         self.assertEqual(set(self.rendered["least"]), set(self.rendered["full"]) - {"PodMonitor"})
 
     def test_the_proxy_takes_the_configuration(self):
@@ -83,6 +85,13 @@ class Front(unittest.TestCase):
             self.assertEqual(mounted["configMap"]["name"], objects["ConfigMap"]["metadata"]["name"], name)
             self.assertLessEqual(objects["Service"]["spec"]["selector"].items(),
                                  objects["Deployment"]["spec"]["template"]["metadata"]["labels"].items(), name)
+
+    def test_nobody_passes_the_proxy_by_and_only_monitoring_reaches_its_admin_port(self):
+        policy = self.rendered["full"]["NetworkPolicy"]["spec"]
+        self.assertEqual([([p["port"] for p in rule["ports"]], "from" in rule) for rule in policy["ingress"]],
+                         [(["http"], False), (["admin"], True)])
+        self.assertEqual(policy["podSelector"], self.rendered["full"]["PodDisruptionBudget"]["spec"]["selector"])
+        self.assertNotIn("NetworkPolicy", template(LEAST | {"networkPolicy": {"enabled": False}}))
 
     def test_the_api_answers_until_the_proxy_has_drained(self):
         for name, objects in self.rendered.items():
@@ -109,7 +118,7 @@ class Front(unittest.TestCase):
         self.assertEqual(set(names) - set(leaves(FULL)), set(), "FULL of this test leaves a value out")
         rendered = json.dumps(self.rendered["full"])
         for word in ("shop.js", "registry/spillway:1", "NodePort", "25%", "prometheus", '"e": "f"', '"c": "d"', "pull", '"a": "b"',
-                     "/tmp", "1Gi", "secretRef", '"runAsUser": 1000', "90", "30s"):
+                     "/tmp", "1Gi", "secretRef", "observability", '"runAsUser": 1000', "90", "30s"):
             self.assertIn(word, rendered)
 
     def test_wrong_values_are_refused(self):
