@@ -96,9 +96,13 @@ class Recipe:
                 (self.dir / target).write_text(fill((BACKENDS / source).read_text()))
         return self.start("server", command, NODE_PATH="/usr/share/nodejs", PYTHONDONTWRITEBYTECODE="1")
 
-    def start_proxy(self):
+    def start_proxy(self, without=()):
+        """By the line of the document, without the settings named."""
         self.resolve(FIRST)
         words = shlex.split(LINES[self.name])
+        for setting in without:
+            at = next(i for i, word in enumerate(words) if word.startswith(f"{setting}="))
+            del words[at - 1:at + 1]
         words[2] = re.sub(r":\d+$", f":{self.port}", words[2])
         if "--listen" in words:
             del words[words.index("--listen"):words.index("--listen") + 2]
@@ -109,6 +113,9 @@ class Recipe:
     def resolve(self, address):
         (self.dir / "names.new").write_text(f"localhost {address}\n")
         (self.dir / "names.new").rename(self.dir / "names")
+
+    def log(self):
+        return (self.dir / "proxy.log").read_text()
 
     def ready(self):
         if self.proxy.poll() is not None:
@@ -131,6 +138,15 @@ class Recipe:
 class Recipes(unittest.TestCase):
     def test_the_table_and_this_test_name_the_same_servers(self):
         self.assertEqual(list(LINES), list(SERVERS))
+
+    def test_without_its_setting_the_poll_says_what_is_wrong(self):
+        for name, setting, answer in (("Node, Express", "upstream.health.path", "GET /health: 404"),
+                                      ("Django with `ALLOWED_HOSTS`", "upstream.health.host", "GET /: 400"),
+                                      ("nginx with several hosts", "upstream.health.host", "GET /: closed without an answer")):
+            with Recipe(name) as recipe:
+                recipe.start_server(FIRST)
+                recipe.start_proxy(without=[setting])
+                await_true(f"{name}: {answer}", lambda: answer in recipe.log(), PATIENCE)
 
     def check(self, name):
         with Recipe(name) as recipe:

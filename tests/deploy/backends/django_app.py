@@ -6,7 +6,8 @@ from django.core.wsgi import get_wsgi_application
 from django.http import HttpResponse
 from django.urls import path
 
-settings.configure(ALLOWED_HOSTS=["shop.example"], ROOT_URLCONF=__name__, SECRET_KEY="only-for-this-test", LOGGING_CONFIG=None)
+settings.configure(ALLOWED_HOSTS=["shop.example"], MIDDLEWARE=["django.middleware.common.CommonMiddleware"],  # it looks at Host
+                   ROOT_URLCONF=__name__, SECRET_KEY="only-for-this-test", LOGGING_CONFIG=None)
 
 
 def hello(request):
