@@ -15,7 +15,7 @@ import unittest
 
 import shell
 import yaml
-from commands import COMPOSE_FILE, NAMESPACE, Commands, Running, Wrong
+from commands import COMPOSE_FILE, NAMESPACE, Commands, Running, Wrong, help_of
 from stack import BIN, ROOT
 
 DOCUMENTS = [ROOT / name for name in subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
@@ -102,6 +102,19 @@ class Documents(unittest.TestCase):
                         found.append((path, number, re.sub(r"(?<! )\.$", "", command)))
         self.assertGreater(len(found), 3)
         self.assertEqual(self.faults(found), [])
+
+    def test_manual_pages_and_completion_know_every_option(self):
+        completion = (ROOT / "deploy/debian/spillway.bash").read_text()
+        for binary, subcommands in (("proxy/spillway", ("healthcheck", "advise")), ("api/scholarship-api", ("migrate", "seed-demo"))):
+            name = binary.split("/")[1]
+            listed = "".join(help_of(BIN / binary, *sub) for sub in ((), *((s,) for s in subcommands)))
+            page = (ROOT / f"deploy/man/{name}.1").read_text().replace("\\-", "-")
+            options = set(re.findall(r"(?<![\w-])--[a-z-]+", listed))
+            self.assertGreater(len(options), 5)
+            self.assertEqual({o for o in options if not re.search(rf"{o}(?![\w-])", page)}, set(), f"not in {name}.1")
+            self.assertEqual({o for o in options if not re.search(rf"{o}(?![\w-])", completion)}, set(), f"{name}: not completed")
+            invented = set(re.findall(r"(?<![\w-])--[a-z-]+", page)) - options
+            self.assertEqual(invented, set(), f"{name}.1 has options that do not exist")
 
     def test_compose_needs_no_more_than_the_file_that_is_documented(self):
         """Every command of compose reads all variables, also `logs`."""
