@@ -24,10 +24,11 @@ for library in "${libraries[@]}"; do
   install -D -m 0755 "$(realpath "$library")" "$root$library"
   packages+=("$(package_of "$library" | cut -d : -f 1 | head -n 1)")
 done
-if [[ -e /etc/ssl/certs/ca-certificates.crt ]]; then
-  install -D -m 0644 /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
-  packages+=(ca-certificates)
-fi
+# The authorities that the system trusts, and where OpenSSL looks for them.
+install -D -m 0644 /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
+install -d "$root/usr/lib/ssl"
+ln -s /etc/ssl/certs/ca-certificates.crt "$root/usr/lib/ssl/cert.pem"
+packages+=(ca-certificates)
 
 mapfile -t packages < <(printf '%s\n' "${packages[@]}" | sort -u)
 for package in "${packages[@]}"; do

@@ -17,7 +17,7 @@ COMPOSE_FILE = "deploy/compose.yaml"
 COMPOSE = yaml.safe_load((ROOT / COMPOSE_FILE).read_text())
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.M))
-ADMIN, TRAFFIC, API = "9901", "8080", "8081"
+ADMIN, TRAFFIC, TRAFFIC_TLS, API = "9901", "8080", "8443", "8081"
 OTHER_PORTS = set(re.findall(r'"127\.0\.0\.1:(\d+):', (ROOT / COMPOSE_FILE).read_text())) - {ADMIN}  # only with compose
 OPENAPI = json.loads((ROOT / "api/endpoints/openapi.json").read_text())
 UNITS = {p.name for p in (ROOT / "deploy/systemd").iterdir()} | {"systemd-journald.service", "postgresql.service"}
@@ -207,6 +207,8 @@ class Commands:
             return
         need(words[0] == "compose" and words[1:3] == ["-f", COMPOSE_FILE], f"docker compose needs -f {COMPOSE_FILE}")
         after = words[3:]
+        while after[:1] == ["-f"]:  # files beside it, which files() has looked for
+            after = after[2:]
         if after[:1] == ["--profile"]:
             need(len(after) > 2, "--profile NAME COMMAND")
             need(any(after[1] in s.get("profiles", []) for s in COMPOSE["services"].values()), f"no profile {after[1]}")
@@ -230,7 +232,7 @@ class Commands:
                  "patch", "top", "diff", "delete"}
         need(sub in known, f"kubectl {sub}")
         names, containers, labels = documents_objects()
-        flags = with_value | {"--previous", "--watch", "--dry-run"}
+        flags = with_value | {"--previous", "--watch", "--dry-run", "--cert", "--key"}
         given = dict(options)
         for name in given:
             need(name in flags, f"kubectl {sub}: {name}")
@@ -313,12 +315,12 @@ class Commands:
     def command_curl(self, words, _):
         options, rest = split_options(words, {"-H", "-d", "-m", "-X", "-o", "--unix-socket"})
         need(len(rest) == 1, f"one URL: {rest}")
-        match = re.fullmatch(r"(?:http://)?localhost:(\d+)(/[^?]*)?(\?.*)?", rest[0])
+        match = re.fullmatch(r"(?:https?://)?localhost:(\d+)(/[^?]*)?(\?.*)?", rest[0])
         need(match, f"what is {rest[0]}")
         port, path = match[1], match[2] or "/"
         if port == ADMIN:
             need(self.running.page(path)[0] == 200, f"the admin listener has no {path}")
-        elif port in (TRAFFIC, API):
+        elif port in (TRAFFIC, TRAFFIC_TLS, API):
             method = "post" if any(n == "-d" for n, _ in options) else "get"
             need(method in OPENAPI["paths"].get(path, {}), f"the API has no {method} {path}")
         else:

@@ -29,6 +29,15 @@ each() { # each COMMAND: with name and folder of each image
   run -0 chroot "$BATS_FILE_TMPDIR/scholarship-api" /usr/bin/scholarship-api --version
 }
 
+@test "the authorities of the system are where OpenSSL looks for them" {
+  folder=$(openssl version -d | cut -d '"' -f 2)
+  trusted() {
+    [[ $(readlink "$2$folder/cert.pem") == /etc/ssl/certs/ca-certificates.crt ]]
+    grep -q 'BEGIN CERTIFICATE' "$2/etc/ssl/certs/ca-certificates.crt"
+  }
+  each trusted
+}
+
 @test "no shell, no other program, and stripped" {
   lean() {
     run -0 ls "$2/usr/bin"
