@@ -104,7 +104,7 @@ std::optional<int> CommandLine::answer(const Describe& describe, const std::func
   std::vector<Error> warnings;
   const std::vector<Error> errors = read_file(origin_, describe, check, &references_, Reading::first, &warnings);
   if (asked == Ask::check && format_ == "json") {
-    out_ << to_json(errors);
+    out_ << to_json(errors, warnings);
     return errors.empty() ? kExitOk : kExitFailure;
   }
   for (const Error& warning : warnings) err_ << to_text(warning) << '\n';

@@ -5,22 +5,10 @@
 #include "proxy/text/json.hpp"
 
 namespace config {
+namespace {
 
-std::string to_text(const Error& error) {
-  std::string text = error.file;
-  if (error.place.line > 0) {
-    text += ':' + std::to_string(error.place.line) + ':' + std::to_string(error.place.column);
-  }
-  if (!error.path.empty()) text += ": " + error.path;
-  text += ": " + error.message;
-  // An error is one line, but a quoted value may hold line breaks.
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  std::replace(text.begin(), text.end(), '\r', ' ');
-  return text;
-}
-
-std::string to_json(const std::vector<Error>& errors) {
-  std::string json = errors.empty() ? "{\"valid\": true, \"errors\": [" : "{\"valid\": false, \"errors\": [";
+std::string json_list(const std::vector<Error>& errors) {
+  std::string json = "[";
   const char* separator = "";
   for (const Error& error : errors) {
     json += separator;
@@ -29,7 +17,27 @@ std::string to_json(const std::vector<Error>& errors) {
             ", \"message\": " + text::json_quoted(error.message) + "}";
     separator = ",";
   }
-  return json + "]}\n";
+  return json + "]";
+}
+
+}  // namespace
+
+std::string to_text(const Error& error) {
+  std::string text = error.file;
+  if (error.place.line > 0) {
+    text += ':' + std::to_string(error.place.line) + ':' + std::to_string(error.place.column);
+  }
+  if (!error.path.empty()) text += ": " + error.path;
+  text += (error.warning ? ": warning: " : ": ") + error.message;
+  // An error is one line, but a quoted value may hold line breaks.
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  std::replace(text.begin(), text.end(), '\r', ' ');
+  return text;
+}
+
+std::string to_json(const std::vector<Error>& errors, const std::vector<Error>& warnings) {
+  return std::string("{\"valid\": ") + (errors.empty() ? "true" : "false") + ", \"errors\": " + json_list(errors) +
+         ", \"warnings\": " + json_list(warnings) + "}\n";
 }
 
 std::string without_userinfo(std::string_view text) {

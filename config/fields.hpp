@@ -80,6 +80,7 @@ struct TextForm {
   std::string_view words;                  ///< completes "must be …"
   std::string_view pattern;                ///< ECMA 262 regular expression for the schema
   bool (*accepts)(std::string_view text);  ///< decides; the text is valid UTF-8 without control bytes
+  bool numbers = false;                    ///< YAML's numbers can be such texts, so the schema accepts them, too
 };
 
 // The scalars. Each refers to its value, which must outlive it.
@@ -94,8 +95,8 @@ Scalar optional_text(std::optional<std::string>& value, Range<std::size_t> lengt
 Scalar optional_text(std::optional<std::string>& value, const TextForm& form);
 Scalar one_of(std::vector<std::string> names, std::function<void(std::size_t)> set, std::function<std::size_t()> get);
 
-/// {"type": "string"} with a pattern, if there is one.
-std::string string_schema(std::string_view pattern);
+/// {"type": "string"} with a pattern, if there is one. `numbers`: or a whole number, which YAML does not quote.
+std::string string_schema(std::string_view pattern, bool numbers = false);
 
 /// A type of its own, found by argument-dependent lookup:
 ///   bool parse(std::string_view text, T& value);   // false: not acceptable, `value` unchanged
@@ -103,6 +104,7 @@ std::string string_schema(std::string_view pattern);
 ///   std::string_view words_for(const T&);          // completes "must be …"
 ///   std::string_view pattern_for(const T&);        // ECMA 262 regular expression for the schema; may be empty
 ///   std::string hint_for(std::string_view text, const T&);  // optional: what to write instead of a refused text
+///   std::string doubt_for(std::string_view text, const T&);  // optional: why an accepted text is probably a slip
 template <class T>
 Scalar parsed(T& value) {
   Scalar scalar;
@@ -112,6 +114,9 @@ Scalar parsed(T& value) {
   scalar.schema = {string_schema(pattern_for(value))};
   if constexpr (requires { hint_for(std::string_view(), value); }) {
     scalar.hint = [&value](std::string_view text) { return hint_for(text, value); };
+  }
+  if constexpr (requires { doubt_for(std::string_view(), value); }) {
+    scalar.doubt = [&value](std::string_view text) { return doubt_for(text, value); };
   }
   return scalar;
 }

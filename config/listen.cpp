@@ -8,10 +8,12 @@ namespace {
 
 constexpr std::size_t kMaxGroupName = 32;  // useradd(8)
 
-constexpr TextForm kMode = {"a file mode in octal, such as \"0660\"", "^0?[0-7]{3}$", [](std::string_view text) {
+constexpr TextForm kMode = {"a file mode in octal, such as \"0660\"", "^0?[0-7]{3}$",
+                            [](std::string_view text) {
                               if (text.size() == 4 && text.front() == '0') text.remove_prefix(1);
                               return text.size() == 3 && text.find_first_not_of("01234567") == text.npos;
-                            }};
+                            },
+                            true};
 
 constexpr TextForm kGroup = {"the name or number of a group", "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}$",
                              [](std::string_view text) {
@@ -21,7 +23,8 @@ constexpr TextForm kGroup = {"the name or number of a group", "^[A-Za-z0-9_][A-Z
                                };
                                return !text.empty() && text.size() <= kMaxGroupName && text.front() != '-' &&
                                       text.front() != '.' && std::all_of(text.begin(), text.end(), fits);
-                             }};
+                             },
+                             true};
 
 }  // namespace
 

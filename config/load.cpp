@@ -252,7 +252,7 @@ Problems::Problems(std::string file, const std::vector<Override>& overrides) : f
 }
 
 void Problems::warn(Place place, std::string path, std::string message) {
-  warnings_.push_back({file_, place, std::move(path), "warning: " + std::move(message)});
+  warnings_.push_back({file_, place, std::move(path), std::move(message), true});
 }
 
 void Problems::add(Place place, std::string path, std::string message) {

@@ -170,6 +170,28 @@ std::string write_instead(std::string_view text, const Spelling (&spellings)[N],
   return {};
 }
 
+/// "write 1000" for `1,000`, `1_000`, `1 000`, `1e3`, `1k`, `+1000` or `1000.0`.
+std::string whole_number(std::string_view text, const std::function<bool(std::string_view)>& accepts) {
+  std::string plain;
+  for (const char c : text) {
+    if (c != ' ' && c != '_' && c != ',' && c != '+') plain += c;
+  }
+  if (plain.ends_with('%')) return "it is a number, not a share";
+  double value = 0;
+  double factor = 1;
+  if (plain.ends_with('k') || plain.ends_with('K')) {
+    factor = 1000;
+    plain.pop_back();
+  }
+  const auto [end, error] = std::from_chars(plain.data(), plain.data() + plain.size(), value);
+  value *= factor;
+  constexpr double kMost = 1e9;  // beyond any range
+  if (error != std::errc() || end != plain.data() + plain.size() || std::abs(value) > kMost) return {};
+  if (value != std::floor(value)) return {};
+  const std::string better = std::to_string(static_cast<long long>(value));
+  return better != text && accepts(better) ? "write " + better : "";
+}
+
 /// "write 24h" for `1d`.
 std::string days_in_hours(std::string_view text, const std::function<bool(std::string_view)>& accepts) {
   const Slip slip = taken_apart(text);
@@ -228,19 +250,19 @@ Scalar text_of_length(Text& value, Range<std::size_t> length) {
   return text_scalar(
       value, [length](std::string_view given) { return given.size() >= length.min && given.size() <= length.max; },
       "a text of " + min + " to " + max + " bytes without control characters",
-      R"({"type": "string", "minLength": )" + min + R"(, "maxLength": )" + max + "}");
+      R"({"type": ["string", "number", "boolean"], "minLength": )" + min + R"(, "maxLength": )" + max + "}");
 }
 
 template <class Text>
 Scalar text_of_form(Text& value, const TextForm& form) {
-  return text_scalar(value, form.accepts, std::string(form.words), string_schema(form.pattern));
+  return text_scalar(value, form.accepts, std::string(form.words), string_schema(form.pattern, form.numbers));
 }
 
 }  // namespace
 
-std::string string_schema(std::string_view pattern) {
-  if (pattern.empty()) return R"({"type": "string"})";
-  return R"({"type": "string", "pattern": )" + text::json_quoted(pattern) + "}";
+std::string string_schema(std::string_view pattern, bool numbers) {
+  const std::string type = numbers ? R"({"type": ["string", "integer"])" : R"({"type": "string")";
+  return pattern.empty() ? type + "}" : type + R"(, "pattern": )" + text::json_quoted(pattern) + "}";
 }
 
 Scalar flag(bool& value) {
@@ -264,6 +286,12 @@ Scalar integer(int& value, Range<int> range) {
   scalar.words = "an integer" + between(std::to_string(range.min), std::to_string(range.max));
   scalar.schema = {number_schema("integer", std::to_string(range.min), std::to_string(range.max))};
   scalar.literal = true;
+  scalar.hint = [range](std::string_view text) {
+    return whole_number(text, [range](std::string_view better) {
+      int any = 0;
+      return read_number(better, any) && any >= range.min && any <= range.max;
+    });
+  };
   return scalar;
 }
 

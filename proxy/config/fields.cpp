@@ -13,10 +13,12 @@ constexpr std::uint64_t kMiB = 1024 * kKiB;
 constexpr std::uint64_t kGiB = 1024 * kMiB;
 
 constexpr config::TextForm kClassName = {
-    "a name of 1 to 32 lower-case letters, digits, - and _", "^[a-z0-9_-]{1,32}$", [](std::string_view text) {
+    "a name of 1 to 32 lower-case letters, digits, - and _", "^[a-z0-9_-]{1,32}$",
+    [](std::string_view text) {
       const auto fits = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_'; };
       return !text.empty() && text.size() <= 32 && std::all_of(text.begin(), text.end(), fits);
-    }};
+    },
+    true};
 
 constexpr config::TextForm kHost = {"a host of visible ASCII characters, at most 255, or nothing", "^[!-~]{0,255}$",
                                     [](std::string_view text) {
@@ -48,9 +50,9 @@ bool each_status_range(std::string_view list, Each each) {
   }
 }
 
-constexpr config::TextForm kStatuses = {"statuses such as 200-399 or 200,401-403",
-                                        "^[1-5][0-9]{2}(-[1-5][0-9]{2})?(,[1-5][0-9]{2}(-[1-5][0-9]{2})?)*$",
-                                        [](std::string_view text) { return each_status_range(text, [](int, int) {}); }};
+constexpr config::TextForm kStatuses = {
+    "statuses such as 200-399 or 200,401-403", "^[1-5][0-9]{2}(-[1-5][0-9]{2})?(,[1-5][0-9]{2}(-[1-5][0-9]{2})?)*$",
+    [](std::string_view text) { return each_status_range(text, [](int, int) {}); }, true};
 
 void describe_upstream(Fields& f, UpstreamConfig& c) {
   f.value(
@@ -330,7 +332,8 @@ void describe(Fields& f, ProxyConfig& c) {
              .needs_restart = true},
             c.workers, {1, 64});
   f.choice({.name = "reload",
-            .doc = "auto: on SIGHUP and when the content of the file changes; signal: on SIGHUP only.",
+            .doc = "auto: on SIGHUP and when the content of the file, or of a file under `refusals`, changes; signal: "
+                   "on SIGHUP only.",
             .needs_restart = true},
            c.reload, {{"auto", Reload::automatic}, {"signal", Reload::signal}});
   f.section({"admin", "The read-only listener: metrics, health, status page."}, [&] {

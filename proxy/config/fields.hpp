@@ -50,5 +50,7 @@ bool parse(std::string_view text, RetryAfterPolicy& value);
 std::string to_text(const RetryAfterPolicy& value);
 std::string_view words_for(const RetryAfterPolicy&);
 std::string_view pattern_for(const RetryAfterPolicy&);
+std::string hint_for(std::string_view text, const RetryAfterPolicy&);
+std::string doubt_for(std::string_view text, const RetryAfterPolicy&);
 
 }  // namespace spillway::admission

@@ -64,7 +64,8 @@ void describe_refusal(Fields& f, RefusalConfig& c, bool of_reason) {
   f.text({"content_type", "Of `file`. It decides how what replaces {{…}} is escaped: HTML and XML, JSON, or not."},
          c.content_type, kContentType);
   f.value({"file",
-           "The body, read with the configuration. {{reason}}, {{retry_after}} (seconds), {{request_id}} and "
+           "The body, read with the configuration and, with `reload: auto`, when it changes. {{reason}}, "
+           "{{retry_after}} (seconds), {{request_id}} and "
            "{{detail}} are replaced. Empty: none."},
           c.file);
   f.values({"headers", "Further header fields."}, c.headers, {0, 16});
@@ -83,6 +84,16 @@ const RefusalConfig& RefusalsConfig::of(admission::Reason reason) const {
   return own.format == RefusalConfig::Format::standard ? standard : own;
 }
 
+std::vector<std::string> body_files(const RefusalsConfig& c) {
+  std::vector<std::string> paths;
+  const auto note = [&paths](const RefusalConfig& each) {
+    if (!each.file.path.empty()) paths.push_back(each.file.path);
+  };
+  note(c.standard);
+  std::for_each(c.by_reason.begin(), c.by_reason.end(), note);
+  return paths;
+}
+
 void describe_refusals(Fields& f, RefusalsConfig& c) {
   f.section({"default", "For reasons that have no section of their own."},
             [&] { describe_refusal(f, c.standard, false); });
@@ -91,8 +102,9 @@ void describe_refusals(Fields& f, RefusalsConfig& c) {
   }
   f.section({"cors", "Lets scripts of other origins read the proxy's own answers."}, [&] {
     f.values({"allow_origins",
-              "Origins such as https://app.example.com, or *. A preflight of one of them that would be refused is "
-              "answered 204 instead, so that the request itself gets the refusal."},
+              "Origins such as https://app.example.com, or *. A preflight that would be refused is answered 204 "
+              "instead, without the API: with permission for one of these, so that the request itself gets the "
+              "refusal; for another origin without."},
              c.cors.allow_origins, {0, 100});
     f.list({"expose_headers", "Names of header fields that scripts may read."}, [&] {
       config::List list;

@@ -60,6 +60,9 @@ struct RefusalsConfig {
   const RefusalConfig& of(admission::Reason reason) const;
 };
 
+/// The paths of all bodies that stand in files.
+std::vector<std::string> body_files(const RefusalsConfig& c);
+
 void describe_refusals(config::Fields& f, RefusalsConfig& c);
 
 // Required by config::Fields; see `parsed` there.

@@ -7,6 +7,15 @@ namespace spillway {
 namespace {
 
 constexpr std::string_view kAutomatic = "auto";
+constexpr std::string_view kWriteAutomatic = "write auto";
+
+/// Whether `auto` is meant, in another spelling.
+bool means_automatic(std::string_view text) {
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return text != kAutomatic && (lower == kAutomatic || lower == "automatic");
+}
 
 struct ClientKeyWord {
   std::string_view word;
@@ -38,6 +47,9 @@ config::Scalar automatic_or(std::optional<int>& value, config::Range<int> range)
   scalar.schema = number.schema;
   scalar.schema.push_back(config::string_schema("^auto$"));
   scalar.literal = value.has_value();
+  scalar.hint = [hint = number.hint](std::string_view text) {
+    return means_automatic(text) ? std::string(kWriteAutomatic) : hint(text);
+  };
   return scalar;
 }
 
@@ -90,6 +102,18 @@ namespace {
 
 constexpr std::string_view kRange = "..";
 constexpr config::Range<Duration> kRetryAfter = {1s, 1h};
+constexpr std::string_view kWrite = "write ";
+
+/// A time as `parse` accepts it; empty if what it was meant to be cannot be told.
+std::string corrected(std::string_view time) {
+  Duration any{};
+  const config::Scalar scalar = config::duration(any, kRetryAfter);
+  while (time.starts_with(' ')) time.remove_prefix(1);
+  while (time.ends_with(' ')) time.remove_suffix(1);
+  if (scalar.set(time)) return std::string(time);
+  const std::string hint = scalar.hint(time);
+  return hint.starts_with(kWrite) ? hint.substr(kWrite.size()) : "";
+}
 
 }  // namespace
 
@@ -112,6 +136,26 @@ std::string to_text(const RetryAfterPolicy& value) {
   if (value.automatic) return std::string(kAutomatic);
   const auto print = [](Duration d) { return config::duration(d, kRetryAfter).print().value_or(""); };
   return value.least == value.most ? print(value.least) : print(value.least).append(kRange).append(print(value.most));
+}
+
+std::string hint_for(std::string_view text, const RetryAfterPolicy& /*value*/) {
+  if (means_automatic(text)) return std::string(kWriteAutomatic);
+  RetryAfterPolicy any;
+  const auto advise = [&](const std::string& better) {
+    return parse(better, any) ? std::string(kWrite) + better : std::string();
+  };
+  if (std::string time = corrected(text); !time.empty()) return advise(time);
+  for (const std::string_view between : {"...", "..", "\u2026", "\u2013", "-", " to "}) {
+    const std::size_t at = text.find(between);
+    if (at == std::string_view::npos) continue;
+    return advise(corrected(text.substr(0, at)).append(kRange).append(corrected(text.substr(at + between.size()))));
+  }
+  return {};
+}
+
+std::string doubt_for(std::string_view text, const RetryAfterPolicy& /*value*/) {
+  Duration any{};
+  return text == kAutomatic || text.find(kRange) != text.npos ? "" : config::duration(any, kRetryAfter).doubt(text);
 }
 
 std::string_view words_for(const RetryAfterPolicy& /*value*/) {

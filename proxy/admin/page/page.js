@@ -124,6 +124,7 @@ function show(stats) {
     tile('p99 ms', number(last(history.p99_ms))),
     tile('breaker', breaker, breaker === 'closed' ? 'good' : 'bad'),
     tile('clients', number(stats.client_connections)),
+    tile('last poll', upstream.last_poll || 'none yet', upstream.healthy ? '' : 'bad'),
     tile('configuration', ...stats.config.refused ? ['refused', 'bad']
       : stats.config.restart_pending ? ['restart due', 'warn'] : ['in use', 'good']));
   bar('flight', admission.in_flight / Math.max(1, admission.limit), control.classes[0].share / Math.max(1, admission.limit),

@@ -82,7 +82,7 @@ TEST_CASE("--check-config only checks") {
 
   const Run good_json = run({"--config", files.good.c_str(), "--check-config", "--format=json"});
   CHECK(good_json.status == 0);
-  CHECK(good_json.out == "{\"valid\": true, \"errors\": []}\n");
+  CHECK(good_json.out == "{\"valid\": true, \"errors\": [], \"warnings\": []}\n");
   const Run bad_json = run({"--config", files.bad.c_str(), "--check-config", "--format=json"});
   CHECK(bad_json.status == 1);
   CHECK(bad_json.out.find("\"path\": \"workers\"") != std::string::npos);

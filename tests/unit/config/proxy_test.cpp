@@ -477,6 +477,35 @@ TEST_CASE("retry_after is a time, a range of two or auto; max_connections a numb
   }
 }
 
+TEST_CASE("a slip in retry_after or in a number that may be auto is told with what to write instead") {
+  const auto hint = [](const std::string& yaml) {
+    const std::string errors = errors_of(yaml);
+    const std::size_t at = errors.rfind("; ");
+    return at == std::string::npos ? "none: " + errors : errors.substr(at + 2);
+  };
+  for (const auto& [text, expected] : std::vector<std::pair<std::string, std::string>>{{"5 s", "write 5s"},
+                                                                                       {"5sec", "write 5s"},
+                                                                                       {"Auto", "write auto"},
+                                                                                       {"4s...8s", "write 4s..8s"},
+                                                                                       {"4 s .. 8 s", "write 4s..8s"},
+                                                                                       {"4s-8s", "write 4s..8s"},
+                                                                                       {"4s to 8s", "write 4s..8s"},
+                                                                                       {"1min", "write 1m"}}) {
+    CAPTURE(text);
+    CHECK(hint("admission: {retry_after: \"" + text + "\"}") == expected);
+  }
+  CHECK(hint("admission: {retry_after: 8s..4s}").starts_with("none"));
+  CHECK(hint("upstream: {max_connections: AUTO}") == "write auto");
+  CHECK(hint("upstream: {max_connections: 1_000}") == "write 1000");
+  CHECK(hint("upstream: {max_connections: 80%}") == "it is a number, not a share");
+  CHECK(hint("admission: {queue: {max_length: 1k}}") == "write 1000");
+  const auto doubtful = load("admission: {retry_after: 1500}");
+  REQUIRE(doubtful.ok());
+  REQUIRE(doubtful.warnings.size() == 1);
+  CHECK(doubtful.warnings[0].message == "1500 is 25 minutes; write 1500ms or 1500s");
+  CHECK(load("admission: {retry_after: 1500s}").warnings.empty());
+}
+
 TEST_CASE("heads of requests and responses have separate limits") {
   const LimitsConfig defaults;
   CHECK_FALSE(defaults.request_head.underscores);

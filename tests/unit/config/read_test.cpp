@@ -214,6 +214,12 @@ TEST_CASE("a slip that is often made is told with what to write instead") {
            {"wait: 30 s", "1:7: wait: must be a duration from 0s to 1h, not '30 s'; write 30s"},
            {"wait: 5 Minutes", "1:7: wait: must be a duration from 0s to 1h, not '5 Minutes'; write 5m"},
            {"wait: 30sec", "1:7: wait: must be a duration from 0s to 1h, not '30sec'; write 30s"},
+           {"workers: 1_0", "1:10: workers: must be an integer from 1 to 64, not '1_0'; write 10"},
+           {"workers: 1e1", "1:10: workers: must be an integer from 1 to 64, not '1e1'; write 10"},
+           {"workers: 4.0", "1:10: workers: must be an integer from 1 to 64, not '4.0'; write 4"},
+           {"workers: 4.5", "1:10: workers: must be an integer from 1 to 64, not '4.5'"},
+           {"workers: 1k", "1:10: workers: must be an integer from 1 to 64, not '1k'"},
+           {"workers: 50%", "1:10: workers: must be an integer from 1 to 64, not '50%'; it is a number, not a share"},
            {"workers: \u00A04",
             "1:10: workers: must be an integer from 1 to 64, not '\u00A04'; it holds a no-break space "
             "(U+00A0)"},
@@ -310,11 +316,15 @@ TEST_CASE("a long value is shortened between characters") {
 
 TEST_CASE("errors are written for tools as JSON") {
   const auto errors = sample::load("workers: \"\\\"\"").errors;
-  CHECK(config::to_json(errors) ==
+  CHECK(config::to_json(errors, {}) ==
         "{\"valid\": false, \"errors\": [\n"
         "  {\"file\": \"test.yaml\", \"line\": 1, \"column\": 10, \"path\": \"workers\", "
-        "\"message\": \"must be an integer from 1 to 64, not '\\\"'\"}]}\n");
-  CHECK(config::to_json({}) == "{\"valid\": true, \"errors\": []}\n");
+        "\"message\": \"must be an integer from 1 to 64, not '\\\"'\"}], \"warnings\": []}\n");
+  const auto warnings = sample::load("wait: 1500").warnings;
+  CHECK(config::to_json({}, warnings) ==
+        "{\"valid\": true, \"errors\": [], \"warnings\": [\n"
+        "  {\"file\": \"test.yaml\", \"line\": 1, \"column\": 7, \"path\": \"wait\", "
+        "\"message\": \"1500 is 25 minutes; write 1500ms or 1500s\"}]}\n");
 }
 
 TEST_CASE("a reload needs at least one key in the file; {} means all defaults") {
