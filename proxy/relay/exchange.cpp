@@ -106,8 +106,9 @@ void Exchange::look_at_reader() {
   const CorsConfig& cors = settings_->config.refusals.cors;
   if (cors.allow_origins.empty()) return;
   const std::string_view origin = request_.field("origin");
-  if (!origin.empty()) origin_ = cors.allowing(origin);
-  preflight_ = origin_ != nullptr && method_ == "OPTIONS" && !request_.field("access-control-request-method").empty();
+  if (origin.empty()) return;
+  origin_ = cors.allowing(origin);
+  preflight_ = method_ == "OPTIONS" && !request_.field("access-control-request-method").empty();
   if (preflight_) preflight_headers_ = request_.field("access-control-request-headers");
 }
 

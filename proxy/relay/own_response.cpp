@@ -57,6 +57,7 @@ void OwnResponse::make_refusal(const Answer& answer, const RefusalConfig& look, 
 
 void OwnResponse::make_preflight(std::string_view headers, const OwnResponseContext& context) {
   begin(204, text::status_phrase(204), context);
+  if (context.origin == nullptr) return add("Vary", "Origin");
   add_cors(context);
   add("Access-Control-Allow-Methods", kMethods);
   if (!headers.empty()) add("Access-Control-Allow-Headers", headers);

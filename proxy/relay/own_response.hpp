@@ -38,8 +38,9 @@ class OwnResponse {
   void make_problem(const Answer& answer, const OwnResponseContext& context);
   /// A refusal, as the configuration wants it to look. Views into `look` stay in the head.
   void make_refusal(const Answer& answer, const RefusalConfig& look, const OwnResponseContext& context);
-  /// Allows a preflight (Fetch standard, CORS protocol) that would have been refused, so that the request itself gets
-  /// the refusal. `headers`: what the preflight asks for.
+  /// Answers a preflight (Fetch standard, CORS protocol) that would have been refused. It allows one of a listed
+  /// origin, so that the request itself gets the refusal; to another one it gives no permission. `headers`: what the
+  /// preflight asks for.
   void make_preflight(std::string_view headers, const OwnResponseContext& context);
   /// The answer to an OPTIONS request that is not to go further (RFC 9110, section 7.6.2).
   void make_options(const OwnResponseContext& context);
