@@ -148,6 +148,10 @@ std::string normal(std::string_view host) {
   return name;
 }
 
+bool names_loopback(std::string_view name) {
+  return name == "localhost" || name.ends_with(".localhost");
+}
+
 bool is_v6_any(const std::string& host) {
   in6_addr address{};
   return ::inet_pton(AF_INET6, host.c_str(), &address) == 1 && IN6_IS_ADDR_UNSPECIFIED(&address);
@@ -166,12 +170,16 @@ Families any_of(const std::string& host) {
 
 /// The families in which a connection to it goes to this machine's loopback.
 Families loopback_of(const std::string& host) {
-  if (host.empty() || host == "localhost" || host.ends_with(".localhost")) return {true, true};
+  if (host.empty() || names_loopback(host)) return {true, true};
   if (host == "0.0.0.0" || (is_v4(host) && host.starts_with("127."))) return {true, false};
   return {false, is_v6_any(host) || is_v6_loopback(host)};
 }
 
 }  // namespace
+
+bool is_localhost(const Address& address) {
+  return address.kind == Address::Kind::tcp && names_loopback(normal(address.host));
+}
 
 bool reaches(const Address& to, const Address& listener) {
   if (to.kind != Address::Kind::tcp || listener.kind != Address::Kind::tcp) return to == listener;

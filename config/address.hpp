@@ -29,6 +29,9 @@ std::string_view words_for(const Address&);
 std::string_view pattern_for(const Address&);
 std::string hint_for(std::string_view text, const Address&);
 
+/// Whether it is a TCP address by the name `localhost`, or one below it (RFC 6761): this machine's loopback.
+bool is_localhost(const Address& address);
+
 /// Whether a connection to `to` on this machine could reach a listener on `listener`, as far as the names tell.
 bool reaches(const Address& to, const Address& listener);
 

@@ -25,8 +25,8 @@ void FileChange::remember(config::FileText known) {
   known_ = std::move(known);
 }
 
-FileWatch::FileWatch(net::Executor loop, std::string path, Changed changed)
-    : path_(std::move(path)), changed_(std::move(changed)), change_(read()), timer_(loop) {}
+FileWatch::FileWatch(net::Executor loop, std::vector<std::string> paths, Changed changed)
+    : paths_(std::move(paths)), changed_(std::move(changed)), change_(read()), timer_(loop) {}
 
 void FileWatch::start() {
   timer_.expires_after(kInterval);
@@ -41,8 +41,22 @@ void FileWatch::remember() {
   change_.remember(read());
 }
 
+void FileWatch::follow(std::vector<std::string> paths) {
+  if (paths == paths_) return;  // a change since they were read is still seen
+  paths_ = std::move(paths);
+  remember();
+}
+
+/// All files as one. A NUL, which no file here may hold, keeps the end of one from passing for the beginning of the
+/// next.
 config::FileText FileWatch::read() const {
-  return config::read_bounded(path_, config::kMaxFileBytes, true);
+  config::FileText all;
+  for (const std::string& path : paths_) {
+    const config::FileText each = config::read_bounded(path, config::kMaxFileBytes, true);
+    all.text.append(each.text) += '\0';
+    if (!each.error.empty()) all.error.append(path).append(each.error);
+  }
+  return all;
 }
 
 }  // namespace spillway

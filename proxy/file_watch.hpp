@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include <boost/asio/basic_waitable_timer.hpp>
 
@@ -29,25 +30,27 @@ class FileChange {
   int looks_ = 0;  ///< that have seen `seen_`
 };
 
-/// Tells when the content of a file has changed, by looking at its bytes four times a second. So it does not matter
-/// how: written in place, renamed over, a symlink on the way to it swapped, written under another name (a single file
-/// mounted into a container) or from another host. Nor do other files of its folder. The file may go; it is then told
-/// once. One change cannot be seen from within: when the host replaces a file that is mounted alone, the container
+/// Tells when the content of one of some files has changed, by looking at its bytes four times a second. So it does not
+/// matter how: written in place, renamed over, a symlink on the way to it swapped, written under another name (a single
+/// file mounted into a container) or from another host. Nor do other files of its folder. The file may go; it is then
+/// told once. One change cannot be seen from within: when the host replaces a file that is mounted alone, the container
 /// keeps the old one. On the loop's thread only.
 class FileWatch {
  public:
   using Changed = std::function<void()>;
-  FileWatch(net::Executor loop, std::string path, Changed changed);
+  FileWatch(net::Executor loop, std::vector<std::string> paths, Changed changed);
   void start();
   /// Takes the present content for known.
   void remember();
+  /// Watches these files instead, from their present content on.
+  void follow(std::vector<std::string> paths);
 
  private:
   static constexpr Duration kInterval = std::chrono::milliseconds(250);
 
   config::FileText read() const;
 
-  std::string path_;
+  std::vector<std::string> paths_;
   Changed changed_;
   FileChange change_;
   net::asio::basic_waitable_timer<Clock, net::asio::wait_traits<Clock>, net::Executor> timer_;

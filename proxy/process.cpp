@@ -41,7 +41,7 @@ Process::Process(ProxyConfig config, config::References references, config::Orig
       origin_(std::move(origin)),
       signals_(config_.timeouts.drain),
       shared_(config_),
-      watch_(loop_.get_executor(), origin_.path, [this] { reload(); }),
+      watch_(loop_.get_executor(), files(), [this] { reload(); }),
       drain_timer_(loop_.get_executor()),
       tick_timer_(loop_.get_executor()) {
   shared_.state.maintenance = config_.maintenance.enabled;
@@ -53,6 +53,7 @@ Process::Process(ProxyConfig config, config::References references, config::Orig
 
 /// Coroutines that wait on the loop refer to the members.
 Process::~Process() {
+  shared_.addresses.stop();  // its news go to the workers
   loop_.shutdown();
 }
 
@@ -73,6 +74,8 @@ void Process::find_api() {
   const auto note = [this](const upstream::Addresses::News& news) {
     shared_.state.upstream_unresolved = !news.resolved;
     news.failed ? shared_.log.warning(news.text) : shared_.log.info(news.text);
+    if (news.failed) return;
+    for (const auto& worker : workers_) worker->addresses_changed();
   };
   if (shared_.addresses.start(config_.upstream.resolve_interval, kFirstLookUp, note)) return;
   shared_.state.upstream_unresolved = true;
@@ -122,13 +125,15 @@ bool Process::open_listeners() {
   for (const config::Listen& entry : given.empty() ? config_.listen : given) {
     const config::Listen& listen = configured(entry);
     std::string error;
-    auto sockets = net::open_listeners(listen, config_.workers, error);
-    if (sockets.empty()) {
+    auto all = net::open_all_listeners(listen, config_.workers, error);
+    if (all.empty()) {
       shared_.log.error(error);
       return false;
     }
-    names.push_back(net::local_name(sockets.front()));
-    for (std::size_t i = 0; i < sockets.size(); ++i) workers_[i]->listen(std::move(sockets[i]), listen);
+    for (std::vector<net::ListenSocket>& sockets : all) {
+      names.push_back(net::local_name(sockets.front()));
+      for (std::size_t i = 0; i < sockets.size(); ++i) workers_[i]->listen(std::move(sockets[i]), listen);
+    }
   }
   announce(names);
   return true;
@@ -136,8 +141,8 @@ bool Process::open_listeners() {
 
 bool Process::open_admin() {
   std::string error;
-  auto sockets = net::open_listeners({.address = config_.admin.listen}, 1, error);
-  if (sockets.empty()) {
+  auto all = net::open_all_listeners({.address = config_.admin.listen}, 1, error);
+  if (all.empty()) {
     shared_.log.error("admin: " + error);
     return false;
   }
@@ -151,10 +156,14 @@ bool Process::open_admin() {
   values.version = kVersion;
   metrics_ = std::make_unique<telemetry::Metrics>(values);
   history_ = std::make_unique<telemetry::History>(values.workers);
+  std::vector<net::ListenSocket> sockets;
+  for (std::vector<net::ListenSocket>& each : all) {
+    shared_.log.info("admin on " + net::local_name(each.front()));
+    sockets.push_back(std::move(each.front()));
+  }
   admin_name_ = net::local_name(sockets.front());
-  shared_.log.info("admin on " + admin_name_);
   admin_ = std::make_unique<admin::Server>(
-      loop_, std::move(sockets.front()),
+      loop_, std::move(sockets),
       admin::pages({metrics_.get(), values, [this] { return shared_.gate.snapshot(Clock::now()); },
                     [this] { return shared_.gate.advice(); }, history_.get(), &shared_.refusals,
                     [this] { return effective_config(); }}));
@@ -189,7 +198,7 @@ void Process::announce_page() {
 }
 
 int Process::run() {
-  if (config_.reload == Reload::automatic && !origin_.path.empty()) watch_.start();
+  if (config_.reload == Reload::automatic) watch_.start();
   admin_->start();
   tick();
   health_ =
@@ -296,6 +305,7 @@ void Process::reload() {
   const std::vector<std::string> changed = config::changed_keys(config_, loaded.config, kProxyDefinition);
   config_ = std::move(loaded.config);
   references_ = std::move(loaded.references);
+  watch_.follow(files());
   fit_to_descriptors();
   signals_.set_drain_limit(config_.timeouts.drain);
   shared_.gate.configure(admission_policy(config_), config_.retry.budget, Clock::now());
@@ -307,6 +317,13 @@ void Process::reload() {
   shared_.state.restart_pending = !waiting.empty();
   shared_.state.reload_time = std::time(nullptr);
   shared_.log.info("configuration reloaded, " + summary(changed));
+}
+
+/// What a reload reads.
+std::vector<std::string> Process::files() const {
+  std::vector<std::string> paths = body_files(config_.refusals);
+  if (!origin_.path.empty()) paths.push_back(origin_.path);
+  return paths;
 }
 
 void Process::refuse_reload(const std::vector<config::Error>& errors) {

@@ -41,6 +41,7 @@ class Process {
   void reload();
   void refuse_reload(const std::vector<config::Error>& errors);
   std::string effective_config() const;
+  std::vector<std::string> files() const;
   void drain();
   void tick();
   void note_poll(const upstream::HealthResult& result);
@@ -61,7 +62,7 @@ class Process {
   relay::Shared shared_;
   Descriptors descriptors_;
   std::string lowered_;  ///< what the log has said of limits that do not fit
-  FileWatch watch_;      ///< of the configuration
+  FileWatch watch_;      ///< of the configuration and the files that it names
   using Timer = net::asio::basic_waitable_timer<Clock, net::asio::wait_traits<Clock>, net::Executor>;
   Timer drain_timer_;
   Timer tick_timer_;

@@ -57,17 +57,25 @@ class Server::Connection : public boost::intrusive::list_base_hook<boost::intrus
   Server& server_;
 };
 
-Server::Server(net::asio::io_context& loop, net::ListenSocket socket, Pages pages)
-    : loop_(loop), pages_(std::move(pages)), listener_(loop.get_executor(), std::move(socket), [this](net::Accepted a) {
-        if (count_ >= connections_max_) connections_.front().evict();
-        net::spawn(loop_, serve(std::make_unique<Connection>(*this, std::move(a.socket))),
-                   [](const char* what) { std::fprintf(stderr, "an admin connection was dropped: %s\n", what); });
-      }) {}
+Server::Server(net::asio::io_context& loop, std::vector<net::ListenSocket> sockets, Pages pages)
+    : loop_(loop), pages_(std::move(pages)) {
+  for (net::ListenSocket& socket : sockets) {
+    listeners_.push_back(
+        std::make_unique<net::Listener>(loop.get_executor(), std::move(socket),
+                                        [this](net::Accepted accepted) { accept(std::move(accepted.socket)); }));
+  }
+}
+
+void Server::accept(net::Socket socket) {
+  if (count_ >= connections_max_) connections_.front().evict();
+  net::spawn(loop_, serve(std::make_unique<Connection>(*this, std::move(socket))),
+             [](const char* what) { std::fprintf(stderr, "an admin connection was dropped: %s\n", what); });
+}
 
 Server::~Server() = default;
 
 void Server::start() {
-  listener_.start();
+  for (const auto& listener : listeners_) listener->start();
 }
 
 Page Server::answer(std::string_view method, std::string_view target) const {

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <boost/intrusive/list.hpp>
 
@@ -28,7 +29,7 @@ class Server {
   static constexpr int kConnectionsMax = 64;  ///< a few scrapers, probes and people
 
   /// `loop` must have stopped before the server is destroyed.
-  Server(net::asio::io_context& loop, net::ListenSocket socket, Pages pages);
+  Server(net::asio::io_context& loop, std::vector<net::ListenSocket> sockets, Pages pages);
   ~Server();
   /// At least 1.
   void set_connections_max(int count) { connections_max_ = count; }
@@ -39,12 +40,13 @@ class Server {
   using Connections = boost::intrusive::list<
       Connection, boost::intrusive::base_hook<boost::intrusive::list_base_hook<boost::intrusive::tag<Server>>>>;
 
+  void accept(net::Socket socket);
   net::Task<> serve(std::unique_ptr<Connection> connection);
   Page answer(std::string_view method, std::string_view target) const;
 
   net::asio::io_context& loop_;
   Pages pages_;
-  net::Listener listener_;
+  std::vector<std::unique_ptr<net::Listener>> listeners_;
   int connections_max_ = kConnectionsMax;
   int count_ = 0;
   Connections connections_;  ///< ordered by their last request, oldest first

@@ -157,6 +157,14 @@ std::string host_of(const sockaddr_storage& address) {
   return text;
 }
 
+/// That a TCP socket is really bound to.
+std::uint16_t port_of(const ListenSocket& socket) {
+  sockaddr_in address{};
+  socklen_t length = sizeof address;
+  ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &length);
+  return ntohs(address.sin_port);
+}
+
 /// Lets the kernel drop new connection requests, so that the queue of accepted connections gets no longer. A dropped
 /// client tries again after a second, and reaches whichever process listens then. If the kernel refuses the filter,
 /// nothing changes.
@@ -185,6 +193,25 @@ std::vector<ListenSocket> open_listeners(const config::Listen& listen, int worke
       return adopt(address, workers, error);
   }
   return {};
+}
+
+std::vector<std::vector<ListenSocket>> open_all_listeners(const config::Listen& listen, int workers,
+                                                          std::string& error) {
+  const auto open = [&](const config::Listen& each) { return open_listeners(each, workers, error); };
+  std::vector<std::vector<ListenSocket>> all;
+  config::Listen one = listen;
+  const bool both = config::is_localhost(listen.address);
+  if (both) one.address.host = "127.0.0.1";
+  all.push_back(open(one));
+  if (all.back().empty()) return {};
+  if (!both) return all;
+  one.address = config::Address::tcp("::1", port_of(all.back().front()));
+  std::vector<ListenSocket> v6 = open(one);
+  const bool no_v6 = v6.empty() && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL);
+  if (v6.empty() && !no_v6) return {};
+  error.clear();
+  if (!no_v6) all.push_back(std::move(v6));
+  return all;
 }
 
 std::vector<config::Listen> given_by_systemd() {

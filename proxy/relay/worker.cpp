@@ -65,6 +65,10 @@ void Worker::close_idle_upstream() {
   net::asio::post(loop_, [this] { upstream_.close_idle(); });
 }
 
+void Worker::addresses_changed() {
+  net::asio::post(loop_, [this] { upstream_.drop_gone(); });
+}
+
 void Worker::end_streams() {
   net::asio::post(loop_, [this] { connections_->end_streams(); });
 }

@@ -78,6 +78,8 @@ class Worker {
   void drain();
   /// Makes room for a connection to an API that serves few at a time.
   void close_idle_upstream();
+  /// Closes idle connections to addresses that the API's name no longer has.
+  void addresses_changed();
   /// Closes tunnels, in order, and cuts event streams.
   void end_streams();
   /// Cuts what is still open.

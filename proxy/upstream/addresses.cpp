@@ -70,6 +70,10 @@ Addresses::Addresses(const config::Address& address) : state_(std::make_shared<S
 }
 
 Addresses::~Addresses() {
+  stop();
+}
+
+void Addresses::stop() {
   const std::lock_guard lock(state_->mutex);
   state_->stopped = true;
   state_->on_news = nullptr;

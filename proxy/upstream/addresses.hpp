@@ -36,6 +36,8 @@ class Addresses {
   /// look-up. False: no address is known yet.
   bool start(Duration interval, Duration patience, std::function<void(const News&)> on_news);
   void configure(Duration interval);
+  /// Ends the look-ups: `on_news` is not called any more.
+  void stop();
 
   /// For a `Host` field.
   std::string authority() const;

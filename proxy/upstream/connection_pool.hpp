@@ -57,6 +57,8 @@ class ConnectionPool final : net::Stream::Observer {
   void give(Lease connection, Time now);
   void discard(Lease connection);
   void close_idle();
+  /// Closes idle connections to addresses that the API's name no longer has.
+  void drop_gone();
   /// Closes every idle connection, and from now on every connection that comes back.
   void close();
 
@@ -65,7 +67,6 @@ class ConnectionPool final : net::Stream::Observer {
   void on_unawaited_read(net::Stream& stream) override;
   void drop_idle(Connection& connection);
   bool gone(Connection& connection) const;
-  void drop_gone();
   void destroy(Lease connection);
 
   net::Timers& timers_;

@@ -74,6 +74,16 @@ Wire Wire::tcp(int port) {
   return wire;
 }
 
+Wire Wire::tcp6(int port) {
+  Wire wire(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  address.sin6_port = htons(static_cast<std::uint16_t>(port));
+  address.sin6_addr = in6addr_loopback;
+  if (::connect(wire.descriptor_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) wire.close();
+  return wire;
+}
+
 Wire Wire::unix_socket(const std::string& path) {
   Wire wire(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_un address{};

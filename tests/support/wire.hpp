@@ -21,6 +21,8 @@ class Wire {
 
   /// Connects to 127.0.0.1. Without a socket, `descriptor() < 0`, if nobody listens there.
   static Wire tcp(int port);
+  /// The same to ::1.
+  static Wire tcp6(int port);
   static Wire unix_socket(const std::string& path);
 
   int descriptor() const { return descriptor_; }

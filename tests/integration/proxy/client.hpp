@@ -32,6 +32,7 @@ class Client {
  public:
   explicit Client(const Proxy& proxy);
   explicit Client(int port) : wire_(Wire::tcp(port)) {}
+  explicit Client(Wire wire) : wire_(std::move(wire)) {}
 
   bool send(std::string_view raw) { return wire_.send(raw); }
   /// Sends a whole request. A request with a body has a Content-Length.

@@ -61,6 +61,21 @@ TEST_CASE("one line without a file protects an API, says where the page is, and 
   CHECK(process.stop() == 0);
 }
 
+TEST_CASE("localhost, and an address without a host, is served in both families") {
+  Upstream upstream;
+  for (const char* const host : {"localhost", "LocalHost.", ""}) {
+    CAPTURE(host);
+    const std::string address = "\"" + std::string(host) + ":0\"";
+    Proxy proxy("workers: 2\nlisten: " + address + "\nadmin: {listen: " + address + "}\nupstream: {address: '" +
+                upstream.address() + "'}\n");
+    for (const int port : {proxy.port(), proxy.admin_port()}) {
+      const int expected = port == proxy.port() ? 200 : 404;
+      CHECK(Client(port).get("/nothing").status == expected);
+      CHECK(Client(Wire::tcp6(port)).get("/nothing").status == expected);
+    }
+  }
+}
+
 TEST_CASE("SIGTERM finishes requests in flight, closes idle connections, accepts no more, and exits with 0") {
   for (const int workers : {1, 2}) {
     CAPTURE(workers);

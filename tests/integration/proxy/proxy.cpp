@@ -106,8 +106,8 @@ int Proxy::port_in_log(const std::string& before) const {
   const std::string text = log();
   const std::size_t line = text.find(before);
   if (line == std::string::npos) return 0;
-  const std::size_t address = line + before.size();
-  return std::stoi(text.substr(text.find(':', address) + 1));
+  const std::size_t end = text.find_first_of(",\"\n", line + before.size());
+  return std::stoi(text.substr(text.rfind(':', end) + 1));
 }
 
 void Proxy::configure(const Settings& settings) {
