@@ -126,7 +126,8 @@ class Exchange final : public net::Deadline,
   Worker& worker_;
   ClientStream* client_ = nullptr;
   std::shared_ptr<const Settings> settings_;
-  Time began_{}, arrived_{}, sent_{}, answered_{};
+  Time began_{}, arrived_{}, sent_{};
+  Time answered_{};  ///< when the API had answered, or had been given up after it was asked
   Duration queue_wait_{};
 
   // The request.

@@ -22,6 +22,10 @@ void Exchange::account(int status, telemetry::Outcome outcome, std::string_view 
     of_class.requests[static_cast<std::size_t>(outcome)][telemetry::code_index(status)].add();
     // How long a stream lasts is no latency.
     if (!lasts_) of_class.duration.observe(telemetry::to_milliseconds(now - began_));
+    const bool served = outcome == telemetry::Outcome::ok || outcome == telemetry::Outcome::client_error;
+    if (!lasts_ && served && response_started_)
+      of_class.served_duration.observe(telemetry::to_milliseconds(now - began_));
+    if (const auto cause = telemetry::failure_cause(outcome, reason)) counters.failures[*cause].add();
     if (!lasts_ && answered_ != Time{})
       of_class.upstream_duration.observe(telemetry::to_milliseconds(answered_ - sent_));
     // In shadow; a request counts once, by the reason that would have come first.

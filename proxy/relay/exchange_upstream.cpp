@@ -131,6 +131,7 @@ net::Task<Failure> Exchange::connect_to(const upstream::Endpoint& endpoint, Dura
 /// upload. A request whose deadline has passed is refused instead.
 Failure Exchange::send_head() {
   sent_ = ticket_.sent = Clock::now();
+  answered_ = {};
   if (sent_ >= ticket_.deadline) {
     if (settings_->enforces()) return Failure::refused(admission::Reason::deadline);
     would_refuse(admission::Reason::deadline);
@@ -207,7 +208,9 @@ void Exchange::return_upstream() {
   worker_.upstream().give(std::move(upstream_), answered_);
 }
 
+/// Ends the API's part in the request. What it took up to here counts as its time, although it has not answered.
 void Exchange::drop_upstream() {
+  if (request_written_ && answered_ == Time{}) answered_ = Clock::now();
   watch_client(ClientStream::Watch::off);
   upstream_->stream.observe(nullptr);
   worker_.upstream().discard(std::move(upstream_));

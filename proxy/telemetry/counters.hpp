@@ -62,6 +62,7 @@ struct ClassCounters {
   std::array<Counter, admission::kReasons> rejections;
   std::array<Counter, admission::kReasons> shadow_rejections;
   LatencyHistogram duration;
+  LatencyHistogram served_duration;  ///< of those that the API answered below 500, streams left out
   LatencyHistogram upstream_duration;
   LatencyHistogram queue_wait;
 };
@@ -80,6 +81,8 @@ struct alignas(64) WorkerCounters {
   std::deque<ClassCounters> classes;  ///< by class index
   std::array<Counter, kBadRequestCodes.size()> bad_requests;
   ConcurrencyHistogram concurrency;
+
+  std::array<Counter, kFailureCauses.size()> failures;  ///< by cause
 
   Counter client_connections;  ///< open now
   Counter upstream_active;     ///< open now

@@ -15,4 +15,12 @@ std::size_t bad_request_index(int status) {
   return found == kBadRequestCodes.end() ? 0 : static_cast<std::size_t>(found - kBadRequestCodes.begin());
 }
 
+std::optional<std::size_t> failure_cause(Outcome outcome, std::string_view reason) {
+  if (outcome != Outcome::upstream_error && outcome != Outcome::timeout) return std::nullopt;
+  if (reason.empty()) return 0;
+  const auto* found = std::find(kFailureCauses.begin(), kFailureCauses.end(), reason);
+  if (found == kFailureCauses.end()) return std::nullopt;  // a client that was too slow
+  return static_cast<std::size_t>(found - kFailureCauses.begin());
+}
+
 }  // namespace spillway::telemetry

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace spillway::telemetry {
@@ -29,5 +30,13 @@ constexpr std::size_t code_index(int status) {
 /// Statuses with which the proxy answers what it cannot accept as a request.
 inline constexpr std::array kBadRequestCodes{400, 405, 408, 413, 414, 417, 431, 501, 505};
 std::size_t bad_request_index(int status);
+
+/// Why the API did not serve a request that was for it to serve: `status` is an answer of 5xx, the others are what the
+/// log calls `reason`.
+inline constexpr std::array<std::string_view, 8> kFailureCauses{
+    "status",           "connect_failed",   "connect_timeout", "upstream_closed",
+    "response_timeout", "response_invalid", "response_cut",    "internal"};
+/// The cause of a request that ended so. Nothing if that was no failure of the API.
+std::optional<std::size_t> failure_cause(Outcome outcome, std::string_view reason);
 
 }  // namespace spillway::telemetry

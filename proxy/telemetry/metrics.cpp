@@ -167,8 +167,19 @@ constexpr Metric kMetrics[] = {
      requests_by_outcome},
     {"spillway_request_duration_seconds", kHistogram, "class",
      "Time from the first byte of a request to the end of its response", latency_by_class<&ClassCounters::duration>},
+    {"spillway_served_duration_seconds", kHistogram, "class",
+     "The same, only of requests that the API answered below 500; streams are left out",
+     latency_by_class<&ClassCounters::served_duration>},
+    {"spillway_upstream_failures_total", kCounter, "cause",
+     "Requests that the API failed, by cause: a 5xx status, or what kept its answer away",
+     [](Series& s, const Reading&) {
+       for (std::size_t i = 0; i < kFailureCauses.size(); ++i) {
+         s.add_sum([i](const WorkerCounters& w) -> auto& { return w.failures[i]; },
+                   {{"cause", std::string(kFailureCauses[i])}});
+       }
+     }},
     {"spillway_upstream_duration_seconds", kHistogram, "class",
-     "Time from sending a request to the API to the end of its response",
+     "Time from sending a request to the API to the end of its response, or until it was given up",
      latency_by_class<&ClassCounters::upstream_duration>},
     {"spillway_queue_wait_seconds", kHistogram, "class", "Time that admitted requests waited for a slot",
      latency_by_class<&ClassCounters::queue_wait>},

@@ -143,6 +143,8 @@ metric() {
 	counter load_shedding_rejections
 	counter spillway_requests_total
 	histogram spillway_request_duration_seconds
+	histogram spillway_served_duration_seconds
+	counter spillway_upstream_failures_total
 	histogram spillway_upstream_duration_seconds
 	histogram spillway_queue_wait_seconds
 	gauge spillway_inflight

@@ -62,6 +62,11 @@ TEST_CASE("a late response gives 504, and its connection is closed") {
   Client client(proxy);
   check_problem(client.get("/silent"), 504, "response_timeout");
   CHECK(eventually([&] { return left.load(); }));
+  // It held a slot of the API for as long as an answer would have.
+  CHECK(proxy.await_metric("spillway_upstream_duration_seconds_count", 1));
+  CHECK(proxy.metric("spillway_upstream_duration_seconds_sum") >= 0.1);
+  CHECK(proxy.metric("spillway_upstream_failures_total", {{"cause", "response_timeout"}}) == 1);
+  CHECK(proxy.metric("spillway_served_duration_seconds_count") == 0);
   CHECK(client.get("/").status == 200);
   CHECK(upstream.connections() == 2);
   CHECK(proxy.accounts_balance());
