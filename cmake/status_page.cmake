@@ -1,6 +1,6 @@
 # Puts style sheets and scripts into the page and the page into a C++ file: PAGE (folder), UPLOT (folder), OUT.
 file(READ ${PAGE}/index.html html)
-foreach(part IN ITEMS ${UPLOT}/uPlot.min.css ${PAGE}/page.css ${UPLOT}/uPlot.iife.min.js ${PAGE}/page.js)
+foreach(part IN ITEMS ${UPLOT}/uPlot.min.css ${PAGE}/page.css ${UPLOT}/uPlot.iife.min.js ${PAGE}/model.js ${PAGE}/page.js)
   get_filename_component(name ${part} NAME)
   file(READ ${part} text)
   if(text MATCHES "</script|</style|\\)page\"")

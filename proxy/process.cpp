@@ -1,11 +1,14 @@
 #include "proxy/process.hpp"
 
 #include <algorithm>
+#include <array>
+#include <climits>
 #include <ctime>
 #include <utility>
 
 #include <fmt/format.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include "config/command_line.hpp"
 #include "config/restart.hpp"
@@ -31,6 +34,11 @@ std::string summary(const std::vector<std::string>& changed) {
   for (std::size_t i = 0; i < std::min(changed.size(), kKeysNamed); ++i) line += (i > 0 ? ", " : " ") + changed[i];
   if (changed.size() > kKeysNamed) line += fmt::format(" and {} more", changed.size() - kKeysNamed);
   return line;
+}
+
+std::string host_name() {
+  std::array<char, HOST_NAME_MAX + 1> name{};
+  return ::gethostname(name.data(), name.size()) == 0 ? name.data() : "";
 }
 }  // namespace
 
@@ -164,9 +172,15 @@ bool Process::open_admin() {
   admin_name_ = net::local_name(sockets.front());
   admin_ = std::make_unique<admin::Server>(
       loop_, std::move(sockets),
-      admin::pages({metrics_.get(), values, [this] { return shared_.gate.snapshot(Clock::now()); },
-                    [this] { return shared_.gate.advice(); }, history_.get(), &shared_.refusals,
-                    [this] { return effective_config(); }}));
+      admin::pages({metrics_.get(),
+                    values,
+                    [this] { return shared_.gate.snapshot(Clock::now()); },
+                    [this] { return shared_.gate.advice(); },
+                    history_.get(),
+                    &shared_.refusals,
+                    [this] { return effective_config(); },
+                    {.instance = host_name(), .started = Clock::now(), .upstream = to_text(config_.upstream.address)},
+                    [this] { return upstream::to_text(*shared_.addresses.list()); }}));
   return true;
 }
 
@@ -228,6 +242,7 @@ void Process::note_poll(const upstream::HealthResult& result) {
       health_state_.polled(result.healthy || served, config_.upstream.health);
   const bool saved = served && !result.healthy;
   shared_.state.last_poll = result.text;
+  shared_.state.polled = Clock::now();
   if (saved) {
     shared_.state.last_poll += "; but requests are answered";
   } else if (verdict.needed > 1) {
@@ -261,7 +276,7 @@ void Process::tick() {
   shared_.gate.tick(now);
   if (now - sampled_ >= telemetry::History::kInterval) {
     sampled_ = now;
-    history_->sample(std::time(nullptr), shared_.gate.state());
+    history_->sample(std::time(nullptr), shared_.gate.state(), shared_.state);
   }
   tick_timer_.expires_at(now + kTick);
   tick_timer_.async_wait([this](net::error_code error) {
@@ -316,7 +331,10 @@ void Process::reload() {
   shared_.state.reload_successful = true;
   shared_.state.restart_pending = !waiting.empty();
   shared_.state.reload_time = std::time(nullptr);
-  shared_.log.info("configuration reloaded, " + summary(changed));
+  shared_.state.last_change = summary(changed);
+  shared_.state.waiting.clear();
+  for (const std::string& key : waiting) shared_.state.waiting += (shared_.state.waiting.empty() ? "" : ", ") + key;
+  shared_.log.info("configuration reloaded, " + shared_.state.last_change);
 }
 
 /// What a reload reads.

@@ -26,6 +26,10 @@ double milliseconds(Duration duration) {
   return std::chrono::duration<double, std::milli>(duration).count();
 }
 
+double seconds_since(Time time) {
+  return std::chrono::duration<double>(Clock::now() - time).count();
+}
+
 void write_class(text::JsonWriter& json, const admission::Snapshot::Class& c) {
   json.begin_object().member("name", std::string_view(c.name)).member("share", c.share).member("reserve", c.reserve);
   json.member("max_concurrent", c.max_concurrent).member("database_share", c.database_share, 2);
@@ -64,7 +68,7 @@ void write_advice(text::JsonWriter& json, const admission::SizedAdvice& sized) {
 
 void write_pool(text::JsonWriter& json, const telemetry::AdmissionState& admission) {
   const admission::LoadReport& load = admission.load;
-  const double age = admission.load_at ? std::chrono::duration<double>(Clock::now() - *admission.load_at).count() : -1;
+  const double age = admission.load_at ? seconds_since(*admission.load_at) : -1;
   json.begin_object().member("size", load.pool_size).member("overflow", load.pool_overflow);
   json.member("checked_in", load.pool_checked_in).member("capacity", load.pool_capacity);
   json.member("waiters", load.pool_waiters).member("report_age_seconds", age, 3).end_object();
@@ -82,10 +86,17 @@ std::string stats(const PageSources& sources) {
   };
   json.begin_object().member("version", std::string_view(values.version)).member("draining", state.draining.load());
   json.member("maintenance", state.maintenance.load());
+  json.member("instance", std::string_view(sources.identity.instance));
+  json.member("uptime_seconds", seconds_since(sources.identity.started), 0);
   json.key("config").begin_object().member("refused", !state.reload_successful.load());
-  json.member("restart_pending", state.restart_pending.load()).end_object();
+  json.member("loaded_at", state.reload_time.load()).member("last_change", std::string_view(state.last_change));
+  json.member("restart_pending", state.restart_pending.load());
+  json.member("waiting", std::string_view(state.waiting)).end_object();
   json.key("upstream").begin_object().member("healthy", state.upstream_healthy.load());
   json.member("last_poll", std::string_view(state.last_poll));
+  json.member("last_poll_age_seconds", state.polled ? seconds_since(*state.polled) : -1, 3);
+  json.member("address", std::string_view(sources.identity.upstream));
+  json.member("addresses", std::string_view(sources.addresses()));
   json.member("breaker", admission.breaker);
   count("active", &Counters::upstream_active);
   count("idle", &Counters::upstream_idle);

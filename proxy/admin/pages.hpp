@@ -8,6 +8,13 @@
 
 namespace spillway::admin {
 
+/// What stays the same as long as the process runs.
+struct Identity {
+  std::string instance;  ///< name of the host
+  Time started{};
+  std::string upstream;  ///< as configured
+};
+
 /// What the pages show. All of it must outlive the server.
 struct PageSources {
   const telemetry::Metrics* metrics;
@@ -17,10 +24,12 @@ struct PageSources {
   const telemetry::History* history;
   const telemetry::Refusals* refusals;
   std::function<std::string()> effective_config;  ///< YAML, secrets hidden
+  Identity identity;
+  std::function<std::string()> addresses;  ///< of the API, separated by commas
 };
 
-/// The pages /, /metrics, /health, /ready, /config, /stats and /advice; and the data that / draws: /stats/history, of the last
-/// 15 minutes, and /stats/latest, the end of it.
+/// The pages /, /metrics, /health, /ready, /config, /stats and /advice; and the data that / draws: /stats/history, of
+/// the last 15 minutes, and /stats/latest, the end of it.
 Server::Pages pages(PageSources sources);
 
 }  // namespace spillway::admin

@@ -155,7 +155,7 @@ void ConnectionTable::refuse(net::Transport transport, std::string_view peer) {
   transport.shutdown_send();
   // No request has been read: it is of no class, and none is counted.
   const auto reason = admission::Reason::connections;
-  if (!worker_.count_refusal(reason, classify::kDefaultClassIndex, {}, {}, Clock::now())) return;
+  if (!worker_.count_refusal({reason, classify::kDefaultClassIndex}, Clock::now())) return;
   if (!shared.log.wants(answer.outcome)) return;
   telemetry::AccessEntry entry;
   entry.request_id = telemetry::view(id);

@@ -36,7 +36,11 @@ void Exchange::account(int status, telemetry::Outcome outcome, std::string_view 
   if (!received_ && status == 0) return;  // nothing happened
   if (outcome == telemetry::Outcome::shed) {
     const std::string_view path = target_.substr(0, target_.find('?'));
-    if (!worker_.count_refusal(refused_for_, class_index_, method_, path, now)) return;
+    const Duration waited = arrived_ == Time{} ? Duration{} : now - arrived_;
+    if (!worker_.count_refusal({refused_for_, class_index_, method_, path, ticket_.in_flight, ticket_.limit, waited},
+                               now)) {
+      return;
+    }
   }
   if (worker_.shared().log.wants(outcome)) log(status, outcome, reason, now);
 }

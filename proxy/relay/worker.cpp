@@ -84,12 +84,13 @@ void Worker::finish_if_drained() {
   work_.reset();
 }
 
-bool Worker::count_refusal(admission::Reason reason, int class_index, std::string_view method, std::string_view path,
-                           Time now) {
-  counters_.classes[static_cast<std::size_t>(class_index)].rejections[static_cast<std::size_t>(reason)].add();
-  if (!shared_.refusals.take(reason, now)) return false;
-  shared_.refusals.remember(
-      {std::chrono::system_clock::now(), reason, class_index, std::string(method), std::string(path)});
+bool Worker::count_refusal(const Refused& refused, Time now) {
+  const auto reason = static_cast<std::size_t>(refused.reason);
+  counters_.classes[static_cast<std::size_t>(refused.class_index)].rejections[reason].add();
+  if (!shared_.refusals.take(refused.reason, now)) return false;
+  shared_.refusals.remember({std::chrono::system_clock::now(), refused.reason, refused.class_index,
+                             std::string(refused.method), std::string(refused.path), refused.in_flight, refused.limit,
+                             refused.waited});
   return true;
 }
 

@@ -99,10 +99,16 @@ class Worker {
   bool draining() const { return draining_; }
   /// Of now, for a `Date` field.
   std::string_view http_date() { return date_.at(std::time(nullptr)); }
+  struct Refused {
+    admission::Reason reason;
+    int class_index;
+    std::string_view method = {}, path = {};  ///< empty: of a connection
+    int in_flight = 0, limit = 0;             ///< at that moment
+    Duration waited{};
+  };
   /// Counts a refusal and keeps it for the status page: every one, of a request or of a connection. False: enough of
   /// its kind have been logged this second, so this one is not to be logged.
-  bool count_refusal(admission::Reason reason, int class_index, std::string_view method, std::string_view path,
-                     Time now);
+  bool count_refusal(const Refused& refused, Time now);
 
   std::unique_ptr<Exchange> take_exchange();
   void give_exchange(std::unique_ptr<Exchange> exchange);

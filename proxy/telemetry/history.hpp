@@ -12,7 +12,7 @@
 
 namespace spillway::telemetry {
 
-/// The last 15 minutes for the status page, one sample a second of about 200 bytes and 8 for each class. For one
+/// The last 15 minutes for the status page, one sample a second of about 350 bytes and 8 for each class. For one
 /// thread.
 class History {
  public:
@@ -20,18 +20,24 @@ class History {
   static constexpr Duration kInterval = std::chrono::seconds(1);
 
   struct Sample {
-    std::int64_t at = 0;                      ///< seconds since 1970
-    std::uint32_t offered = 0, answered = 0;  ///< requests in this second: parsed; answered by the API
-    std::array<std::uint32_t, admission::kReasons> refused{};
+    std::int64_t at = 0;  ///< seconds since 1970
+    // Requests in this second.
+    std::uint32_t offered = 0, answered = 0;                    ///< parsed; answered below 500, which a refusal is not
+    std::uint32_t aborted = 0;                                  ///< their clients left
+    std::array<std::uint32_t, kFailureCauses.size()> failed{};  ///< by cause
+    std::array<std::uint32_t, admission::kReasons> refused{}, would_refuse{};
     std::vector<std::uint32_t> offered_of, refused_of;  ///< by class index
     AdmissionState admission;
-    std::array<float, 3> latency_ms{};  ///< p50, p95, p99 of the requests that ended in this second; 0: none did
+    bool healthy = true, draining = false, maintenance = false;
+    std::int64_t reloaded = 0;  ///< when a configuration was last taken into use, seconds since 1970
+    /// p50, p95, p99 of the requests that were served in this second, streams left out; 0: none was.
+    std::array<float, 3> latency_ms{};
   };
 
   explicit History(std::vector<const WorkerCounters*> workers);
 
   /// Adds a sample of what has happened since the last one.
-  void sample(std::int64_t at, const AdmissionState& admission);
+  void sample(std::int64_t at, const AdmissionState& admission, const ProcessState& process);
   /// Oldest first.
   const std::deque<Sample>& samples() const { return samples_; }
 
@@ -39,12 +45,13 @@ class History {
   using Buckets = std::array<std::uint64_t, LatencyHistogram::kBuckets>;
   struct ClassTotals {
     std::uint64_t ended = 0;
-    std::array<std::uint64_t, admission::kReasons> refused{};
+    std::array<std::uint64_t, admission::kReasons> refused{}, would_refuse{};
   };
 
   std::vector<const WorkerCounters*> workers_;
   std::deque<Sample> samples_;
-  std::uint64_t parsed_ = 0, answered_ = 0;
+  std::uint64_t parsed_ = 0, answered_ = 0, aborted_ = 0;
+  std::array<std::uint64_t, kFailureCauses.size()> failed_{};
   std::vector<ClassTotals> totals_;
   Buckets buckets_{};
 };

@@ -16,7 +16,12 @@ struct ProcessState {
   std::atomic<bool> maintenance{false};
   std::atomic<bool> upstream_healthy{false};
   std::atomic<bool> upstream_unresolved{false};  ///< no address of the API is known yet
-  std::string last_poll;  ///< of the API's health, in words. The control thread alone reads it.
+  // For the pages. The control thread alone reads and writes these.
+  std::string last_poll;       ///< of the API's health, in words
+  std::optional<Time> polled;  ///< when that was
+  std::string last_change;     ///< of the configuration, in words; empty before the first reload
+  std::string waiting;         ///< keys that take effect at the next start, separated by commas
+
   std::atomic<bool> reload_successful{true};
   std::atomic<bool> restart_pending{false};  ///< a reload has changed keys that take effect at the next start
   std::atomic<std::int64_t> reload_time{0};  ///< seconds since 1970

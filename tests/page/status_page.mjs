@@ -95,7 +95,7 @@ try {
       Number(await page.locator('body').getAttribute('data-samples')) >= 3 && await page.locator('canvas').count() === 4);
 
     const tiles = await text('#tiles');
-    for (const tile of ['offered /s', 'answered /s', 'refused /s', 'queue', 'p99 ms', 'breaker', 'closed']) {
+    for (const tile of ['offered /s', 'answered /s', 'refused /s', 'failed /s', 'queue', 'p99 ms']) {
       assert.ok(tiles.includes(tile), `no ${tile} in ${tiles}`);
     }
     assert.match(await text('#flight-text'), /^\d+ of 20$/);
@@ -105,9 +105,22 @@ try {
     const classes = await text('#classes tbody');
     for (const of of ['normal', 'critical', 'background']) assert.ok(classes.includes(of), classes);
     const refusals = await text('#refusals tbody');
-    assert.match(refusals, /\d\d:\d\d:\d\d\s+(capacity|queue_full|queue_timeout)\s+(normal|background|critical)\s+GET \//);
+    assert.match(refusals, /\d+\s+(capacity|queue_full|queue_timeout)\s+(normal|background|critical)\s+GET \//);
+    assert.ok(refusals.includes('GET /report/*'), `not grouped: ${refusals}`);
+    await page.locator('#refusals button').first().focus();
+    await page.keyboard.press('Enter');
+    await eventually('the explanation is shown', async () =>
+      /No slot .*the limit was 20, class \w+ may use \d+ slots/.test(await text('#refusals tbody')));
     assert.ok(!refusals.includes('private'), 'a query is shown');
-    assert.ok(/queue_|capacity/.test(await text('#reasons .u-legend')), 'no reason in the legend');
+    assert.ok(/queue_|capacity/.test(await text('#reasons + .legend')), 'no reason in the legend');
+    assert.match(await text('#requests + .legend'), /answered\s*\d+\s+failed\s*\d+\s+refused\s*[1-9]\d*\s+offered\s*\d+/);
+    assert.match(await page.locator('#requests').getAttribute('aria-label'), /^answered \d+, failed 0, refused \d+/);
+    assert.match(await text('#why'), /^\d+ requests\/s are refused: \w+\. The API serves \d+\/s/);
+    assert.match(await text('#facts'), /uptime\s+\d+ s[^]*127\.0\.0\.1:\d+[^]*GET \/health: 200[^]*loaded \d+ s ago/);
+    const [columns] = await page.locator('.charts').evaluateAll((all) =>
+      all.map((e) => getComputedStyle(e).gridTemplateColumns.split(' ').length));
+    assert.equal(columns, width < 500 ? 1 : 2);
+
     const drawn = await page.locator('#requests canvas').evaluate((canvas) => {
       const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
       const seen = new Set();
@@ -136,6 +149,23 @@ try {
   assert.match(await page.locator('#classes tbody').innerText(), /normal\s+closed/);
   assert.match(await page.locator('#state').innerText(), /^breaker (half-)?open: payments$/);
   await page.screenshot({ path: join(reports, 'status-page-breaker.png'), fullPage: true });
+
+  // The API dies: the page says so in words, and counts what fails while the breaker has not opened yet.
+  api.closeAllConnections();
+  api.close();
+  const seen = new Set();
+  await eventually('failures have a number and a cause', async () => {
+    await Promise.all(Array.from({ length: 3 }, () => request('/search')));
+    const tiles = await page.locator('#tiles').innerText();
+    if (/failed \/s\s+[1-9]\d*\s+\d+ by 5xx, connect failed/.test(tiles)) seen.add('tile');
+    if (/failed: connect failed/.test(await page.locator('#reasons + .legend').innerText())) seen.add('legend');
+    if (/API down/.test(await page.locator('#events').innerText())) seen.add('event');
+    const why = await page.locator('#why').innerText();
+    if (/^The API is unreachable\..* Last health poll, [\d.]+ s ago: .*refused/.test(why)) seen.add('poll');
+    if (/requests\/s fail: no connection to it\./.test(why)) seen.add('cause');
+    return seen.size === 5 && (await page.locator('#state').innerText()) === 'API unreachable';
+  });
+  await page.screenshot({ path: join(reports, 'status-page-down.png'), fullPage: true });
   await page.close();
 
   assert.deepEqual(outside, [], 'the page fetches from elsewhere');
@@ -144,7 +174,7 @@ try {
   agent.destroy();
   proxy.kill('SIGTERM');
   assert.equal(await exited, 0, log);
-  console.log('the status page draws an overload, at both widths and in both schemes');
+  console.log('the status page draws an overload and a dead API, at both widths and in both schemes');
 } finally {
   over = true;
   await browser?.close();

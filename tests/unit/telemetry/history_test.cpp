@@ -21,15 +21,22 @@ TEST_CASE("a sample holds what all workers have counted since the previous one")
   History history({&first, &second});
   first.parsed.add(5);
   second.parsed.add(2);
-  second.answered_by_api.add(3);
+  second.classes[0].requests[0][2].add(1);
+  second.classes[1].requests[static_cast<std::size_t>(Outcome::client_error)][4].add(2);
+  second.classes[1].requests[static_cast<std::size_t>(Outcome::shed)][5].add(4);
+  second.classes[1].shadow_rejections[static_cast<std::size_t>(Reason::deadline)].add(6);
+  second.failures[0].add(8);
   second.classes[1].rejections[static_cast<std::size_t>(Reason::pool)].add(4);
-  first.classes[0].duration.observe(7);
-  second.classes[1].duration.observe(7);
+  first.classes[0].served_duration.observe(7);
+  second.classes[1].served_duration.observe(7);
+  for (int i = 0; i < 4; ++i) second.classes[1].duration.observe(0.1);  // the refused
+  ProcessState process;
+  process.draining = true;
   AdmissionState admission;
   admission.in_flight = 9;
-  history.sample(100, admission);
+  history.sample(100, admission, process);
   first.parsed.add(1);
-  history.sample(101, {});
+  history.sample(101, {}, process);
 
   REQUIRE(history.samples().size() == 2);
   const History::Sample& then = history.samples()[0];
@@ -39,7 +46,11 @@ TEST_CASE("a sample holds what all workers have counted since the previous one")
   CHECK(then.admission.in_flight == 9);
   CHECK(then.refused[static_cast<std::size_t>(Reason::pool)] == 4);
   CHECK(then.refused_of == std::vector<std::uint32_t>{0, 4});
-  CHECK(then.offered_of == std::vector<std::uint32_t>{1, 1});
+  CHECK(then.would_refuse[static_cast<std::size_t>(Reason::deadline)] == 6);
+  CHECK(then.failed[0] == 8);
+  CHECK(then.draining);
+  CHECK_FALSE(then.healthy);
+  CHECK(then.offered_of == std::vector<std::uint32_t>{1, 6});
   CHECK(then.latency_ms[0] == doctest::Approx(7.5));  // the middle of the bucket from 5 to 10
   const History::Sample& now = history.samples()[1];
   CHECK(now.offered == 1);
@@ -51,7 +62,7 @@ TEST_CASE("a sample holds what all workers have counted since the previous one")
 TEST_CASE("the history goes back 15 minutes") {
   WorkerCounters worker(1);
   History history({&worker});
-  for (int second = 0; second < 1000; ++second) history.sample(second, {});
+  for (int second = 0; second < 1000; ++second) history.sample(second, {}, {});
   CHECK(history.samples().size() == 900);
   CHECK(history.samples().front().at == 100);
   CHECK(history.samples().back().at == 999);
@@ -81,16 +92,46 @@ TEST_CASE("of each reason the first hundred refusals of a second are shown, and 
   CHECK(refusals.take(Reason::capacity, at(2.3)));
 }
 
-TEST_CASE("the last refusals are remembered, newest first, with paths of limited length") {
+TEST_CASE("refusals that are alike are counted for a minute, most first") {
+  using namespace std::chrono_literals;
+  const std::chrono::system_clock::time_point start{1000s};
   Refusals refusals;
-  for (int i = 0; i < 50; ++i) {
-    refusals.remember({{}, Reason::capacity, 0, "GET", "/" + std::to_string(i) + std::string(200, 'x')});
-  }
-  const auto recent = refusals.recent();
-  REQUIRE(recent.size() == Refusals::kRemembered);
-  CHECK(recent.front().path.starts_with("/49x"));
-  CHECK(recent.back().path.starts_with("/30x"));
-  CHECK(recent.front().path.size() == Refusals::kPathMax);
+  const auto refuse = [&](std::chrono::seconds at, const std::string& path, int in_flight = 0) {
+    refusals.remember({start + at, Reason::capacity, 0, "GET", path, in_flight, 100, {}});
+  };
+  for (int i = 0; i < 3; ++i) refuse(std::chrono::seconds(i), "/items/" + std::to_string(i), 80 + i);
+  refuse(0s, "/search");
+  refuse(0s, "/search");
+  refusals.remember({start, Reason::pool, 0, "GET", "/search"});
+  auto groups = refusals.groups(start + 2s);
+  REQUIRE(groups.size() == 3);
+  CHECK(groups[0].last.path == "/items/*");
+  CHECK(groups[0].count == 3);
+  CHECK(groups[0].last.in_flight == 82);  // of the last one
+  CHECK(groups[1].count == 2);
+  CHECK(groups[2].last.reason == Reason::pool);
+
+  groups = refusals.groups(start + 60s);  // the first second is over
+  REQUIRE(groups.size() == 1);
+  CHECK(groups[0].count == 2);
+  refuse(3600s, "/items/9");
+  groups = refusals.groups(start + 3600s);
+  REQUIRE(groups.size() == 1);
+  CHECK(groups[0].count == 1);
+  for (int i = 0; i < 200; ++i) refuse(3601s, "/page" + std::to_string(i));
+  CHECK(refusals.groups(start + 3601s).size() == Refusals::kGroups);
+}
+
+TEST_CASE("a path's identifiers become one pattern") {
+  CHECK(path_pattern("/") == "/");
+  CHECK(path_pattern("") == "");
+  CHECK(path_pattern("*") == "*");
+  CHECK(path_pattern("/a/12/b") == "/a/*/b");
+  CHECK(path_pattern("/a/12/") == "/a/*/");
+  CHECK(path_pattern("/v2/cafe") == "/v2/cafe");
+  CHECK(path_pattern("//7//") == "//*//");
+  CHECK(path_pattern("/u/6f1c2a1e-9d1b-4c1e-8d55-2f6a3f7c9b10") == "/u/*");
+  CHECK(path_pattern("/" + std::string(300, 'x')).size() == Refusals::kPathMax);
 }
 
 }  // namespace
