@@ -58,6 +58,7 @@ class Recorder final : public Walker {
  public:
   std::map<std::string, std::optional<std::string>> values;  ///< by path
   std::map<std::string, std::size_t> lengths;                ///< of lists, by path
+  std::set<std::string> secrets;                             ///< paths of values that are never shown
 
   struct Restart {
     std::string name;   ///< the name that is reported
@@ -82,6 +83,7 @@ class Recorder final : public Walker {
  private:
   void record(const Step& step, const Key& key, const std::optional<std::string>& value) {
     values[step.path] = value;
+    if (key.secret) secrets.insert(step.path);
     if (key.needs_restart) add(step, value.value_or(""));
   }
   void add(const Step& step, const std::string& value) {
@@ -153,28 +155,59 @@ std::vector<std::string> keep_until_restart(const Describe& running, const Descr
   return names;
 }
 
-std::vector<std::string> changed_keys(const Describe& running, const Describe& next) {
+std::string to_text(const Change& change) {
+  constexpr std::size_t kLongest = 60;
+  if (change.hidden) return change.path;
+  const auto shown = [](const std::string& value) {
+    if (value.empty()) return std::string("nothing");
+    return value.size() <= kLongest ? value : value.substr(0, kLongest) + "…";
+  };
+  return change.path + ' ' + shown(change.before) + " -> " + shown(change.after);
+}
+
+std::vector<Change> changes(const Describe& running, const Describe& next, const References& running_references,
+                            const References& next_references) {
   Recorder before;
   Recorder after;
   running(before);
   next(after);
-  std::set<std::string> changed;
-  const auto compare = [&](const auto& some, const auto& other) {
-    for (const auto& [path, value] : some) {
-      const auto found = other.find(path);
-      if (found == other.end() || found->second != value) changed.insert(path);
-    }
+  const auto differing = [](const auto& some, const auto& other) {
+    std::set<std::string> paths;
+    const auto compare = [&](const auto& one, const auto& another) {
+      for (const auto& [path, value] : one) {
+        const auto found = another.find(path);
+        if (found == another.end() || found->second != value) paths.insert(path);
+      }
+    };
+    compare(some, other);
+    compare(other, some);
+    return paths;
   };
-  compare(before.lengths, after.lengths);
-  const std::set<std::string> lists = changed;
-  compare(before.values, after.values);
-  compare(after.values, before.values);
+  const auto value_of = [](const Recorder& recorded, const std::string& path) {
+    const auto found = recorded.values.find(path);
+    return found == recorded.values.end() ? std::string() : found->second.value_or("");
+  };
+  const auto length_of = [](const Recorder& recorded, const std::string& path) {
+    const auto found = recorded.lengths.find(path);
+    return std::to_string(found == recorded.lengths.end() ? 0 : found->second);
+  };
+  std::map<std::string, Change> changed;
+  const std::set<std::string> lists = differing(before.lengths, after.lengths);
+  for (const std::string& path : lists) changed[path] = {path, length_of(before, path), length_of(after, path)};
+  for (const std::string& path : differing(before.values, after.values)) {
+    const bool hidden = before.secrets.count(path) + after.secrets.count(path) + running_references.count(path) +
+                            next_references.count(path) >
+                        0;
+    changed[path] = hidden ? Change{path, {}, {}, true} : Change{path, value_of(before, path), value_of(after, path)};
+  }
   // For a list whose length has changed, report the list and not its elements.
-  std::erase_if(changed, [&](const std::string& path) {
+  std::erase_if(changed, [&](const auto& entry) {
     return std::any_of(lists.begin(), lists.end(),
-                       [&](const std::string& list) { return path != list && is_within(path, list); });
+                       [&](const std::string& list) { return entry.first != list && is_within(entry.first, list); });
   });
-  return {changed.begin(), changed.end()};
+  std::vector<Change> result;
+  for (auto& [path, change] : changed) result.push_back(std::move(change));
+  return result;
 }
 
 }  // namespace config

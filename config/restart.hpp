@@ -28,16 +28,30 @@ std::vector<std::string> keep_until_restart(const Config& running, Config& next,
   return keep_until_restart(running, next, definition, {}, none);
 }
 
-/// The paths of all values that differ, such as `limits.body` or `classes[1].shed_at`. For lists of different length it
-/// is the path of the list.
-std::vector<std::string> changed_keys(const Describe& running, const Describe& next);
+/// A value that differs.
+struct Change {
+  std::string path;    ///< `limits.body` or `classes[1].shed_at`; of a list whose length differs, that of the list
+  std::string before;  ///< as in a file; of such a list the number of its elements. Empty if the value is hidden
+  std::string after;
+  bool hidden = false;  ///< a secret, or a value that comes from a reference
+
+  bool operator==(const Change&) const = default;
+};
+
+/// `limits.body 10MiB -> 1MiB`, long values cut; of a hidden value the path alone.
+std::string to_text(const Change& change);
+
+/// In the order of the paths.
+std::vector<Change> changes(const Describe& running, const Describe& next, const References& running_references = {},
+                            const References& next_references = {});
 
 template <class Config>
-std::vector<std::string> changed_keys(const Config& running, const Config& next, const Definition<Config>& definition) {
+std::vector<Change> changes(const Config& running, const Config& next, const Definition<Config>& definition,
+                            const References& running_references = {}, const References& next_references = {}) {
   Config before = running;
   Config after = next;
-  return changed_keys([&](Fields& f) { definition.describe(f, before); },
-                      [&](Fields& f) { definition.describe(f, after); });
+  return changes([&](Fields& f) { definition.describe(f, before); }, [&](Fields& f) { definition.describe(f, after); },
+                 running_references, next_references);
 }
 
 }  // namespace config

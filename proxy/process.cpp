@@ -28,10 +28,12 @@ constexpr Duration kTick = std::chrono::milliseconds(200);
 /// Keys that a line of the log names.
 constexpr std::size_t kKeysNamed = 20;
 
-std::string summary(const std::vector<std::string>& changed) {
+std::string summary(const std::vector<config::Change>& changed) {
   if (changed.empty()) return "nothing has changed";
   std::string line = "changed:";
-  for (std::size_t i = 0; i < std::min(changed.size(), kKeysNamed); ++i) line += (i > 0 ? ", " : " ") + changed[i];
+  for (std::size_t i = 0; i < std::min(changed.size(), kKeysNamed); ++i) {
+    line += (i > 0 ? ", " : " ") + to_text(changed[i]);
+  }
   if (changed.size() > kKeysNamed) line += fmt::format(" and {} more", changed.size() - kKeysNamed);
   return line;
 }
@@ -317,7 +319,8 @@ void Process::reload() {
   const std::vector<std::string> waiting =
       config::keep_until_restart(config_, loaded.config, kProxyDefinition, references_, loaded.references);
   for (const std::string& key : waiting) shared_.log.warning(key + " has changed: takes effect at the next start");
-  const std::vector<std::string> changed = config::changed_keys(config_, loaded.config, kProxyDefinition);
+  const std::vector<config::Change> changed =
+      config::changes(config_, loaded.config, kProxyDefinition, references_, loaded.references);
   config_ = std::move(loaded.config);
   references_ = std::move(loaded.references);
   watch_.follow(files());

@@ -110,8 +110,32 @@ TEST_CASE("the changed keys are named without their values") {
        }) {
     CAPTURE(row.running);
     CAPTURE(row.next);
-    CHECK(config::changed_keys(load(row.running), load(row.next), kProxyDefinition) == row.names);
+    std::vector<std::string> names;
+    for (const config::Change& change : config::changes(load(row.running), load(row.next), kProxyDefinition)) {
+      names.push_back(change.path);
+    }
+    CHECK(names == row.names);
   }
+}
+
+TEST_CASE("a change is told with both values, unless they are secrets or come from a reference") {
+  const auto told = [](const std::string& running, const std::string& next, const config::References& references = {}) {
+    std::string text;
+    for (const config::Change& change : config::changes(load(running), load(next), kProxyDefinition, references, {})) {
+      text += (text.empty() ? "" : ", ") + to_text(change);
+    }
+    return text;
+  };
+  CHECK(told("limits: {body: 1MiB}", "limits: {body: 2KiB}") == "limits.body 1MiB -> 2KiB");
+  CHECK(told("", "trusted_proxies: [10.0.0.0/8]") == "trusted_proxies 0 -> 1");
+  CHECK(told("trusted_proxies: [10.0.0.0/8]", "trusted_proxies: [10.0.0.0/9]") ==
+        "trusted_proxies[0] 10.0.0.0/8 -> 10.0.0.0/9");
+  CHECK(told("admission: {cohorts: {seed: one}}", "admission: {cohorts: {seed: two}}") == "admission.cohorts.seed");
+  CHECK(told("upstream: {health: {host: a}}", "upstream: {health: {host: \"\"}}") ==
+        "upstream.health.host a -> nothing");
+  CHECK(told("maintenance: {message: a}", "maintenance: {message: b}", {{"maintenance.message", "${env:X}"}}) ==
+        "maintenance.message");
+  CHECK(told("", "maintenance: {message: \"" + std::string(400, 'x') + "\"}").size() < 150);
 }
 
 }  // namespace
