@@ -321,6 +321,7 @@ void Process::reload() {
   for (const std::string& key : waiting) shared_.log.warning(key + " has changed: takes effect at the next start");
   const std::vector<config::Change> changed =
       config::changes(config_, loaded.config, kProxyDefinition, references_, loaded.references);
+  if (config_.trusted_proxies != loaded.config.trusted_proxies) shared_.unnamed_balancer_told = false;
   config_ = std::move(loaded.config);
   references_ = std::move(loaded.references);
   watch_.follow(files());

@@ -57,27 +57,21 @@ std::uint64_t KeyHash::operator()(std::string_view text) const {
   return sum == 0 ? 1 : sum;
 }
 
-ClientKeys::ClientKeys(const ClientKey& key, int ipv6_prefix, const std::vector<config::Cidr>& trusted_proxies,
-                       Nameless nameless)
-    : source_(key.source),
-      name_(key.name),
-      nameless_(nameless),
-      ipv6_prefix_(ipv6_prefix),
-      trusted_proxies_(trusted_proxies) {
+ClientKeys::ClientKeys(const ClientKey& key, int ipv6_prefix, Nameless nameless)
+    : source_(key.source), name_(key.name), nameless_(nameless), ipv6_prefix_(ipv6_prefix) {
   if (source_ != ClientKey::Source::header) return;
   std::transform(name_.begin(), name_.end(), name_.begin(), http::to_lower);
 }
 
-std::uint64_t ClientKeys::of(const http::RequestHead& request, std::string_view peer, const KeyHash& hash) const {
+std::uint64_t ClientKeys::of(const http::RequestHead& request, std::string_view address, const KeyHash& hash) const {
   if (source_ == ClientKey::Source::none) return 0;
   if (source_ != ClientKey::Source::client_ip) {
     const std::string_view name = this->name(request);
     if (!name.empty() || nameless_ == Nameless::one_client) return hash(name);
   }
-  const std::string_view client = address(request, peer);
   config::IpBytes bytes;
   std::string_view host;
-  if (!config::parse_host(client, bytes, host)) return hash(client);
+  if (!config::parse_host(address, bytes, host)) return hash(address);
   bytes = config::network_of(bytes, ipv6_prefix_);
   return hash({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
@@ -96,15 +90,6 @@ std::string_view ClientKeys::name(const http::RequestHead& request) const {
       break;
   }
   return {};
-}
-
-std::string_view ClientKeys::address(const http::RequestHead& request, std::string_view peer) const {
-  if (!request.has(http::FieldName::x_forwarded_for)) return peer;
-  config::ForwardedFor forwarded(peer, config::trusts(trusted_proxies_, peer), trusted_proxies_);
-  for (auto field = request.fields.rbegin(); field != request.fields.rend() && forwarded.open(); ++field) {
-    if (field->id == http::FieldName::x_forwarded_for) forwarded.line(field->value);
-  }
-  return forwarded.client();
 }
 
 std::optional<std::chrono::milliseconds> request_timeout(const http::RequestHead& request) {

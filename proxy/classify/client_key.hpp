@@ -5,7 +5,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "proxy/config/config.hpp"
 #include "proxy/http/message.hpp"
@@ -32,23 +31,19 @@ class ClientKeys {
   /// Whose the requests are that have not the header, cookie or token.
   enum class Nameless : std::uint8_t { one_client, by_address };
 
-  ClientKeys(const ClientKey& key, int ipv6_prefix, const std::vector<config::Cidr>& trusted_proxies,
-             Nameless nameless = Nameless::one_client);
+  ClientKeys(const ClientKey& key, int ipv6_prefix, Nameless nameless = Nameless::one_client);
 
-  /// The key of the request's client; 0 with `key: none`. All requests through a unix socket without X-Forwarded-For
-  /// count as one client's. The address is that of `peer`; behind trusted proxies it is the right-most untrusted
-  /// address of X-Forwarded-For. All addresses of an IPv6 network are one client.
-  std::uint64_t of(const http::RequestHead& request, std::string_view peer, const KeyHash& hash) const;
+  /// The key of the request's client, whose `address` is as `client_address` finds it; 0 with `key: none`. All requests
+  /// without an address count as one client's. All addresses of an IPv6 network are one client.
+  std::uint64_t of(const http::RequestHead& request, std::string_view address, const KeyHash& hash) const;
 
  private:
   std::string_view name(const http::RequestHead& request) const;
-  std::string_view address(const http::RequestHead& request, std::string_view peer) const;
 
   ClientKey::Source source_;
   std::string name_;  ///< of the header or cookie; a header's in lower case
   Nameless nameless_;
   int ipv6_prefix_;
-  std::vector<config::Cidr> trusted_proxies_;
 };
 
 /// The client's X-Request-Timeout in whole milliseconds, up to a day. Nothing if it is missing or invalid.

@@ -10,15 +10,15 @@ constexpr std::uint64_t kSeedPoint = 0x5370696c6c776179U;
 
 }  // namespace
 
-Cohorts::Cohorts(const CohortConfig& config, int ipv6_prefix, const std::vector<config::Cidr>& trusted_proxies)
+Cohorts::Cohorts(const CohortConfig& config, int ipv6_prefix)
     : enabled_(config.key.source != ClientKey::Source::none),
-      keys_(config.key, ipv6_prefix, trusted_proxies, ClientKeys::Nameless::by_address),
+      keys_(config.key, ipv6_prefix, ClientKeys::Nameless::by_address),
       hash_(KeyHash(kSeedPoint)(config.seed)),
       rotate_(config.rotate) {}
 
-double Cohorts::place(const http::RequestHead& request, std::string_view peer,
+double Cohorts::place(const http::RequestHead& request, std::string_view address,
                       std::chrono::system_clock::time_point now) const {
-  const double own = static_cast<double>(keys_.of(request, peer, hash_) >> 11) * 0x1p-53;
+  const double own = static_cast<double>(keys_.of(request, address, hash_) >> 11) * 0x1p-53;
   const std::chrono::duration<double> time = now.time_since_epoch();
   return std::fmod(own + std::fmod(time / rotate_, 1), 1);
 }

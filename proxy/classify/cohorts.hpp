@@ -12,11 +12,11 @@ namespace spillway::classify {
 /// seed and the same time. Immutable.
 class Cohorts {
  public:
-  Cohorts(const CohortConfig& config, int ipv6_prefix, const std::vector<config::Cidr>& trusted_proxies);
+  Cohorts(const CohortConfig& config, int ipv6_prefix);
 
   bool enabled() const { return enabled_; }
-  /// A request without the header, cookie or token is told by its client's address.
-  double place(const http::RequestHead& request, std::string_view peer,
+  /// A request without the header, cookie or token is told by its client's `address`.
+  double place(const http::RequestHead& request, std::string_view address,
                std::chrono::system_clock::time_point now) const;
 
  private:

@@ -12,6 +12,7 @@
 #include "config/listen.hpp"
 #include "config/log.hpp"
 #include "proxy/admission/policy.hpp"
+#include "proxy/config/log_fields.hpp"
 #include "proxy/config/refusals.hpp"
 #include "proxy/http/head_limits.hpp"
 #include "proxy/net/clock.hpp"
@@ -152,6 +153,7 @@ struct LogConfig {
   AccessLog access = AccessLog::all;
   LogFormat format = LogFormat::automatic;
   bool query = false;
+  std::vector<LogFieldChoice> fields = {LogFieldChoice{}};
 };
 
 enum class Reload : std::uint8_t { automatic, signal };
@@ -172,6 +174,7 @@ struct ProxyConfig {
   MaintenanceConfig maintenance;
   RefusalsConfig refusals;
   std::vector<config::Cidr> trusted_proxies;
+  bool trust_traces = false;
   bool forwarded_header = false;
   LogConfig log;
 };

@@ -304,6 +304,11 @@ void describe_log(Fields& f, LogConfig& c) {
   f.choice({.name = "format", .doc = "auto: text on a terminal, JSON lines elsewhere.", .needs_restart = true},
            c.format, {{"auto", LogFormat::automatic}, {"json", LogFormat::json}, {"text", LogFormat::text}});
   f.flag({"query", "Whether the access log holds query strings, which may carry secrets."}, c.query);
+  f.one_or_more({"fields",
+                 "The members of a JSON line about a request: `default` for all, or a list of names. `peer`, "
+                 "`client_request_id`, `would_refuse`, `error`, `rule` and `stream` are left out where they would be "
+                 "empty. The text format has a fixed form."},
+                c.fields, kLogFieldNames.size());
 }
 
 }  // namespace
@@ -367,8 +372,13 @@ void describe(Fields& f, ProxyConfig& c) {
     f.text({"message", "The `detail` of the answer."}, c.maintenance.message, {1, 500});
   });
   f.section({"refusals", "What refused clients see, by reason."}, [&] { describe_refusals(f, c.refusals); });
-  f.values({"trusted_proxies", "Networks whose X-Forwarded-*, Forwarded and X-Request-ID are believed."},
+  f.values({"trusted_proxies",
+            "Networks whose X-Forwarded-*, Forwarded, X-Request-ID and trace fields are believed. Those of others are "
+            "replaced. X-Forwarded-For counts before Forwarded."},
            c.trusted_proxies);
+  f.flag(
+      {"trust_traces", "Whether traceparent and tracestate of everybody are continued; false: of `trusted_proxies`."},
+      c.trust_traces);
   f.flag({"forwarded_header", "Whether `Forwarded` (RFC 7239) is sent to the API besides X-Forwarded-*."},
          c.forwarded_header);
   f.section({"log", "What is written to standard output."}, [&] { describe_log(f, c.log); });

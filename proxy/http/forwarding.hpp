@@ -19,6 +19,8 @@ namespace spillway::http {
 struct Forwarding {
   std::string_view client_address;  ///< without port; v6 without brackets
   std::string_view scheme = "http";
+  std::string_view told_client;  ///< by a trusted peer in another field than X-Forwarded-For, which then gets it
+  std::string_view told_scheme;  ///< the same, for X-Forwarded-Proto
   std::string_view default_authority = "localhost";  ///< Host of a request that came without one (HTTP/1.0)
   bool trusted_peer = false;     ///< the peer's X-Forwarded-* and Forwarded are extended, not replaced
   bool emit_forwarded = false;   ///< also write `Forwarded` (RFC 7239)
@@ -78,13 +80,16 @@ template <class To>
 void put_forwarded(const RequestHead& head, const Forwarding& forwarding, To& to) {
   const std::string_view address = forwarding.client_address;
   const bool trusted = forwarding.trusted_peer;
-  if (!address.empty()) {
+  const std::string_view told = forwarding.told_client;
+  if (!address.empty() || !told.empty()) {
     to.begin_field("X-Forwarded-For");
     if (trusted) detail::put_earlier(head, FieldName::x_forwarded_for, to);
-    to.put(address);
+    to.put(told, told.empty() || address.empty() ? "" : ", ", address);
     to.end_field();
   }
-  if (!(trusted && head.has(FieldName::x_forwarded_proto))) to.field("X-Forwarded-Proto", forwarding.scheme);
+  if (!(trusted && head.has(FieldName::x_forwarded_proto))) {
+    to.field("X-Forwarded-Proto", forwarding.told_scheme.empty() ? forwarding.scheme : forwarding.told_scheme);
+  }
   if (!(trusted && head.has(FieldName::x_forwarded_host)) && !head.authority.empty()) {
     to.field("X-Forwarded-Host", head.authority);
   }

@@ -42,6 +42,8 @@ class ClientStream {
   };
 
   std::string_view peer() const { return peer_; }
+  /// What has come of a head that is malformed or incomplete, if this version of HTTP has it as text.
+  virtual std::string_view raw_head() const { return {}; }
 
   // The request's body. A view of the body or the head is good until the next call that is not const.
 

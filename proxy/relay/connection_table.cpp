@@ -163,6 +163,7 @@ void ConnectionTable::refuse(net::Transport transport, std::string_view peer) {
   entry.status = answer.status;
   entry.outcome = answer.outcome;
   entry.reason = answer.reason;
+  entry.bytes_out = response.body.size();
   shared.log.access(entry);
 }
 

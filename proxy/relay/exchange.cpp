@@ -1,5 +1,6 @@
 #include "proxy/relay/exchange.hpp"
 
+#include "proxy/classify/client_address.hpp"
 #include "proxy/classify/client_key.hpp"
 #include "proxy/http/event_stream.hpp"
 #include "proxy/relay/refusal_page.hpp"
@@ -24,7 +25,12 @@ void Exchange::begin(ClientStream& client, std::shared_ptr<const Settings> setti
   arrived_ = sent_ = answered_ = {};
   queue_wait_ = {};
   request_id_.clear();
-  method_ = target_ = {};
+  method_ = target_ = told_scheme_ = rule_ = {};
+  client_address_ = client.peer();
+  logged_.clear();
+  upstream_name_.clear();
+  error_.clear();
+  upstream_status_ = 0;
   class_index_ = 0;
   received_ = trusted_peer_ = wants_html_ = preflight_ = false;
   origin_ = nullptr;
@@ -90,6 +96,7 @@ Failure Exchange::receive() {
   target_ = request_.target;
   worker_.counters().parsed.add();
   identify();
+  if (worker_.shared().log.wants_any()) note_head();
   class_index_ = settings_->classifier.classify(request_);
   look_at_reader();
   if (request_.max_forwards == 0) return Failure::Kind::last_hop;
@@ -115,12 +122,26 @@ void Exchange::look_at_reader() {
 /// The request's identifiers: the client's if its word is believed, else new ones.
 void Exchange::identify() {
   trusted_peer_ = settings_->trusts(client_->peer());
+  find_client();
   const std::string_view id = trusted_peer_ ? request_.field("x-request-id") : std::string_view();
-  const std::string_view parent = trusted_peer_ ? request_.field("traceparent") : std::string_view();
+  const bool continues = trusted_peer_ || settings_->config.trust_traces;
+  const std::string_view parent = continues ? request_.field("traceparent") : std::string_view();
   const text::RequestId generated = worker_.ids().request_id();
   request_id_ = text::valid_request_id(id) ? id : telemetry::view(generated);
   traceparent_ = telemetry::valid_traceparent(parent) ? worker_.ids().continue_trace(parent)
                                                       : worker_.ids().start_trace(generated);
+}
+
+/// The client's address: the peer's, or what a trusted peer tells.
+void Exchange::find_client() {
+  const std::string_view peer = client_->peer();
+  const classify::ClientAddress client =
+      classify::client_address(request_, peer, trusted_peer_, settings_->config.trusted_proxies);
+  if (client.address != peer) client_address_ = told_client_ = client.address;
+  if (client.proto == "https") told_scheme_ = "https";
+  if (client.proto == "http") told_scheme_ = "http";
+  const bool tells = request_.has(http::FieldName::x_forwarded_for) || request_.has(http::FieldName::forwarded);
+  if (tells && !trusted_peer_) worker_.tells_of_clients(peer);
 }
 
 // --- The slot --------------------------------------------------------------------------------------------------------
@@ -135,9 +156,9 @@ Failure Exchange::ask_for_slot() {
   ticket_.class_index = class_index_;
   ticket_.body_at_hand = body_at_hand();
   ticket_.asks_for_stream = http::asks_for_stream(request_);
-  ticket_.key = settings_->client_keys.of(request_, client_->peer(), worker_.shared().key_hash);
+  ticket_.key = settings_->client_keys.of(request_, client_address_, worker_.shared().key_hash);
   if (settings_->cohorts.enabled()) {
-    ticket_.place = settings_->cohorts.place(request_, client_->peer(), std::chrono::system_clock::now());
+    ticket_.place = settings_->cohorts.place(request_, client_address_, std::chrono::system_clock::now());
   }
   if (const auto timeout = classify::request_timeout(request_)) ticket_.deadline = began_ + *timeout;
   const State state = worker_.shared().gate.arrive(ticket_, arrived_);

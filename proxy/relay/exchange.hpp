@@ -21,6 +21,17 @@ namespace spillway::relay {
 
 class Worker;
 
+/// What the log tells of a request, copied: the head's views end before the line is written. Bounded, valid UTF-8.
+struct LoggedHead {
+  std::string host, user_agent, client_request_id;
+  std::string method, target;  ///< of a head that is no request, as far as they can be made out
+
+  /// Keeps all capacity.
+  void clear() {
+    for (std::string* text : {&host, &user_agent, &client_request_id, &method, &target}) text->clear();
+  }
+};
+
 /// One request's way through the proxy, from its head to the last byte of its response: see `run`. Knows its client as
 /// a `ClientStream` only. Has one deadline: it waits for one thing at a time.
 ///
@@ -74,6 +85,7 @@ class Exchange final : public net::Deadline,
 
   // exchange.cpp: who asks, and the slot.
   void identify();
+  void find_client();
   void look_at_reader();
   void admitted();
   void release_slot();
@@ -113,6 +125,8 @@ class Exchange final : public net::Deadline,
   void tunnel_ended(const class Tunnel& tunnel);
 
   // exchange_account.cpp.
+  void note_head();
+  void note_error(net::error_code error);
   void account(int status, telemetry::Outcome outcome, std::string_view reason);
   void log(int status, telemetry::Outcome outcome, std::string_view reason, Time now);
 
@@ -135,6 +149,10 @@ class Exchange final : public net::Deadline,
   std::string request_id_;
   telemetry::Traceparent traceparent_{};
   std::string_view method_, target_;  ///< in the client's head, later in `to_upstream_`
+  std::string_view client_address_;   ///< of the peer, or in `told_client_`
+  std::string told_client_;           ///< by a trusted peer
+  std::string_view told_scheme_;      ///< by a trusted peer
+  LoggedHead logged_;
   int class_index_ = 0;
   bool received_ = false;  ///< its head was sound
   bool trusted_peer_ = false;
@@ -159,6 +177,10 @@ class Exchange final : public net::Deadline,
   bool request_written_ = false;  ///< at least a byte of it
   bool upload_cut_ = false;       ///< the API stopped reading: its answer, if any, is final
   int retries_ = 0;
+  std::string upstream_name_;   ///< of the connection that was used last, for the log
+  int upstream_status_ = 0;     ///< of the API's head that was read last
+  std::string error_;           ///< why connections to the API failed
+  std::string_view rule_ = {};  ///< that a message broke
 
   // Towards the client.
   http::HeadScanner response_scanner_{http::HeadScanner::Kind::response};

@@ -1,7 +1,13 @@
 // The last stage of an exchange.
 
+#include <iterator>
+
+#include <fmt/format.h>
+
+#include "proxy/http1/glimpse.hpp"
 #include "proxy/relay/exchange.hpp"
 #include "proxy/relay/worker.hpp"
+#include "proxy/text/utf8.hpp"
 
 namespace spillway::relay {
 
@@ -45,16 +51,67 @@ void Exchange::account(int status, telemetry::Outcome outcome, std::string_view 
   if (worker_.shared().log.wants(outcome)) log(status, outcome, reason, now);
 }
 
+namespace {
+
+/// What the log keeps of a text at most.
+constexpr std::size_t kTextMax = 256;
+constexpr std::size_t kErrorMax = 512;
+
+void keep(std::string& kept, std::string_view text, std::size_t most = kTextMax) {
+  kept = text.substr(0, most);
+  if (!text::is_ascii(kept)) kept = text::to_valid_utf8(kept);
+}
+
+}  // namespace
+
+/// Copies what the log tells of the head, before its views end.
+void Exchange::note_head() {
+  keep(logged_.host, request_.authority);
+  keep(logged_.user_agent, request_.field("user-agent"));
+  const std::string_view id = request_.field("x-request-id");
+  if (!id.empty() && id != request_id_) keep(logged_.client_request_id, id, text::kRequestIdMax);
+}
+
+/// Adds why a connection to the API failed, and which one.
+void Exchange::note_error(net::error_code error) {
+  if (!error || error_.size() > kErrorMax) return;
+  auto out = fmt::format_to(std::back_inserter(error_), "{}{}: ", error_.empty() ? "" : "; ", upstream_name_);
+  if (error == net::asio::error::eof) {
+    fmt::format_to(out, "closed");
+  } else {
+    fmt::format_to(out, "{} ({})", error.message(), error.value());
+  }
+}
+
 void Exchange::log(int status, telemetry::Outcome outcome, std::string_view reason, Time now) {
   telemetry::AccessEntry entry;
   entry.request_id = request_id_;
-  entry.client = client_->peer();
+  entry.client = client_address_;
+  if (client_address_ != client_->peer()) entry.peer = client_->peer();
   if (received_) {
     entry.trace_id = telemetry::trace_id(telemetry::view(traceparent_));
     entry.method = method_;
     entry.target = target_;
     entry.class_name = worker_.shared().class_names[static_cast<std::size_t>(class_index_)];
+    entry.protocol = request_.minor == 0 ? "HTTP/1.0" : "HTTP/1.1";
+  } else {
+    const http::Glimpse seen = http::glimpse(client_->raw_head());
+    keep(logged_.method, seen.method);
+    keep(logged_.target, seen.target, seen.target.size());
+    keep(logged_.host, seen.host);
+    entry.method = logged_.method;
+    entry.target = logged_.target;
   }
+  entry.client_request_id = logged_.client_request_id;
+  entry.host = logged_.host;
+  entry.user_agent = logged_.user_agent;
+  const bool shadow = settings_->config.admission.mode == admission::Mode::shadow;
+  if (shadow && would_refuse_) entry.would_refuse = name(*would_refuse_);
+  entry.error = error_;
+  entry.rule = rule_;
+  entry.stream = lasts_;
+  entry.upstream_status = upstream_status_;
+  entry.upstream_address = upstream_name_;
   entry.status = status;
   entry.outcome = outcome;
   entry.reason = reason;

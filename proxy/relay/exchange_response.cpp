@@ -201,6 +201,7 @@ net::Task<> Exchange::answer(Failure failure) {
   if (permit_ && !concerns_api(failure.kind)) permit_->complete(admission::Completion::ignore);
   permit_.reset();
   if (preflight_ && failure.kind == Failure::Kind::refused) failure = Failure::Kind::preflight;
+  if (failure.violation) rule_ = failure.violation.rule;
   Answer answer = answer_to(failure);
   if (failure.kind == Failure::Kind::refused) {
     const std::optional<int> status = settings_->config.refusals.of(failure.reason).status;
@@ -213,6 +214,7 @@ net::Task<> Exchange::answer(Failure failure) {
   }
 
   make_own_response(failure, answer);
+  bytes_out_ = own_response_.body.size();
   // Close after a malformed or timed-out request.
   const bool faulty = failure.kind == Failure::Kind::bad_request || failure.kind == Failure::Kind::client_timeout ||
                       failure.kind == Failure::Kind::client_slow;

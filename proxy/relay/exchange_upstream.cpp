@@ -25,6 +25,9 @@ Failure Exchange::prepare_request() {
   http::Forwarding forwarding;
   forwarding.client_address = client_->peer();
   forwarding.trusted_peer = trusted_peer_;
+  const bool extends = request_.has(http::FieldName::x_forwarded_for);
+  if (client_address_ != client_->peer() && !extends) forwarding.told_client = client_address_;
+  forwarding.told_scheme = told_scheme_;
   forwarding.emit_forwarded = settings_->config.forwarded_header;
   forwarding.request_id = request_id_;
   forwarding.traceparent = telemetry::view(traceparent_);
@@ -61,6 +64,9 @@ net::Task<Failure> Exchange::forward(bool fresh) {
   const bool stale = failure.kind == Failure::Kind::upstream_closed && upstream_->reused;
   const bool whole_body_here = client_->body_complete() && client_->body_received() == client_->body().size();
   failure.may_retry = stale && !fresh && (!request_written_ || (request_.idempotent && whole_body_here));
+  if (failure.kind == Failure::Kind::upstream_closed || failure.kind == Failure::Kind::response_cut) {
+    note_error(upstream_->stream.read_error());
+  }
   if (upstream_) drop_upstream();
   co_return failure;
 }
@@ -71,6 +77,7 @@ bool Exchange::reuse_connection() {
   if (upstream_ && !request_.idempotent && upstream_->stream.transport().stale()) drop_upstream();
   if (!upstream_) return false;
   upstream_->stream.observe(this);
+  upstream_name_ = upstream_->name;
   watch_client(ClientStream::Watch::upload);
   return true;
 }
@@ -94,6 +101,7 @@ net::Task<Failure> Exchange::connect() {
     }
     if (timed_out_) attempts.silent();
   }
+  if (list->empty()) error_ = "no address of the API is known";
   addresses.failed();
   worker_.counters().upstream_connect_failures.add();
   const bool late = timed_out_;
@@ -113,6 +121,7 @@ net::Task<Failure> Exchange::connect_to(const upstream::Endpoint& endpoint, Dura
     if (error) worker_.connections().out_of_descriptors();
     co_return Failure::refused(admission::Reason::upstream_connections);
   }
+  upstream_name_ = upstream_->name;
   watch_client(ClientStream::Watch::upload);
   if (upstream_->beyond_limit) would_refuse(admission::Reason::upstream_connections);
   worker_.counters().upstream_connects.add();
@@ -124,6 +133,7 @@ net::Task<Failure> Exchange::connect_to(const upstream::Endpoint& endpoint, Dura
   drop_upstream();
   const bool client_left = error == net::asio::error::operation_aborted && !timed_out_;
   if (client_left) co_return Failure::Kind::client_gone;
+  note_error(timed_out_ ? net::error_code(net::asio::error::timed_out) : error);
   co_return Failure();
 }
 
@@ -155,6 +165,7 @@ net::Task<Failure> Exchange::read_response_head() {
       const http::Violation violation = http::parse_response(bytes, request_.head_method, response_);
       if (violation) co_return Failure::response_invalid(violation);
       response_head_size_ = head.end;
+      upstream_status_ = response_.status;
       co_return Failure();
     }
     if (!up.reading()) {

@@ -50,6 +50,7 @@ class Http1Stream final : public ClientStream, private net::Stream::Observer {
 
   // For the exchange: ClientStream.
 
+  std::string_view raw_head() const override { return stream_.in.view(); }
   std::string_view body() const override;
   http::Violation decode_body() override;
   void consume_body() override;

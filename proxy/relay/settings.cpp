@@ -22,8 +22,8 @@ Settings::Settings(const ProxyConfig& c)
            .enforced = c.admission.mode == admission::Mode::enforce,
            .max_idle = (c.upstream.max_idle + c.workers - 1) / c.workers,
            .idle_timeout = c.upstream.idle_timeout},
-      client_keys(c.client_key.key, c.client_key.ipv6_prefix, c.trusted_proxies),
-      cohorts(c.cohorts, c.client_key.ipv6_prefix, c.trusted_proxies),
+      client_keys(c.client_key.key, c.client_key.ipv6_prefix),
+      cohorts(c.cohorts, c.client_key.ipv6_prefix),
       maintenance_retry_after_seconds(whole_seconds(c.maintenance.retry_after)),
       idle_for(c.timeouts.keep_alive > Duration::zero() ? c.timeouts.keep_alive : c.timeouts.request_head) {
   for (const std::string& name : c.refusals.cors.expose_headers) {

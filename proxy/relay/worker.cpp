@@ -1,6 +1,7 @@
 #include "proxy/relay/worker.hpp"
 
 #include <boost/asio/post.hpp>
+#include <fmt/format.h>
 
 #include "proxy/relay/connection_table.hpp"
 #include "proxy/relay/exchange.hpp"
@@ -48,6 +49,7 @@ void Worker::run() {
 void Worker::reconfigure(std::shared_ptr<const Settings> settings) {
   net::asio::post(loop_, [this, next = std::move(settings)]() mutable {
     settings_ = std::move(next);
+    unnamed_balancer_ = {};
     upstream_.configure(settings_->pool);
   });
 }
@@ -92,6 +94,14 @@ bool Worker::count_refusal(const Refused& refused, Time now) {
                              std::string(refused.method), std::string(refused.path), refused.in_flight, refused.limit,
                              refused.waited});
   return true;
+}
+
+void Worker::tells_of_clients(std::string_view peer) {
+  if (!unnamed_balancer_.tells_of_clients(peer) || shared_.unnamed_balancer_told.exchange(true)) return;
+  shared_.log.warning(
+      fmt::format("{} keeps sending X-Forwarded-For or Forwarded, which are replaced: all its clients "
+                  "count as one. Is it a load balancer of yours? Then name it in trusted_proxies",
+                  peer));
 }
 
 std::unique_ptr<Exchange> Worker::take_exchange() {

@@ -19,6 +19,7 @@
 #include "proxy/relay/gate.hpp"
 #include "proxy/relay/settings.hpp"
 #include "proxy/relay/slow_clients.hpp"
+#include "proxy/relay/unnamed_balancer.hpp"
 #include "proxy/telemetry/counters.hpp"
 #include "proxy/telemetry/log.hpp"
 #include "proxy/telemetry/refusals.hpp"
@@ -56,7 +57,8 @@ struct Shared {
   std::vector<Worker*> workers;         ///< all of them, before the first one runs
   telemetry::Seldom descriptor_news;    ///< they have run out
   telemetry::Seldom proxy_header_news;  ///< a connection lacks it
-  upstream::Addresses addresses;        ///< of the API. Last: its thread writes to the log and the state
+  std::atomic<bool> unnamed_balancer_told{false};
+  upstream::Addresses addresses;  ///< of the API. Last: its thread writes to the log and the state
 };
 
 /// One event loop and what runs on it: listeners, client connections, connections to the API, timers, buffers.
@@ -110,6 +112,9 @@ class Worker {
   /// its kind have been logged this second, so this one is not to be logged.
   bool count_refusal(const Refused& refused, Time now);
 
+  /// An untrusted peer has sent X-Forwarded-For or Forwarded. Warns once if one keeps doing so.
+  void tells_of_clients(std::string_view peer);
+
   std::unique_ptr<Exchange> take_exchange();
   void give_exchange(std::unique_ptr<Exchange> exchange);
 
@@ -151,6 +156,7 @@ class Worker {
   GateTick gate_tick_{*this};
   SlowClients slow_clients_;
   SlotTick slot_tick_{*this};
+  UnnamedBalancer unnamed_balancer_;
   int waiting_at_gate_ = 0;
   bool draining_ = false;
   text::HttpDate date_;

@@ -31,6 +31,7 @@ Log::Log(const LogConfig& config)
       access_(config.access),
       level_(config.level),
       query_(config.query),
+      fields_(all_of(config.fields)),
       lines_(STDOUT_FILENO, kQueue) {
   format_ = choose(config.format, terminal_);
 }
@@ -39,6 +40,7 @@ void Log::configure(const LogConfig& config) {
   access_ = config.access;
   level_ = config.level;
   query_ = config.query;
+  fields_ = all_of(config.fields);
 }
 
 void Log::event(LogLevel level, std::string_view message) {
@@ -51,7 +53,7 @@ void Log::event(LogLevel level, std::string_view message) {
 void Log::access(AccessEntry entry) {
   if (!query_.load(std::memory_order_relaxed)) entry.target = entry.target.substr(0, entry.target.find('?'));
   std::string& line = empty_line();
-  append_access(line, format_, system_clock::now(), entry);
+  append_access(line, format_, system_clock::now(), entry, fields_.load(std::memory_order_relaxed));
   lines_.add(line, terminal_);
 }
 

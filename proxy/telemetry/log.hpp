@@ -29,6 +29,8 @@ class Log {
     const AccessLog access = access_.load(std::memory_order_relaxed);
     return access == AccessLog::all || (access == AccessLog::errors && outcome != Outcome::ok);
   }
+  /// Whether any request is logged. Ask before noting what only the log needs.
+  bool wants_any() const { return access_.load(std::memory_order_relaxed) != AccessLog::off; }
   /// Logs a request. The query of its target is left out unless `log.query` is set.
   void access(AccessEntry entry);
 
@@ -45,6 +47,7 @@ class Log {
   std::atomic<AccessLog> access_;
   std::atomic<LogLevel> level_;
   std::atomic<bool> query_;
+  std::atomic<LogFieldSet> fields_;
   net::LineQueue lines_;
 };
 

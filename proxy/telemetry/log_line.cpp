@@ -13,35 +13,106 @@ namespace {
 
 using std::chrono::system_clock;
 
-void append_number(std::string& line, std::string_view key, std::uint64_t value) {
-  const fmt::format_int digits(value);
-  line.append(key).append(digits.data(), digits.size());
+/// A member's name as it stands in a line: `,"name":`
+struct Key {
+  std::array<char, 32> text{};
+  std::size_t size = 0;
+};
+
+constexpr auto kKeys = [] {
+  std::array<Key, kLogFieldNames.size()> keys;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const auto put = [&key = keys[i]](char c) { key.text[key.size++] = c; };
+    put(',');
+    put('"');
+    for (const char c : kLogFieldNames[i]) put(c);
+    put('"');
+    put(':');
+  }
+  return keys;
+}();
+
+/// The chosen members of one line. The caller replaces the first comma.
+class Members {
+ public:
+  Members(std::string& line, LogFieldSet chosen) : line_(line), chosen_(chosen) {}
+
+  void text(LogField field, std::string_view value) {
+    if (!begin(field)) return;
+    line_.push_back('"');
+    text::append_json_escaped(line_, value);
+    line_.push_back('"');
+  }
+  /// Left out if empty.
+  void optional(LogField field, std::string_view value) {
+    if (!value.empty()) text(field, value);
+  }
+  /// A value that needs no escape, with its quotes if it is a text.
+  void literal(LogField field, std::string_view value) {
+    if (begin(field)) line_.append(value);
+  }
+  void number(LogField field, std::uint64_t value) {
+    if (begin(field)) append(value);
+  }
+  /// Milliseconds with three decimals, by integers: several times faster than printing a double.
+  void ms(LogField field, Duration d) {
+    if (!begin(field)) return;
+    const auto us = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(d).count());
+    append(us / 1000);
+    const auto rest = us % 1000;
+    const std::array<char, 4> decimals{'.', static_cast<char>('0' + rest / 100),
+                                       static_cast<char>('0' + rest / 10 % 10), static_cast<char>('0' + rest % 10)};
+    line_.append(decimals.data(), decimals.size());
+  }
+  void time(LogField field, system_clock::time_point now) {
+    if (!begin(field)) return;
+    line_.push_back('"');
+    text::append_utc_time(line_, now);
+    line_.push_back('"');
+  }
+
+ private:
+  bool begin(LogField field) {
+    if ((chosen_ & bit(field)) == 0) return false;
+    const Key& key = kKeys[static_cast<std::size_t>(field)];
+    line_.append(key.text.data(), key.size);
+    return true;
+  }
+  void append(std::uint64_t value) {
+    const fmt::format_int digits(value);
+    line_.append(digits.data(), digits.size());
+  }
+
+  std::string& line_;
+  LogFieldSet chosen_;
+};
+
+/// A text for a terminal: without bytes that would control it.
+void append_visible(std::string& line, std::string_view text) {
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte != 0x7F) {
+      line.push_back(c);
+    } else {
+      fmt::format_to(std::back_inserter(line), "\\x{:02x}", byte);
+    }
+  }
 }
 
-void append_thousandths(std::string& line, std::uint64_t value) {
-  const std::array<char, 3> digits{static_cast<char>('0' + value / 100), static_cast<char>('0' + value / 10 % 10),
-                                   static_cast<char>('0' + value % 10)};
-  line.append(digits.data(), digits.size());
-}
-
-/// Milliseconds with three decimals, by integers: several times faster than printing a double.
-void append_ms(std::string& line, std::string_view key, Duration d) {
-  const auto us = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(d).count());
-  append_number(line, key, us / 1000);
-  line.push_back('.');
-  append_thousandths(line, us % 1000);
-}
-
-void append_text(std::string& line, std::string_view key, std::string_view text) {
-  line.append(key).push_back('"');
-  text::append_json_escaped(line, text);
-  line.push_back('"');
-}
-
-void begin_json(std::string& line, system_clock::time_point now) {
-  line.append(R"({"time":")");
-  text::append_utc_time(line, now);
-  line.push_back('"');
+/// What a reader of the log should look at.
+LogLevel level_of(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::ok:
+    case Outcome::client_error:
+    case Outcome::aborted:
+      break;
+    case Outcome::shed:
+    case Outcome::timeout:
+      return LogLevel::warn;
+    case Outcome::upstream_error:
+      return LogLevel::error;
+  }
+  return LogLevel::info;
 }
 
 constexpr std::string_view kPlain = "\x1b[0m", kGrey = "\x1b[90m", kRed = "\x1b[31m", kGreen = "\x1b[32m",
@@ -85,43 +156,82 @@ void begin_text(std::string& line, LineFormat format, system_clock::time_point n
 void append_event(std::string& line, LineFormat format, system_clock::time_point now, LogLevel level,
                   std::string_view message) {
   if (format == LineFormat::json) {
-    begin_json(line, now);
-    append_text(line, R"(,"level":)", name(level));
-    append_text(line, R"(,"message":)", message);
-    line.push_back('}');
+    line.append(R"({"time":")");
+    text::append_utc_time(line, now);
+    line.append(R"(","level":")").append(name(level)).append(R"(","message":")");
+    text::append_json_escaped(line, message);
+    line.append("\"}");
     return;
   }
   begin_text(line, format, now, colour(level), name(level));
-  line.append(" ").append(message);
+  line.push_back(' ');
+  append_visible(line, message);
 }
 
-void append_access(std::string& line, LineFormat format, system_clock::time_point now, const AccessEntry& e) {
-  if (format == LineFormat::json) {
-    begin_json(line, now);
-    append_text(line, R"(,"request_id":)", e.request_id);
-    append_text(line, R"(,"trace_id":)", e.trace_id);
-    append_text(line, R"(,"client":)", e.client);
-    append_text(line, R"(,"method":)", e.method);
-    append_text(line, R"(,"path":)", e.target);
-    append_number(line, R"(,"status":)", static_cast<std::uint64_t>(e.status));
-    append_text(line, R"(,"outcome":)", name(e.outcome));
-    append_text(line, R"(,"reason":)", e.reason);
-    append_text(line, R"(,"class":)", e.class_name);
-    append_ms(line, R"(,"queue_ms":)", e.queue);
-    append_ms(line, R"(,"upstream_ms":)", e.upstream);
-    append_ms(line, R"(,"total_ms":)", e.total);
-    append_number(line, R"(,"bytes_in":)", e.bytes_in);
-    append_number(line, R"(,"bytes_out":)", e.bytes_out);
-    append_number(line, R"(,"in_flight":)", static_cast<std::uint64_t>(e.in_flight));
-    append_number(line, R"(,"limit":)", static_cast<std::uint64_t>(e.limit));
-    append_number(line, R"(,"retries":)", static_cast<std::uint64_t>(e.retries));
-    line.push_back('}');
-    return;
-  }
+namespace {
+
+void append_json(std::string& line, system_clock::time_point now, const AccessEntry& e, LogFieldSet fields) {
+  const std::size_t begin = line.size();
+  Members members(line, fields);
+  members.time(LogField::time, now);
+  members.text(LogField::level, name(level_of(e.outcome)));
+  members.text(LogField::request_id, e.request_id);
+  members.optional(LogField::client_request_id, e.client_request_id);
+  members.text(LogField::trace_id, e.trace_id);
+  members.text(LogField::client, e.client);
+  members.optional(LogField::peer, e.peer);
+  members.text(LogField::method, e.method);
+  members.text(LogField::path, e.target);
+  members.text(LogField::protocol, e.protocol);
+  members.text(LogField::host, e.host);
+  members.text(LogField::user_agent, e.user_agent);
+  members.number(LogField::status, static_cast<std::uint64_t>(e.status));
+  members.text(LogField::outcome, name(e.outcome));
+  members.text(LogField::reason, e.reason);
+  members.optional(LogField::would_refuse, e.would_refuse);
+  members.optional(LogField::error, e.error);
+  members.optional(LogField::rule, e.rule);
+  if (e.stream) members.literal(LogField::stream, "true");
+  members.text(LogField::class_, e.class_name);
+  members.ms(LogField::queue_ms, e.queue);
+  members.ms(LogField::upstream_ms, e.upstream);
+  members.ms(LogField::total_ms, e.total);
+  members.number(LogField::upstream_status, static_cast<std::uint64_t>(e.upstream_status));
+  members.text(LogField::upstream_address, e.upstream_address);
+  members.number(LogField::bytes_in, e.bytes_in);
+  members.number(LogField::bytes_out, e.bytes_out);
+  members.number(LogField::in_flight, static_cast<std::uint64_t>(e.in_flight));
+  members.number(LogField::limit, static_cast<std::uint64_t>(e.limit));
+  members.number(LogField::retries, static_cast<std::uint64_t>(e.retries));
+  line.push_back('}');
+  if (line[begin] == '}') line.insert(begin, 1, ',');  // none of the chosen members has a value
+  line[begin] = '{';
+}
+
+void append_text(std::string& line, LineFormat format, system_clock::time_point now, const AccessEntry& e) {
   begin_text(line, format, now, colour(e.outcome), fmt::format("{} {}", e.status, name(e.outcome)));
-  fmt::format_to(std::back_inserter(line), " {} {} {} {:.1f}ms {}/{}{}{}", e.client, e.method, e.target,
-                 std::chrono::duration<double, std::milli>(e.total).count(), e.in_flight, e.limit,
-                 e.reason.empty() ? "" : " ", e.reason);
+  for (const std::string_view text : {e.client, e.method, e.target}) {
+    line.push_back(' ');
+    append_visible(line, text);
+  }
+  fmt::format_to(std::back_inserter(line), " {:.1f}ms {}/{}",
+                 std::chrono::duration<double, std::milli>(e.total).count(), e.in_flight, e.limit);
+  if (!e.reason.empty()) line.append(" ").append(e.reason);
+  if (!e.would_refuse.empty()) line.append(" would_refuse=").append(e.would_refuse);
+  for (const std::string_view why : {e.rule, e.error}) {
+    if (why.empty()) continue;
+    line.append(" (");
+    append_visible(line, why);
+    line.push_back(')');
+  }
+  line.append(" ").append(e.request_id);
+}
+
+}  // namespace
+
+void append_access(std::string& line, LineFormat format, system_clock::time_point now, const AccessEntry& entry,
+                   LogFieldSet fields) {
+  format == LineFormat::json ? append_json(line, now, entry, fields) : append_text(line, format, now, entry);
 }
 
 }  // namespace spillway::telemetry

@@ -25,8 +25,13 @@ std::mt19937_64 seeded() {
 }  // namespace
 
 bool valid_traceparent(std::string_view value) {
-  return value.size() == 55 && value.starts_with("00-") && value[35] == '-' && value[52] == '-' &&
-         is_lower_hex(value.substr(3, 32)) && is_lower_hex(value.substr(36, 16)) && is_lower_hex(value.substr(53)) &&
+  constexpr std::size_t kSize = std::tuple_size_v<Traceparent>;
+  if (value.size() < kSize || value[2] != '-' || value[35] != '-' || value[52] != '-') return false;
+  const std::string_view version = value.substr(0, 2);
+  const bool later = is_lower_hex(version) && version != "00" && version != "ff";
+  if (version != "00" && !later) return false;
+  if (value.size() > kSize && (!later || value[kSize] != '-')) return false;
+  return is_lower_hex(value.substr(3, 32)) && is_lower_hex(value.substr(36, 16)) && is_lower_hex(value.substr(53, 2)) &&
          !all_zero(value.substr(3, 32)) && !all_zero(value.substr(36, 16));
 }
 
@@ -50,6 +55,7 @@ Traceparent IdGenerator::start_trace(const text::RequestId& id) {
 Traceparent IdGenerator::continue_trace(std::string_view parent) {
   Traceparent value;
   std::copy_n(parent.data(), value.size(), value.data());
+  value[0] = value[1] = '0';  // the version that this proxy knows
   text::write_hex(random_() | 1, value.data() + 36);
   return value;
 }

@@ -9,7 +9,8 @@
 
 namespace spillway::telemetry {
 
-/// Whether `value` is a traceparent of version 00 (W3C Trace Context, section 3.2).
+/// Whether `value` is a traceparent of version 00, or begins like one as later versions do (W3C Trace Context, sections
+/// 3.2 and 4.3).
 bool valid_traceparent(std::string_view value);
 
 using Traceparent = std::array<char, 55>;
@@ -23,7 +24,7 @@ class IdGenerator {
   /// Starts a trace whose id is made from the request id, so that one can be found by the other. It is not sampled,
   /// because the proxy exports no spans.
   Traceparent start_trace(const text::RequestId& id);
-  /// Continues a trace: `parent`, which must be valid, with a new span id.
+  /// Continues a trace: `parent`, which must be valid, with a new span id, and sampled if the parent is.
   Traceparent continue_trace(std::string_view parent);
 
  private:

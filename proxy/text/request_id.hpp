@@ -16,7 +16,9 @@ inline std::string_view view(const RequestId& id) {
   return {id.data(), id.size()};
 }
 
-/// Whether an X-Request-ID from outside may be passed on and logged: 1 to 128 bytes of [A-Za-z0-9._:/+=-].
+inline constexpr std::size_t kRequestIdMax = 128;
+
+/// Whether an X-Request-ID from outside may be passed on: 1 to `kRequestIdMax` bytes of [A-Za-z0-9._:/+=-].
 bool valid_request_id(std::string_view id);
 
 }  // namespace text

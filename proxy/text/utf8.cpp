@@ -36,6 +36,17 @@ std::size_t utf8_length(std::string_view text) {
   return following + 1;
 }
 
+bool is_ascii(std::string_view text) {
+  std::uint64_t all = 0;
+  std::size_t i = 0;
+  for (std::uint64_t word = 0; text.size() - i >= sizeof word; i += sizeof word) {
+    std::memcpy(&word, text.data() + i, sizeof word);
+    all |= word;
+  }
+  for (; i < text.size(); ++i) all |= static_cast<unsigned char>(text[i]);
+  return (all & 0x8080808080808080U) == 0;
+}
+
 bool valid_utf8(std::string_view text) {
   while (!text.empty()) {
     // Eight ASCII characters at a time: most text is nothing else, and every row of an answer is looked at.

@@ -12,6 +12,9 @@ std::size_t utf8_length(std::string_view text);
 
 bool valid_utf8(std::string_view text);
 
+/// Whether no byte is above 0x7F.
+bool is_ascii(std::string_view text);
+
 /// Code points of valid UTF-8, as JSON Schema counts them.
 std::size_t count_characters(std::string_view text);
 

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "proxy/net/stream.hpp"
@@ -20,6 +21,7 @@ class Connection final : public net::Deadline {
   bool reused = false;        ///< has carried a response before
   bool beyond_limit = false;  ///< opened although `max_connections` were open already
   Endpoint endpoint;
+  std::string name;              ///< of `endpoint`, for the log
   std::uint32_t generation = 0;  ///< of the addresses, when `endpoint` was last found among them
 
  private:

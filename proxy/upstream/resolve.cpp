@@ -6,6 +6,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <sys/un.h>
 
 namespace spillway::upstream {
 
@@ -48,13 +49,36 @@ bool is_name(const config::Address& address) {
   return no_number.failed();
 }
 
+namespace {
+
+/// Empty for a unix socket.
+std::string host_of(const Endpoint& endpoint) {
+  char host[NI_MAXHOST];
+  const auto size = static_cast<socklen_t>(endpoint.size());
+  const int family = endpoint.protocol().family();
+  if (family != AF_INET && family != AF_INET6) return {};
+  if (::getnameinfo(endpoint.data(), size, host, sizeof host, nullptr, 0, NI_NUMERICHOST) != 0) return {};
+  return host;
+}
+
+}  // namespace
+
+std::string to_text(const Endpoint& endpoint) {
+  if (endpoint.protocol().family() == AF_UNIX) {
+    return std::string("unix:") + reinterpret_cast<const sockaddr_un*>(endpoint.data())->sun_path;
+  }
+  const bool v6 = endpoint.protocol().family() == AF_INET6;
+  const auto port = v6 ? reinterpret_cast<const sockaddr_in6*>(endpoint.data())->sin6_port
+                       : reinterpret_cast<const sockaddr_in*>(endpoint.data())->sin_port;
+  const std::string host = host_of(endpoint);
+  return (v6 ? '[' + host + ']' : host) + ':' + std::to_string(ntohs(port));
+}
+
 std::string to_text(const Endpoints& endpoints) {
   std::string text;
   for (const Endpoint& endpoint : endpoints) {
-    char host[NI_MAXHOST];
-    const auto size = static_cast<socklen_t>(endpoint.size());
-    if (::getnameinfo(endpoint.data(), size, host, sizeof host, nullptr, 0, NI_NUMERICHOST) != 0) continue;
-    text.append(text.empty() ? "" : ", ").append(host);
+    const std::string host = host_of(endpoint);
+    if (!host.empty()) text.append(text.empty() ? "" : ", ").append(host);
   }
   return text;
 }

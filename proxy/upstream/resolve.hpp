@@ -22,6 +22,9 @@ Endpoints interleave(const Endpoints& found);
 /// True: the host is a name, whose addresses may change.
 bool is_name(const config::Address& address);
 
+/// An address with its port, such as `[::1]:8081` or `unix:/run/app/api.sock`.
+std::string to_text(const Endpoint& endpoint);
+
 /// The addresses without their port, such as `::1, 127.0.0.1`.
 std::string to_text(const Endpoints& endpoints);
 

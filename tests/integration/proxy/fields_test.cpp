@@ -94,6 +94,35 @@ TEST_CASE("X-Forwarded-For of a trusted peer is extended") {
   CHECK(field_of(head, "traceparent").find("b7ad6b7169203331") == std::string::npos);
 }
 
+TEST_CASE("Forwarded of a trusted peer tells the client where there is no X-Forwarded-For") {
+  Upstream upstream;
+  Proxy proxy(upstream, {.more = "trusted_proxies: [127.0.0.0/8]\n"});
+  CHECK(Client(proxy).get("/", "Forwarded: for=192.0.2.7;proto=https;host=shop\r\n").status == 200);
+  CHECK(field_of(head_at_api(upstream), "X-Forwarded-For") == "192.0.2.7, 127.0.0.1");
+  CHECK(field_of(head_at_api(upstream), "X-Forwarded-Proto") == "https");
+  CHECK(field_of(head_at_api(upstream), "Forwarded") == "for=192.0.2.7;proto=https;host=shop");
+  CHECK(Client(proxy).get("/", "Forwarded: for=6.6.6.6\r\nX-Forwarded-For: 192.0.2.7\r\n").status == 200);
+  CHECK(field_of(head_at_api(upstream), "X-Forwarded-For") == "192.0.2.7, 127.0.0.1");
+  CHECK(Client(proxy).get("/", "Forwarded: for=\"\r\n").status == 200);
+  CHECK(field_of(head_at_api(upstream), "X-Forwarded-For") == "127.0.0.1");
+}
+
+TEST_CASE("a trace is continued with its state if the peer is trusted, or everybody is") {
+  const std::string parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  for (const auto& [more, continued] :
+       {std::pair{"", false}, {"trusted_proxies: [127.0.0.0/8]\n", true}, {"trust_traces: true\n", true}}) {
+    CAPTURE(more);
+    Upstream upstream;
+    Proxy proxy(upstream, {.more = more});
+    CHECK(Client(proxy).get("/", "traceparent: " + parent + "\r\ntracestate: a=1,b=2\r\n").status == 200);
+    const std::string sent = field_of(head_at_api(upstream), "traceparent");
+    CHECK(sent.starts_with(parent.substr(0, 36)) == continued);
+    CHECK(sent.ends_with("-01") == continued);  // the sampled flag
+    CHECK(sent.find("b7ad6b7169203331") == std::string::npos);
+    CHECK(field_of(head_at_api(upstream), "tracestate") == (continued ? "a=1,b=2" : ""));
+  }
+}
+
 TEST_CASE("with Forwarded switched on, that of an untrusted peer is replaced and that of a trusted peer extended") {
   const std::string claimed = "Forwarded: for=10.9.8.7;proto=https\r\n";
   for (const bool trusted : {false, true}) {

@@ -9,6 +9,8 @@
 
 #include <doctest/doctest.h>
 
+#include "config/forwarded.hpp"
+#include "proxy/classify/client_address.hpp"
 #include "tests/unit/classify/sample.hpp"
 
 namespace {
@@ -21,12 +23,22 @@ using classify::request_timeout;
 using classify::Sample;
 using Source = ClientKey::Source;
 
-ClientKeys keys_of(Source source, std::string header = {}, int ipv6_prefix = 64) {
+/// Keys behind trusted proxies of 10.0.0.0/8 and fd00::/8.
+struct Keys {
+  ClientKeys keys;
   std::vector<config::Cidr> trusted;
-  for (const std::string_view block : {"10.0.0.0/8", "fd00::/8"}) {
-    REQUIRE(config::parse(block, trusted.emplace_back()));
+
+  std::uint64_t of(const http::RequestHead& head, std::string_view peer, const KeyHash& hash) const {
+    return keys.of(head, classify::client_address(head, peer, config::trusts(trusted, peer), trusted).address, hash);
   }
-  return ClientKeys({source, std::move(header)}, ipv6_prefix, trusted);
+};
+
+Keys keys_of(Source source, std::string header = {}, int ipv6_prefix = 64) {
+  Keys keys{ClientKeys({source, std::move(header)}, ipv6_prefix), {}};
+  for (const std::string_view block : {"10.0.0.0/8", "fd00::/8"}) {
+    REQUIRE(config::parse(block, keys.trusted.emplace_back()));
+  }
+  return keys;
 }
 
 const KeyHash kHash(12345);
@@ -36,7 +48,7 @@ TEST_CASE("with `key: none` clients have no key") {
 }
 
 TEST_CASE("with `client_ip` the key is the peer's address, or the right-most untrusted one of X-Forwarded-For") {
-  const ClientKeys keys = keys_of(Source::client_ip);
+  const Keys keys = keys_of(Source::client_ip);
   const Sample plain("");
   const auto key_of = [&](const char* address) { return keys.of(plain.head, address, kHash); };
   struct Row {
@@ -82,13 +94,13 @@ TEST_CASE("with `client_ip` the key is the peer's address, or the right-most unt
   CHECK(key_of("::ffff:192.0.2.1") != key_of("::ffff:192.0.2.2"));
   CHECK(key_of("2001:db8::1") != key_of("2001:db8:0:1::1"));
   CHECK(key_of("") != 0);  // peers of a unix socket have no address and are one client
-  const ClientKeys host_by_host = keys_of(Source::client_ip, "", 128), site = keys_of(Source::client_ip, "", 48);
+  const Keys host_by_host = keys_of(Source::client_ip, "", 128), site = keys_of(Source::client_ip, "", 48);
   CHECK(host_by_host.of(plain.head, "2001:db8::1", kHash) != host_by_host.of(plain.head, "2001:db8::2", kHash));
   CHECK(site.of(plain.head, "2001:db8::1", kHash) == site.of(plain.head, "2001:db8:0:1::1", kHash));
 }
 
 TEST_CASE("with `header:NAME` the key is the value of the header") {
-  const ClientKeys keys = keys_of(Source::header, "X-Tenant");
+  const Keys keys = keys_of(Source::header, "X-Tenant");
   const auto key_of = [&](const char* fields) { return keys.of(Sample(fields).head, "1.2.3.4", kHash); };
   CHECK(key_of("") != 0);  // all requests without the header are one client's
   CHECK(key_of("X-Tenant:\r\n") == key_of(""));

@@ -20,7 +20,7 @@ using Source = ClientKey::Source;
 using SystemTime = std::chrono::system_clock::time_point;
 
 Cohorts cohorts_of(Source source, std::string name = {}, std::string seed = "s") {
-  return Cohorts({.key = {source, std::move(name)}, .rotate = 10min, .seed = std::move(seed)}, 64, {});
+  return Cohorts({.key = {source, std::move(name)}, .rotate = 10min, .seed = std::move(seed)}, 64);
 }
 
 double place(const Cohorts& cohorts, const std::string& fields, SystemTime now = SystemTime{},

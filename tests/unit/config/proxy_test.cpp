@@ -50,6 +50,10 @@ struct FieldRow {
   std::string_view words;
 };
 
+constexpr std::string_view kLogFieldWords =
+    "one of default, time, level, request_id, client_request_id, trace_id, client, peer, method, path, protocol, host, "
+    "user_agent, status, outcome, reason, would_refuse, error, rule, stream, class, queue_ms, upstream_ms, total_ms, "
+    "upstream_status, upstream_address, bytes_in, bytes_out, in_flight, limit, retries";
 constexpr std::string_view kAddressWords = "an address: host:port, :port, [v6]:port, unix:/path or fd:N (3 or more)";
 constexpr std::string_view kPathWords = "a path that begins with /, of visible ASCII characters without # and ?";
 
@@ -157,6 +161,8 @@ constexpr FieldRow kFields[] = {
     {"log.access", "some", "one of all, errors, off"},
     {"log.format", "xml", "one of auto, json, text"},
     {"log.query", "1", "true or false"},
+    {"log.fields", "statos", kLogFieldWords},
+    {"trust_traces", "yes", "true or false"},
 };
 
 /// Keys of `refusals.default` and of each reason.
@@ -560,6 +566,16 @@ TEST_CASE("without classes of its own a configuration has critical, for GET of t
   const auto own = load("classes: [{name: a, match: [{path: /a}]}]");
   REQUIRE(own.config.classes.size() == 1);
   CHECK(own.config.classes[0].name == "a");
+}
+
+TEST_CASE("log.fields is `default` or a list of names, and a slip is recognised") {
+  CHECK(all_of(load("").config.log.fields) == kAllLogFields);
+  CHECK(all_of(load("log: {fields: default}").config.log.fields) == kAllLogFields);
+  const auto some = load("log: {fields: [status, path]}");
+  CHECK(all_of(some.config.log.fields) == (bit(LogField::path) | bit(LogField::status)));
+  CHECK(config::to_yaml(some.config, kProxyDefinition).find("fields: [status, path]") != std::string::npos);
+  CHECK(config::to_yaml(load("").config, kProxyDefinition).find("fields: default") != std::string::npos);
+  CHECK(errors_of("log: {fields: [status, user_agnet]}").ends_with("not 'user_agnet'; did you mean user_agent?"));
 }
 
 TEST_CASE("an entry of listen is an address or a map, is printed in the shorter form, and reads back") {

@@ -33,6 +33,12 @@ Forwarding from(std::string_view address, Forwarding forwarding) {
   forwarding.client_address = address;
   return forwarding;
 }
+/// A trusted peer has told so in `Forwarded`.
+Forwarding told(std::string_view client, std::string_view scheme, Forwarding forwarding) {
+  forwarding.told_client = client;
+  forwarding.told_scheme = scheme;
+  return forwarding;
+}
 Forwarding traced(const char* trace, Forwarding forwarding) {
   forwarding.traceparent = trace;
   return forwarding;
@@ -101,6 +107,12 @@ TEST_CASE("the proxy tells the API about the client, and forwards only what a tr
       {"7239 7.4: host replaced", chain, untrusted(), "\r\nX-Forwarded-Host: a\r\n", "host: b"},
       {"7239 7.4: host kept", chain, trusted(), "\r\nX-Forwarded-Host: b\r\n", "forwarded-host: a"},
       {"7239 7.4: host of none", lines("GET / HTTP/1.0"), untrusted(), "\r\nHost: localhost\r\n", "forwarded-host"},
+      {"7239 7.4: told in Forwarded", get("Forwarded: for=b"), told("203.0.113.9", "https", trusted()),
+       "\r\nX-Forwarded-For: 203.0.113.9, 192.0.2.7\r\nX-Forwarded-Proto: https\r\n"},
+      {"7239 7.4: told over a unix socket", get("Forwarded: for=b"), told("203.0.113.9", "", from("", trusted())),
+       "\r\nX-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: http\r\n"},
+      {"7239 7.4: scheme of X-Forwarded-Proto counts", chain, told("203.0.113.9", "http", trusted()),
+       "\r\nX-Forwarded-Proto: https\r\n", "proto: http\r"},
       {"7239 4: removed", get("Forwarded: for=b"), untrusted(), "GET / ", "forwarded: "},
       {"7239 4: kept", get("Forwarded: for=b"), trusted(), "\r\nForwarded: for=b\r\n"},
       {"7239 4: replaced", get("Forwarded: for=b"), emitting(untrusted()),

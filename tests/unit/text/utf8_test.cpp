@@ -37,4 +37,17 @@ TEST_CASE("a text is valid UTF-8 if it follows table 3-7 of Unicode") {
   }
 }
 
+TEST_CASE("a text is ASCII if no byte of it is above 0x7F") {
+  CHECK(text::is_ascii(""));
+  for (std::size_t size = 1; size < 20; ++size) {
+    std::string text(size, '\x7f');
+    CHECK(text::is_ascii(text));
+    for (std::size_t i = 0; i < size; ++i) {
+      text[i] = '\x80';
+      CHECK_FALSE(text::is_ascii(text));
+      text[i] = '\0';
+    }
+  }
+}
+
 }  // namespace

@@ -1,6 +1,7 @@
 #include "proxy/upstream/addresses.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <doctest/doctest.h>
 
 #include "proxy/upstream/connect_attempts.hpp"
@@ -21,6 +22,12 @@ TEST_CASE("The families take turns, beginning with that of the first address") {
   CHECK(to_text(interleave(found)) == "::1, 127.0.0.1, ::2, ::3");
   CHECK(to_text(interleave({at("127.0.0.1"), at("::1")})) == "127.0.0.1, ::1");
   CHECK(interleave({}).empty());
+}
+
+TEST_CASE("An address is written with its port") {
+  CHECK(to_text(at("::1")) == "[::1]:80");
+  CHECK(to_text(at("127.0.0.1")) == "127.0.0.1:80");
+  CHECK(to_text(Endpoint(net::asio::local::stream_protocol::endpoint("/run/api.sock"))) == "unix:/run/api.sock");
 }
 
 TEST_CASE("An address that refuses is followed by the next at once") {
