@@ -242,6 +242,7 @@ ServerState Repository::server_state(const QueryReply& reply) {
 }
 
 net::Task<QueryReply> Repository::run(Caller caller, const Statement& statement, Parameters parameters) {
+  if (caller.needed_database) *caller.needed_database = true;
   QueryReply reply;
   db::Repeats repeats;
   for (;;) {

@@ -35,6 +35,7 @@ struct QueryReply {
 struct Caller {
   int home;  ///< index of the worker
   Interrupt& interrupt;
+  bool* needed_database = nullptr;  ///< set when a connection is asked for, whether or not one becomes free
 };
 
 /// Every query of the API, and the only file with SQL. A query is one round trip on one connection. All of them only

@@ -29,12 +29,13 @@ struct Request {
 struct Response {
   int status = 200;
   std::string_view content_type = "application/json";
-  std::string_view allow;     ///< with 405
-  int retry_after = 0;        ///< seconds; 0: not sent
-  bool authenticate = false;  ///< with 401: send WWW-Authenticate
-  bool no_store = false;      ///< must not be cached
-  bool unanswered = false;    ///< the client has gone: send nothing
-  std::string_view reason;    ///< for the log, a literal
+  std::string_view allow;        ///< with 405
+  int retry_after = 0;           ///< seconds; 0: not sent
+  bool authenticate = false;     ///< with 401: send WWW-Authenticate
+  bool no_store = false;         ///< must not be cached
+  bool unanswered = false;       ///< the client has gone: send nothing
+  bool needed_database = false;  ///< the request asked the pool for a connection; for the load report
+  std::string_view reason;       ///< for the log, a literal
   std::string body;
 
   void clear() {

@@ -24,7 +24,7 @@ void append_metric(std::string& head, std::string_view name, Number number) {
 
 }  // namespace
 
-void append_load_report(std::string& head, const db::PoolGauges& gauges) {
+void append_load_report(std::string& head, const db::PoolGauges& gauges, bool needed_database) {
   char digits[32];
   const double utilization = percent(gauges.in_use(), gauges.capacity) / 100;
   head += "Endpoint-Load-Metrics: TEXT application_utilization=";
@@ -35,6 +35,7 @@ void append_load_report(std::string& head, const db::PoolGauges& gauges) {
   append_metric(head, "db_pool_capacity", gauges.capacity);
   append_metric(head, "db_pool_waiters", gauges.waiters);
   append_metric(head, "db_connection_errors", gauges.connection_errors);
+  append_metric(head, "request_db", needed_database ? 1 : 0);
   head += "\r\n";
 }
 

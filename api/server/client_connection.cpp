@@ -121,7 +121,8 @@ net::Task<bool> ClientConnection::serve() {
   probed_ = false;
   served_ = true;
   response_.clear();
-  Request request = make_request(reader_.message(), sender_, made_up_id_, {context_.home, interrupt_});
+  Request request =
+      make_request(reader_.message(), sender_, made_up_id_, {context_.home, interrupt_, &response_.needed_database});
   co_await handle(request);
   if (response_.unanswered && !client_gone_) {
     response_.unanswered = false;

@@ -36,7 +36,7 @@ void append_head(std::string& head, const Response& response, Keep keep, const d
   if (response.no_store) head += "Cache-Control: no-store\r\n";
   if (keep == Keep::no) head += "Connection: close\r\n";
   if (keep == Keep::told) head += "Connection: keep-alive\r\n";
-  append_load_report(head, gauges);
+  append_load_report(head, gauges, response.needed_database);
   head += "\r\n";
 }
 

@@ -206,7 +206,7 @@ TEST_CASE("Every response carries the load report, and health shows the same num
   const std::string report =
       "TEXT application_utilization=0.00,named_metrics.db_pool_size=20,named_metrics.db_pool_overflow=0,"
       "named_metrics.db_pool_checkedin=20,named_metrics.db_pool_capacity=50,named_metrics.db_pool_waiters=0,"
-      "named_metrics.db_connection_errors=0";
+      "named_metrics.db_connection_errors=0,named_metrics.request_db=0";
   for (auto target : {"/health", "/ready", "/nothing", "/api/v1/search?q=a"}) {
     CHECK(client.request("GET", target).headers.at("endpoint-load-metrics") == report);
   }
@@ -215,6 +215,48 @@ TEST_CASE("Every response carries the load report, and health shows the same num
   CHECK(health.body ==
         R"({"status":"healthy","pool":{"size":20,"checked_in":20,"overflow":0,"total":20,"capacity":50,"waiters":0,)"
         R"("connection_errors":0},"utilization_pct":0.0,"capacity_pct":0.0})");
+}
+
+TEST_CASE("The load report says whether the request needed the database") {
+  Program api("database: {url: \"" + Database::shared().url() +
+              "\", pool_size: 1, max_overflow: 0, pool_timeout: 200ms}\n");
+  api.await_ready();
+  Client client(api.port());
+  const auto needed = [&](std::string_view method, std::string_view target, int status, std::string_view body = {}) {
+    const Reply reply = client.request(method, target, body);
+    CAPTURE(target);
+    CHECK(reply.status == status);
+    const std::string report = reply.header("endpoint-load-metrics");
+    const std::size_t at = report.find(",named_metrics.request_db=");
+    REQUIRE(at != std::string::npos);
+    return report.substr(at + 26) == "1";
+  };
+  CHECK_FALSE(needed("GET", "/health", 200));
+  CHECK_FALSE(needed("GET", "/ready", 200));
+  CHECK_FALSE(needed("GET", "/api/v1/openapi.json", 200));
+  CHECK_FALSE(needed("GET", "/nothing", 404));
+  CHECK_FALSE(needed("DELETE", "/api/v1/scholarships/1", 405));
+  CHECK_FALSE(needed("GET", "/api/v1/scholarships/1", 401));
+  CHECK_FALSE(needed("POST", "/api/v1/auth/login", 422, "{}"));
+  CHECK(needed("POST", "/api/v1/auth/login", 401, "username=nobody&password=x"));
+  CHECK(needed("POST", "/api/v1/auth/login", 200, "username=admin&password=admin123"));
+  client.login();
+  CHECK(needed("GET", "/api/v1/scholarships/1", 200));
+  CHECK(needed("HEAD", "/api/v1/scholarships/1", 200));
+  CHECK(needed("GET", "/api/v1/search?q=nursing", 200));
+  CHECK(needed("GET", "/api/v1/scholarships", 200));
+  CHECK(needed("GET", "/api/v1/scholarships/999999999", 404));
+  CHECK_FALSE(needed("GET", "/health", 200));  // what the request before it needed is forgotten
+  {
+    // One request holds the only connection: another one is refused, but needed the database all the same.
+    TableLock lock;
+    Client holder(api.port());
+    holder.use_token(client.token());
+    holder.start("GET", "/api/v1/scholarships/1");
+    CHECK(eventually([&] { return client.request("GET", "/health").json().at("pool").at("checked_in") == 0; }));
+    CHECK(needed("GET", "/api/v1/scholarships/2", 503));
+    CHECK_FALSE(needed("GET", "/api/v1/openapi.json", 200));
+  }
 }
 
 TEST_CASE("Unknown paths are 404 and unknown methods 405") {

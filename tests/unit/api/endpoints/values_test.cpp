@@ -79,12 +79,15 @@ db::PoolGauges gauges(int size, int overflow, int checked_in, bool reachable = t
 }
 
 TEST_CASE("The load report has the words and the order of the contract") {
-  std::string head;
-  append_load_report(head, gauges(20, 5, 4));
-  CHECK(head ==
-        "Endpoint-Load-Metrics: TEXT application_utilization=0.42,named_metrics.db_pool_size=20,"
-        "named_metrics.db_pool_overflow=5,named_metrics.db_pool_checkedin=4,named_metrics.db_pool_capacity=50,"
-        "named_metrics.db_pool_waiters=3,named_metrics.db_connection_errors=7\r\n");
+  const std::string pool =
+      "Endpoint-Load-Metrics: TEXT application_utilization=0.42,named_metrics.db_pool_size=20,"
+      "named_metrics.db_pool_overflow=5,named_metrics.db_pool_checkedin=4,named_metrics.db_pool_capacity=50,"
+      "named_metrics.db_pool_waiters=3,named_metrics.db_connection_errors=7";
+  std::string with, without;
+  append_load_report(with, gauges(20, 5, 4), true);
+  append_load_report(without, gauges(20, 5, 4), false);
+  CHECK(with == pool + ",named_metrics.request_db=1\r\n");
+  CHECK(without == pool + ",named_metrics.request_db=0\r\n");
 }
 
 TEST_CASE("Health: degraded if 80 % of the open connections are in use, or the database is unreachable") {
