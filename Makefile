@@ -5,7 +5,7 @@ URL    ?= http://localhost:8080
 ADMIN  ?= http://localhost:9901
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test test-deploy launch-gate smoke bench bench-api restarts overload package fuzz race slowhttp large clean
+.PHONY: help deps build run test test-deploy launch-gate smoke bench bench-api brownout restarts overload package fuzz race slowhttp large clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +50,9 @@ package: deps ## Debian packages in build/release/packages, checked, then instal
 bench-api: build ## the API beside the FastAPI stack that it replaces, about 8 minutes: ROUNDS=3 DURATION=5 SCENARIOS=cost,memory,storm,users
 	@deploy/dev/deps.sh bench-api
 	@exec tests/bench/api.sh
+
+brownout: build ## cheaper answers of the API at 3x, beside shedding alone, about 3 minutes: ROUNDS=5 DURATION=4 SCENARIOS=search,mix TIMES=3
+	@exec tests/bench/brownout.sh
 
 restarts: build ## kill PostgreSQL under the API RESTARTS=50 times
 	@cmake --build --preset release --target integration_api >/dev/null

@@ -33,8 +33,7 @@ void describe_database(config::Fields& f, DatabaseConfig& c) {
   f.duration({.name = "pool_recycle",
               .doc = "Age at which a connection is replaced at checkout. 0: never.",
               .bare_seconds = true},
-             c.pool_recycle,
-             {0s, 24h * 365});
+             c.pool_recycle, {0s, 24h * 365});
   f.flag({"pool_pre_ping", "Verify a connection that was not used within the last second before it is used."},
          c.pool_pre_ping);
   f.flag({"echo_pool", "Log every open, checkout, return and close with the state of the pool."}, c.echo_pool);
@@ -137,6 +136,10 @@ void describe(config::Fields& f, ApiConfig& c) {
   f.section({"limits", "Bounds of the API itself, in case it is reached without the proxy."},
             [&] { describe_limits(f, c.limits); });
   f.section({"timeouts", "Clocks of a connection."}, [&] { describe_timeouts(f, c.timeouts); });
+  f.number({"degrade_at",
+            "Pressure that the proxy reports (`Spillway-Pressure`) from which lists and searches give cheaper answers: "
+            "at most 10 items, no `total`, the best of the first 500 matches only, `\"degraded\": true`. 0: never."},
+           c.degrade_at, {0, 1});
   f.values(
       {.name = "trusted_proxies",
        .doc =

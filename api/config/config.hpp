@@ -68,6 +68,7 @@ struct ApiConfig {
   AuthConfig auth;
   LimitsConfig limits;
   TimeoutsConfig timeouts;
+  double degrade_at = 0.80;
   std::vector<config::Cidr> trusted_proxies;
   LogConfig log;
 

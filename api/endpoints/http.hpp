@@ -22,6 +22,7 @@ struct Request {
   std::string_view body = {};
   std::string_view client = {};      ///< address: the peer's, or the one that a trusted proxy reports
   std::string_view request_id = {};  ///< from the client, or generated
+  int pressure = 0;                  ///< on this API, as the proxy says, in hundredths; 0: it does not say
   Caller caller;                     ///< for queries
 };
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "api/endpoints/brown_out.hpp"
 #include "api/endpoints/endpoints.hpp"
 #include "api/endpoints/input.hpp"
 #include "api/endpoints/problem.hpp"
@@ -13,6 +14,8 @@ net::Task<> scholarships(Context& context, Request& request, Response& response)
     answer_faults(request, response, 400, input.errors);
     co_return;
   }
+  const bool degraded = request.pressure >= context.services.degrade_from;
+  if (degraded) input.value.limit = std::min(input.value.limit, kDegradedLimit);
   // Ask for one more than is shown: it tells whether there is a next page.
   const int limit = input.value.limit++;
   QueryReply reply = co_await context.services.repository.scholarships(request.caller, input.value);
@@ -30,6 +33,7 @@ net::Task<> scholarships(Context& context, Request& request, Response& response)
   } else {
     json.null();
   }
+  if (degraded) mark_degraded(json, response);
   json.end_object();
 }
 

@@ -1,3 +1,6 @@
+#include <algorithm>
+
+#include "api/endpoints/brown_out.hpp"
 #include "api/endpoints/endpoints.hpp"
 #include "api/endpoints/input.hpp"
 #include "api/endpoints/problem.hpp"
@@ -11,7 +14,13 @@ net::Task<> search(Context& context, Request& request, Response& response) {
     answer_faults(request, response, 400, input.errors);
     co_return;
   }
-  QueryReply reply = co_await context.services.repository.search(request.caller, input.value.words, input.value.limit);
+  Repository& repository = context.services.repository;
+  const std::string& words = input.value.words;
+  const bool degraded = request.pressure >= context.services.degrade_from;
+  net::Task<QueryReply> query =
+      degraded ? repository.search_cheaply(request.caller, words, std::min(input.value.limit, kDegradedLimit))
+               : repository.search(request.caller, words, input.value.limit);
+  QueryReply reply = co_await std::move(query);
   if (reply.error != DbError::none) {
     answer_db_error(request, response, reply.error);
     co_return;
@@ -19,7 +28,12 @@ net::Task<> search(Context& context, Request& request, Response& response) {
   text::JsonWriter json(response.body);
   json.begin_object();
   write_summaries(json, reply, reply.rows.rows());
-  json.member("total", Repository::search_total(reply)).end_object();
+  if (degraded) {
+    mark_degraded(json, response);
+  } else {
+    json.member("total", Repository::search_total(reply));
+  }
+  json.end_object();
 }
 
 }  // namespace api::endpoints

@@ -2,6 +2,8 @@
 
 #include <chrono>
 
+#include "api/endpoints/brown_out.hpp"
+
 namespace api {
 
 Services::Services(const ApiConfig& config, db::Pool& the_pool)
@@ -9,6 +11,7 @@ Services::Services(const ApiConfig& config, db::Pool& the_pool)
       repository(the_pool),
       tokens(config.auth.secret, std::chrono::duration_cast<std::chrono::seconds>(config.auth.token_ttl).count()),
       passwords(config.auth.hash_threads, config.auth.hash_queue,
-                auth::LoginLimit(config.auth.max_failures, config.auth.failure_window)) {}
+                auth::LoginLimit(config.auth.max_failures, config.auth.failure_window)),
+      degrade_from(api::degrade_from(config.degrade_at)) {}
 
 }  // namespace api

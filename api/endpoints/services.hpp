@@ -18,6 +18,7 @@ struct Services {
   auth::Tokens tokens;
   auth::PasswordVerifier passwords;
   std::atomic<bool> checked{false};       ///< the database has been found usable
+  std::atomic<int> degrade_from;          ///< pressure in hundredths from which answers are degraded
   std::atomic<int> missing_migration{0};  ///< why it is not usable; 0: not known
 };
 

@@ -7,6 +7,7 @@
 
 #include <boost/beast/core/string.hpp>
 
+#include "api/endpoints/brown_out.hpp"
 #include "config/forwarded.hpp"
 #include "proxy/text/request_id.hpp"
 
@@ -45,6 +46,12 @@ Method method_of(http::verb verb) {
     default:
       return Method::other;
   }
+}
+
+/// Of two fields nobody can tell which one is meant.
+int pressure_of(const Message& message) {
+  const auto [begin, end] = message.equal_range("Spillway-Pressure");
+  return begin != end && std::next(begin) == end ? parse_pressure(begin->value()) : 0;
 }
 
 }  // namespace
@@ -94,6 +101,7 @@ Request make_request(const Message& message, const Sender& sender, std::string& 
       .body = message.body(),
       .client = forwarded.client(),
       .request_id = id,
+      .pressure = pressure_of(message),
       .caller = caller,
   };
 }

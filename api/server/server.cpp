@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
 
+#include "api/endpoints/brown_out.hpp"
 #include "api/endpoints/database_check.hpp"
 #include "api/schema/schema.hpp"
 #include "api/server/log.hpp"
@@ -128,6 +129,7 @@ void Server::reload() {
   }
   const ApiConfig& fresh = loaded.config;
   pool_->configure(pool_settings(fresh.database), fresh.database.echo_pool);
+  services_->degrade_from = degrade_from(fresh.degrade_at);
   shared_.access = fresh.log.access;
   set_log_level(fresh.log.level);
   spdlog::info("reloaded: pool_size {}, max_overflow {}, pool_timeout {} ms", fresh.database.pool_size,

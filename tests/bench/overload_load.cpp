@@ -10,6 +10,8 @@
 //   closed=N                    instead of a rate: N clients that each wait for the answer and ask again
 //   from=S to=S                 when the stream is on; the whole run unless told
 //   header=NAME:VALUE           sent with each
+//   token=TEXT                  sent with each as its bearer token
+//   path=TARGET                 in place of /work; of several paths each request takes the next one
 //   key=NAME keys=N             a further header, with each of N values in turn
 //   patience=S                  then the client closes the connection; 1 unless told
 //   obey                        who is refused with Retry-After comes back then, until answered
@@ -55,17 +57,19 @@ struct Bin {
 };
 
 struct Stream {
-  std::string name, header, key;
+  std::string name, header, token, key;
+  std::vector<std::string> paths;
   double rate = 0, from = 0, to = 0, patience = 1, pause = 0;
   int closed = 0, keys = 0, calls = 1;
   bool constant = false, obey = false;
 
   std::map<int, long> statuses;  // 0: none came
   std::map<std::string, long> reasons;
-  long sent = 0, in_time = 0, tasks = 0, whole = 0;
+  long sent = 0, in_time = 0, tasks = 0, whole = 0, degraded = 0;
   LogLinear answered, refused;
   std::vector<Bin> bins;
   int next_key = 0;
+  std::size_t next_path = 0;
 };
 
 struct Request {
@@ -131,8 +135,9 @@ class Load {
                 static_cast<double>(lag_.most()) / 1e3, kBin);
     for (std::size_t i = 0; i < streams_.size(); ++i) {
       const Stream& s = streams_[i];
-      std::printf("%s\n{\"name\":\"%s\",\"sent\":%ld,\"ok_in_time\":%ld,\"tasks\":%ld,\"whole\":%ld,\"statuses\":{",
-                  i ? "," : "", s.name.c_str(), s.sent, s.in_time, s.tasks, s.whole);
+      std::printf("%s\n{\"name\":\"%s\",\"sent\":%ld,\"ok_in_time\":%ld,\"tasks\":%ld,\"whole\":%ld,\"degraded\":%ld,",
+                  i ? "," : "", s.name.c_str(), s.sent, s.in_time, s.tasks, s.whole, s.degraded);
+      std::printf("\"statuses\":{");
       const char* comma = "";
       for (const auto& [status, count] : s.statuses) {
         std::printf("%s\"%d\":%ld", comma, status, count);
@@ -246,8 +251,11 @@ class Load {
   }
 
   void write(Connection& connection) {
-    const Stream& stream = streams_[connection.request.stream];
-    std::string head = "GET /work HTTP/1.1\r\nHost: lab\r\n";
+    Stream& stream = streams_[connection.request.stream];
+    std::string head = "GET ";
+    head += stream.paths.empty() ? "/work" : stream.paths[stream.next_path++ % stream.paths.size()];
+    head += " HTTP/1.1\r\nHost: lab\r\n";
+    if (!stream.token.empty()) head += "Authorization: Bearer " + stream.token + "\r\n";
     if (!stream.header.empty()) head += stream.header + "\r\n";
     if (!stream.key.empty()) head += stream.key + ": " + std::to_string(connection.request.key) + "\r\n";
     head += "\r\n";
@@ -344,6 +352,7 @@ class Load {
       ++stream.statuses[status];
       if (ok) stream.answered.add(latency);
       if (ok && t < to_) ++stream.in_time;
+      if (ok && response.find("\"degraded\":true") != std::string_view::npos) ++stream.degraded;
       if (refused) {
         stream.refused.add(latency);
         const std::size_t at = response.find("\"reason\":\"");
@@ -419,6 +428,8 @@ Stream parse(const std::string& text) {
     if (name == "from") stream.from = std::stod(value);
     if (name == "to") stream.to = std::stod(value);
     if (name == "header") stream.header = value.substr(0, value.find(':')) + ": " + value.substr(value.find(':') + 1);
+    if (name == "token") stream.token = value;
+    if (name == "path") stream.paths.push_back(value);
     if (name == "key") stream.key = value;
     if (name == "keys") stream.keys = std::stoi(value);
     if (name == "patience") stream.patience = std::stod(value);

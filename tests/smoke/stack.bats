@@ -90,6 +90,11 @@ metric() {
   holds '(.items | length > 0) and .total >= (.items | length)'
 }
 
+@test "a client cannot make its answers cheaper through the proxy" {
+  with_token 200 -H 'Spillway-Pressure: 1.00' "$URL/api/v1/search?q=engineering"
+  holds 'has("total") and (has("degraded") | not)'
+}
+
 @test "search without a query is a bad request" {
   with_token 400 "$URL/api/v1/search"
   is_problem

@@ -1,5 +1,6 @@
 // The endpoints with valid requests.
 
+#include <csignal>
 #include <set>
 
 #include <doctest/doctest.h>
@@ -257,6 +258,79 @@ TEST_CASE("The load report says whether the request needed the database") {
     CHECK(needed("GET", "/api/v1/scholarships/2", 503));
     CHECK_FALSE(needed("GET", "/api/v1/openapi.json", 200));
   }
+}
+
+TEST_CASE("From pressure 0.80 on, lists and searches are cheaper and say so; below, nothing changes") {
+  Program api(database());
+  Client client(api.port());
+  client.login();
+  const auto get = [&](const std::string& target, const std::string& pressure = {}) {
+    const Reply reply = client.request("GET", "/api/v1/" + target, {},
+                                       pressure.empty() ? "" : "Spillway-Pressure: " + pressure + "\r\n");
+    CAPTURE(target);
+    CHECK(reply.status == 200);
+    return reply;
+  };
+  const json::array best = get("search?q=nursing&limit=100").json().at("items").as_array();
+  const json::array all = get("scholarships?limit=100").json().at("items").as_array();
+  REQUIRE(best.size() > 10);
+  const auto first = [](const json::array& items, std::size_t count) {
+    return json::array(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(count));
+  };
+
+  for (const char* target :
+       {"search?q=nursing", "search?q=nursing&limit=100", "scholarships", "scholarships?limit=100", "scholarships/1"}) {
+    const std::string full = get(target).body;
+    for (const char* calm : {"0.00", "0.79", "0.8", "1", "1.01", "0.90, 0.90", "-0.90", "high"}) {
+      CAPTURE(calm);
+      CHECK(get(target, calm).body == full);
+    }
+  }
+  for (const char* pressure : {"0.80", "0.99", "1.00"}) {
+    CAPTURE(pressure);
+    for (const char* target : {"search?q=nursing", "search?q=nursing&limit=100"}) {
+      const Reply reply = get(target, pressure);
+      CHECK(reply.json() == json::value{{"items", first(best, 10)}, {"degraded", true}});
+      CHECK(reply.header("cache-control") == "no-store");
+    }
+    CHECK(get("search?q=nursing&limit=3", pressure).json() ==
+          json::value{{"items", first(best, 3)}, {"degraded", true}});
+    CHECK(get("search?q=zzzzzz", pressure).json() == json::value{{"items", json::array()}, {"degraded", true}});
+    for (const char* target : {"scholarships", "scholarships?limit=100"}) {
+      const Reply reply = get(target, pressure);
+      const std::string last = std::to_string(all[9].at("id").as_int64());
+      CHECK(reply.json() == json::value{{"items", first(all, 10)}, {"next_cursor", last}, {"degraded", true}});
+      CHECK(reply.header("cache-control") == "no-store");
+      // The next page goes on where this one ends.
+      const json::array next = get("scholarships?limit=100&cursor=" + last).json().at("items").as_array();
+      CHECK(next[0] == all[10]);
+    }
+    CHECK(get("scholarships/1", pressure).body == get("scholarships/1").body);
+    const json::value last_page = get("scholarships?cursor=999999999", pressure).json();
+    CHECK(last_page == json::value{{"items", json::array()}, {"next_cursor", nullptr}, {"degraded", true}});
+  }
+
+  // Words that very many match: the best of the first of them, at the price of few.
+  const json::array found = get("search?q=students", "0.80").json().at("items").as_array();
+  CHECK(found.size() == 10);
+  CHECK(found == get("search?q=students", "0.90").json().at("items").as_array());
+}
+
+TEST_CASE("Where cheaper answers begin is a key that a reload changes") {
+  Program api(database() + "degrade_at: 0\nlog: {access: all}\n");
+  Client client(api.port());
+  client.login();
+  const auto degraded = [&](const char* pressure) {
+    const std::string field = std::string("Spillway-Pressure: ") + pressure + "\r\n";
+    return client.request("GET", "/api/v1/search?q=nursing", {}, field).json().as_object().contains("degraded");
+  };
+  CHECK_FALSE(degraded("1.00"));
+  api.rewrite_config(database() + "degrade_at: 0.57\nlog: {access: all}\n");
+  api.signal(SIGHUP);
+  REQUIRE(api.await_log("reloaded"));
+  CHECK_FALSE(degraded("0.56"));
+  CHECK(degraded("0.57"));
+  CHECK(api.await_log(R"("status":200,"reason":"degraded")"));
 }
 
 TEST_CASE("Unknown paths are 404 and unknown methods 405") {

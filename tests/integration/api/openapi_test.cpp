@@ -137,6 +137,7 @@ TEST_CASE("The OpenAPI document is valid, and real responses match it") {
   client.login();
   std::string many_parameters = "username=admin&password=x";
   for (int i = 0; i < 32; ++i) many_parameters += "&a";
+  constexpr const char* kPressure = "Spillway-Pressure: 1.00\r\n";
   const std::string profile = R"({"user_profile":{"gpa":3,"major":"Law"},"scholarship_id":1})";
   struct {
     const char* method;
@@ -144,6 +145,7 @@ TEST_CASE("The OpenAPI document is valid, and real responses match it") {
     std::string target;
     std::string body;
     int status;
+    const char* fields = "";
   } const exchanges[] = {
       {"post", "/api/v1/auth/login", "/api/v1/auth/login", "username=admin&password=admin123", 200},
       {"post", "/api/v1/auth/login", "/api/v1/auth/login", many_parameters, 400},
@@ -151,11 +153,13 @@ TEST_CASE("The OpenAPI document is valid, and real responses match it") {
       {"post", "/api/v1/auth/login", "/api/v1/auth/login", "username=admin", 422},
       {"get", "/api/v1/scholarships", "/api/v1/scholarships?limit=50&major=Law", "", 200},
       {"get", "/api/v1/scholarships", "/api/v1/scholarships?cursor=999999999", "", 200},
+      {"get", "/api/v1/scholarships", "/api/v1/scholarships", "", 200, kPressure},
       {"get", "/api/v1/scholarships", "/api/v1/scholarships?limit=0&min_amount=x", "", 400},
       {"get", "/api/v1/scholarships/{id}", "/api/v1/scholarships/1", "", 200},
       {"get", "/api/v1/scholarships/{id}", "/api/v1/scholarships/x", "", 400},
       {"get", "/api/v1/scholarships/{id}", "/api/v1/scholarships/999999999", "", 404},
       {"get", "/api/v1/search", "/api/v1/search?q=physics&limit=50", "", 200},
+      {"get", "/api/v1/search", "/api/v1/search?q=physics&limit=50", "", 200, kPressure},
       {"get", "/api/v1/search", "/api/v1/search", "", 400},
       {"post", "/api/v1/eligibility/check", "/api/v1/eligibility/check", profile, 200},
       {"post", "/api/v1/eligibility/check", "/api/v1/eligibility/check", "{", 400},
@@ -164,9 +168,9 @@ TEST_CASE("The OpenAPI document is valid, and real responses match it") {
       {"get", "/ready", "/ready", "", 200},
   };
   api.await_ready();
-  for (const auto& [method, path, target, body, status] : exchanges) {
+  for (const auto& [method, path, target, body, status, fields] : exchanges) {
     CAPTURE(target);
-    const Reply answer = client.request(std::string_view(method) == "post" ? "POST" : "GET", target, body);
+    const Reply answer = client.request(std::string_view(method) == "post" ? "POST" : "GET", target, body, fields);
     CHECK(answer.status == status);
     const json::value& documented = document.resolve(
         document.root().at("paths").at(path).at(method).at("responses").at(std::to_string(answer.status)));

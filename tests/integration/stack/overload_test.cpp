@@ -59,5 +59,37 @@ TEST_CASE("while the database pool is full, requests that do not need it all suc
   }
 }
 
+TEST_CASE("under pressure the API gives cheaper answers through the proxy, and whole ones afterwards") {
+  const Program api(api_config("pool_size: 10"));
+  api.await_ready();
+  const Proxy proxy(proxy_config(api, "max_concurrent: 5, shed_at: 1.0", ""));
+  REQUIRE(proxy.await_metric("spillway_upstream_healthy", 1));
+  ApiClient user(proxy.port());
+  user.login();
+  const std::string whole = user.request("GET", "/api/v1/search?q=nursing").body;
+  REQUIRE(whole.find("\"total\":") != std::string::npos);
+
+  ApiClient searching(proxy.port());
+  searching.use_token(user.token());
+  std::vector<ApiClient> held;
+  {
+    const api::test::TableLock lock;
+    for (int i = 0; i < 3; ++i) held.push_back(held_look_up(proxy, user.token()));
+    REQUIRE(proxy.await_metric("spillway_inflight", 3));
+    // The fourth of five: 0.80. The API is told so with the request, and answers when the table is free.
+    searching.start("GET", "/api/v1/search?q=nursing");
+    REQUIRE(proxy.await_metric("spillway_inflight", 4));
+  }
+  const Reply cheap = searching.receive();
+  CHECK(cheap.status == 200);
+  CHECK(cheap.json().at("degraded") == true);
+  CHECK(cheap.json().at("items").as_array().size() == 10);
+  CHECK_FALSE(cheap.json().as_object().contains("total"));
+  for (ApiClient& client : held) CHECK(client.receive().status == 200);
+
+  REQUIRE(proxy.await_metric("spillway_inflight", 0));
+  CHECK(user.request("GET", "/api/v1/search?q=nursing").body == whole);
+}
+
 }  // namespace
 }  // namespace spillway::test

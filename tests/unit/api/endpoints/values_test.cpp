@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "api/endpoints/brown_out.hpp"
 #include "api/endpoints/date.hpp"
 #include "api/endpoints/eligibility_rules.hpp"
 #include "api/endpoints/load_report.hpp"
@@ -88,6 +89,27 @@ TEST_CASE("The load report has the words and the order of the contract") {
   append_load_report(without, gauges(20, 5, 4), false);
   CHECK(with == pool + ",named_metrics.request_db=1\r\n");
   CHECK(without == pool + ",named_metrics.request_db=0\r\n");
+}
+
+TEST_CASE("The pressure has two decimals, and any other text says nothing") {
+  CHECK(parse_pressure("0.00") == 0);
+  CHECK(parse_pressure("0.07") == 7);
+  CHECK(parse_pressure("0.80") == 80);
+  CHECK(parse_pressure("0.99") == 99);
+  CHECK(parse_pressure("1.00") == 100);
+  for (auto text : {"",     "1",    "0.8",  "0.800", ".80",  "1.01", "9.99", "-0.9", "+0.9",       "0,90",
+                    "0.9 ", " 0.9", "0.9x", "0x99",  "1e00", "nan",  "inf",  "100",  "0.90, 0.90", "\xd9\xa0.90"}) {
+    CAPTURE(text);
+    CHECK(parse_pressure(text) == 0);
+  }
+  CHECK(parse_pressure(std::string_view("0.9\0", 4)) == 0);
+}
+
+TEST_CASE("Answers are degraded from the configured pressure on, and never with 0") {
+  CHECK(degrade_from(0) > 100);
+  CHECK(degrade_from(0.001) == 1);
+  CHECK(degrade_from(0.805) == 81);
+  for (int hundredths = 1; hundredths <= 100; ++hundredths) CHECK(degrade_from(hundredths / 100.0) == hundredths);
 }
 
 TEST_CASE("Health: degraded if 80 % of the open connections are in use, or the database is unreachable") {

@@ -70,6 +70,18 @@ TEST_CASE("A request with an ambiguous body length is refused") {
   CHECK(status("Transfer-Encoding: chunked\r\n", chunks, "1.0") == 400);
 }
 
+TEST_CASE("The pressure is read from one valid field, whatever the case of its name") {
+  const auto pressure = [](std::string_view fields) {
+    return Read("GET / HTTP/1.1\r\nHost: a\r\n" + std::string(fields) + "\r\n").request->pressure;
+  };
+  CHECK(pressure("") == 0);
+  CHECK(pressure("Spillway-Pressure: 0.80\r\n") == 80);
+  CHECK(pressure("spillway-pressure:1.00 \r\n") == 100);
+  CHECK(pressure("Spillway-Pressure: high\r\n") == 0);
+  CHECK(pressure("Spillway-Pressure:\r\n") == 0);
+  CHECK(pressure("Spillway-Pressure: 0.90\r\nSpillway-Pressure: 0.90\r\n") == 0);
+}
+
 TEST_CASE("Path, query and request id are read from the message") {
   const Read read("GET /a?b=c?d HTTP/1.1\r\nHost: a\r\nX-Request-ID: the-id\r\n\r\n");
   CHECK(read.request->method == Method::get);
