@@ -193,12 +193,13 @@ TEST_CASE("The process takes an inherited socket, by number or from systemd") {
   SUBCASE("LISTEN_FDS") {
     start.in_child = [descriptor] {
       ::dup2(descriptor, 3);
+      ::fcntl(3, F_SETFD, 0);  // if it was 3 already, dup2 has changed nothing
       ::setenv("LISTEN_PID", std::to_string(::getpid()).c_str(), 1);
       ::setenv("LISTEN_FDS", "1", 1);
     };
   }
   Program api(start);
-  CHECK(api.await_log("listening on 127.0.0.1:" + std::to_string(port)));
+  REQUIRE(api.await_log("listening on 127.0.0.1:" + std::to_string(port)));
   CHECK(Client(port).request("GET", "/health").status == 200);
   CHECK(api.stop() == 0);
 }
