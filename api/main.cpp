@@ -33,8 +33,7 @@ int main(int argc, char** argv) {
   config::CommandLine line(
       {"scholarship-api", "The scholarship API and its database pool.", API_VERSION, "config/api.yaml"}, std::cout,
       std::cerr);
-  CLI::App* migrate = line.app().add_subcommand(
-      "migrate", "Update the tables of the database, then exit");
+  CLI::App* migrate = line.app().add_subcommand("migrate", "Update the tables of the database, then exit");
   CLI::App* seed = line.app().add_subcommand("seed-demo", "Add demo scholarships and a demo user, then exit.");
   int scholarships = kDemoScholarships;
   seed->add_option("--scholarships", scholarships, "How many, unless there are any already.")
