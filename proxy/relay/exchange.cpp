@@ -208,11 +208,14 @@ void Exchange::on_deadline() {
   timed_out_ = true;
   client_->cancel();
   if (upstream_) upstream_->stream.cancel();
+  if (race_) race_->wake();
 }
 
 void Exchange::on_client_gone() {
   if (ticket_.parking.occupied()) {
     if (worker_.shared().gate.abandon(ticket_)) ticket_.parking.resume();
+  } else if (race_) {
+    stop_connecting();
   } else if (upstream_) {
     upstream_->stream.cancel();
   }
@@ -238,7 +241,13 @@ void Exchange::end_stream() {
 
 void Exchange::abort() {
   timed_out_ = true;
+  if (race_) stop_connecting();
   end_stream();
+}
+
+void Exchange::stop_connecting() {
+  client_left_ = true;
+  race_->wake();
 }
 
 }  // namespace spillway::relay

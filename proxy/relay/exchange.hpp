@@ -15,7 +15,7 @@
 #include "proxy/relay/settings.hpp"
 #include "proxy/relay/slow_clients.hpp"
 #include "proxy/telemetry/trace_ids.hpp"
-#include "proxy/upstream/connection_pool.hpp"
+#include "proxy/upstream/connect_race.hpp"
 
 namespace spillway::relay {
 
@@ -75,7 +75,6 @@ class Exchange final : public net::Deadline,
   net::Task<Failure> forward(bool fresh);
   bool reuse_connection();
   net::Task<Failure> connect();
-  net::Task<Failure> connect_to(const upstream::Endpoint& endpoint, Duration time, net::error_code& error);
   Failure send_head();
   net::Task<Failure> upload();
   net::Task<Failure> read_response_head();
@@ -104,6 +103,14 @@ class Exchange final : public net::Deadline,
   void hold_slot_for_client();
 
   // exchange_upstream.cpp: the connection to the API.
+  enum class Started : std::uint8_t {
+    yes,
+    later,     ///< once an attempt that was given up has ended
+    unusable,  ///< the address
+    refused,   ///< no connection is left
+  };
+  Started start_connect(const upstream::Endpoint& endpoint, upstream::ConnectRace& race, net::error_code& error);
+  void stop_connecting();
   Failure read_failure(bool nothing_came) const;
   net::Task<Failure> pass_on_interim();
   bool switches_protocol() const;
@@ -126,7 +133,7 @@ class Exchange final : public net::Deadline,
 
   // exchange_account.cpp.
   void note_head();
-  void note_error(net::error_code error);
+  void note_error(std::string_view connection, net::error_code error);
   void account(int status, telemetry::Outcome outcome, std::string_view reason);
   void log(int status, telemetry::Outcome outcome, std::string_view reason, Time now);
 
@@ -171,11 +178,13 @@ class Exchange final : public net::Deadline,
 
   // Towards the API.
   upstream::ConnectionPool::Lease upstream_;
-  std::string to_upstream_;       ///< the head as it goes to the API
-  std::string chunk_;             ///< size line of the chunk in `output_`
-  net::Gather output_;            ///< what the API has not taken yet
-  bool request_written_ = false;  ///< at least a byte of it
-  bool upload_cut_ = false;       ///< the API stopped reading: its answer, if any, is final
+  upstream::ConnectRace* race_ = nullptr;  ///< while connecting
+  bool client_left_ = false;               ///< while connecting, or the process cuts what is still open
+  std::string to_upstream_;                ///< the head as it goes to the API
+  std::string chunk_;                      ///< size line of the chunk in `output_`
+  net::Gather output_;                     ///< what the API has not taken yet
+  bool request_written_ = false;           ///< at least a byte of it
+  bool upload_cut_ = false;                ///< the API stopped reading: its answer, if any, is final
   int retries_ = 0;
   std::string upstream_name_;   ///< of the connection that was used last, for the log
   int upstream_status_ = 0;     ///< of the API's head that was read last

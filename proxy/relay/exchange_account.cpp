@@ -73,9 +73,9 @@ void Exchange::note_head() {
 }
 
 /// Adds why a connection to the API failed, and which one.
-void Exchange::note_error(net::error_code error) {
+void Exchange::note_error(std::string_view connection, net::error_code error) {
   if (!error || error_.size() > kErrorMax) return;
-  auto out = fmt::format_to(std::back_inserter(error_), "{}{}: ", error_.empty() ? "" : "; ", upstream_name_);
+  auto out = fmt::format_to(std::back_inserter(error_), "{}{}: ", error_.empty() ? "" : "; ", connection);
   if (error == net::asio::error::eof) {
     fmt::format_to(out, "closed");
   } else {

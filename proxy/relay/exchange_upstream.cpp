@@ -65,7 +65,7 @@ net::Task<Failure> Exchange::forward(bool fresh) {
   const bool whole_body_here = client_->body_complete() && client_->body_received() == client_->body().size();
   failure.may_retry = stale && !fresh && (!request_written_ || (request_.idempotent && whole_body_here));
   if (failure.kind == Failure::Kind::upstream_closed || failure.kind == Failure::Kind::response_cut) {
-    note_error(upstream_->stream.read_error());
+    note_error(upstream_->name, upstream_->stream.read_error());
   }
   if (upstream_) drop_upstream();
   co_return failure;
@@ -82,59 +82,83 @@ bool Exchange::reuse_connection() {
   return true;
 }
 
-/// Tries one address after the other, the one that worked last first.
+/// Tries one address after the other, the one that worked last first. A silent attempt goes on beside the next ones;
+/// the first connection that stands wins.
 net::Task<Failure> Exchange::connect() {
   upstream::Addresses& addresses = worker_.shared().addresses;
   const std::shared_ptr<const upstream::Endpoints> list = addresses.list();
   upstream::ConnectAttempts attempts(*list, Clock::now(), settings_->config.upstream.connect_timeout);
+  upstream::ConnectRace race(worker_.upstream(), worker_.executor());
   net::error_code error = net::asio::error::host_not_found;  // no address is known
-  timed_out_ = false;
-  while (const auto attempt = attempts.next(Clock::now())) {
-    const Failure failure = co_await connect_to(attempt->endpoint, attempt->time, error);
-    if (failure) co_return failure;
-    if (!error) {
-      addresses.worked(attempt->endpoint);
-      permit_->reached();
-      upstream_->stream.start_read(net::kBlockSize);
-      upstream_->stream.observe(this);
-      co_return Failure();
+  Failure failure;
+  client_left_ = false;
+  race_ = &race;
+  watch_client(ClientStream::Watch::upload);
+  std::optional<upstream::ConnectAttempts::Attempt> attempt;
+  while (!failure && !upstream_) {
+    const Time now = Clock::now();
+    if (!attempt) attempt = attempts.next(now);
+    Duration wait = attempts.left(now);
+    if (wait == Duration::zero() || (!attempt && !race.under_way())) break;
+    if (attempt) {
+      const Started started = start_connect(attempt->endpoint, race, error);
+      if (started == Started::refused) failure = Failure::refused(admission::Reason::upstream_connections);
+      if (started == Started::yes) wait = attempt->time;
+      if (started != Started::later) attempt.reset();
+      if (started == Started::unusable || failure) continue;
     }
-    if (timed_out_) attempts.silent();
+    arm(now, wait);
+    co_await race.wait();
+    if (client_left_) failure = Failure::Kind::client_gone;
+    if (!client_left_) upstream_ = race.take_winner();
+    for (const upstream::ConnectRace::Failed& each : race.take_failed()) note_error(each.name, error = each.error);
   }
+  race_ = nullptr;
+  if (upstream_) {
+    upstream_name_ = upstream_->name;
+    if (upstream_->beyond_limit) would_refuse(admission::Reason::upstream_connections);
+    addresses.worked(upstream_->endpoint);
+    permit_->reached();
+    upstream_->stream.start_read(net::kBlockSize);
+    upstream_->stream.observe(this);
+    co_return Failure();
+  }
+  watch_client(ClientStream::Watch::off);
+  if (failure) co_return failure;
+
+  const std::vector<std::string> silent = race.silent();
+  for (const std::string& each : silent) note_error(each, net::asio::error::timed_out);
   if (list->empty()) error_ = "no address of the API is known";
   addresses.failed();
   worker_.counters().upstream_connect_failures.add();
-  const bool late = timed_out_;
-  permit_->complete(late                  ? admission::Completion::connect_timeout
+  permit_->complete(!silent.empty()       ? admission::Completion::connect_timeout
                     : own_shortage(error) ? admission::Completion::ignore
                                           : admission::Completion::unreachable);
-  co_return late ? Failure::Kind::connect_timeout : Failure::Kind::connect_failed;
+  co_return silent.empty() ? Failure::Kind::connect_failed : Failure::Kind::connect_timeout;
 }
 
-/// One attempt. With an `error`, another address may do better; a failure ends the exchange.
-net::Task<Failure> Exchange::connect_to(const upstream::Endpoint& endpoint, Duration time, net::error_code& error) {
-  error = {};
-  timed_out_ = false;
-  upstream_ = worker_.upstream().open(endpoint, worker_.executor(), error);
-  if (!upstream_) {
-    if (error == net::asio::error::address_family_not_supported) co_return Failure();
-    if (error) worker_.connections().out_of_descriptors();
-    co_return Failure::refused(admission::Reason::upstream_connections);
+/// Starts an attempt, if a connection can be had for it.
+Exchange::Started Exchange::start_connect(const upstream::Endpoint& endpoint, upstream::ConnectRace& race,
+                                          net::error_code& error) {
+  net::error_code failed;
+  upstream::ConnectionPool::Lease connection = worker_.upstream().open(endpoint, worker_.executor(), failed);
+  if (failed) error = failed;
+  if (!connection) {
+    if (failed == net::asio::error::address_family_not_supported) return Started::unusable;
+    // The last connection goes to the next address rather than to one that is silent.
+    if (race.give_up_oldest()) return Started::later;
+    if (failed) worker_.connections().out_of_descriptors();
+    return Started::refused;
   }
-  upstream_name_ = upstream_->name;
-  watch_client(ClientStream::Watch::upload);
-  if (upstream_->beyond_limit) would_refuse(admission::Reason::upstream_connections);
   worker_.counters().upstream_connects.add();
-  if (!error) {
-    arm(Clock::now(), time);
-    error = co_await upstream_->stream.transport().connect(endpoint, &timed_out_);
+  if (failed) {
+    note_error(connection->name, failed);
+    worker_.upstream().discard(std::move(connection));
+    return Started::unusable;
   }
-  if (!error) co_return Failure();
-  drop_upstream();
-  const bool client_left = error == net::asio::error::operation_aborted && !timed_out_;
-  if (client_left) co_return Failure::Kind::client_gone;
-  note_error(timed_out_ ? net::error_code(net::asio::error::timed_out) : error);
-  co_return Failure();
+  upstream_name_ = connection->name;
+  race.start(std::move(connection));
+  return Started::yes;
 }
 
 /// Sends the head, with the part of the body that came with it. What the socket does not take at once goes with the

@@ -5,12 +5,11 @@
 namespace spillway::upstream {
 
 std::optional<ConnectAttempts::Attempt> ConnectAttempts::next(Time now) {
-  if (left_.empty() || now >= end_) return std::nullopt;
-  const Duration share = (end_ - now) / static_cast<int>(left_.size());
-  const Duration time = left_.size() == 1 ? end_ - now : std::min(kNextAfter, share);
-  last_ = left_.front();
-  left_.pop_front();
-  return Attempt{last_, time};
+  const auto count = static_cast<int>(endpoints_.size() - begun_);
+  if (count == 0 || now >= end_) return std::nullopt;
+  const Duration all = left(now);
+  const Duration share = std::clamp(all / count, kNextNotBefore, kNextAfter);
+  return Attempt{endpoints_[begun_++], count == 1 ? all : std::min(share, all)};
 }
 
 }  // namespace spillway::upstream

@@ -1,37 +1,38 @@
 #pragma once
 
-#include <deque>
 #include <optional>
+#include <utility>
 
 #include "proxy/net/clock.hpp"
 #include "proxy/upstream/resolve.hpp"
 
 namespace spillway::upstream {
 
-/// Which address to connect to next, and for how long. One attempt at a time: an address that refuses is followed by
-/// the next at once, one that is silent after 250 ms, as in RFC 8305. A silent one is tried again after the others,
-/// with the time that is left. Pure.
+/// Which address to connect to next, and when the one after that: at once if this one refuses, after 250 ms if it is
+/// silent (RFC 8305, section 5), sooner if the time for all is short. Pure.
 class ConnectAttempts {
  public:
   static constexpr Duration kNextAfter = std::chrono::milliseconds(250);
+  /// Never sooner, however many addresses there are: RFC 8305 forbids less.
+  static constexpr Duration kNextNotBefore = std::chrono::milliseconds(10);
 
   struct Attempt {
     Endpoint endpoint;
-    Duration time;  ///< longest for this attempt
+    Duration time;  ///< until the next attempt; for the last one, all that is left
   };
 
   /// All attempts together last `timeout`.
-  ConnectAttempts(const Endpoints& endpoints, Time now, Duration timeout)
-      : left_(endpoints.begin(), endpoints.end()), end_(now + timeout) {}
+  ConnectAttempts(Endpoints endpoints, Time now, Duration timeout)
+      : endpoints_(std::move(endpoints)), end_(now + timeout) {}
 
   /// Nothing when no address or no time is left.
   std::optional<Attempt> next(Time now);
-  /// The last attempt got no answer in its time.
-  void silent() { left_.push_back(last_); }
+  /// Time for the attempts that are under way.
+  Duration left(Time now) const { return now < end_ ? end_ - now : Duration::zero(); }
 
  private:
-  std::deque<Endpoint> left_;
-  Endpoint last_;
+  Endpoints endpoints_;
+  std::size_t begun_ = 0;
   Time end_;
 };
 

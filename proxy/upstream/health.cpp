@@ -95,7 +95,6 @@ net::Task<net::error_code> HealthPoller::connect(PollStream& stream, Time end) {
     failure = error;
     if (!error) addresses_.worked(attempt->endpoint);
     if (!error) break;
-    if (error == beast::error::timeout) attempts.silent();
     stream.close();
   }
   if (failure) addresses_.failed();

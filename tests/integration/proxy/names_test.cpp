@@ -3,8 +3,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <vector>
 
 #include <doctest/doctest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
 
 #include "tests/integration/proxy/client.hpp"
 #include "tests/integration/proxy/proxy.hpp"
@@ -52,6 +56,121 @@ TEST_CASE("an address that refuses is followed by the next one, which is remembe
     CHECK(proxy.metric("spillway_upstream_connect_failures_total") == 0);
     CHECK(proxy.accounts_balance());
   }
+}
+
+sockaddr_in at(std::uint32_t host, int port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(host);
+  return address;
+}
+
+/// Connects until the queue of the listener is full: the kernel drops whatever comes then, without a word. `least`:
+/// connects that find room for certain, sooner or later.
+std::vector<Wire> fill_queue(std::uint32_t host, int port, std::size_t least) {
+  constexpr int kRoomForCertain = 10'000, kRoomPerhaps = 100;  // milliseconds
+  const sockaddr_in address = at(host, port);
+  std::vector<Wire> waiting;
+  for (;;) {
+    Wire& next = waiting.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    ::connect(next.descriptor(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    pollfd ready{next.descriptor(), POLLOUT, 0};
+    if (::poll(&ready, 1, waiting.size() <= least ? kRoomForCertain : kRoomPerhaps) == 0) return waiting;
+  }
+}
+
+/// A listener whose queue is full.
+struct BlackHole {
+  BlackHole(std::uint32_t host, int port) : listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address = at(host, port);
+    socklen_t size = sizeof address;
+    REQUIRE(::bind(listener.descriptor(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    REQUIRE(::listen(listener.descriptor(), 0) == 0);
+    REQUIRE(::getsockname(listener.descriptor(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    bound = ntohs(address.sin_port);
+    waiting = fill_queue(host, bound, 1);
+  }
+  int bound = 0;  ///< its port
+  Wire listener;
+  std::vector<Wire> waiting;
+};
+
+constexpr std::uint32_t kFirst = INADDR_LOOPBACK, kSecond = INADDR_LOOPBACK + 1;
+
+int port_of(const Upstream& upstream) {
+  return std::stoi(upstream.address().substr(upstream.address().rfind(':') + 1));
+}
+
+/// No connection is left over from a race.
+bool nothing_is_left(const Proxy& proxy, int idle) {
+  return proxy.await_metric("spillway_upstream_connections", 0, {{"state", "active"}}) &&
+         proxy.await_metric("spillway_upstream_connections", idle, {{"state", "idle"}});
+}
+
+TEST_CASE("a silent address is followed by the next one, and its connect is closed when that one answers") {
+  Upstream upstream;
+  const BlackHole silent(kSecond, port_of(upstream));
+  const Names names("api.test 127.0.0.2 127.0.0.1");
+  Settings settings = names.settings(upstream);
+  settings.health = "interval: 0";
+  settings.upstream += ", connect_timeout: 60s";
+  Proxy proxy(upstream, settings);
+  CHECK(Client(proxy).get("/").status == 200);
+  CHECK(proxy.metric("spillway_upstream_connects_total") == 2);
+  CHECK(proxy.metric("spillway_upstream_connect_failures_total") == 0);
+  CHECK(nothing_is_left(proxy, 1));
+  CHECK(proxy.accounts_balance());
+}
+
+TEST_CASE("the only connection goes to the next address rather than to a silent one") {
+  Upstream upstream;
+  const BlackHole silent(kSecond, port_of(upstream));
+  const Names names("api.test 127.0.0.2 127.0.0.1");
+  Settings settings = names.settings(upstream);
+  settings.health = "interval: 0";
+  settings.upstream += ", connect_timeout: 60s, max_connections: 1";
+  settings.admission = admit(1);
+  Proxy proxy(upstream, settings);
+  CHECK(Client(proxy).get("/").status == 200);
+  CHECK(nothing_is_left(proxy, 1));
+  CHECK(proxy.accounts_balance());
+}
+
+TEST_CASE("an address that answers late wins while the next one is silent, with the connect that it had") {
+  Upstream upstream;
+  upstream.pause();  // takes one more, and then its queue takes two
+  const std::vector<Wire> waiting = fill_queue(kFirst, port_of(upstream), 3);
+  const BlackHole silent(kSecond, port_of(upstream));
+  const Names names("api.test 127.0.0.1 127.0.0.2");
+  Settings settings = names.settings(upstream);
+  settings.health = "interval: 0";
+  settings.upstream += ", connect_timeout: 60s";
+  Proxy proxy(upstream, settings);
+  Client client(proxy);
+  client.start("GET", "/");
+  REQUIRE(proxy.await_metric("spillway_upstream_connects_total", 2));
+  upstream.resume();
+  CHECK(client.receive().status == 200);
+  CHECK(proxy.metric("spillway_upstream_connects_total") == 2);
+  CHECK(nothing_is_left(proxy, 1));
+  CHECK(proxy.accounts_balance());
+}
+
+TEST_CASE("when every address is silent, all attempts end with connect_timeout") {
+  Upstream upstream;
+  const BlackHole first(kFirst, 0), second(kSecond, first.bound);
+  const Names names("api.test 127.0.0.1 127.0.0.2");
+  Settings settings = names.settings(upstream);
+  settings.address = "api.test:" + std::to_string(first.bound);
+  settings.health = "interval: 0";
+  settings.upstream += ", connect_timeout: 700ms";
+  Proxy proxy(upstream, settings);
+  const Reply reply = Client(proxy).get("/");
+  CHECK(reply.status == 504);
+  CHECK(reply.problem("reason") == "connect_timeout");
+  CHECK(nothing_is_left(proxy, 0));
+  CHECK(proxy.accounts_balance());
 }
 
 TEST_CASE("localhost is found on 127.0.0.1 when ::1 refuses") {

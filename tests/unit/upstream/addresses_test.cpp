@@ -43,22 +43,31 @@ TEST_CASE("An address that refuses is followed by the next at once") {
   CHECK_FALSE(attempts.next(kStart + 2ms));
 }
 
-TEST_CASE("A silent address is tried again after the others") {
+TEST_CASE("A silent address is followed by the next, and has the whole time to answer") {
   ConnectAttempts attempts({at("::1"), at("127.0.0.1")}, kStart, 1s);
   CHECK(attempts.next(kStart)->endpoint == at("::1"));
-  attempts.silent();
-  CHECK(attempts.next(kStart + 250ms)->time == 250ms);  // refused
-  const auto again = attempts.next(kStart + 251ms);
-  REQUIRE(again);
-  CHECK(again->endpoint == at("::1"));
-  CHECK(again->time == 749ms);
-  attempts.silent();
-  CHECK_FALSE(attempts.next(kStart + 1s));
+  const auto second = attempts.next(kStart + 250ms);
+  REQUIRE(second);
+  CHECK(second->endpoint == at("127.0.0.1"));
+  CHECK(second->time == 750ms);
+  CHECK_FALSE(attempts.next(kStart + 251ms));
+  CHECK(attempts.left(kStart + 251ms) == 749ms);
+  CHECK(attempts.left(kStart + 1s) == 0s);
 }
 
-TEST_CASE("Each of many addresses gets its share of a short time") {
-  ConnectAttempts attempts({at("::1"), at("::2"), at("::3"), at("::4")}, kStart, 100ms);
-  CHECK(attempts.next(kStart)->time == 25ms);
+TEST_CASE("Each of many addresses gets its share of a short time, and never nearly none") {
+  ConnectAttempts few({at("::1"), at("::2"), at("::3"), at("::4")}, kStart, 100ms);
+  CHECK(few.next(kStart)->time == 25ms);
+  ConnectAttempts many(Endpoints(1000, at("::1")), kStart, 100ms);
+  Time now = kStart;
+  int begun = 0;
+  while (const auto attempt = many.next(now)) {
+    CHECK(attempt->time == 10ms);
+    now += attempt->time;
+    ++begun;
+  }
+  CHECK(begun == 10);
+  CHECK(now == kStart + 100ms);
 }
 
 TEST_CASE("A failed connect brings the next look-up forward, but not at once") {
