@@ -2,6 +2,7 @@
 
 #include "config/forwarded.hpp"
 #include "proxy/http/forwarded_field.hpp"
+#include "proxy/http/grammar.hpp"
 
 namespace spillway::classify {
 
@@ -16,17 +17,18 @@ ClientAddress from_forwarded(const http::RequestHead& request, std::string_view 
     http::ForwardedReader reader(field.value);
     for (http::ForwardedElement element; reader.next(element);) {
       config::IpBytes address;
-      std::string_view host;
-      if (!config::parse_host(element.node, address, host)) {
+      std::string_view node;
+      if (!config::parse_host(element.node, address, node)) {
         client = {};  // an unreadable node hides its client
       } else if (client.address.empty() || !config::contains(trusted, address)) {
-        client = {host, element.proto};
+        client = {node, element.proto, element.host};
       }
     }
     if (reader.malformed()) client = {};
   }
-  if (client.address.empty()) return {peer, {}};
+  if (client.address.empty()) return {peer, {}, {}};
   if (client.proto != "http" && client.proto != "https") client.proto = {};
+  if (!http::is_authority(client.host)) client.host = {};
   return client;
 }
 
@@ -34,16 +36,16 @@ ClientAddress from_forwarded(const http::RequestHead& request, std::string_view 
 
 ClientAddress client_address(const http::RequestHead& request, std::string_view peer, bool believed,
                              std::span<const config::Cidr> trusted) {
-  if (!believed) return {peer, {}};
+  if (!believed) return {peer, {}, {}};
   if (request.has(http::FieldName::x_forwarded_for)) {
     config::ForwardedFor forwarded(peer, true, trusted);
     for (auto field = request.fields.rbegin(); field != request.fields.rend() && forwarded.open(); ++field) {
       if (field->id == http::FieldName::x_forwarded_for) forwarded.line(field->value);
     }
-    return {forwarded.client(), {}};
+    return {forwarded.client(), {}, {}};
   }
   if (request.has(http::FieldName::forwarded)) return from_forwarded(request, peer, trusted);
-  return {peer, {}};
+  return {peer, {}, {}};
 }
 
 }  // namespace spillway::classify

@@ -12,6 +12,7 @@ namespace spillway::classify {
 struct ClientAddress {
   std::string_view address;  ///< without port, brackets and zone; empty for a unix socket of which nothing is known
   std::string_view proto;    ///< `http` or `https`, of the client's request to the first trusted proxy; empty: not told
+  std::string_view host;     ///< that this request named; empty: not told
 };
 
 /// Finds the client behind trusted proxies. Each of them appends the address of its own client, so the client is the

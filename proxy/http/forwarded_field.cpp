@@ -35,6 +35,7 @@ bool ForwardedReader::pair(ForwardedElement& element) {
   if (!value(text)) return fail();
   std::string_view* const known = equals_lower(name, "for")     ? &element.node
                                   : equals_lower(name, "proto") ? &element.proto
+                                  : equals_lower(name, "host")  ? &element.host
                                                                 : nullptr;
   if (!known) return true;
   if (!known->empty()) return fail();  // once in an element

@@ -8,6 +8,7 @@ namespace spillway::http {
 struct ForwardedElement {
   std::string_view node;   ///< `for`, without quotes: an address, `unknown`, or a name of the proxy's own. Empty: none
   std::string_view proto;  ///< of the request; empty: none
+  std::string_view host;   ///< that the request named; empty: none
 };
 
 /// Reads the elements of one `Forwarded` field, from left to right. Its views point into the field.

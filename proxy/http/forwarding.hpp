@@ -21,6 +21,7 @@ struct Forwarding {
   std::string_view scheme = "http";
   std::string_view told_client;  ///< by a trusted peer in another field than X-Forwarded-For, which then gets it
   std::string_view told_scheme;  ///< the same, for X-Forwarded-Proto
+  std::string_view told_host;    ///< the same, for X-Forwarded-Host
   std::string_view default_authority = "localhost";  ///< Host of a request that came without one (HTTP/1.0)
   bool trusted_peer = false;     ///< the peer's X-Forwarded-* and Forwarded are extended, not replaced
   bool emit_forwarded = false;   ///< also write `Forwarded` (RFC 7239)
@@ -90,9 +91,8 @@ void put_forwarded(const RequestHead& head, const Forwarding& forwarding, To& to
   if (!(trusted && head.has(FieldName::x_forwarded_proto))) {
     to.field("X-Forwarded-Proto", forwarding.told_scheme.empty() ? forwarding.scheme : forwarding.told_scheme);
   }
-  if (!(trusted && head.has(FieldName::x_forwarded_host)) && !head.authority.empty()) {
-    to.field("X-Forwarded-Host", head.authority);
-  }
+  const std::string_view host = forwarding.told_host.empty() ? head.authority : forwarding.told_host;
+  if (!(trusted && head.has(FieldName::x_forwarded_host)) && !host.empty()) to.field("X-Forwarded-Host", host);
   if (!forwarding.emit_forwarded) return;
   to.begin_field("Forwarded");
   if (trusted) detail::put_earlier(head, FieldName::forwarded, to);

@@ -25,6 +25,7 @@ void Exchange::begin(ClientStream& client, std::shared_ptr<const Settings> setti
   arrived_ = sent_ = answered_ = {};
   queue_wait_ = {};
   request_id_.clear();
+  told_host_.clear();
   method_ = target_ = told_scheme_ = rule_ = {};
   client_address_ = client.peer();
   logged_.clear();
@@ -138,6 +139,7 @@ void Exchange::find_client() {
   const classify::ClientAddress client =
       classify::client_address(request_, peer, trusted_peer_, settings_->config.trusted_proxies);
   if (client.address != peer) client_address_ = told_client_ = client.address;
+  told_host_ = client.host;
   if (client.proto == "https") told_scheme_ = "https";
   if (client.proto == "http") told_scheme_ = "http";
   const bool tells = request_.has(http::FieldName::x_forwarded_for) || request_.has(http::FieldName::forwarded);

@@ -159,6 +159,7 @@ class Exchange final : public net::Deadline,
   std::string_view client_address_;   ///< of the peer, or in `told_client_`
   std::string told_client_;           ///< by a trusted peer
   std::string_view told_scheme_;      ///< by a trusted peer
+  std::string told_host_;             ///< by a trusted peer
   LoggedHead logged_;
   int class_index_ = 0;
   bool received_ = false;  ///< its head was sound

@@ -28,6 +28,7 @@ Failure Exchange::prepare_request() {
   const bool extends = request_.has(http::FieldName::x_forwarded_for);
   if (client_address_ != client_->peer() && !extends) forwarding.told_client = client_address_;
   forwarding.told_scheme = told_scheme_;
+  forwarding.told_host = told_host_;
   forwarding.emit_forwarded = settings_->config.forwarded_header;
   forwarding.request_id = request_id_;
   forwarding.traceparent = telemetry::view(traceparent_);

@@ -101,6 +101,7 @@ TEST_CASE("Forwarded of a trusted peer tells the client where there is no X-Forw
   CHECK(field_of(head_at_api(upstream), "X-Forwarded-For") == "192.0.2.7, 127.0.0.1");
   CHECK(field_of(head_at_api(upstream), "X-Forwarded-Proto") == "https");
   CHECK(field_of(head_at_api(upstream), "Forwarded") == "for=192.0.2.7;proto=https;host=shop");
+  CHECK(field_of(head_at_api(upstream), "X-Forwarded-Host") == "shop");
   CHECK(Client(proxy).get("/", "Forwarded: for=6.6.6.6\r\nX-Forwarded-For: 192.0.2.7\r\n").status == 200);
   CHECK(field_of(head_at_api(upstream), "X-Forwarded-For") == "192.0.2.7, 127.0.0.1");
   CHECK(Client(proxy).get("/", "Forwarded: for=\"\r\n").status == 200);

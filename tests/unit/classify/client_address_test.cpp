@@ -30,7 +30,7 @@ TEST_CASE("the client is the right-most untrusted address of X-Forwarded-For, el
   struct Row {
     std::string_view peer;
     std::string fields;
-    std::string_view client, proto;
+    std::string_view client, proto, host = {};
   };
   for (const Row& row : {
            Row{"192.0.2.1", "", "192.0.2.1", ""},
@@ -45,6 +45,11 @@ TEST_CASE("the client is the right-most untrusted address of X-Forwarded-For, el
                "https"},
            Row{"10.0.0.1", "Forwarded: for=10.0.0.3;proto=https, for=10.0.0.2\r\n", "10.0.0.3", "https"},
            Row{"10.0.0.1", "Forwarded: for=\"[2001:db8::7]:4711\"\r\n", "2001:db8::7", ""},
+           Row{"10.0.0.1", "Forwarded: for=6.6.6.6;host=b, for=198.51.100.7;host=a.example:81, for=10.0.0.2;host=c\r\n",
+               "198.51.100.7", "", "a.example:81"},
+           Row{"10.0.0.1", "Forwarded: for=198.51.100.7;host=\"a, b\"\r\n", "198.51.100.7", ""},
+           Row{"192.0.2.1", "Forwarded: for=198.51.100.7;host=a\r\n", "192.0.2.1", ""},
+           Row{"10.0.0.1", "Forwarded: for=6.6.6.6;host=b\r\nX-Forwarded-For: 198.51.100.7\r\n", "198.51.100.7", ""},
            Row{"", "Forwarded: for=198.51.100.7\r\n", "198.51.100.7", ""},
            Row{"10.0.0.1", "Forwarded: for=198.51.100.7;proto=\"gopher\"\r\n", "198.51.100.7", ""},
            // A proxy that writes X-Forwarded-For passes a client's Forwarded on.
@@ -63,6 +68,7 @@ TEST_CASE("the client is the right-most untrusted address of X-Forwarded-For, el
     const ClientAddress client = client_address(sample.head, row.peer, config::trusts(trusted, row.peer), trusted);
     CHECK(client.address == row.client);
     CHECK(client.proto == row.proto);
+    CHECK(client.host == row.host);
   }
 }
 

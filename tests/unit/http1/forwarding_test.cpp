@@ -39,6 +39,10 @@ Forwarding told(std::string_view client, std::string_view scheme, Forwarding for
   forwarding.told_scheme = scheme;
   return forwarding;
 }
+Forwarding told_host(std::string_view host, Forwarding forwarding) {
+  forwarding.told_host = host;
+  return forwarding;
+}
 Forwarding traced(const char* trace, Forwarding forwarding) {
   forwarding.traceparent = trace;
   return forwarding;
@@ -111,6 +115,10 @@ TEST_CASE("the proxy tells the API about the client, and forwards only what a tr
        "\r\nX-Forwarded-For: 203.0.113.9, 192.0.2.7\r\nX-Forwarded-Proto: https\r\n"},
       {"7239 7.4: told over a unix socket", get("Forwarded: for=b"), told("203.0.113.9", "", from("", trusted())),
        "\r\nX-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: http\r\n"},
+      {"7239 7.4: host told in Forwarded", get("Forwarded: for=b;host=c:81"), told_host("c:81", trusted()),
+       "\r\nX-Forwarded-Host: c:81\r\n", "forwarded-host: a"},
+      {"7239 7.4: host of X-Forwarded-Host counts", chain, told_host("c", trusted()), "\r\nX-Forwarded-Host: b\r\n",
+       "forwarded-host: c"},
       {"7239 7.4: scheme of X-Forwarded-Proto counts", chain, told("203.0.113.9", "http", trusted()),
        "\r\nX-Forwarded-Proto: https\r\n", "proto: http\r"},
       {"7239 4: removed", get("Forwarded: for=b"), untrusted(), "GET / ", "forwarded: "},
