@@ -42,6 +42,9 @@ class ClientStream {
   };
 
   std::string_view peer() const { return peer_; }
+  /// Address of the balancer that has told `peer` in a PROXY header, which must stay; empty: `peer` is the other end.
+  std::string_view balancer() const { return balancer_; }
+  void told_by(std::string_view balancer) { balancer_ = balancer; }
   /// What has come of a head that is malformed or incomplete, if this version of HTTP has it as text.
   virtual std::string_view raw_head() const { return {}; }
 
@@ -109,6 +112,7 @@ class ClientStream {
   ~ClientStream() = default;
 
   std::string_view peer_;  ///< address without port; empty for a unix socket
+  std::string_view balancer_;
   std::uint64_t body_received_ = 0;
   bool body_complete_ = false;
 };

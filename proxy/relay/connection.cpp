@@ -24,8 +24,11 @@ Connection::Connection(Worker& worker, Client client)
     : worker_(worker),
       stream_(std::move(client.transport), worker.blocks()),
       peer_(std::move(client.peer)),
+      balancer_(std::move(client.balancer)),
       counted_(std::move(client.counted)),
-      http1_(worker, *this, stream_, peer_) {}
+      http1_(worker, *this, stream_, peer_) {
+  if (balancer_) http1_.told_by(*balancer_);
+}
 
 Connection::~Connection() {
   if (exchange_) worker_.give_exchange(std::move(exchange_));
@@ -51,8 +54,9 @@ net::Task<> Connection::serve(Worker& worker, Client client) {
     }
     c.disarm();
     if (next == Next::idle && !c.stream_.busy()) {
-      worker.connections().is_idle({std::move(c.stream_.transport()), std::move(c.peer_), std::move(c.counted_)},
-                                   c.ending_);
+      Client idle{std::move(c.stream_.transport()), std::move(c.peer_), std::move(c.counted_)};
+      idle.balancer = std::move(c.balancer_);
+      worker.connections().is_idle(std::move(idle), c.ending_);
     } else {
       c.stream_.close();
       c.stream_.observe(nullptr);

@@ -76,6 +76,7 @@ class Connection final : public net::Deadline, public ConnectionHook {
   Worker& worker_;
   net::Stream stream_;
   std::string peer_;
+  std::unique_ptr<const std::string> balancer_;
   ConnectionCount counted_;
   Http1Stream http1_;
   std::unique_ptr<Exchange> exchange_;  ///< kept between requests, for a moment

@@ -88,6 +88,7 @@ void Exchange::log(int status, telemetry::Outcome outcome, std::string_view reas
   entry.request_id = request_id_;
   entry.client = client_address_;
   if (client_address_ != client_->peer()) entry.peer = client_->peer();
+  if (!client_->balancer().empty()) entry.peer = client_->balancer();
   if (received_) {
     entry.trace_id = telemetry::trace_id(telemetry::view(traceparent_));
     entry.method = method_;

@@ -46,7 +46,9 @@ bool IdleConnection::read_proxy_header() {
   client_.transport.read_now(net::asio::buffer(bytes, complete ? read.size - held : size), false, error);
   if (!complete) return true;
   client_.proxy_header.reset();
-  if (!read.client.empty()) client_.peer = read.client;
+  if (!read.client.empty()) {
+    client_.balancer = std::make_unique<const std::string>(std::exchange(client_.peer, read.client));
+  }
   return worker_.connections().is_introduced(*this, client_);
 }
 

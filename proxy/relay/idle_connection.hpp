@@ -37,6 +37,8 @@ struct Client {
   ConnectionCount counted;
   /// What has come of the PROXY header, while that is awaited; else null.
   std::unique_ptr<std::string> proxy_header = {};
+  /// Address of the balancer that has named `peer` in a PROXY header; null: nobody has.
+  std::unique_ptr<const std::string> balancer = {};
 };
 
 /// A connection without a request: a socket and a deadline, neither buffer nor coroutine. Becomes a `Connection` when

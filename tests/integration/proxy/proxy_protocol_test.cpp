@@ -48,7 +48,7 @@ TEST_CASE("the client of a PROXY header is the client to API, log and later requ
   REQUIRE(first.send(line("192.0.2.1") + std::string(kGet)));
   CHECK(first.receive().status == 200);
   CHECK(client_at_api(upstream) == "192.0.2.1");  // and is not believed what it says of another
-  CHECK(proxy.await_log(R"("client":"192.0.2.1")"));
+  CHECK(proxy.await_log(R"("client":"192.0.2.1","peer":"127.0.0.1")"));
   CHECK(first.get("/again").status == 200);
   CHECK(client_at_api(upstream) == "192.0.2.1");
 
