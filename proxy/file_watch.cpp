@@ -41,10 +41,11 @@ void FileWatch::remember() {
   change_.remember(read());
 }
 
-void FileWatch::follow(std::vector<std::string> paths) {
-  if (paths == paths_) return;  // a change since they were read is still seen
+bool FileWatch::follow(std::vector<std::string> paths) {
+  if (paths == paths_) return false;  // a change since they were read is still seen
   paths_ = std::move(paths);
   remember();
+  return true;
 }
 
 /// All files as one. A NUL, which no file here may hold, keeps the end of one from passing for the beginning of the

@@ -42,8 +42,8 @@ class FileWatch {
   void start();
   /// Takes the present content for known.
   void remember();
-  /// Watches these files instead, from their present content on.
-  void follow(std::vector<std::string> paths);
+  /// Watches these files instead, from their present content on. False: they are watched already.
+  bool follow(std::vector<std::string> paths);
 
  private:
   static constexpr Duration kInterval = std::chrono::milliseconds(250);

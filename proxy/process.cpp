@@ -28,13 +28,16 @@ constexpr Duration kTick = std::chrono::milliseconds(200);
 /// Keys that a line of the log names.
 constexpr std::size_t kKeysNamed = 20;
 
-std::string summary(const std::vector<config::Change>& changed) {
-  if (changed.empty()) return "nothing has changed";
+std::string summary(const std::vector<config::Change>& changed, const std::vector<std::string>& bodies) {
+  std::string files;
+  for (const std::string& path : bodies) files += (files.empty() ? "" : ", ") + path;
+  if (changed.empty()) return files.empty() ? "nothing has changed" : "changed: the text of " + files;
   std::string line = "changed:";
   for (std::size_t i = 0; i < std::min(changed.size(), kKeysNamed); ++i) {
     line += (i > 0 ? ", " : " ") + to_text(changed[i]);
   }
   if (changed.size() > kKeysNamed) line += fmt::format(" and {} more", changed.size() - kKeysNamed);
+  if (!files.empty()) line += ", and the text of " + files;
   return line;
 }
 
@@ -51,7 +54,7 @@ Process::Process(ProxyConfig config, config::References references, config::Orig
       origin_(std::move(origin)),
       signals_(config_.timeouts.drain),
       shared_(config_),
-      watch_(loop_.get_executor(), files(), [this] { reload(); }),
+      watch_(loop_.get_executor(), files(config_), [this] { reload(); }),
       drain_timer_(loop_.get_executor()),
       tick_timer_(loop_.get_executor()) {
   shared_.state.maintenance = config_.maintenance.enabled;
@@ -314,6 +317,10 @@ void Process::drain() {
 void Process::reload() {
   watch_.remember();  // a change during the reading is then seen
   auto loaded = config::load_file(origin_, kProxyDefinition, config::Reading::again);
+  // Files that it names anew are watched before they are read. That holds for a refused one, too: a body may be missing.
+  if (watch_.follow(files(loaded.config))) {
+    loaded = config::load_file(origin_, kProxyDefinition, config::Reading::again);
+  }
   for (const config::Error& warning : loaded.warnings) shared_.log.warning(to_text(warning));
   if (!loaded.ok()) return refuse_reload(loaded.errors);
   const std::vector<std::string> waiting =
@@ -321,10 +328,10 @@ void Process::reload() {
   for (const std::string& key : waiting) shared_.log.warning(key + " has changed: takes effect at the next start");
   const std::vector<config::Change> changed =
       config::changes(config_, loaded.config, kProxyDefinition, references_, loaded.references);
+  const std::vector<std::string> bodies = changed_bodies(config_.refusals, loaded.config.refusals);
   if (config_.trusted_proxies != loaded.config.trusted_proxies) shared_.unnamed_balancer_told = false;
   config_ = std::move(loaded.config);
   references_ = std::move(loaded.references);
-  watch_.follow(files());
   fit_to_descriptors();
   signals_.set_drain_limit(config_.timeouts.drain);
   shared_.gate.configure(admission_policy(config_), config_.retry.budget, Clock::now());
@@ -335,15 +342,15 @@ void Process::reload() {
   shared_.state.reload_successful = true;
   shared_.state.restart_pending = !waiting.empty();
   shared_.state.reload_time = std::time(nullptr);
-  shared_.state.last_change = summary(changed);
+  shared_.state.last_change = summary(changed, bodies);
   shared_.state.waiting.clear();
   for (const std::string& key : waiting) shared_.state.waiting += (shared_.state.waiting.empty() ? "" : ", ") + key;
   shared_.log.info("configuration reloaded, " + shared_.state.last_change);
 }
 
 /// What a reload reads.
-std::vector<std::string> Process::files() const {
-  std::vector<std::string> paths = body_files(config_.refusals);
+std::vector<std::string> Process::files(const ProxyConfig& config) const {
+  std::vector<std::string> paths = body_files(config.refusals);
   if (!origin_.path.empty()) paths.push_back(origin_.path);
   return paths;
 }

@@ -41,7 +41,7 @@ class Process {
   void reload();
   void refuse_reload(const std::vector<config::Error>& errors);
   std::string effective_config() const;
-  std::vector<std::string> files() const;
+  std::vector<std::string> files(const ProxyConfig& config) const;
   void drain();
   void tick();
   void note_poll(const upstream::HealthResult& result);

@@ -43,10 +43,10 @@ std::string fault_of_template(std::string_view text) {
 std::string read_body(std::string_view path, BodyFile& value) {
   if (path.empty()) return value = {}, std::string();
   config::FileText file = config::read_bounded(std::string(path), kMaxBodyFile, true);
-  if (!file.error.empty()) return file.error;
-  if (std::string fault = fault_of_template(file.text); !fault.empty()) return fault;
-  value = {std::string(path), std::move(file.text)};
-  return {};
+  std::string fault = file.error.empty() ? fault_of_template(file.text) : file.error;
+  // The path stays if the file is of no use, so that it is watched until it is.
+  value = {std::string(path), fault.empty() ? std::move(file.text) : std::string()};
+  return fault;
 }
 
 void describe_refusal(Fields& f, RefusalConfig& c, bool of_reason) {
@@ -91,6 +91,19 @@ std::vector<std::string> body_files(const RefusalsConfig& c) {
   };
   note(c.standard);
   std::for_each(c.by_reason.begin(), c.by_reason.end(), note);
+  return paths;
+}
+
+std::vector<std::string> changed_bodies(const RefusalsConfig& before, const RefusalsConfig& after) {
+  std::vector<std::string> paths;
+  const auto compare = [&paths](const BodyFile& one, const BodyFile& other) {
+    const bool changed = one.path == other.path && one.text != other.text;
+    if (changed && std::find(paths.begin(), paths.end(), one.path) == paths.end()) paths.push_back(one.path);
+  };
+  compare(before.standard.file, after.standard.file);
+  for (std::size_t i = 0; i < before.by_reason.size(); ++i) {
+    compare(before.by_reason[i].file, after.by_reason[i].file);
+  }
   return paths;
 }
 

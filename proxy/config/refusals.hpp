@@ -62,6 +62,8 @@ struct RefusalsConfig {
 
 /// The paths of all bodies that stand in files.
 std::vector<std::string> body_files(const RefusalsConfig& c);
+/// The paths of the bodies whose text alone differs.
+std::vector<std::string> changed_bodies(const RefusalsConfig& before, const RefusalsConfig& after);
 
 void describe_refusals(config::Fields& f, RefusalsConfig& c);
 

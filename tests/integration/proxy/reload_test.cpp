@@ -209,6 +209,26 @@ TEST_CASE("with reload: signal only SIGHUP reloads") {
   CHECK(proxy.await_metric("spillway_capacity", 11));
 }
 
+TEST_CASE("a body that is missing is taken up once it appears, and a changed one is named") {
+  Upstream upstream;
+  Settings settings;
+  Proxy proxy(upstream, settings);
+  const std::string body = proxy.path("busy.html");
+  settings.more = "refusals: {default: {format: file, content_type: text/html, file: '" + body + "'}}\n";
+  proxy.configure(settings);
+  REQUIRE(proxy.await_log("configuration not reloaded"));
+  std::ofstream(body) << "one";
+  REQUIRE(proxy.await_log("configuration reloaded, changed: refusals.default"));
+  CHECK(proxy.metric("spillway_config_last_reload_successful") == 1);
+
+  std::ofstream(body) << "another";
+  CHECK(proxy.await_log("configuration reloaded, changed: the text of " + body + "\""));
+  fs::remove(body);
+  CHECK(proxy.await_metric("spillway_config_last_reload_successful", 0));
+  std::ofstream(body) << "a third";
+  CHECK(proxy.await_metric("spillway_config_last_reload_successful", 1));
+}
+
 TEST_CASE("keys that need a restart are named and keep their values, the rest of the file is applied") {
   Upstream upstream;
   Proxy proxy(upstream, with_capacity(10));
