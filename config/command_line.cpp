@@ -1,6 +1,5 @@
 #include "config/command_line.hpp"
 
-#include <filesystem>
 #include <ostream>
 
 #include <CLI/CLI.hpp>
@@ -51,15 +50,13 @@ void CommandLine::add_shortcut(const std::string& option, const std::string& typ
 }
 
 bool CommandLine::find_origin() {
-  bool needs_file = config_option_->count() > 0 || std::filesystem::exists(config_path_);
   bool replaced = false;
   for (const Shortcut& each : shortcuts_) {
     if (each.given->count() == 0) continue;
     replaced = replaced || each.replaces_file;
     origin_.overrides.push_back({each.option, each.path, each.value, false});
   }
-  needs_file = needs_file || !replaced;
-  origin_.path = needs_file ? config_path_ : "";
+  origin_.path = replaced && config_option_->count() == 0 ? "" : config_path_;
   for (const std::string& each : set_) {
     const std::size_t equals = each.find('=');
     if (equals == 0 || equals == std::string::npos) {

@@ -48,8 +48,8 @@ class CommandLine {
 
   /// Adds `--set key.path=value`, which may be given more than once and wins over the file.
   void add_set();
-  /// Adds an option that is short for `--set path=value`. `replaces_file`: with it the program runs without a file, by
-  /// defaults, if none is named and the default one does not exist.
+  /// Adds an option that is short for `--set path=value`. `replaces_file`: with it the program reads a file only if
+  /// one is named, and runs by defaults else: the default file may be of something else that lies in the same folder.
   void add_shortcut(const std::string& option, const std::string& type, std::string path, const std::string& doc,
                     bool replaces_file = false);
 

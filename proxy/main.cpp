@@ -17,7 +17,7 @@ int main(int argc, char** argv) {
   config::CommandLine line({"spillway", "Keeps one API alive under overload", kVersion, "config/proxy.yaml"}, std::cout,
                            std::cerr);
   line.add_shortcut("--upstream", "ADDRESS", "upstream.address",
-                    "Address of the API; the configuration file becomes optional", true);
+                    "Address of the API; then a configuration file is read only if --config names one", true);
   line.add_shortcut("--listen", "ADDRESS", "listen", "Address to listen on, such as :8080");
   line.add_shortcut("--max-concurrent", "N", "admission.max_concurrent", "Most requests in flight towards the API");
   line.add_set();

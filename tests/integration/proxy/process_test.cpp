@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -40,7 +41,11 @@ TEST_CASE("one line without a file protects an API, says where the page is, and 
                        "admin.listen=127.0.0.1:0",
                        "--set",
                        "log.format=text"};
-  command.in_child = [] { (void)!::chdir("/"); };
+  // A file that lies where the default one would is not read: it is not named.
+  support::Folder folder;
+  std::filesystem::create_directory(folder.path("config"));
+  std::ofstream(folder.path("config/proxy.yaml")) << "of: something else\n";
+  command.in_child = [path = folder.path()] { (void)!::chdir(path.c_str()); };
   support::Process process(command);
   REQUIRE(process.await_log("no configuration file"));
   const auto port_behind = [&](const std::string& before) {

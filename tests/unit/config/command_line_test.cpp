@@ -133,8 +133,10 @@ TEST_CASE("one line runs without a file, by defaults and its flags") {
   CHECK(run_with_flags({"--threads", "5"}).err ==
         "/nonexistent/default.yaml:1:1: cannot be read: No such file or directory\n");
   CHECK(run_with_flags({"--peer", "a:1", "--config", "/nonexistent/x.yaml"}).status == 1);
-  // A default file that exists is read, and the flags win over it.
-  const Run over = run_with_flags({"--peer", "a:1"}, files.good.c_str());
+  // The default file is not read, even if it exists. One that is named is, and the flags win over it.
+  CHECK(run_with_flags({"--peer", "a:1"}, files.good.c_str()).config.workers == sample::Config{}.workers);
+  CHECK(!run_with_flags({"--threads", "5"}, files.good.c_str()).status);
+  const Run over = run_with_flags({"--peer", "a:1", "--config", files.good.c_str()});
   CHECK(over.config.workers == 7);
   CHECK(over.config.listen == std::vector{config::Address::tcp("a", 1)});
   CHECK(run_with_flags({"--config", files.good.c_str(), "--threads", "8"}).config.workers == 8);
