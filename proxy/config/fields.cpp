@@ -71,7 +71,9 @@ void describe_upstream(Fields& f, UpstreamConfig& c) {
        "`admission.max_concurrent`. auto: 256, or `admission.max_concurrent` + `max_idle` + `admission.streams.max` if "
        "that is more."},
       automatic_or(c.max_connections, {1, 65'536}));
-  f.integer({"max_idle", "Idle connections kept open for the next requests. 0: each request opens a connection."},
+  f.integer({"max_idle",
+             "Idle connections kept open for the next requests. Never more than "
+             "`max_connections`. 0: each request opens a connection."},
             c.max_idle, {0, 65'536});
   f.duration({"idle_timeout", "An idle connection is closed after this. Keep it below the API's own."}, c.idle_timeout,
              {10ms, 24h});
@@ -166,15 +168,20 @@ void describe_limits(Fields& f, LimitsConfig& c) {
            c.request_head.any_method, {{"known", false}, {"any", true}});
 }
 
-void describe_admission(Fields& f, admission::Policy& c, ClientKeyConfig& client_key, CohortConfig& cohorts) {
+/// `connections`: `upstream.max_connections`, which has been read.
+void describe_admission(Fields& f, admission::Policy& c, ClientKeyConfig& client_key, CohortConfig& cohorts,
+                        std::optional<int> connections) {
   using admission::Mode;
   f.choice(
       {"mode",
        "enforce: refuse what is over capacity; shadow: decide and count, but never refuse; off: admit all. shadow and "
        "off may exceed `upstream.max_connections`. `limits.connections` and `maintenance` hold in every mode."},
       c.mode, {{"enforce", Mode::enforce}, {"shadow", Mode::shadow}, {"off", Mode::off}});
-  f.integer({"max_concurrent", "Capacity: requests in flight towards the API, all workers together."}, c.max_concurrent,
-            {1, 65'536});
+  if (connections) c.max_concurrent = std::min(c.max_concurrent, *connections);
+  f.integer({"max_concurrent",
+             "Capacity: requests in flight towards the API, all workers together. The default is not more than "
+             "`upstream.max_connections`."},
+            c.max_concurrent, {1, 65'536});
   f.number({"shed_at", "Share of capacity at which the default class is refused. 0: always."},
            c.classes.front().shed_at, {0, 1});
   f.value(
@@ -305,7 +312,8 @@ void describe_log(Fields& f, LogConfig& c) {
            c.format, {{"auto", LogFormat::automatic}, {"json", LogFormat::json}, {"text", LogFormat::text}});
   f.flag({"query", "Whether the access log holds query strings, which may carry secrets."}, c.query);
   f.one_or_more({"fields",
-                 "The members of a JSON line about a request: `default` for all, or a list of names. `peer`, "
+                 "The members of a JSON line about a request: `default` for all, or a list of names. `peer`: the "
+                 "other end of the connection, where that is a trusted proxy or has sent a PROXY header. It, "
                  "`client_request_id`, `would_refuse`, `error`, `rule` and `stream` are left out where they would be "
                  "empty. The text format has a fixed form."},
                 c.fields, kLogFieldNames.size());
@@ -349,7 +357,7 @@ void describe(Fields& f, ProxyConfig& c) {
   f.section({"timeouts", "How long anything may take."}, [&] { describe_timeouts(f, c.timeouts); });
   f.section({"limits", "How large anything may be."}, [&] { describe_limits(f, c.limits); });
   f.section({"admission", "Who goes on to the API."},
-            [&] { describe_admission(f, c.admission, c.client_key, c.cohorts); });
+            [&] { describe_admission(f, c.admission, c.client_key, c.cohorts, c.upstream.max_connections); });
   f.sections(
       {"classes",
        "Request classes. The first that matches counts; a request that none matches is `normal`. Without any class: "

@@ -129,9 +129,6 @@ void check_upstream(const ProxyConfig& c, Problems& problems) {
                    "upstream.max_connections (" + std::to_string(connections) +
                        ") must be at least admission.max_concurrent (" + std::to_string(c.admission.max_concurrent) +
                        ")");
-  problems.require(c.upstream.max_idle <= connections, {"upstream.max_idle", "upstream.max_connections"},
-                   "upstream.max_idle (" + std::to_string(c.upstream.max_idle) +
-                       ") must not exceed upstream.max_connections (" + std::to_string(connections) + ")");
   const HealthConfig& health = c.upstream.health;
   problems.require(health.interval == Duration::zero() || health.timeout <= health.interval,
                    {"upstream.health.timeout", "upstream.health.interval"},

@@ -20,7 +20,7 @@ Settings::Settings(const ProxyConfig& c)
       classifier(c.classes, c.admission.classes.front().shed_at),
       pool{.max_connections = most_upstream_connections(c),
            .enforced = c.admission.mode == admission::Mode::enforce,
-           .max_idle = (c.upstream.max_idle + c.workers - 1) / c.workers,
+           .max_idle = (std::min(c.upstream.max_idle, most_upstream_connections(c)) + c.workers - 1) / c.workers,
            .idle_timeout = c.upstream.idle_timeout},
       client_keys(c.client_key.key, c.client_key.ipv6_prefix),
       cohorts(c.cohorts, c.client_key.ipv6_prefix),

@@ -61,6 +61,7 @@ TEST_CASE("idle connections of all workers leave room for every request in fligh
       {"rounded up", 3, 256, 64, 100, 22},
       {"a connection idle at another worker cannot be taken", 2, 110, 100, 100, 5},
       {"no room: none stays idle", 2, 100, 100, 100, 0},
+      {"no more than there can be", 1, 1, 64, 1, 1},
       {"none wanted", 4, 256, 0, 100, 0},
   };
   for (const Row& row : rows) {
