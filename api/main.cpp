@@ -64,7 +64,7 @@ int main(int argc, char** argv) {
 
   const std::vector<config::Listen> inherited = net::given_by_systemd();
   const config::Listen listen = inherited.empty() ? config::Listen{.address = config.listen} : inherited.front();
-  auto sockets = net::open_listeners(listen, config.workers, error, net::TcpQueue::shared);
+  auto sockets = net::open_all_listeners(listen, config.workers, error, net::TcpQueue::shared);
   if (sockets.empty()) return fail(error);
   const int descriptors = net::raise_descriptor_limit();
   const int capacity = api::pool_settings(config.database).capacity();

@@ -35,6 +35,12 @@ std::vector<net::Executor> executors(const std::vector<std::unique_ptr<Loop>>& c
   return result;
 }
 
+std::vector<std::string> names(const std::vector<std::vector<net::ListenSocket>>& sockets) {
+  std::vector<std::string> result;
+  for (const auto& each : sockets) result.push_back(net::local_name(each.front()));
+  return result;
+}
+
 }  // namespace
 
 int end_by_force(net::Signals::Forced why, int in_flight) {
@@ -59,11 +65,11 @@ db::PoolSettings pool_settings(const DatabaseConfig& config) {
   return settings;
 }
 
-Server::Server(ApiConfig config, db::ConnectOptions options, std::vector<net::ListenSocket> sockets,
+Server::Server(ApiConfig config, db::ConnectOptions options, std::vector<std::vector<net::ListenSocket>> sockets,
                std::string config_path, Shared& shared, net::Signals& signals)
     : config_(std::move(config)),
       config_path_(std::move(config_path)),
-      address_(net::local_name(sockets.front())),
+      addresses_(names(sockets)),
       shared_(shared),
       signals_(signals),
       contexts_(make_contexts<Loop>(config_.workers)),
@@ -73,8 +79,10 @@ Server::Server(ApiConfig config, db::ConnectOptions options, std::vector<net::Li
   shared_.access = config_.log.access;
   for (int home = 0; home < config_.workers; ++home) {
     const auto index = static_cast<std::size_t>(home);
+    std::vector<net::ListenSocket> own;
+    for (auto& each : sockets) own.push_back(std::move(each[index]));
     workers_.push_back(
-        std::make_unique<Worker>(config_, shared_, *services_, *contexts_[index], home, std::move(sockets[index])));
+        std::make_unique<Worker>(config_, shared_, *services_, *contexts_[index], home, std::move(own)));
   }
 }
 
@@ -94,7 +102,7 @@ bool Server::run() {
   net::spawn_vital(contexts_.front()->get_executor(), check_database(), "checking the database");
   pool_->start();
   for (auto& worker : workers_) worker->start();
-  spdlog::info("listening on {}", address_);
+  for (const std::string& address : addresses_) spdlog::info("listening on {}", address);
   ::sd_notify(0, "READY=1");
 
   std::vector<std::jthread> threads;

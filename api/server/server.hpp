@@ -20,9 +20,9 @@ namespace api {
 class Server {
  public:
   /// `config_path` is read again on SIGHUP. `shared` and `signals` must outlive it.
-  /// `sockets`: one for each worker.
-  Server(ApiConfig config, db::ConnectOptions options, std::vector<net::ListenSocket> sockets, std::string config_path,
-         Shared& shared, net::Signals& signals);
+  /// `sockets`: of each address one for each worker.
+  Server(ApiConfig config, db::ConnectOptions options, std::vector<std::vector<net::ListenSocket>> sockets,
+         std::string config_path, Shared& shared, net::Signals& signals);
   ~Server();
 
   /// Serves until a signal and the end of the drain. False: the database has refused the user, the password or the
@@ -42,7 +42,7 @@ class Server {
 
   const ApiConfig config_;
   const std::string config_path_;
-  const std::string address_;  ///< where it listens
+  const std::vector<std::string> addresses_;  ///< where it listens
   Shared& shared_;
   net::Signals& signals_;
   // The order matters: the event loops are destroyed last.

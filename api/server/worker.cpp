@@ -30,26 +30,29 @@ constexpr int kLooksForRoom = 1000;
 }  // namespace
 
 Worker::Worker(const ApiConfig& config, Shared& shared, Services& services, net::asio::io_context& context, int home,
-               net::ListenSocket socket)
+               std::vector<net::ListenSocket> sockets)
     : config_(config),
       shared_(shared),
       context_(context),
       home_(home),
       endpoints_(services, context.get_executor()),
-      listener_(
-          context.get_executor(), std::move(socket), [this](net::Accepted one) { accepted(std::move(one)); },
-          [this] { return out_of_descriptors(); }, kAcceptBatch),
-      sweep_timer_(context.get_executor()) {}
+      sweep_timer_(context.get_executor()) {
+  for (net::ListenSocket& socket : sockets) {
+    listeners_.push_back(std::make_unique<net::Listener>(
+        context.get_executor(), std::move(socket), [this](net::Accepted one) { accepted(std::move(one)); },
+        [this] { return out_of_descriptors(); }, kAcceptBatch));
+  }
+}
 
 void Worker::start() {
-  listener_.start();
+  for (auto& listener : listeners_) listener->start();
   net::spawn_vital(context_.get_executor(), sweep(), "looking at the clocks of connections");
 }
 
 void Worker::drain(std::function<void()> done) {
   net::asio::post(context_, [this, done = std::move(done)]() mutable {
     done_ = std::move(done);
-    listener_.drain();
+    for (auto& listener : listeners_) listener->drain();
     for (ClientConnection *connection = connections_.front(), *next = nullptr; connection; connection = next) {
       next = connection->next();  // `close` moves it to the end of the list
       connection->drain();

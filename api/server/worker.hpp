@@ -17,7 +17,7 @@ namespace api {
 class Worker {
  public:
   Worker(const ApiConfig& config, Shared& shared, Services& services, net::asio::io_context& context, int home,
-         net::ListenSocket socket);
+         std::vector<net::ListenSocket> sockets);
 
   /// Call it before the thread runs.
   void start();
@@ -45,7 +45,7 @@ class Worker {
   net::asio::io_context& context_;
   const int home_;
   endpoints::Context endpoints_;
-  net::Listener listener_;
+  std::vector<std::unique_ptr<net::Listener>> listeners_;  ///< one for each address
   net::Timer sweep_timer_;
   text::List<ClientConnection> connections_;  ///< ordered by the beginning of their phase, oldest first
   std::atomic<int> surplus_{0};               ///< connections beyond `limits.connections`

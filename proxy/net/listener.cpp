@@ -196,8 +196,8 @@ std::vector<ListenSocket> open_listeners(const config::Listen& listen, int worke
 }
 
 std::vector<std::vector<ListenSocket>> open_all_listeners(const config::Listen& listen, int workers,
-                                                          std::string& error) {
-  const auto open = [&](const config::Listen& each) { return open_listeners(each, workers, error); };
+                                                          std::string& error, TcpQueue queue) {
+  const auto open = [&](const config::Listen& each) { return open_listeners(each, workers, error, queue); };
   std::vector<std::vector<ListenSocket>> all;
   config::Listen one = listen;
   const bool both = config::is_localhost(listen.address);

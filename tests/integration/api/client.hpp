@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <boost/json.hpp>
 
@@ -27,6 +28,7 @@ struct Reply {
 class Client {
  public:
   explicit Client(int port) : wire_(support::Wire::tcp(port)) {}
+  explicit Client(support::Wire wire) : wire_(std::move(wire)) {}
   explicit Client(const std::string& unix_path) : wire_(support::Wire::unix_socket(unix_path)) {}
 
   void send(std::string_view raw) { wire_.send(raw); }

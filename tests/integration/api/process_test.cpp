@@ -131,6 +131,13 @@ TEST_CASE("The process ends in time although the reader of its log has stalled")
   ::close(ends[1]);
 }
 
+TEST_CASE("localhost is served in both families, by every worker") {
+  Program api(database() + "workers: 2\nlisten: localhost:0\n");
+  CHECK(Client(api.port()).request("GET", "/health").status == 200);
+  CHECK(Client(support::Wire::tcp6(api.port())).request("GET", "/health").status == 200);
+  CHECK(api.stop() == 0);
+}
+
 TEST_CASE("The process listens on a unix socket and removes its file at the end") {
   Folder folder;
   const std::string path = folder.path("api.sock");
