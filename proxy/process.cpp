@@ -4,9 +4,11 @@
 #include <array>
 #include <climits>
 #include <ctime>
+#include <fstream>
 #include <utility>
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -39,6 +41,24 @@ std::string summary(const std::vector<config::Change>& changed, const std::vecto
   if (changed.size() > kKeysNamed) line += fmt::format(" and {} more", changed.size() - kKeysNamed);
   if (!files.empty()) line += ", and the text of " + files;
   return line;
+}
+
+/// Without /proc: no resident memory.
+telemetry::ProcessUse process_use(int most_descriptors, double started) {
+  telemetry::ProcessUse use;
+  rusage times{};
+  if (::getrusage(RUSAGE_SELF, &times) == 0) {
+    for (const timeval& part : {times.ru_utime, times.ru_stime}) {
+      use.cpu_seconds += static_cast<double>(part.tv_sec) + static_cast<double>(part.tv_usec) / 1e6;
+    }
+  }
+  std::ifstream memory("/proc/self/statm");
+  double all = 0, resident = 0;
+  if (memory >> all >> resident) use.resident_bytes = resident * static_cast<double>(::sysconf(_SC_PAGESIZE));
+  use.open_descriptors = net::open_descriptors();
+  use.most_descriptors = most_descriptors;
+  use.started = started;
+  return use;
 }
 
 std::string host_name() {
@@ -166,6 +186,9 @@ bool Process::open_admin() {
   values.buffered_bytes = [this] { return shared_.buffered.used(); };
   values.log_lines_dropped = [this] { return shared_.log.dropped(); };
   values.state = &shared_.state;
+  values.process_use = [this, started = static_cast<double>(std::time(nullptr))] {
+    return process_use(descriptors_.limit, started);
+  };
   values.version = kVersion;
   metrics_ = std::make_unique<telemetry::Metrics>(values);
   history_ = std::make_unique<telemetry::History>(values.workers);

@@ -44,6 +44,7 @@ api/main.cpp               : api/ config/ proxy/net/ : boost/ spdlog/ CLI/ sodiu
 tests/support/             : tests/support/ : doctest/ dlfcn.h posix
 tests/unit/                : tests/ proxy/ api/ config/ : doctest/ arpa/inet.h jwt.h malloc.h unistd.h
 tests/unit/net/            : tests/ proxy/net/ : doctest/ posix
+tests/unit/admin/          : tests/ proxy/ : doctest/ boost/
 tests/unit/upstream/       : tests/ proxy/ config/ : doctest/ boost/
 tests/unit/relay/          : tests/ proxy/ config/ : doctest/ boost/
 tests/integration/         : tests/ proxy/ api/ config/ : doctest/ boost/ openssl/ libpq-fe.h dlfcn.h posix

@@ -4,6 +4,7 @@
 
 #include "proxy/admin/history_json.hpp"
 #include "proxy/admin/status_page.hpp"
+#include "proxy/telemetry/openmetrics.hpp"
 #include "proxy/telemetry/sum.hpp"
 #include "proxy/text/json.hpp"
 
@@ -127,15 +128,21 @@ constexpr std::size_t kLatest = 10;
 
 Server::Pages pages(PageSources sources) {
   Server::Pages pages;
-  pages["/"] = [] { return Page{200, "text/html; charset=utf-8", std::string(kStatusPage)}; };
-  pages["/metrics"] = [metrics = sources.metrics] {
+  pages["/"] = [](const Asked&) { return Page{200, "text/html; charset=utf-8", std::string(kStatusPage)}; };
+  pages["/metrics"] = [metrics = sources.metrics](const Asked& asked) {
+    if (telemetry::prefers_openmetrics(asked.accept)) {
+      return Page{200, std::string(telemetry::kOpenMetrics),
+                  metrics->openmetrics(Clock::now(), std::chrono::system_clock::now())};
+    }
     return Page{200, "text/plain; version=0.0.4; charset=utf-8", metrics->text()};
   };
-  pages["/health"] = [] { return Page{200, kText, "alive\n"}; };
-  pages["/ready"] = [state = sources.values.state] { return ready(*state); };
-  pages["/config"] = [config = sources.effective_config] { return Page{200, "application/yaml", config()}; };
-  pages["/stats"] = [sources] { return Page{200, kJson, stats(sources)}; };
-  pages["/advice"] = [advice = sources.advice] {
+  pages["/health"] = [](const Asked&) { return Page{200, kText, "alive\n"}; };
+  pages["/ready"] = [state = sources.values.state](const Asked&) { return ready(*state); };
+  pages["/config"] = [config = sources.effective_config](const Asked&) {
+    return Page{200, "application/yaml", config()};
+  };
+  pages["/stats"] = [sources](const Asked&) { return Page{200, kJson, stats(sources)}; };
+  pages["/advice"] = [advice = sources.advice](const Asked&) {
     const admission::SizedAdvice sized = advice();
     std::string text;
     for (const std::string& line : admission::in_words(sized.advice, sized.now)) text += line + '\n';
@@ -144,8 +151,8 @@ Server::Pages pages(PageSources sources) {
   const auto history = [sources](std::size_t count) {
     return Page{200, kJson, history_json(*sources.history, *sources.refusals, *sources.values.class_names, count)};
   };
-  pages["/stats/history"] = [history] { return history(telemetry::History::kSamples); };
-  pages["/stats/latest"] = [history] { return history(kLatest); };
+  pages["/stats/history"] = [history](const Asked&) { return history(telemetry::History::kSamples); };
+  pages["/stats/latest"] = [history](const Asked&) { return history(kLatest); };
   return pages;
 }
 

@@ -5,6 +5,7 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 
+#include "proxy/admin/gzip.hpp"
 #include "proxy/net/spawn.hpp"
 
 namespace spillway::admin {
@@ -19,6 +20,7 @@ using AdminStream = beast::basic_stream<net::asio::generic::stream_protocol, net
 constexpr std::uint32_t kHeadMax = 8 * 1024;
 /// Also limits what the parser does not: a chunk-size line and a trailer, which no scraper has a reason to send.
 constexpr std::size_t kUnreadMax = 2 * kHeadMax;
+constexpr std::size_t kGzipMin = 1024;               ///< less than a packet: not worth the time
 constexpr auto kTimeout = std::chrono::seconds(10);  ///< for a request, and between two
 
 }  // namespace
@@ -78,11 +80,11 @@ void Server::start() {
   for (const auto& listener : listeners_) listener->start();
 }
 
-Page Server::answer(std::string_view method, std::string_view target) const {
+Page Server::answer(std::string_view method, std::string_view target, const Asked& asked) const {
   if (method != "GET" && method != "HEAD") return {405, "text/plain; charset=utf-8", "This listener is read-only.\n"};
   const auto page = pages_.find(target.substr(0, target.find('?')));
   if (page == pages_.end()) return {404, "text/plain; charset=utf-8", "No such page.\n"};
-  return page->second();
+  return page->second(asked);
 }
 
 net::Task<> Server::serve(std::unique_ptr<Connection> connection) {
@@ -96,13 +98,19 @@ net::Task<> Server::serve(std::unique_ptr<Connection> connection) {
     if (read_error) break;
     connection->mark_active();
     const auto& request = parser.get();
-    const Page page = answer({request.method_string().data(), request.method_string().size()},
-                             {request.target().data(), request.target().size()});
+    const auto field = [&](http::field name) { return std::string_view(request[name].data(), request[name].size()); };
+    Page page = answer({request.method_string().data(), request.method_string().size()},
+                       {request.target().data(), request.target().size()}, {field(http::field::accept)});
     http::response<http::string_body> response(static_cast<http::status>(page.status), request.version());
     response.set(http::field::content_type, page.content_type);
     response.set(http::field::cache_control, "no-store");
     response.keep_alive(request.keep_alive());
-    response.body() = page.body;
+    response.set(http::field::vary, "Accept, Accept-Encoding");
+    if (page.body.size() >= kGzipMin && accepts_gzip(field(http::field::accept_encoding))) {
+      page.body = gzip(page.body);
+      response.set(http::field::content_encoding, "gzip");
+    }
+    response.body() = std::move(page.body);
     response.prepare_payload();
     if (request.method() == http::verb::head) response.body().clear();
     stream.expires_after(kTimeout);

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <boost/intrusive/list.hpp>
@@ -19,12 +20,17 @@ struct Page {
   std::string body;
 };
 
+/// What of a request a page may depend on.
+struct Asked {
+  std::string_view accept = {};  ///< the field
+};
+
 /// The read-only admin listener. It serves GET and HEAD of a few paths; a function on the control loop makes each page.
 /// Connections, head size and time are limited, so that a stuck scraper costs nothing. A new connection beyond the
 /// limit replaces the one that has been silent longest: opening connections cannot lock probes and scrapers out.
 class Server {
  public:
-  using Pages = std::map<std::string, std::function<Page()>, std::less<>>;
+  using Pages = std::map<std::string, std::function<Page(const Asked&)>, std::less<>>;
 
   static constexpr int kConnectionsMax = 64;  ///< a few scrapers, probes and people
 
@@ -42,7 +48,7 @@ class Server {
 
   void accept(net::Socket socket);
   net::Task<> serve(std::unique_ptr<Connection> connection);
-  Page answer(std::string_view method, std::string_view target) const;
+  Page answer(std::string_view method, std::string_view target, const Asked& asked) const;
 
   net::asio::io_context& loop_;
   Pages pages_;

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 namespace net {
 
@@ -24,6 +25,9 @@ int raise_descriptor_limit() {
 }
 
 int open_descriptors() {
+  // Linux tells the number since 6.2; before, the folder must be read.
+  struct stat folder {};
+  if (::stat("/proc/self/fd", &folder) == 0 && folder.st_size > 0) return static_cast<int>(folder.st_size);
   std::error_code error;
   int count = -1;  // the folder itself is open, too
   for (std::filesystem::directory_iterator it("/proc/self/fd", error), end; !error && it != end; it.increment(error)) {

@@ -24,14 +24,23 @@ void Exchange::account(int status, telemetry::Outcome outcome, std::string_view 
                               : response_started_                    ? counters.answered_by_api
                                                                      : counters.answered_by_proxy;
     end.add();
+    counters.bytes_in.add(client_->body_received() + tunneled_in_);
+    counters.bytes_out.add(bytes_out_);
     telemetry::ClassCounters& of_class = counters.classes[static_cast<std::size_t>(class_index_)];
-    of_class.requests[static_cast<std::size_t>(outcome)][telemetry::code_index(status)].add();
+    const auto cause = telemetry::failure_cause(outcome, reason);
+    // A client that was too slow counts as 408 even if its response had begun: alerts tell by the code whose fault it was.
+    const int code = outcome == telemetry::Outcome::timeout && !cause ? 408 : status;
+    of_class.requests[static_cast<std::size_t>(outcome)][telemetry::code_index(code)].add();
     // How long a stream lasts is no latency.
-    if (!lasts_) of_class.duration.observe(telemetry::to_milliseconds(now - began_));
-    const bool served = outcome == telemetry::Outcome::ok || outcome == telemetry::Outcome::client_error;
-    if (!lasts_ && served && response_started_)
-      of_class.served_duration.observe(telemetry::to_milliseconds(now - began_));
-    if (const auto cause = telemetry::failure_cause(outcome, reason)) counters.failures[*cause].add();
+    if (!lasts_) {
+      const std::string_view trace = telemetry::view(traceparent_);
+      const telemetry::Example example{telemetry::trace_id(trace), telemetry::sampled(trace), now};
+      const double duration = telemetry::to_milliseconds(now - began_);
+      of_class.duration.observe(duration, example);
+      const bool served = outcome == telemetry::Outcome::ok || outcome == telemetry::Outcome::client_error;
+      if (served && response_started_) of_class.served_duration.observe(duration, example);
+    }
+    if (cause) counters.failures[*cause].add();
     if (!lasts_ && answered_ != Time{})
       of_class.upstream_duration.observe(telemetry::to_milliseconds(answered_ - sent_));
     // In shadow; a request counts once, by the reason that would have come first.

@@ -1,10 +1,10 @@
 #include "proxy/relay/refusal_page.hpp"
 
-#include <algorithm>
 #include <charconv>
 
 #include "proxy/http/grammar.hpp"
 #include "proxy/http/message.hpp"
+#include "proxy/text/accept.hpp"
 #include "proxy/text/json.hpp"
 
 namespace spillway::relay {
@@ -42,30 +42,6 @@ void append(std::string& out, std::string_view text, Escape escape) {
   } else {
     out += text;
   }
-}
-
-/// Takes the part up to a delimiter off the front of a list.
-std::string_view take(std::string_view& rest, char delimiter) {
-  const auto end = std::find(rest.begin(), rest.end(), delimiter);
-  const std::string_view part(rest.begin(), end);
-  rest = std::string_view(end == rest.end() ? end : end + 1, rest.end());
-  return part;
-}
-
-/// Thousandths of the weight of a media range; 1000 without a `q`, 0 if it is malformed.
-int weight_of(std::string_view parameters) {
-  while (!parameters.empty()) {
-    const std::string_view each = http::trim(take(parameters, ';'));
-    if (each.size() < 3 || http::to_lower(each[0]) != 'q' || each[1] != '=') continue;
-    int weight = each[2] == '1' ? 1000 : 0;
-    int factor = 100;
-    for (std::size_t i = 4; each[2] == '0' && i < each.size() && i < 7; ++i, factor /= 10) {
-      if (each[i] < '0' || each[i] > '9') return 0;
-      weight += (each[i] - '0') * factor;
-    }
-    return weight;
-  }
-  return 1000;
 }
 
 constexpr std::string_view kWaiting =
@@ -113,14 +89,10 @@ void write_page(std::string_view page, const PageValues& values, Escape escape, 
 
 bool prefers_html(std::string_view accept) {
   int html = 0, json = 0;
-  while (!accept.empty()) {
-    std::string_view parameters = take(accept, ',');
-    const std::string_view type = http::trim(take(parameters, ';'));
-    int* weight = http::equals_lower(type, "text/html") ? &html : nullptr;
-    if (http::equals_lower(type, "application/json") || http::equals_lower(type, "application/problem+json")) {
-      weight = &json;
-    }
-    if (weight != nullptr) *weight = weight_of(parameters);
+  while (const auto accepted = text::take_accepted(accept)) {
+    const auto is = [&](std::string_view type) { return http::equals_lower(accepted->name, type); };
+    if (is("text/html")) html = accepted->weight;
+    if (is("application/json") || is("application/problem+json")) json = accepted->weight;
   }
   return html > json;
 }

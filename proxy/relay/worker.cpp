@@ -11,6 +11,8 @@ namespace spillway::relay {
 namespace {
 /// Spare exchanges: as many as are commonly in flight.
 constexpr std::size_t kSpareExchanges = 64;
+/// Often enough to find a loop that is held up, seldom enough to cost nothing.
+constexpr Duration kLagEvery = std::chrono::milliseconds(250);
 constexpr Duration kGateTick = std::chrono::milliseconds(10);
 /// How often slots of slow clients are taken back while a request waits for one, one at a time: the first goes to the
 /// request that waits before the next is taken.
@@ -25,6 +27,7 @@ Worker::Worker(Shared& shared, std::shared_ptr<const Settings> settings)
       loop_(kOneThread),
       work_(loop_.get_executor()),
       timers_(loop_),
+      lag_timer_(loop_),
       counters_(shared.class_names.size()),
       upstream_(timers_, blocks_, counters_, shared.upstream_connections, shared.addresses),
       connections_(std::make_unique<ConnectionTable>(*this)) {
@@ -43,7 +46,17 @@ void Worker::listen(net::ListenSocket socket, const config::Listen& listen) {
 
 void Worker::run() {
   for (auto& listener : listeners_) listener->start();
+  measure_lag();
   loop_.run();
+}
+
+void Worker::measure_lag() {
+  lag_timer_.expires_after(kLagEvery);
+  lag_timer_.async_wait([this](net::error_code error) {
+    if (error || (draining_ && connections_->empty())) return;
+    counters_.loop_lag.observe(telemetry::to_milliseconds(Clock::now() - lag_timer_.expiry()));
+    measure_lag();
+  });
 }
 
 void Worker::reconfigure(std::shared_ptr<const Settings> settings) {
@@ -83,6 +96,7 @@ void Worker::finish_if_drained() {
   if (!draining_ || !connections_->empty()) return;
   upstream_.close();
   timers_.stop();
+  lag_timer_.cancel();
   work_.reset();
 }
 

@@ -135,6 +135,9 @@ class Worker {
     Worker& worker;
   };
 
+  /// Waits for a timer, and observes how late it comes.
+  void measure_lag();
+
   struct SlotTick final : net::Deadline {
     explicit SlotTick(Worker& w) : worker(w) {}
     void on_deadline() override;
@@ -146,6 +149,7 @@ class Worker {
   net::asio::io_context loop_;
   net::asio::executor_work_guard<net::Executor> work_;
   net::Timers timers_;
+  net::Timer lag_timer_;
   net::BlockPool blocks_;
   telemetry::WorkerCounters counters_;
   upstream::ConnectionPool upstream_;

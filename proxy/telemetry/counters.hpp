@@ -8,6 +8,7 @@
 
 #include "proxy/admission/reason.hpp"
 #include "proxy/net/clock.hpp"
+#include "proxy/telemetry/exemplar.hpp"
 #include "proxy/telemetry/labels.hpp"
 
 namespace spillway::telemetry {
@@ -39,11 +40,13 @@ class Histogram {
  public:
   static constexpr std::size_t kBuckets = bounds.size() + 1;
 
-  void observe(double value) {
+  /// Returns the bucket.
+  std::size_t observe(double value) {
     std::size_t bucket = 0;
     while (bucket < bounds.size() && value > bounds[bucket]) ++bucket;
     buckets_[bucket].add();
     sum_.store(sum() + value, std::memory_order_relaxed);
+    return bucket;
   }
   std::uint64_t bucket(std::size_t i) const { return buckets_[i].value(); }
   double sum() const { return sum_.load(std::memory_order_relaxed); }
@@ -53,16 +56,35 @@ class Histogram {
   std::atomic<double> sum_{0};
 };
 
+/// A histogram that keeps an example of each bucket.
+template <const auto& bounds>
+class ExampleHistogram : public Histogram<bounds> {
+ public:
+  using Histogram<bounds>::observe;
+  void observe(double value, const Example& example) {
+    examples_[Histogram<bounds>::observe(value)].note(value, example);
+  }
+  std::optional<Exemplar> exemplar(std::size_t bucket) const { return examples_[bucket].read(); }
+
+ private:
+  std::array<ExemplarSlot, Histogram<bounds>::kBuckets> examples_;
+};
+
+/// Upper bounds of the buckets for the lag of an event loop, in milliseconds.
+inline constexpr std::array kLagBoundsMs{1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0};
+
 using LatencyHistogram = Histogram<kLatencyBoundsMs>;  ///< observed in milliseconds
+using RequestHistogram = ExampleHistogram<kLatencyBoundsMs>;
 using ConcurrencyHistogram = Histogram<kConcurrencyBounds>;
+using LagHistogram = Histogram<kLagBoundsMs>;  ///< observed in milliseconds
 
 /// What one worker counts for one class.
 struct ClassCounters {
   std::array<std::array<Counter, kCodes>, kOutcomes> requests;
   std::array<Counter, admission::kReasons> rejections;
   std::array<Counter, admission::kReasons> shadow_rejections;
-  LatencyHistogram duration;
-  LatencyHistogram served_duration;  ///< of those that the API answered below 500, streams left out
+  RequestHistogram duration;
+  RequestHistogram served_duration;  ///< of those that the API answered below 500, streams left out
   LatencyHistogram upstream_duration;
   LatencyHistogram queue_wait;
 };
@@ -81,6 +103,8 @@ struct alignas(64) WorkerCounters {
   std::deque<ClassCounters> classes;  ///< by class index
   std::array<Counter, kBadRequestCodes.size()> bad_requests;
   ConcurrencyHistogram concurrency;
+  LagHistogram loop_lag;
+  Counter bytes_in, bytes_out;  ///< of bodies and tunnels, from and to clients; counted when a request ends
 
   std::array<Counter, kFailureCauses.size()> failures;  ///< by cause
 

@@ -6,6 +6,7 @@
 
 #include <prometheus/text_serializer.h>
 
+#include "proxy/telemetry/openmetrics.hpp"
 #include "proxy/telemetry/sum.hpp"
 
 namespace spillway::telemetry {
@@ -24,6 +25,7 @@ struct Reading {
   const MetricSources& sources;
   const AdmissionState admission;
   const ProcessState& process;
+  const ProcessUse use;
 };
 
 /// Collects the series of one metric.
@@ -72,7 +74,7 @@ void for_each_class(const Reading& now, Each each) {
   for (std::size_t i = 0; i < names.size(); ++i) each(names[i], i);
 }
 
-template <LatencyHistogram ClassCounters::*member>
+template <auto member>
 void latency_by_class(Series& series, const Reading& now) {
   for_each_class(now, [&](const std::string& name, std::size_t i) {
     const auto of = [i](const WorkerCounters& w) -> auto& {
@@ -130,12 +132,25 @@ void requests_by_outcome(Series& series, const Reading& now) {
   });
 }
 
+/// The youngest of all workers, of a class and a bucket.
+template <RequestHistogram ClassCounters::*member>
+std::optional<Exemplar> youngest_exemplar(const MetricSources& sources, std::size_t of_class, std::size_t bucket) {
+  std::optional<Exemplar> youngest;
+  for (const WorkerCounters* worker : sources.workers) {
+    const auto found = (worker->classes[of_class].*member).exemplar(bucket);
+    if (found && (!youngest || youngest->at < found->at)) youngest = found;
+  }
+  return youngest;
+}
+
 struct Metric {
   const char* name;
   MetricType type;
   const char* labels;
   const char* help;
   void (*collect)(Series& series, const Reading& now);
+  /// Of a bucket of the series with this index; null: it has none.
+  std::optional<Exemplar> (*exemplar)(const MetricSources& sources, std::size_t series, std::size_t bucket) = nullptr;
 };
 
 constexpr auto kGauge = MetricType::Gauge;
@@ -166,10 +181,11 @@ constexpr Metric kMetrics[] = {
     {"spillway_requests_total", kCounter, "class, outcome, code", "Requests ended, by class, outcome and status class",
      requests_by_outcome},
     {"spillway_request_duration_seconds", kHistogram, "class",
-     "Time from the first byte of a request to the end of its response", latency_by_class<&ClassCounters::duration>},
+     "Time from the first byte of a request to the end of its response", latency_by_class<&ClassCounters::duration>,
+     youngest_exemplar<&ClassCounters::duration>},
     {"spillway_served_duration_seconds", kHistogram, "class",
      "The same, only of requests that the API answered below 500; streams are left out",
-     latency_by_class<&ClassCounters::served_duration>},
+     latency_by_class<&ClassCounters::served_duration>, youngest_exemplar<&ClassCounters::served_duration>},
     {"spillway_upstream_failures_total", kCounter, "cause",
      "Requests that the API failed, by cause: a 5xx status, or what kept its answer away",
      [](Series& s, const Reading&) {
@@ -234,6 +250,27 @@ constexpr Metric kMetrics[] = {
                    {{"code", std::to_string(kBadRequestCodes[i])}});
        }
      }},
+    {"spillway_bytes_total", kCounter, "direction",
+     "Bytes of bodies and tunnels, in from clients and out to them; counted when a request ends",
+     [](Series& s, const Reading&) {
+       s.add_sum(&WorkerCounters::bytes_in, {{"direction", "in"}});
+       s.add_sum(&WorkerCounters::bytes_out, {{"direction", "out"}});
+     }},
+    {"spillway_event_loop_lag_seconds", kHistogram, "", "How late the event loops run a timer that is due",
+     [](Series& s, const Reading&) {
+       s.add_histogram<kLagBoundsMs>(
+           [](const WorkerCounters& w) -> auto& { return w.loop_lag; }, kMillisecondsInASecond);
+     }},
+    {"process_cpu_seconds_total", kCounter, "", "Processor time used, in user and kernel",
+     [](Series& s, const Reading& now) { s.add(now.use.cpu_seconds); }},
+    {"process_resident_memory_bytes", kGauge, "", "Resident memory",
+     [](Series& s, const Reading& now) { s.add(now.use.resident_bytes); }},
+    {"process_open_fds", kGauge, "", "Descriptors open",
+     [](Series& s, const Reading& now) { s.add(now.use.open_descriptors); }},
+    {"process_max_fds", kGauge, "", "Descriptors that may be open at most",
+     [](Series& s, const Reading& now) { s.add(now.use.most_descriptors); }},
+    {"process_start_time_seconds", kGauge, "", "When the process started",
+     [](Series& s, const Reading& now) { s.add(now.use.started); }},
     {"spillway_log_lines_dropped_total", kCounter, "", "Log lines lost because the reader was too slow",
      [](Series& s, const Reading& now) { s.add(now.sources.log_lines_dropped()); }},
 };
@@ -241,7 +278,7 @@ constexpr Metric kMetrics[] = {
 }  // namespace
 
 std::vector<MetricFamily> Metrics::Collect() const {
-  const Reading now{sources_, sources_.admission(), *sources_.state};
+  const Reading now{sources_, sources_.admission(), *sources_.state, sources_.process_use()};
   std::vector<MetricFamily> families;
   families.reserve(std::size(kMetrics));
   for (const Metric& metric : kMetrics) {
@@ -257,6 +294,22 @@ std::vector<MetricFamily> Metrics::Collect() const {
 
 std::string Metrics::text() const {
   return prometheus::TextSerializer().Serialize(Collect());
+}
+
+std::string Metrics::openmetrics(Time now, std::chrono::system_clock::time_point date) const {
+  return openmetrics_text(Collect(), [&](std::size_t family, std::size_t series, std::size_t bucket) {
+    std::optional<DatedExemplar> dated;
+    const auto exemplar_of = kMetrics[family].exemplar;
+    const auto found = exemplar_of == nullptr ? std::nullopt : exemplar_of(sources_, series, bucket);
+    if (!found) return dated;
+    const auto at = date - std::chrono::duration_cast<std::chrono::system_clock::duration>(now - found->at);
+    const auto milliseconds = std::chrono::floor<std::chrono::milliseconds>(at.time_since_epoch()).count();
+    dated.emplace();
+    dated->trace_id = std::string(found->trace_id.data(), found->trace_id.size());
+    dated->value = found->value / kMillisecondsInASecond;
+    dated->date = static_cast<double>(milliseconds) / kMillisecondsInASecond;
+    return dated;
+  });
 }
 
 void print_declarations(std::ostream& out) {

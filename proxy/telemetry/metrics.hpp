@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <iosfwd>
 #include <string>
@@ -12,6 +13,14 @@
 
 namespace spillway::telemetry {
 
+/// What the process uses, for the `process_` metrics that Prometheus' client libraries have, too.
+struct ProcessUse {
+  double cpu_seconds = 0;  ///< of all threads, in user and kernel
+  double resident_bytes = 0;
+  double open_descriptors = 0, most_descriptors = 0;
+  double started = 0;  ///< seconds since 1970
+};
+
 /// Where the values come from. All of it must outlive the collector.
 struct MetricSources {
   std::vector<const WorkerCounters*> workers;
@@ -20,6 +29,7 @@ struct MetricSources {
   std::function<std::uint64_t()> log_lines_dropped;
   const ProcessState* state;
   std::string version;
+  std::function<ProcessUse()> process_use;
   std::function<std::size_t()> buffered_bytes = {};  ///< bodies held in memory; for `/stats` only
 };
 
@@ -30,6 +40,8 @@ class Metrics final : public prometheus::Collectable {
   std::vector<prometheus::MetricFamily> Collect() const override;
   /// Prometheus text format 0.0.4.
   std::string text() const;
+  /// OpenMetrics 1.0, with exemplars: the ages of these are relative to `now`.
+  std::string openmetrics(Time now, std::chrono::system_clock::time_point date) const;
 
  private:
   MetricSources sources_;

@@ -35,6 +35,11 @@ using text::view;
 inline std::string_view view(const Traceparent& value) {
   return {value.data(), value.size()};
 }
+/// Whether the spans of a valid traceparent are recorded by who called.
+inline bool sampled(std::string_view traceparent) {
+  const char low = traceparent[54];  // the second hexadecimal digit of the flags
+  return ((low <= '9' ? low - '0' : low - 'a' + 10) & 1) != 0;
+}
 inline std::string_view trace_id(std::string_view traceparent) {
   return traceparent.substr(3, 32);
 }

@@ -150,6 +150,13 @@ metric() {
 	histogram spillway_request_duration_seconds
 	histogram spillway_served_duration_seconds
 	counter spillway_upstream_failures_total
+	counter spillway_bytes_total
+	histogram spillway_event_loop_lag_seconds
+	counter process_cpu_seconds_total
+	gauge process_resident_memory_bytes
+	gauge process_open_fds
+	gauge process_max_fds
+	gauge process_start_time_seconds
 	histogram spillway_upstream_duration_seconds
 	histogram spillway_queue_wait_seconds
 	gauge spillway_inflight

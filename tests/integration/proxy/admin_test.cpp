@@ -40,5 +40,35 @@ TEST_CASE("a scraper keeps its connection while a few other clients connect") {
   CHECK(others.front().ended() != End::silent);
 }
 
+TEST_CASE("a scraper gets OpenMetrics, and gzip, if it asks for them") {
+  Upstream upstream([](Turn& turn) { turn.answer("12345"); });
+  Proxy proxy(upstream);
+  CHECK(Client(proxy).request("POST", "/", "", "1234567").status == 200);
+  REQUIRE(proxy.await_metric("spillway_bytes_total", 7, {{"direction", "in"}}));
+  CHECK(proxy.metric("spillway_bytes_total", {{"direction", "out"}}) == 5);
+  CHECK(eventually([&] { return proxy.metric("spillway_event_loop_lag_seconds_count") >= 1; }));
+  CHECK(proxy.metric("process_resident_memory_bytes") > 1'000'000);
+  CHECK(proxy.metric("process_open_fds") >= 5);
+  CHECK(proxy.metric("process_max_fds") > proxy.metric("process_open_fds"));
+  CHECK(proxy.metric("process_start_time_seconds") > 1'600'000'000);
+
+  Client scraper = proxy.admin();
+  const auto scrape = [&](const std::string& fields) {
+    scraper.send("GET /metrics HTTP/1.1\r\nHost: admin\r\n" + fields + "\r\n");
+    return scraper.receive();
+  };
+  const Reply plain = scrape("");
+  CHECK(plain.field("content-type") == "text/plain; version=0.0.4; charset=utf-8");
+  CHECK_FALSE(plain.has("content-encoding"));
+  const Reply open = scrape("Accept: application/openmetrics-text;version=1.0.0;q=0.6,text/plain;q=0.3\r\n");
+  CHECK(open.field("content-type") == "application/openmetrics-text; version=1.0.0; charset=utf-8");
+  CHECK(open.body.ends_with("\n# EOF\n"));
+  const Reply small = scrape("Accept-Encoding: gzip\r\n");
+  CHECK(small.field("content-encoding") == "gzip");
+  CHECK(small.whole);
+  CHECK(small.body.starts_with("\x1f\x8b"));
+  CHECK(small.body.size() < plain.body.size() / 4);
+}
+
 }  // namespace
 }  // namespace spillway::test

@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 
+#include "proxy/telemetry/openmetrics.hpp"
 #include "tests/unit/config/generated.hpp"
 
 namespace {
@@ -64,7 +65,14 @@ struct Process {
   ProcessState state;
   AdmissionState admission;
   std::uint64_t dropped = 0;
-  Metrics metrics{{{&first, &second}, &names, [this] { return admission; }, [this] { return dropped; }, &state, "1.2"}};
+  ProcessUse use;
+  Metrics metrics{{{&first, &second},
+                   &names,
+                   [this] { return admission; },
+                   [this] { return dropped; },
+                   &state,
+                   "1.2",
+                   [this] { return use; }}};
 
   Scrape scrape() const { return Scrape(metrics.text()); }
 };
@@ -156,6 +164,13 @@ std::vector<Promise> contract() {
       {"spillway_build_info", "gauge", "version", {"version=\"1.2\""}, 1},
       {"spillway_client_connections", "gauge", "", plain},
       {"spillway_bad_requests_total", "counter", "code", by_code},
+      {"spillway_bytes_total", "counter", "direction", {"direction=\"in\"", "direction=\"out\""}},
+      {"spillway_event_loop_lag_seconds", "histogram", "", plain},
+      {"process_cpu_seconds_total", "counter", "", plain},
+      {"process_resident_memory_bytes", "gauge", "", plain},
+      {"process_open_fds", "gauge", "", plain},
+      {"process_max_fds", "gauge", "", plain},
+      {"process_start_time_seconds", "gauge", "", plain},
       {"spillway_log_lines_dropped_total", "counter", "", plain},
   };
 }
@@ -294,6 +309,66 @@ TEST_CASE("gauges show the state of the process and the API") {
       {"database_connection_errors", 6},
   };
   for (const auto& [name, value] : expected) CHECK(scrape.value(name) == value);
+}
+
+TEST_CASE("OpenMetrics has the same series, with counters as it wants them") {
+  Process p;
+  p.first.classes[0].duration.observe(120);
+  p.first.upstream_connects.add(7);
+  const std::string text = openmetrics_text(p.metrics.Collect());
+  const auto has = [&](const std::string& line) { return text.find('\n' + line + '\n') != std::string::npos; };
+  CHECK(has("# TYPE spillway_upstream_connects counter"));
+  CHECK(has("spillway_upstream_connects_total 7"));
+  CHECK(has("# TYPE load_shedding_rejections unknown"));  // its name is promised, and a counter's must end in _total
+  CHECK(has("load_shedding_rejections{reason=\"pool\",class=\"normal\"} 0"));
+  CHECK(has("# TYPE spillway_request_duration_seconds histogram"));
+  CHECK(has("spillway_request_duration_seconds_bucket{class=\"normal\",le=\"0.1\"} 0"));
+  CHECK(has("spillway_request_duration_seconds_bucket{class=\"normal\",le=\"+Inf\"} 1"));
+  CHECK(has("spillway_request_duration_seconds_sum{class=\"normal\"} 0.12"));
+  CHECK(text.ends_with("\n# EOF\n"));
+
+  std::set<std::string> series;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with('#')) series.insert(line.substr(0, line.rfind(' ')));
+  }
+  const Scrape scrape = p.scrape();
+  CHECK(series.size() == scrape.series.size());
+  for (const auto& [name, value] : scrape.series) {
+    CAPTURE(name);
+    CHECK(series.contains(name));
+  }
+}
+
+TEST_CASE("a bucket's exemplar is its youngest request of all workers, with its trace and its date") {
+  Process p;
+  const spillway::Time now{std::chrono::hours(5)};
+  const std::string a(32, 'a'), b(32, 'b'), c(32, 'c');
+  p.first.classes[0].duration.observe(110, {a, false, now - std::chrono::seconds(9)});
+  p.second.classes[0].duration.observe(120, {b, false, now - std::chrono::milliseconds(1500)});
+  p.second.classes[0].duration.observe(40'000, {c, false, now});
+  p.second.classes[2].served_duration.observe(2, {c, false, now});
+  const std::string text = p.metrics.openmetrics(now, std::chrono::system_clock::from_time_t(1'700'000'000));
+  const auto has = [&](const std::string& line) { return text.find('\n' + line + '\n') != std::string::npos; };
+  CHECK(has("spillway_request_duration_seconds_bucket{class=\"normal\",le=\"0.12\"} 2 # {trace_id=\"" + b +
+            "\"} 0.12 1699999998.5"));
+  CHECK(has("spillway_request_duration_seconds_bucket{class=\"normal\",le=\"0.1\"} 0"));
+  CHECK(has("spillway_request_duration_seconds_bucket{class=\"normal\",le=\"+Inf\"} 3 # {trace_id=\"" + c +
+            "\"} 40 1.7e+09"));
+  CHECK(text.find("spillway_served_duration_seconds_bucket{class=\"background\",le=\"0.0025\"} 1 # {trace_id=\"" + c) !=
+        std::string::npos);
+  CHECK(text.find(" # {trace_id=\"" + a) == std::string::npos);
+}
+
+TEST_CASE("OpenMetrics is for who prefers it") {
+  CHECK(
+      prefers_openmetrics("application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;"
+                          "version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"));
+  CHECK(prefers_openmetrics("Application/OpenMetrics-Text"));
+  CHECK_FALSE(prefers_openmetrics(""));
+  CHECK_FALSE(prefers_openmetrics("*/*"));
+  CHECK_FALSE(prefers_openmetrics("text/plain, application/openmetrics-text;q=0.5"));
+  CHECK_FALSE(prefers_openmetrics("application/openmetrics-text;q=0"));
 }
 
 TEST_CASE("an unexpected pair of outcome and status is exported once it has occurred") {
