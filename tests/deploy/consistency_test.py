@@ -6,13 +6,13 @@ import os
 import pathlib
 import re
 import runpy
-import shutil
 import subprocess
 import tempfile
 import unittest
 
 import preview
 import yaml
+from commands import Running
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("SPILLWAY_BIN_DIR", ROOT / "build/release"))
@@ -75,6 +75,18 @@ class Metrics(unittest.TestCase):
     def test_the_reader_of_expressions_sees_names(self):
         self.assertEqual(names('sum by (le, job) (rate(a_bucket{x=~"b|c"}[$__rate_interval])) / (d:e > 0.8) or up'),
                          {"a_bucket", "d:e", "up"})
+
+
+class Scrape(unittest.TestCase):
+    def test_promtool_complains_of_the_two_promised_names_alone(self):
+        running = Running()
+        self.addCleanup(running.stop)
+        status, page = running.page("/metrics")
+        self.assertEqual(status, 200)
+        checked = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, text=True, check=False)
+        complaints = (checked.stdout + checked.stderr).splitlines()
+        self.assertEqual({line.split()[0] for line in complaints}, {"database_connection_errors", "load_shedding_rejections"},
+                         complaints)
 
 
 class Reasons(unittest.TestCase):
@@ -228,27 +240,66 @@ class ShippedConfigurations(unittest.TestCase):
 class Dashboards(unittest.TestCase):
     def test_files_are_those_of_build_py(self):
         with tempfile.TemporaryDirectory() as folder:
-            shutil.copy(ROOT / "dashboards/build.py", folder)
-            subprocess.run(["python3", f"{folder}/build.py"], check=True)
+            subprocess.run(["python3", ROOT / "dashboards/build.py", folder], check=True, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"})
             written = {p.name: p.read_text() for p in pathlib.Path(folder).glob("*.json")}
         self.assertEqual(written, {p.name: p.read_text() for p in (ROOT / "dashboards").glob("*.json")})
 
     def test_every_panel_says_what_it_shows(self):
-        self.assertEqual(set(BOARDS), {"overview", "pool", "latency", "fleet"})
+        self.assertEqual(set(BOARDS), {"overview", "pool", "latency", "fleet", "runbooks"})
         for name, panel in SHOWN:
             self.assertTrue(panel["description"] and panel["fieldConfig"]["defaults"]["unit"], f"{name}: {panel['title']}")
             for target in panel["targets"]:
-                if "$job" in target["expr"] and "ALERTS" not in target["expr"]:
-                    self.assertIn("$instance", target["expr"])
+                for selector in re.findall(r"([\w:]+)\{([^}]*\$[^}]*)\}", target["expr"]):
+                    wanted = {"$namespace", "$job"}  # a service has no pod and no instance of its own
+                    if selector[0] != "ALERTS" and not selector[0].startswith("job:"):
+                        wanted |= {"$pod", "$instance"}
+                    self.assertEqual(set(re.findall(r"\$\w+", selector[1])), wanted, target["expr"])
                 self.assertNotRegex(target["expr"], r"rate\([^]]*\[\d", "a fixed window instead of $__rate_interval")
             for link in panel.get("links", []):
-                self.assertIn(re.search(r"/(\w+)\.md$", link["url"])[1], RUNBOOKS)
+                number = int(re.fullmatch(r"/d/spillway-runbooks\?viewPanel=(\d+)", link["url"])[1])
+                shown = next(p for p in BOARDS["runbooks"]["panels"] if p["id"] == number)
+                self.assertEqual(f"Runbook {shown['title']}", link["title"])
+                self.assertIn(shown["title"], RUNBOOKS)
+                self.assertIn("## What to do", shown["options"]["content"])
 
     def test_shares_turn_red_at_80_percent(self):
         for title in ("Database pool", "Slots", "Offered load", "Open connections used", "Capacity used"):
             panel = next(p for _, p in SHOWN if p["title"] == title)
             steps = panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
-            self.assertIn({"value": 0.8, "color": "red"}, steps)
+            self.assertIn({"value": 0.8, "color": self.palette()["bad"]}, steps)
+
+    def palette(self):
+        """Of the proxy's own page, on dark."""
+        css = (ROOT / "proxy/admin/page/page.css").read_text().split("prefers-color-scheme: dark")[1]
+        return dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", css))
+
+    def test_colours_are_those_of_the_status_page(self):
+        palette = self.palette()
+        used = set(re.findall(r'"(?:color|fixedColor|iconColor|fill)": ("[^"]*")', json.dumps(BOARDS)))
+        self.assertEqual(used - {json.dumps(c) for c in palette.values()}, set())
+        requests = next(p for _, p in SHOWN if p["title"] == "Requests")
+        chosen = {o["matcher"]["options"]: o["properties"][0]["value"]["fixedColor"] for o in requests["fieldConfig"]["overrides"]}
+        self.assertEqual([chosen[o] for o in ("ok", "shed", "upstream_error")],
+                         [palette[r] for r in ("answered", "refused", "failed")])
+        reasons = next(p for _, p in SHOWN if p["title"] == "Refused by reason")
+        self.assertEqual({o["matcher"]["options"] for o in reasons["fieldConfig"]["overrides"]}, Reasons.NAMES)
+
+    def test_every_one_is_a_configmap_for_the_sidecar(self):
+        made = yaml.safe_load((ROOT / "dashboards/kustomization.yaml").read_text())
+        self.assertEqual(made["generatorOptions"]["labels"], {"grafana_dashboard": "1"})
+        self.assertEqual({f for m in made["configMapGenerator"] for f in m["files"]}, {f"{name}.json" for name in BOARDS})
+        for name, board in BOARDS.items():
+            self.assertLess(len(json.dumps(board, indent=1)), 256 * 1024, f"{name}: kubectl apply takes no more")
+
+    def test_all_are_for_a_fleet(self):
+        for name, board in BOARDS.items():
+            self.assertEqual(board["refresh"], "30s")
+            variables = {v["name"]: v for v in board["templating"]["list"]}
+            self.assertEqual(set(variables), {"datasource", "namespace", "job", "pod", "instance"}, name)
+            for variable in variables.values():
+                if variable["type"] == "query":  # a label that does not exist must not hide everything
+                    self.assertEqual(variable["allValue"], ".*")
+            self.assertEqual({n["name"] for n in board["annotations"]["list"]}, {"Deploys", "Reloads", "Breaker", "API down"})
 
     def test_panels_do_not_overlap(self):
         for board in BOARDS.values():
@@ -268,7 +319,7 @@ class Dashboards(unittest.TestCase):
         self.assertEqual(preview.pieces(found[0][1], step=1), [[(0, 2.0), (1, 3.0)], [(9, 1.0)]])
         panel = next(p for _, p in SHOWN if p["title"] == "Requests")
         picture = preview.chart(panel, [("ok", [(0, 2.0), (1, 3.0)])], 0, 2, 100, 100)
-        self.assertIn(f'<polygon fill="{preview.NAMED["green"]}"', picture)
+        self.assertIn(f'<polygon fill="{self.palette()["answered"]}"', picture)
         self.assertNotIn("<polyline", picture)
 
 

@@ -14,7 +14,6 @@ SCRAPE_SECONDS = 1  # as stack.py scrapes
 POINTS = 150
 COLUMN, LINE, GAP = 56, 34, 6  # pixels of a grid unit
 COLOURS = ["#73bf69", "#f2cc0c", "#5794f2", "#ff780a", "#f2495c", "#b877d9", "#37872d", "#fa6400", "#1f60c4", "#8f3bb8"]
-NAMED = {"green": "#73bf69", "yellow": "#f2cc0c", "red": "#f2495c", "blue": "#5794f2", "orange": "#ff780a", "purple": "#b877d9"}
 
 
 def load(name):
@@ -25,7 +24,7 @@ def expand(expression, step):
     """Grafana's variables with All chosen; $__rate_interval is four scrapes, and at least a step and a scrape."""
     interval = max(4 * SCRAPE_SECONDS, math.ceil(step) + SCRAPE_SECONDS)
     for variable, value in (("$__rate_interval", f"{interval}s"), ("$__interval", f"{max(1, math.ceil(step))}s"),
-                            ("$job", ".*"), ("$instance", ".*")):
+                            ("$namespace", ".*"), ("$job", ".*"), ("$pod", ".*"), ("$instance", ".*")):
         expression = expression.replace(variable, value)
     return expression
 
@@ -57,7 +56,7 @@ def text_of(value, unit):
 
 
 def steps_of(panel):
-    return [(s["value"], NAMED[s["color"]]) for s in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]]
+    return [(s["value"], s["color"]) for s in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]]
 
 
 def big_number(panel, found):
@@ -93,7 +92,7 @@ def layers(found, stacked):
 
 
 def colours_of(panel, legends):
-    fixed = {o["matcher"]["options"]: NAMED[o["properties"][0]["value"]["fixedColor"]]
+    fixed = {o["matcher"]["options"]: o["properties"][0]["value"]["fixedColor"]
              for o in panel["fieldConfig"]["overrides"]}
     return [fixed.get(legend, COLOURS[i % len(COLOURS)]) for i, legend in enumerate(legends)]
 
@@ -134,6 +133,25 @@ def chart(panel, found, begin, end, width, height):
     return "".join(parts) + f"</svg><div class=legend>{legend}</div>"
 
 
+def heat(found, begin, end, width, height):
+    """Rows of cells, from the lowest bucket up; a bucket's own count is its own minus the one below it."""
+    rows = sorted(((float(le), dict(points)) for le, points in found), key=lambda one: one[0])
+    below, cells = {}, []
+    for i, (_, points) in enumerate(rows):
+        cells += [(i, t, v - below.get(t, 0)) for t, v in points.items()]
+        below = points
+    top = max((v for *_, v in cells), default=0)
+    if top <= 0:
+        return "<div class=big>no data</div>"
+    wide, high = (width - 50) * step_of(begin, end) / (end - begin), (height - 16) / len(rows)
+    parts = [f'<svg width="{width}" height="{height}">']
+    parts += [f'<rect x="{40 + (t - begin) / (end - begin) * (width - 50):.1f}" y="{height - 8 - (i + 1) * high:.1f}" width="{wide:.1f}"'
+              f' height="{high:.1f}" fill="#ffe945" fill-opacity="{math.sqrt(v / top):.2f}"/>' for i, t, v in cells if v > 0]
+    parts += [f'<text x="36" y="{height - 8 - i * high:.1f}" text-anchor="end">{text_of(le, "s")}</text>'
+              for i, (le, _) in enumerate(rows) if i % 4 == 0]
+    return "".join(parts) + "</svg>"
+
+
 def draw(stack, name, begin, end, png):
     """Writes the picture; the panels' figures are those of [begin, end]."""
     board = load(name)
@@ -148,6 +166,8 @@ def draw(stack, name, begin, end, png):
             body = ""
         elif panel["type"] == "timeseries":
             body = chart(panel, series(stack, panel, begin, end), begin, end, width - 12, height - 50)
+        elif panel["type"] == "heatmap":
+            body = heat(series(stack, panel, begin, end), begin, end, width - 12, height - 30)
         else:
             body = big_number(panel, series(stack, panel, begin, end))
         boxes.append(f'<div class="{panel["type"]}" style="left:{at["x"] * COLUMN}px;top:{at["y"] * LINE + 34}px;width:{width}px;'

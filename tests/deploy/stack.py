@@ -77,7 +77,7 @@ class Stack:
             self.start("proxy", BIN / "proxy/spillway", "--config", self.dir / "proxy.yaml")
             self.start("prometheus", "prometheus", f"--config.file={self.dir}/prometheus.yml",
                        f"--storage.tsdb.path={self.dir}/data", f"--web.listen-address=127.0.0.1:{self.prometheus}",
-                       f"--web.user-assets={ROOT}/deploy/runbooks")
+                       "--enable-feature=exemplar-storage", f"--web.user-assets={ROOT}/deploy/runbooks")
             await_true("proxy", lambda: answers(f"{self.admin_url}/ready"))
             await_true("prometheus", lambda: answers(f"{self.prometheus_url}/-/ready"))
             await_true("first scrape", lambda: self.value('up{job="spillway"}') == 1)
@@ -137,6 +137,9 @@ class Stack:
     def label_values(self, label, match):
         return self._api(f"label/{label}/values", **{"match[]": match})
 
+    def exemplars(self, expression, start, end):
+        return self._api("query_exemplars", query=expression, start=start, end=end)
+
     def value(self, expression, at=None):
         """The single value of an expression; None when there is none."""
         result = self.query(expression, at)
@@ -159,5 +162,6 @@ class Stack:
         (self.dir / "api.yaml").write_text(api)
         prometheus = (ROOT / "deploy/prometheus/prometheus.yml").read_text()
         prometheus = prometheus.replace("proxy:9901", f"127.0.0.1:{self.admin}").replace(": 15s", f": {self.scrape}")
+        prometheus += "        labels: {namespace: shop, pod: shop-0}\n"  # as on Kubernetes
         prometheus = prometheus.replace("rules/", f"{ROOT}/deploy/prometheus/rules/")
         (self.dir / "prometheus.yml").write_text(prometheus)

@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 TYPES = ROOT / "tests/deploy/types"
 WORK = ROOT / "build/deploy-types"
 KUBERNETES = ROOT / "deploy/kubernetes"
-PANEL_OPTIONS = {"timeseries": "timeseries", "stat": "stat", "gauge": "gauge", "text": "text"}
+OPTION_TYPES = {"timeseries": "TimeSeries", "stat": "Stat", "gauge": "Gauge", "text": "Text", "heatmap": "Heatmap"}
 
 # Enumerations are declared as such; in JSON they are their values.
 JSON_TYPE = """export type Json<T> = T extends string ? `${T}` : T extends (infer U)[] ? Json<U>[]
@@ -77,8 +77,8 @@ def object_module(o):
 def board_module(board):
     raw = "@grafana/schema/dist/esm/raw"
     out = [f'import type {{ Dashboard, Panel, RowPanel }} from "{raw}/dashboard/x/dashboard_types.gen.d.ts";']
-    for kind in PANEL_OPTIONS:
-        name = {"timeseries": "TimeSeries", "text": "Text", "gauge": "Gauge", "stat": "Stat"}[kind]
+    for kind in OPTION_TYPES:
+        name = OPTION_TYPES[kind]
         out.append(f'import type * as {name} from "{raw}/composable/{kind}/panelcfg/x/{name}PanelCfg_types.gen.d.ts";')
     out.append('import type { Json } from "./json";')
     bare = {k: copy.deepcopy(v) for k, v in board.items() if k != "panels"}
@@ -89,7 +89,7 @@ def board_module(board):
     for i, panel in enumerate(board["panels"]):
         kind = "RowPanel" if panel["type"] == "row" else "Panel"
         out.append(f"export const p{i}: Json<{kind}> = {json.dumps(panel, indent=1)};")
-        name = {"timeseries": "TimeSeries", "text": "Text", "gauge": "Gauge", "stat": "Stat"}.get(panel["type"])
+        name = OPTION_TYPES.get(panel["type"])
         if name:
             out.append(f"export const o{i}: Json<{name}.Options> = {json.dumps(panel['options'])};")
         if name == "TimeSeries":
@@ -199,6 +199,11 @@ class Types(unittest.TestCase):
         wrong = copy.deepcopy(boards["pool"])
         wrong["panels"][0]["options"]["legend"]["displayMode"] = "mistaken"
         modules["wrong-pool"] = board_module(wrong)
+        for o in render(ROOT / "dashboards"):
+            self.assertEqual((o["kind"], o["metadata"]["labels"]), ("ConfigMap", {"grafana_dashboard": "1"}))
+            self.assertEqual([json.loads(text) for text in o["data"].values()],
+                             [boards[o["metadata"]["name"].removeprefix("spillway-dashboard-")]])
+            modules[o["metadata"]["name"]] = object_module(o)
         errors = compile_all(modules)
         self.assertIn("wrong-pool", errors)
         self.assertEqual({n: e for n, e in errors.items() if n != "wrong-pool"}, {})
