@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Runs the tests that are too heavy for `make test`. Prints those not run, and counts.
 #
-#   run.sh [types|front|dashboards|images]...
+#   run.sh [types|front|dashboards|runbooks|images]...
 set -uo pipefail
 
 cd "$(dirname "$0")/../.." || exit
-all=(types front dashboards images)
+all=(types front dashboards runbooks images)
 wanted=("$@")
 ((${#wanted[@]})) || wanted=("${all[@]}")
 passed=0 failed=0 skipped=0
@@ -15,6 +15,7 @@ run() {
     types) tests/deploy/types_test.py ;;
     front) tests/deploy/front_test.py ;;
     dashboards) tests/with_postgres.sh tests/deploy/dashboards_test.py ;;
+    runbooks) tests/with_postgres.sh tests/deploy/runbooks_test.py ;;
     images) tests/deploy/images.sh ;;
     *) echo "no such test: $1 (there are ${all[*]})" >&2 && return 2 ;;
   esac
