@@ -178,6 +178,8 @@ dashboard("fleet", "Fleet", "One line per proxy: does one differ from the others
           [(rate("spillway_bad_requests_total", "code"), "{{code}}")], unit="reqps", min=0),
     graph("Log lines lost", "Lines lost because the reader of the log is too slow.", 8, [(named(rate("spillway_log_lines_dropped_total", "instance", "pod")), "{{proxy}}")],
           unit="cps", min=0, runbook="AccessLogDropped"),
+    graph("Spans lost", "Spans of sampled requests that the collector refused, or that waited for it too long.", 8,
+          [(named(rate("spillway_trace_spans_dropped_total", "instance", "pod")), "{{proxy}}")], unit="cps", min=0),
     graph("Bytes", "Of bodies and tunnels, in from clients and out to them.", 8,
           [(rate("spillway_bytes_total", "direction"), "{{direction}}")], unit="Bps", min=0),
     graph("Event loop lag: p99", "How late a loop runs a timer that is due: above 50 ms something holds it up.", 8,

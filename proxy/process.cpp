@@ -97,6 +97,7 @@ bool Process::start() {
     workers_.push_back(std::make_unique<relay::Worker>(shared_, std::make_shared<const relay::Settings>(config_)));
   }
   find_api();
+  prepare_tracing();
   if (!open_admin() || !open_listeners()) return false;
   descriptors_.used = net::open_descriptors();
   return fit_to_descriptors();
@@ -112,6 +113,15 @@ void Process::find_api() {
   };
   if (shared_.addresses.start(config_.upstream.resolve_interval, kFirstLookUp, note)) return;
   shared_.state.upstream_unresolved = true;
+}
+
+void Process::prepare_tracing() {
+  TracingEndpoint endpoint;
+  if (!config_.tracing.enabled() || !parse(config_.tracing.endpoint, endpoint)) return;
+  exporter_ = std::make_unique<tracing::Exporter>(
+      endpoint, tracing::Resource{config_.tracing.service_name, kVersion, host_name()},
+      [this](bool failed, const std::string& line) { failed ? shared_.log.warning(line) : shared_.log.info(line); });
+  shared_.spans = &exporter_->queue();
 }
 
 /// Lowers limits that the process's descriptors cannot carry: else clients would take those that connections to the
@@ -185,6 +195,7 @@ bool Process::open_admin() {
   values.admission = [this] { return shared_.gate.state(); };
   values.buffered_bytes = [this] { return shared_.buffered.used(); };
   values.log_lines_dropped = [this] { return shared_.log.dropped(); };
+  values.trace_spans_dropped = [this] { return exporter_ ? exporter_->queue().dropped() : 0; };
   values.state = &shared_.state;
   values.process_use = [this, started = static_cast<double>(std::time(nullptr))] {
     return process_use(descriptors_.limit, started);
@@ -247,6 +258,7 @@ int Process::run() {
       std::make_unique<upstream::HealthPoller>(loop_, shared_.addresses, config_.upstream.health,
                                                [this](const upstream::HealthResult& result) { note_poll(result); });
   health_->start();
+  if (exporter_) exporter_->start();
   for (const auto& worker : workers_) threads_.emplace_back([&w = *worker] { w.run(); });
   ::sd_notify(0, "READY=1");
   // The control loop ends when the last worker has drained.
@@ -256,6 +268,7 @@ int Process::run() {
   });
   loop_.run();
   waiter.join();
+  if (exporter_) exporter_->stop();
   shared_.log.info("drained, bye");
   return config::kExitOk;
 }

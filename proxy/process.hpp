@@ -14,6 +14,7 @@
 #include "proxy/relay/worker.hpp"
 #include "proxy/telemetry/history.hpp"
 #include "proxy/telemetry/metrics.hpp"
+#include "proxy/tracing/exporter.hpp"
 #include "proxy/upstream/health.hpp"
 #include "proxy/upstream/health_state.hpp"
 
@@ -33,6 +34,7 @@ class Process {
 
  private:
   void find_api();
+  void prepare_tracing();
   const config::Listen& configured(const config::Listen& entry) const;
   bool open_listeners();
   bool open_admin();
@@ -68,6 +70,7 @@ class Process {
   Timer tick_timer_;
   std::vector<std::unique_ptr<relay::Worker>> workers_;
   std::vector<std::thread> threads_;
+  std::unique_ptr<tracing::Exporter> exporter_;  ///< null: no spans are recorded
   std::unique_ptr<telemetry::Metrics> metrics_;
   std::unique_ptr<telemetry::History> history_;
   Time sampled_{};

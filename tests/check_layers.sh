@@ -23,7 +23,11 @@ proxy/classify/            : proxy/classify/ proxy/config/ proxy/http/ proxy/tex
 proxy/admission/           : proxy/admission/ proxy/net/clock.hpp proxy/text/intrusive_list.hpp :
 proxy/telemetry/           : proxy/telemetry/ proxy/admission/ proxy/config/ proxy/text/ proxy/net/clock.hpp proxy/net/line_queue.hpp : prometheus/ spdlog/ fmt/ posix
 proxy/upstream/            : proxy/upstream/ proxy/admission/ proxy/net/ proxy/config/ proxy/telemetry/ config/ : boost/ netdb.h netinet/in.h sys/un.h
-proxy/relay/               : proxy/relay/ proxy/upstream/ proxy/telemetry/ proxy/admission/ proxy/classify/ proxy/http/ proxy/http1/ proxy/net/ proxy/text/ proxy/config/ config/ : boost/ fmt/
+proxy/tracing/             : proxy/tracing/ proxy/text/ proxy/net/ proxy/config/tracing.hpp proxy/upstream/resolve.hpp : boost/
+proxy/tracing/otlp         : proxy/tracing/ proxy/text/ :
+proxy/tracing/queue        : proxy/tracing/ proxy/net/clock.hpp :
+proxy/tracing/record       : :
+proxy/relay/               : proxy/relay/ proxy/tracing/ proxy/upstream/ proxy/telemetry/ proxy/admission/ proxy/classify/ proxy/http/ proxy/http1/ proxy/net/ proxy/text/ proxy/config/ config/ : boost/ fmt/
 proxy/relay/pace           : proxy/net/clock.hpp :
 proxy/relay/slow_clients   : proxy/relay/pace.hpp proxy/net/clock.hpp : boost/intrusive/
 proxy/admin/               : proxy/admin/ proxy/upstream/ proxy/telemetry/ proxy/admission/ proxy/net/ proxy/text/ config/ : boost/ prometheus/ fmt/

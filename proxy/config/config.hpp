@@ -14,6 +14,7 @@
 #include "proxy/admission/policy.hpp"
 #include "proxy/config/log_fields.hpp"
 #include "proxy/config/refusals.hpp"
+#include "proxy/config/tracing.hpp"
 #include "proxy/http/head_limits.hpp"
 #include "proxy/net/clock.hpp"
 
@@ -173,6 +174,7 @@ struct ProxyConfig {
   RetryConfig retry;
   MaintenanceConfig maintenance;
   RefusalsConfig refusals;
+  TracingConfig tracing;
   std::vector<config::Cidr> trusted_proxies;
   bool trust_traces = false;
   bool forwarded_header = false;

@@ -1,5 +1,7 @@
 #include "proxy/relay/exchange.hpp"
 
+#include <algorithm>
+
 #include "proxy/classify/client_address.hpp"
 #include "proxy/classify/client_key.hpp"
 #include "proxy/http/event_stream.hpp"
@@ -33,7 +35,8 @@ void Exchange::begin(ClientStream& client, std::shared_ptr<const Settings> setti
   error_.clear();
   upstream_status_ = 0;
   class_index_ = 0;
-  received_ = trusted_peer_ = wants_html_ = preflight_ = false;
+  asked_ = {};
+  received_ = continued_ = traced_ = trusted_peer_ = wants_html_ = preflight_ = false;
   origin_ = nullptr;
   ticket_.state = admission::Request::State::fresh;
   ticket_.shadow_refused = false;
@@ -97,7 +100,7 @@ Failure Exchange::receive() {
   target_ = request_.target;
   worker_.counters().parsed.add();
   identify();
-  if (worker_.shared().log.wants_any()) note_head();
+  if (traced_ || worker_.shared().log.wants_any()) note_head();
   class_index_ = settings_->classifier.classify(request_);
   look_at_reader();
   if (request_.max_forwards == 0) return Failure::Kind::last_hop;
@@ -127,10 +130,13 @@ void Exchange::identify() {
   const std::string_view id = trusted_peer_ ? request_.field("x-request-id") : std::string_view();
   const bool continues = trusted_peer_ || settings_->config.trust_traces;
   const std::string_view parent = continues ? request_.field("traceparent") : std::string_view();
+  continued_ = telemetry::valid_traceparent(parent);
   const text::RequestId generated = worker_.ids().request_id();
   request_id_ = text::valid_request_id(id) ? id : telemetry::view(generated);
-  traceparent_ = telemetry::valid_traceparent(parent) ? worker_.ids().continue_trace(parent)
-                                                      : worker_.ids().start_trace(generated);
+  telemetry::IdGenerator& ids = worker_.ids();
+  traceparent_ = continued_ ? ids.continue_trace(parent) : ids.start_trace(generated, ids.draw(settings_->trace_ratio));
+  traced_ = worker_.shared().spans != nullptr && telemetry::sampled(telemetry::view(traceparent_));
+  if (traced_ && continued_) std::ranges::copy(telemetry::span_id(parent), caller_span_.begin());
 }
 
 /// The client's address: the peer's, or what a trusted peer tells.

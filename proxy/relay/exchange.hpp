@@ -134,6 +134,7 @@ class Exchange final : public net::Deadline,
   // exchange_account.cpp.
   void note_head();
   void note_error(std::string_view connection, net::error_code error);
+  void trace(int status, telemetry::Outcome outcome, std::string_view reason, Time now);
   void account(int status, telemetry::Outcome outcome, std::string_view reason);
   void log(int status, telemetry::Outcome outcome, std::string_view reason, Time now);
 
@@ -148,6 +149,7 @@ class Exchange final : public net::Deadline,
   ClientStream* client_ = nullptr;
   std::shared_ptr<const Settings> settings_;
   Time began_{}, arrived_{}, sent_{};
+  Time asked_{};     ///< when the way to the API began, if spans are recorded
   Time answered_{};  ///< when the API had answered, or had been given up after it was asked
   Duration queue_wait_{};
 
@@ -155,6 +157,7 @@ class Exchange final : public net::Deadline,
   http::RequestHead request_;  ///< its views are good until the head is released
   std::string request_id_;
   telemetry::Traceparent traceparent_{};
+  telemetry::SpanId caller_span_{};   ///< if the trace is continued and its spans are recorded
   std::string_view method_, target_;  ///< in the client's head, later in `to_upstream_`
   std::string_view client_address_;   ///< of the peer, or in `told_client_`
   std::string told_client_;           ///< by a trusted peer
@@ -164,6 +167,8 @@ class Exchange final : public net::Deadline,
   int class_index_ = 0;
   bool received_ = false;  ///< its head was sound
   bool trusted_peer_ = false;
+  bool continued_ = false;             ///< its trace
+  bool traced_ = false;                ///< its spans are recorded
   bool wants_html_ = false;            ///< a browser asks
   bool preflight_ = false;             ///< of an origin that `refusals.cors` allows
   std::string preflight_headers_;      ///< that it asks for

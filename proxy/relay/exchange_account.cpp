@@ -1,5 +1,6 @@
 // The last stage of an exchange.
 
+#include <algorithm>
 #include <iterator>
 
 #include <fmt/format.h>
@@ -28,7 +29,8 @@ void Exchange::account(int status, telemetry::Outcome outcome, std::string_view 
     counters.bytes_out.add(bytes_out_);
     telemetry::ClassCounters& of_class = counters.classes[static_cast<std::size_t>(class_index_)];
     const auto cause = telemetry::failure_cause(outcome, reason);
-    // A client that was too slow counts as 408 even if its response had begun: alerts tell by the code whose fault it was.
+    // A client that was too slow counts as 408 even if its response had begun: alerts tell by the code whose fault it
+    // was.
     const int code = outcome == telemetry::Outcome::timeout && !cause ? 408 : status;
     of_class.requests[static_cast<std::size_t>(outcome)][telemetry::code_index(code)].add();
     // How long a stream lasts is no latency.
@@ -49,6 +51,7 @@ void Exchange::account(int status, telemetry::Outcome outcome, std::string_view 
     if (shadow && would_refuse_) of_class.shadow_rejections[static_cast<std::size_t>(*would_refuse_)].add();
   }
   if (!received_ && status == 0) return;  // nothing happened
+  if (traced_) trace(status, outcome, reason, now);
   if (outcome == telemetry::Outcome::shed) {
     const std::string_view path = target_.substr(0, target_.find('?'));
     const Duration waited = arrived_ == Time{} ? Duration{} : now - arrived_;
@@ -90,6 +93,45 @@ void Exchange::note_error(std::string_view connection, net::error_code error) {
   } else {
     fmt::format_to(out, "{} ({})", error.message(), error.value());
   }
+}
+
+/// Leaves the spans of a sampled request to the exporter.
+void Exchange::trace(int status, telemetry::Outcome outcome, std::string_view reason, Time now) {
+  using tracing::Instant;
+  const Instant date = Instant::clock::now();
+  const auto at = [&](Time t) { return date - std::chrono::duration_cast<Instant::duration>(now - t); };
+  tracing::Record record;
+  std::ranges::copy(telemetry::trace_id(telemetry::view(traceparent_)), record.trace.begin());
+  std::ranges::copy(telemetry::span_id(telemetry::view(traceparent_)), record.upstream.begin());
+  record.request = worker_.ids().span_id();
+  record.wait = worker_.ids().span_id();
+  record.parent = caller_span_;
+  record.has_parent = continued_;
+  record.began = at(began_);
+  record.ended = date;
+  if (arrived_ != Time{}) {
+    record.wait_began = at(arrived_);
+    record.wait_ended = at(arrived_ + queue_wait_);
+  }
+  if (asked_ != Time{}) {
+    record.asked = at(asked_);
+    record.answered = answered_ == Time{} ? date : at(answered_);
+  }
+  record.method = method_;
+  record.path = target_.substr(0, target_.find('?'));
+  record.scheme = told_scheme_.empty() ? "http" : told_scheme_;
+  record.host = logged_.host;
+  record.client = client_address_;
+  record.user_agent = logged_.user_agent;
+  record.protocol = request_.minor == 0 ? "HTTP/1.0" : "HTTP/1.1";
+  record.class_name = worker_.shared().class_names[static_cast<std::size_t>(class_index_)];
+  record.reason = reason;
+  record.upstream_address = upstream_name_;
+  record.status = status;
+  record.upstream_status = upstream_status_;
+  record.retries = retries_;
+  record.api_failed = telemetry::failure_cause(outcome, reason).has_value();
+  worker_.shared().spans->push(std::move(record));
 }
 
 void Exchange::log(int status, telemetry::Outcome outcome, std::string_view reason, Time now) {

@@ -49,6 +49,7 @@ Failure Exchange::prepare_request() {
 /// Head and body to the API, and the response's head back.
 net::Task<Failure> Exchange::forward(bool fresh) {
   request_written_ = upload_cut_ = false;
+  if (traced_ && !fresh) asked_ = Clock::now();
   Failure failure;
   if (fresh || !reuse_connection()) failure = co_await connect();
   if (!failure) failure = send_head();

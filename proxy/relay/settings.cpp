@@ -24,6 +24,7 @@ Settings::Settings(const ProxyConfig& c)
            .idle_timeout = c.upstream.idle_timeout},
       client_keys(c.client_key.key, c.client_key.ipv6_prefix),
       cohorts(c.cohorts, c.client_key.ipv6_prefix),
+      trace_ratio(c.tracing.enabled() ? c.tracing.sample_ratio : 0),
       maintenance_retry_after_seconds(whole_seconds(c.maintenance.retry_after)),
       idle_for(c.timeouts.keep_alive > Duration::zero() ? c.timeouts.keep_alive : c.timeouts.request_head) {
   for (const std::string& name : c.refusals.cors.expose_headers) {

@@ -31,6 +31,7 @@ struct Settings {
   classify::ClientKeys client_keys;  ///< for fairness
   classify::Cohorts cohorts;
   std::string cors_exposed;  ///< `refusals.cors.expose_headers` as a field's value
+  double trace_ratio;        ///< of the traces begun here; 0 without a collector
   int maintenance_retry_after_seconds;
   /// How long a connection without a request stays. Where no answer leaves it open, it has yet to send its first one.
   Duration idle_for;

@@ -27,6 +27,7 @@
 #include "proxy/telemetry/state.hpp"
 #include "proxy/telemetry/trace_ids.hpp"
 #include "proxy/text/http_date.hpp"
+#include "proxy/tracing/queue.hpp"
 #include "proxy/upstream/connection_pool.hpp"
 
 namespace spillway::relay {
@@ -44,6 +45,7 @@ struct Shared {
         addresses(config.upstream.address) {}
 
   std::vector<std::string> class_names;  ///< by class index
+  tracing::Queue* spans = nullptr;       ///< null: no spans are recorded. Set before the first worker runs
   telemetry::Log log;
   Gate gate;
   telemetry::ProcessState state;

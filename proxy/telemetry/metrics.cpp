@@ -271,6 +271,10 @@ constexpr Metric kMetrics[] = {
      [](Series& s, const Reading& now) { s.add(now.use.most_descriptors); }},
     {"process_start_time_seconds", kGauge, "", "When the process started",
      [](Series& s, const Reading& now) { s.add(now.use.started); }},
+    {"spillway_trace_spans_dropped_total", kCounter, "", "Spans lost because the collector refused them, or was away",
+     [](Series& s, const Reading& now) {
+       s.add(now.sources.trace_spans_dropped ? now.sources.trace_spans_dropped() : 0);
+     }},
     {"spillway_log_lines_dropped_total", kCounter, "", "Log lines lost because the reader was too slow",
      [](Series& s, const Reading& now) { s.add(now.sources.log_lines_dropped()); }},
 };

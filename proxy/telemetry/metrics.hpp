@@ -30,6 +30,7 @@ struct MetricSources {
   const ProcessState* state;
   std::string version;
   std::function<ProcessUse()> process_use;
+  std::function<std::uint64_t()> trace_spans_dropped = {};
   std::function<std::size_t()> buffered_bytes = {};  ///< bodies held in memory; for `/stats` only
 };
 

@@ -42,13 +42,24 @@ text::RequestId IdGenerator::request_id() {
   return text::request_id(high, random_());
 }
 
-Traceparent IdGenerator::start_trace(const text::RequestId& id) {
+bool IdGenerator::draw(double ratio) {
+  constexpr int kUnused = 11;  // a double has 53 bits of a number
+  return ratio > 0 && static_cast<double>(random_() >> kUnused) * 0x1p-53 < ratio;
+}
+
+SpanId IdGenerator::span_id() {
+  SpanId id;
+  text::write_hex(random_() | 1, id.data());
+  return id;
+}
+
+Traceparent IdGenerator::start_trace(const text::RequestId& id, bool sampled) {
   Traceparent value;
   char* out = std::copy_n("00-", 3, value.data());
   out = std::copy_n(id.data(), id.size(), out);
   *out++ = '-';
   text::write_hex(random_() | 1, out);  // never all zero
-  std::copy_n("-00", 3, out + 16);
+  std::copy_n(sampled ? "-01" : "-00", 3, out + 16);
   return value;
 }
 

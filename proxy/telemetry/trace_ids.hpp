@@ -14,6 +14,7 @@ namespace spillway::telemetry {
 bool valid_traceparent(std::string_view value);
 
 using Traceparent = std::array<char, 55>;
+using SpanId = std::array<char, 16>;  ///< lower-case hexadecimal digits
 
 /// Makes unique identifiers; they are not secret. One for each worker; not thread-safe.
 class IdGenerator {
@@ -21,9 +22,12 @@ class IdGenerator {
   IdGenerator();
 
   text::RequestId request_id();
-  /// Starts a trace whose id is made from the request id, so that one can be found by the other. It is not sampled,
-  /// because the proxy exports no spans.
-  Traceparent start_trace(const text::RequestId& id);
+  /// Whether to sample one of the traces of which the share `ratio` is sampled.
+  bool draw(double ratio);
+  /// Never all zero.
+  SpanId span_id();
+  /// Starts a trace whose id is made from the request id, so that one can be found by the other.
+  Traceparent start_trace(const text::RequestId& id, bool sampled);
   /// Continues a trace: `parent`, which must be valid, with a new span id, and sampled if the parent is.
   Traceparent continue_trace(std::string_view parent);
 
@@ -42,6 +46,10 @@ inline bool sampled(std::string_view traceparent) {
 }
 inline std::string_view trace_id(std::string_view traceparent) {
   return traceparent.substr(3, 32);
+}
+/// Of the caller's span.
+inline std::string_view span_id(std::string_view traceparent) {
+  return traceparent.substr(36, 16);
 }
 
 }  // namespace spillway::telemetry

@@ -157,6 +157,7 @@ metric() {
 	gauge process_open_fds
 	gauge process_max_fds
 	gauge process_start_time_seconds
+	counter spillway_trace_spans_dropped_total
 	histogram spillway_upstream_duration_seconds
 	histogram spillway_queue_wait_seconds
 	gauge spillway_inflight

@@ -137,6 +137,9 @@ constexpr FieldRow kFields[] = {
     {"classes[].match[].client_certificate", "batch", "attributes of a subject such as CN=batch,O=Example"},
     {"classes[].match[].header", "'a:'", "the name of a header field"},
     {"classes[].match[].value", "\"a\\x07\"", "a text of 0 to 4096 bytes without control characters"},
+    {"tracing.endpoint", "'https://localhost:4318'", "empty, or the URL of a collector such as http://localhost:4318"},
+    {"tracing.sample_ratio", "1.1", "a number from 0 to 1"},
+    {"tracing.service_name", "''", "a text of 1 to 256 bytes without control characters"},
     {"breaker.enabled", "1", "true or false"},
     {"breaker.window", "0", "a duration from 1s to 1h"},
     {"breaker.min_requests", "0", "an integer from 1 to 1000000"},
@@ -202,6 +205,30 @@ class Paths final : public config::Fields {
   }
   std::string prefix_;
 };
+
+TEST_CASE("the endpoint of traces is a plain URL; /v1/traces is added where it is missing") {
+  struct Row {
+    std::string_view url, host, path, address;
+  };
+  for (const Row& row : {Row{"http://localhost:4318", "localhost:4318", "/v1/traces", "localhost:4318"},
+                         {"http://otel", "otel", "/v1/traces", "otel:80"},
+                         {"http://[::1]:4318/", "[::1]:4318", "/v1/traces", "[::1]:4318"},
+                         {"http://otel:4318/in/", "otel:4318", "/in/v1/traces", "otel:4318"},
+                         {"http://otel:4318/v1/traces", "otel:4318", "/v1/traces", "otel:4318"}}) {
+    CAPTURE(row.url);
+    TracingEndpoint endpoint;
+    CHECK(parse(row.url, endpoint));
+    CHECK(endpoint.host == row.host);
+    CHECK(endpoint.path == row.path);
+    CHECK(to_text(endpoint.address) == row.address);
+  }
+  for (const char* url : {"", "otel:4318", "https://otel", "http://", "http:///v1/traces", "http://a b", "http://a@b",
+                          "http://a?b", "http://a#b", "http://a:0", "http://a:x", "http://unix:/a"}) {
+    CAPTURE(url);
+    TracingEndpoint endpoint;
+    CHECK_FALSE(parse(url, endpoint));
+  }
+}
 
 TEST_CASE("every field of the proxy refuses a value out of its range, and names what it accepts") {
   ProxyConfig defaults;

@@ -171,6 +171,7 @@ std::vector<Promise> contract() {
       {"process_open_fds", "gauge", "", plain},
       {"process_max_fds", "gauge", "", plain},
       {"process_start_time_seconds", "gauge", "", plain},
+      {"spillway_trace_spans_dropped_total", "counter", "", plain},
       {"spillway_log_lines_dropped_total", "counter", "", plain},
   };
 }

@@ -61,13 +61,26 @@ TEST_CASE("a traceparent is accepted only in the form of W3C Trace Context") {
   }
 }
 
-TEST_CASE("a new trace is valid, not sampled, and has the id of the request") {
+TEST_CASE("a ratio of the traces is sampled") {
+  IdGenerator ids;
+  int sampled = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    sampled += ids.draw(0.25) ? 1 : 0;
+    REQUIRE_FALSE(ids.draw(0));
+    REQUIRE(ids.draw(1));
+  }
+  CHECK(sampled > 2000);  // ten standard deviations
+  CHECK(sampled < 3000);
+}
+
+TEST_CASE("a new trace is valid, sampled if it shall be, and has the id of the request") {
   IdGenerator ids;
   const text::RequestId id = ids.request_id();
-  const Traceparent started = ids.start_trace(id);
+  const Traceparent started = ids.start_trace(id, false);
   CHECK(valid_traceparent(view(started)));
   CHECK(trace_id(view(started)) == view(id));
   CHECK(view(started).ends_with("-00"));
+  CHECK(sampled(view(ids.start_trace(id, true))));
 }
 
 TEST_CASE("a continued trace keeps its id and flags, and gets a new parent id") {
@@ -92,7 +105,7 @@ TEST_CASE("100,000 identifiers of two workers do not repeat") {
   for (std::size_t i = 0; i < kIds; ++i) {
     IdGenerator& ids = i % 2 ? first : second;
     const text::RequestId id = ids.request_id();
-    const Traceparent trace = ids.start_trace(id);
+    const Traceparent trace = ids.start_trace(id, false);
     seen.emplace(view(id));
     spans.emplace(view(trace).substr(36, 16));
     REQUIRE(view(id).find_first_not_of("0123456789abcdef") == std::string_view::npos);

@@ -1,0 +1,268 @@
+// Spans of sampled requests, as a collector receives and decodes them.
+
+#include <map>
+#include <optional>
+
+#include <boost/json.hpp>
+#include <doctest/doctest.h>
+
+#include "tests/integration/proxy/client.hpp"
+#include "tests/integration/proxy/held.hpp"
+#include "tests/integration/proxy/proxy.hpp"
+
+namespace spillway::test {
+namespace {
+
+namespace json = boost::json;
+
+struct Span {
+  std::string trace, id, parent, name;
+  int kind = 0;
+  bool failed = false;
+  long long begin = 0, end = 0;
+  std::map<std::string, std::string> attributes;  ///< numbers as text
+};
+
+std::string text_of(const json::value& value) {
+  const json::object& one = value.as_object();
+  if (const json::value* text = one.if_contains("stringValue")) return std::string(text->as_string());
+  if (const json::value* number = one.if_contains("intValue")) return std::string(number->as_string());
+  return json::serialize(one.at("doubleValue"));
+}
+
+/// Decodes an ExportTraceServiceRequest; throws if it is none.
+std::vector<Span> decode(const std::string& body, std::map<std::string, std::string>* resource = nullptr) {
+  std::vector<Span> spans;
+  const json::value document = json::parse(body);
+  for (const json::value& from : document.at("resourceSpans").as_array()) {
+    for (const json::value& each : from.at("resource").at("attributes").as_array()) {
+      if (resource != nullptr) (*resource)[std::string(each.at("key").as_string())] = text_of(each.at("value"));
+    }
+    for (const json::value& scope : from.at("scopeSpans").as_array()) {
+      for (const json::value& span : scope.at("spans").as_array()) {
+        Span& out = spans.emplace_back();
+        out.trace = std::string(span.at("traceId").as_string());
+        out.id = std::string(span.at("spanId").as_string());
+        if (const json::value* parent = span.as_object().if_contains("parentSpanId")) {
+          out.parent = std::string(parent->as_string());
+        }
+        out.name = std::string(span.at("name").as_string());
+        out.kind = static_cast<int>(span.at("kind").as_int64());
+        out.begin = std::stoll(std::string(span.at("startTimeUnixNano").as_string()));
+        out.end = std::stoll(std::string(span.at("endTimeUnixNano").as_string()));
+        out.failed = span.at("status").as_object().contains("code");
+        for (const json::value& each : span.at("attributes").as_array()) {
+          out.attributes[std::string(each.at("key").as_string())] = text_of(each.at("value"));
+        }
+      }
+    }
+  }
+  return spans;
+}
+
+/// A collector of OTLP over HTTP.
+struct Collector {
+  explicit Collector(std::string answer = "200 OK")
+      : server([answer](Turn& turn) { turn.answer("{}", "Content-Type: application/json\r\n", answer); }) {}
+
+  std::string keys(const std::string& more) const {
+    return "tracing: {endpoint: 'http://" + server.address() + "', " + more + "}\n";
+  }
+  /// All spans so far, once there are `count`.
+  std::vector<Span> await_spans(std::size_t count) {
+    std::vector<Span> spans;
+    const bool enough = eventually([&] {
+      spans.clear();
+      for (const Upstream::Seen& seen : server.seen()) {
+        if (seen.body.empty()) continue;  // being received
+        for (Span& span : decode(seen.body, &resource)) spans.push_back(std::move(span));
+      }
+      return spans.size() >= count;
+    });
+    CHECK(enough);
+    CHECK(spans.size() == count);
+    return spans;
+  }
+
+  Upstream server;
+  std::map<std::string, std::string> resource;
+};
+
+const Span& of_kind(const std::vector<Span>& spans, int kind) {
+  for (const Span& span : spans) {
+    if (span.kind == kind) return span;
+  }
+  FAIL("no span of this kind");
+  return spans.front();
+}
+
+constexpr int kInternal = 1, kServer = 2, kClient = 3;
+const std::string kTrace = "4bf92f3577b34da6a3ce929d0e0e4736", kCaller = "00f067aa0ba902b7";
+const std::string kTrusted = "trusted_proxies: [127.0.0.1/32]\n";
+
+std::string parent(const std::string& flags) {
+  return "traceparent: 00-" + kTrace + "-" + kCaller + "-" + flags + "\r\n";
+}
+
+TEST_CASE("a sampled request becomes spans of the request and of its time at the API, whose own trace goes on") {
+  Collector collector;
+  Upstream upstream;
+  Proxy proxy(upstream, {.more = collector.keys("sample_ratio: 1, service_name: shop")});
+  CHECK(Client(proxy).get("/a/b?secret=1", "User-Agent: test \"1\"\r\n").status == 200);
+  const std::vector<Span> spans = collector.await_spans(2);
+  const Upstream::Seen request = collector.server.seen().front();
+  CHECK(request.head.starts_with("POST /v1/traces HTTP/1.1\r\n"));
+  CHECK(field_of(request.head, "Content-Type") == "application/json");
+  CHECK(collector.resource["service.name"] == "shop");
+
+  Span server = of_kind(spans, kServer);
+  Span client = of_kind(spans, kClient);
+  CHECK(server.name == "GET");
+  CHECK(server.parent.empty());
+  CHECK(client.parent == server.id);
+  CHECK(client.trace == server.trace);
+  CHECK(server.begin <= client.begin);
+  CHECK(client.begin <= client.end);
+  CHECK(client.end <= server.end);
+  CHECK_FALSE(server.failed);
+  CHECK_FALSE(client.failed);
+  CHECK(server.attributes["http.request.method"] == "GET");
+  CHECK(server.attributes["url.path"] == "/a/b");
+  CHECK(server.attributes["url.scheme"] == "http");
+  CHECK(server.attributes["client.address"] == "127.0.0.1");
+  CHECK(server.attributes["user_agent.original"] == "test \"1\"");
+  CHECK(server.attributes["network.protocol.version"] == "1.1");
+  CHECK(server.attributes["http.response.status_code"] == "200");
+  CHECK(server.attributes["spillway.class"] == "normal");
+  CHECK(server.attributes.contains("spillway.queue_ms"));
+  CHECK_FALSE(server.attributes.contains("spillway.reason"));
+  CHECK(client.attributes["http.response.status_code"] == "200");
+  CHECK("127.0.0.1:" + client.attributes["server.port"] == upstream.address());
+
+  const std::string told = field_of(upstream.seen().front().head, "traceparent");
+  CHECK(told == "00-" + client.trace + "-" + client.id + "-01");
+}
+
+TEST_CASE("of a trace that is continued the caller decides; of others the ratio does") {
+  Collector collector;
+  Upstream upstream;
+  Proxy proxy(upstream, {.more = collector.keys("sample_ratio: 0") + kTrusted});
+  CHECK(Client(proxy).get("/none").status == 200);
+  CHECK(Client(proxy).get("/left-out", parent("00")).status == 200);
+  CHECK(Client(proxy).get("/sampled", parent("01")).status == 200);
+  const std::vector<Span> spans = collector.await_spans(2);
+  const Span& server = of_kind(spans, kServer);
+  CHECK(server.trace == kTrace);
+  CHECK(server.parent == kCaller);
+  CHECK(server.attributes.at("url.path") == "/sampled");
+  const std::vector<Upstream::Seen> seen = upstream.seen();
+  CHECK(field_of(seen[0].head, "traceparent").ends_with("-00"));
+  CHECK(field_of(seen[1].head, "traceparent").ends_with("-00"));
+  CHECK(field_of(seen[2].head, "traceparent") == "00-" + kTrace + "-" + of_kind(spans, kClient).id + "-01");
+}
+
+TEST_CASE("an untrusted caller cannot have its requests sampled, and without a collector nobody's are") {
+  Collector collector;
+  Upstream upstream;
+  {
+    Proxy proxy(upstream, {.more = collector.keys("sample_ratio: 0")});
+    CHECK(Client(proxy).get("/", parent("01")).status == 200);
+  }
+  CHECK(field_of(upstream.seen().back().head, "traceparent").ends_with("-00"));
+  CHECK(collector.server.requests() == 0);
+  Proxy proxy(upstream, {.more = "tracing: {sample_ratio: 1}\n"});
+  CHECK(Client(proxy).get("/").status == 200);
+  CHECK(field_of(upstream.seen().back().head, "traceparent").ends_with("-00"));
+}
+
+TEST_CASE("a wait for a slot is a span; a refused request has no span at the API, and says why") {
+  Collector collector;
+  Upstream upstream([](Turn& turn) {
+    turn.hold();
+    turn.answer();
+  });
+  Proxy proxy(upstream, {.admission = admit(1) + ", queue: {max_wait: 60s, max_length: 1}",
+                         .more = collector.keys("sample_ratio: 1")});
+  Client first(proxy), second(proxy);
+  first.start("GET", "/first");
+  REQUIRE(eventually([&] { return upstream.inside() == 1; }));
+  second.start("GET", "/second");
+  REQUIRE(proxy.await_metric("spillway_queue_length", 1));
+  CHECK(Client(proxy).get("/third").status == 503);
+  upstream.release_all();
+  CHECK(first.receive().status == 200);
+  CHECK(second.receive().status == 200);
+
+  std::map<std::string, std::vector<Span>> by_trace;
+  for (const Span& span : collector.await_spans(6)) by_trace[span.trace].push_back(span);
+  std::map<std::string, std::size_t> count;
+  for (const auto& [trace, spans] : by_trace) count[of_kind(spans, kServer).attributes.at("url.path")] = spans.size();
+  CHECK(count == std::map<std::string, std::size_t>{{"/first", 2}, {"/second", 3}, {"/third", 1}});
+  for (const auto& [trace, spans] : by_trace) {
+    const Span& server = of_kind(spans, kServer);
+    if (spans.size() == 3) {
+      const Span& wait = of_kind(spans, kInternal);
+      CHECK(wait.parent == server.id);
+      CHECK(wait.end <= of_kind(spans, kClient).begin);
+      CHECK(std::stod(server.attributes.at("spillway.queue_ms")) > 0);
+    }
+    if (spans.size() == 1) {
+      CHECK(server.failed);
+      CHECK(server.attributes.at("spillway.reason") == "queue_full");
+      CHECK(server.attributes.at("error.type") == "queue_full");
+    }
+  }
+}
+
+TEST_CASE("a failing API is an error of its span") {
+  Collector collector;
+  Upstream upstream([](Turn& turn) { turn.close(); });
+  Proxy proxy(upstream, {.more = collector.keys("sample_ratio: 1")});
+  CHECK(Client(proxy).request("POST", "/", "", "x").status == 502);
+  const std::vector<Span> spans = collector.await_spans(2);
+  const Span& client = of_kind(spans, kClient);
+  CHECK(client.failed);
+  CHECK(client.attributes.at("error.type") == "upstream_closed");
+  CHECK_FALSE(client.attributes.contains("http.response.status_code"));
+  CHECK(of_kind(spans, kServer).attributes.at("http.response.status_code") == "502");
+}
+
+TEST_CASE("spans that a collector refuses are dropped and counted; requests do not notice") {
+  Collector collector("400 Bad Request");
+  Upstream upstream;
+  Proxy proxy(upstream, {.more = collector.keys("sample_ratio: 1")});
+  CHECK(Client(proxy).get("/").status == 200);
+  CHECK(proxy.await_metric("spillway_trace_spans_dropped_total", 2));
+  CHECK(proxy.await_log("it answers 400"));
+}
+
+TEST_CASE("spans wait for a collector that is away, as many as fit; the rest is counted") {
+  Collector collector;
+  collector.server.down();
+  Upstream upstream;
+  Proxy proxy(upstream, {.more = collector.keys("sample_ratio: 1") + "log: {access: off}\n"});
+  CHECK(Client(proxy).get("/early").status == 200);
+  REQUIRE(proxy.await_log("spans cannot be sent"));
+  collector.server.up();
+  collector.await_spans(2);
+  CHECK(proxy.await_log("are sent to"));
+  collector.server.down();
+  Client client(proxy);
+  for (int i = 0; i < 5000; ++i) REQUIRE(client.get("/").status == 200);
+  CHECK(eventually([&] { return proxy.metric("spillway_trace_spans_dropped_total") > 0; }));
+}
+
+TEST_CASE("a collector that hangs does not keep the process") {
+  Collector collector;
+  Upstream upstream;
+  Upstream hanging([](Turn& turn) { turn.hold(); });
+  Proxy proxy(upstream, {.more = "tracing: {endpoint: 'http://" + hanging.address() + "/', sample_ratio: 1}\n"});
+  CHECK(Client(proxy).get("/").status == 200);
+  REQUIRE(eventually([&] { return hanging.inside() > 0; }));
+  CHECK(Client(proxy).get("/").status == 200);
+  CHECK(proxy.stop() == 0);
+  hanging.release_all();
+}
+
+}  // namespace
+}  // namespace spillway::test
