@@ -7,7 +7,7 @@ import pathlib
 import sys
 
 from panels import (BAD_FROM_1, BY, COLOURS, GOOD, GOOD_AT_1, BAD, OUTCOMES, QUANTILES, REASONS, SERVICE, SHARE, WARN, board, graph,
-                    heatmap, mapped, named, panel, quantile, quantiles, rate, row, runbook_url, runbooks, stat, text, write)
+                    heatmap, mapped, named, of_service, panel, quantile, quantiles, rate, row, runbook_url, runbooks, stat, text, write)
 
 OUT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parent)
 POOL_USED = (f"(database_pool_size{BY} + database_pool_overflow{BY} - database_pool_checkedin{BY})"
@@ -57,7 +57,7 @@ dashboard("overview", "Overview", "Does it serve, what does it refuse and why, h
          steps=BAD_FROM_1),
     graph("Failed", "Share of requests that the service failed, over five minutes: API errors, its time-outs, refusals. Not: what"
           " clients cause, maintenance, fairness. The line is the objective.", 8,
-          [(f"job:spillway_errors:ratio_rate5m{SERVICE}", "{{namespace}} {{job}}"),
+          [(of_service(f"job:spillway_errors:ratio_rate5m{SERVICE}"), "{{service}}"),
            (f"max(job:spillway_objective_errors:ratio{SERVICE})", "objective")], unit="percentunit", min=0,
           runbook="ErrorBudgetBurnFast", colours={"objective": COLOURS["limit"]}),
     graph("Error budget burn", "How many times faster than the objective allows. Above 14.4 for an hour, or 6 for six, it pages; above 1"

@@ -48,6 +48,12 @@ def named(expression):
     return (f'label_replace(label_replace({expression}, "proxy", "$1", "instance", "(.*)"), "proxy", "$1", "pod", "(.+)")')
 
 
+def of_service(expression):
+    """One series for each service: the label `service` is namespace/job, or the job where there are no namespaces."""
+    joined = f'label_join({expression}, "service", "/", "namespace", "job")'
+    return f'label_replace({joined}, "service", "$1", "service", "/(.*)")'
+
+
 def runbook_url(name):
     """In Grafana itself, whatever its address: the dashboard of runbooks shows that page alone."""
     return f"/d/spillway-runbooks?viewPanel={RUNBOOKS.index(name) + 1}"

@@ -296,6 +296,8 @@ class Dashboards(unittest.TestCase):
             self.assertEqual(board["refresh"], "30s")
             variables = {v["name"]: v for v in board["templating"]["list"]}
             self.assertEqual(set(variables), {"datasource", "namespace", "job", "pod", "instance"}, name)
+            for legend in {t["legendFormat"] for p in board["panels"] for t in p.get("targets", [])}:
+                self.assertNotRegex(legend, "{{(namespace|pod)}}", "exists only on Kubernetes: Grafana would show the label's name")
             for variable in variables.values():
                 if variable["type"] == "query":  # a label that does not exist must not hide everything
                     self.assertEqual(variable["allValue"], ".*")
