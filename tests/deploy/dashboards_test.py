@@ -28,8 +28,8 @@ QUIET = {"Alerts firing"}
 class Load:
     """Threads that send GETs, each every `period` seconds, or at once; counts what was sent."""
 
-    def __init__(self, stack, threads, period):
-        self.stack, self.period = stack, period
+    def __init__(self, stack, threads, period, path="/api/v1/search?q=music"):
+        self.stack, self.period, self.path = stack, period, path
         self.sent, self.begin, self.lock = 0, time.time(), threading.Lock()
         self.stopping = threading.Event()
         self.threads = [threading.Thread(target=self._run, args=(i * period / threads,)) for i in range(threads)]
@@ -51,7 +51,7 @@ class Load:
         while not self.stopping.wait(max(0, due - time.monotonic())):
             due = due + self.period if self.period else time.monotonic()
             try:
-                connection.request("GET", "/api/v1/search?q=music", headers={"Authorization": f"Bearer {TOKEN}"})
+                connection.request("GET", self.path, headers={"Authorization": f"Bearer {TOKEN}"})
                 answer = connection.getresponse()
                 answer.read()
                 if answer.status == 503 and not self.period:

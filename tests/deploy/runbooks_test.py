@@ -4,6 +4,7 @@
 Run below tests/with_postgres.sh. The rules are the shipped ones with shorter windows. Commands for a cluster, systemd or
 docker are not run; `docker compose logs` and `exec` are, on the process of this stack. documents_test.py reads them all.
 """
+import contextlib
 import os
 import pathlib
 import re
@@ -14,7 +15,7 @@ import unittest
 
 import dashboards_test
 from dashboards_test import Load, log_in
-from stack import BIN, ROOT, Stack, await_true
+from stack import BIN, ROOT, Stack, answers, await_true
 
 RUNBOOKS = ROOT / "deploy/runbooks"
 WINDOWS = {"1m": "5s", "2m": "5s", "5m": "10s", "15m": "10s"}  # all longer ones: 20s
@@ -108,12 +109,22 @@ class Followed(unittest.TestCase):
                   "DatabasePoolExhaustion", "DatabasePoolNearCapacity"]
         with Load(self.stack, threads=80, period=0):
             self.await_alerts(*alerts)
-            # The state of the two others, a queue that grows and never fills and a stalled reader of the log, is not made here.
-            for name in [*alerts, "QueueGrowing"]:
+            for name in alerts:
                 self.follow(name, silent=("curl -sS localhost:9901/metrics | grep -E '^load_shedding_rejections.*pool'",))
-        self.follow("AccessLogDropped")
 
-    def test_2_database_connections_are_lost(self):
+    def test_2_a_queue_grows(self):
+        self.stack.edit("proxy.yaml", "max_wait: 1s", "max_wait: 30s")
+        self.stack.reload()
+        with contextlib.ExitStack() as crowd:
+            def grow():
+                crowd.enter_context(Load(self.stack, threads=1, period=0))
+                return "QueueGrowing" in self.stack.firing()
+            await_true("QueueGrowing", grow, PATIENCE)
+            self.follow("QueueGrowing")
+        self.stack.edit("proxy.yaml", "max_wait: 30s", "max_wait: 1s")
+        self.stack.reload()
+
+    def test_3_database_connections_are_lost(self):
         with Load(self.stack, threads=4, period=0):
             def lose():
                 self.stack.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
@@ -122,7 +133,7 @@ class Followed(unittest.TestCase):
             await_true("DatabaseConnectionErrors", lose, PATIENCE)
         self.follow("DatabaseConnectionErrors")
 
-    def test_3_maintenance(self):
+    def test_4_maintenance(self):
         self.stack.edit("proxy.yaml", "maintenance:\n  enabled: false", "maintenance:\n  enabled: true")
         self.stack.reload()
         with Load(self.stack, threads=2, period=0.2):
@@ -132,7 +143,7 @@ class Followed(unittest.TestCase):
         self.stack.reload()
         await_true("served again", lambda: self.stack.value("spillway_maintenance") == 0)
 
-    def test_4_the_configuration_is_refused(self):
+    def test_5_the_configuration_is_refused(self):
         self.stack.edit("proxy.yaml", "\nworkers: 1", "\nwokers: 1")
         self.stack.reload()
         self.await_alerts("ConfigReloadFailed")
@@ -141,19 +152,30 @@ class Followed(unittest.TestCase):
         self.stack.reload()
         await_true("configuration mended", lambda: self.stack.value("spillway_config_last_reload_successful") == 1)
 
-    def test_5_the_api_is_gone(self):
+    def test_6_the_api_is_gone(self):
         self.stack.stop("api")
         with Load(self.stack, threads=4, period=0.05):
             self.await_alerts("ApiUnhealthy", "BreakerOpen")
             self.follow("ApiUnhealthy", wrong=("curl -sSi localhost:8081", "docker compose"))
             self.follow("BreakerOpen", wrong=("curl -sS localhost:8081",))
 
-    def test_6_the_proxy_is_gone(self):
+    def test_7_the_proxy_is_gone(self):
         self.stack.stop("proxy")
         self.await_alerts("SpillwayDown")
         self.follow("SpillwayDown", wrong=("curl -sSi localhost:8080", "spillway healthcheck"))
 
-    def test_7_every_runbook_was_followed(self):
+    def test_8_nobody_reads_the_log(self):
+        self.stack.start_api()
+        proxy = subprocess.Popen([BIN / "proxy/spillway", "--config", self.stack.dir / "proxy.yaml"], stdout=subprocess.PIPE,
+                                 env=os.environ | {"DATABASE_URL": self.stack.database})
+        self.stack.processes["proxy"] = proxy
+        await_true("proxy", lambda: answers(f"{self.stack.admin_url}/ready"))
+        with Load(self.stack, threads=16, period=0, path="/nothing-is-here" + "/x" * 1000):
+            self.await_alerts("AccessLogDropped")
+        self.follow("AccessLogDropped")
+        proxy.stdout.close()
+
+    def test_9_every_runbook_was_followed(self):
         names = {p.stem for p in pathlib.Path(RUNBOOKS).glob("*.md")} - {"README"}
         self.assertEqual(self.followed, names)
 
