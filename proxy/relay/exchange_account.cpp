@@ -68,6 +68,8 @@ namespace {
 /// What the log keeps of a text at most.
 constexpr std::size_t kTextMax = 256;
 constexpr std::size_t kErrorMax = 512;
+/// What a span keeps of a path: thousands of spans may wait for a collector.
+constexpr std::size_t kSpanPathMax = 1024;
 
 void keep(std::string& kept, std::string_view text, std::size_t most = kTextMax) {
   kept = text.substr(0, most);
@@ -118,7 +120,7 @@ void Exchange::trace(int status, telemetry::Outcome outcome, std::string_view re
     record.answered = answered_ == Time{} ? date : at(answered_);
   }
   record.method = method_;
-  record.path = target_.substr(0, target_.find('?'));
+  record.path = target_.substr(0, std::min(target_.find('?'), kSpanPathMax));
   record.scheme = told_scheme_.empty() ? "http" : told_scheme_;
   record.host = logged_.host;
   record.client = client_address_;

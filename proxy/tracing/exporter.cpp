@@ -1,6 +1,7 @@
 #include "proxy/tracing/exporter.hpp"
 
 #include <algorithm>
+#include <iomanip>
 
 #include <boost/asio/basic_socket_iostream.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
@@ -14,6 +15,7 @@ namespace {
 constexpr Duration kEvery = std::chrono::seconds(1);
 /// For connecting, sending and the answer together.
 constexpr auto kPatience = std::chrono::seconds(2);
+constexpr int kWordMax = 16;  ///< of the words of a status line that matter
 }  // namespace
 
 Exporter::Exporter(TracingEndpoint endpoint, Resource resource, std::function<void(bool, const std::string&)> tell)
@@ -78,7 +80,7 @@ Exporter::Sent Exporter::post(const std::string& body, std::string& error) {
          << resource_.version << "\r\nConnection: close\r\n\r\n"
          << body << std::flush;
   std::string version, status;
-  stream >> version >> status;
+  stream >> std::setw(kWordMax) >> version >> std::setw(kWordMax) >> status;
   if (status.size() != 3 || !version.starts_with("HTTP/1.")) {
     error = stream.error() ? stream.error().message() : "no HTTP answer";
     return Sent::later;

@@ -15,7 +15,7 @@ namespace spillway::tracing {
 /// nobody ever waits to push. The lock is held to move one record in, or the whole list out.
 class Queue {
  public:
-  /// About 1 MiB of records, or a second of 2,000 sampled requests.
+  /// 2 MiB of records, 4 MiB if all of their texts are as long as they may be; a second of 2,000 sampled requests.
   static constexpr std::size_t kMost = 2048;
   /// From so many on the exporter sends without waiting for more.
   static constexpr std::size_t kBatch = 512;

@@ -214,6 +214,29 @@ TEST_CASE("a wait for a slot is a span; a refused request has no span at the API
   }
 }
 
+TEST_CASE("a span keeps no more than 1 KiB of a path") {
+  Collector collector;
+  Upstream upstream;
+  Proxy proxy(upstream, {.more = collector.keys("sample_ratio: 1")});
+  CHECK(Client(proxy).get('/' + std::string(5000, 'a')).status == 200);
+  const std::vector<Span> spans = collector.await_spans(2);
+  CHECK(of_kind(spans, kServer).attributes.at("url.path").size() == 1024);
+}
+
+TEST_CASE("a collector that sends an endless line does not take memory") {
+  Upstream talkative([](Turn& turn) {
+    turn.body();
+    turn.wire().send("HTTP/1.1");
+    for (const std::string line(1 << 20, 'a'); turn.wire().send(line);) {
+    }
+  });
+  Upstream upstream;
+  Proxy proxy(upstream, {.more = "tracing: {endpoint: 'http://" + talkative.address() + "', sample_ratio: 1}\n"});
+  CHECK(Client(proxy).get("/").status == 200);
+  CHECK(proxy.await_log("no HTTP answer"));
+  CHECK(proxy.memory() < 100'000'000);
+}
+
 TEST_CASE("a failing API is an error of its span") {
   Collector collector;
   Upstream upstream([](Turn& turn) { turn.close(); });
