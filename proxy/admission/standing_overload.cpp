@@ -18,7 +18,8 @@ constexpr double kTargetOfService = 0.25;
 constexpr double kSoon = 8;
 
 /// Overload ends when less arrives than this part of what is served. At a load of exactly 1 it must not begin and end
-/// all the time.
+/// all the time. Over `patience` less must have arrived than is served, too: by chance that is so for an `interval` now
+/// and then, at a load of 1.5 once a second if 25 are served in it.
 constexpr double kEnough = 0.95;
 
 /// Overload ends when more than this part of the starts finds a free slot. That happens only below capacity.
@@ -52,7 +53,8 @@ void StandingOverload::observe(const Rates& rates, Duration wait, const Overload
     const double soon = in_seconds(wait) + rates.lasting / rates.served - 1;  // in a second, if it goes on like this
     standing_ = soon >= kSoon * in_seconds(times.target);
     if (standing_) found_free_ = 0;
-  } else if (times.target == Duration::zero() || rates.arriving < kEnough * rates.served || found_free_ > kFreeStarts) {
+  } else if (times.target == Duration::zero() || found_free_ > kFreeStarts ||
+             (rates.arriving < kEnough * rates.served && rates.lasting < rates.served)) {
     standing_ = excess_ = false;
   }
 }

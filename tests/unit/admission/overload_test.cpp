@@ -77,6 +77,27 @@ Outcome steady_at(double load, const Policy& policy, const Backend& backend) {
   return mean;
 }
 
+TEST_CASE("an API that serves some ten requests per second stays under standing overload as long as it lasts") {
+  // Were there too few places, slots would be found free by chance, and the oldest would be served first again: after
+  // almost as long as a client waits.
+  const Backend backend = backend_of(8, true, 0.100);
+  const Policy policy = policy_for(backend);
+  for (const double load : {1.5, 2.0, 5.0}) {
+    CAPTURE(load);
+    double goodput = 0, p99 = 0;
+    for (int seed = 1; seed <= kSeeds; ++seed) {
+      Simulation simulation(policy, backend, static_cast<std::uint64_t>(seed));
+      simulation.add(steady(0, load * backend.capacity()));
+      simulation.run_until(30);
+      const Outcome one = outcome_of(simulation, backend, 8, 28);
+      goodput += one.goodput / kSeeds;
+      p99 += one.p99_answered / kSeeds;
+    }
+    CHECK(goodput >= 0.97);
+    CHECK(p99 <= 600);  // of the service alone it is 461
+  }
+}
+
 TEST_CASE(
     "under standing overload goodput is full, admitted requests have normal latency, and the rest is told at once") {
   for (const bool exponential : {false, true}) {
