@@ -5,7 +5,7 @@ URL    ?= http://localhost:8080
 ADMIN  ?= http://localhost:9901
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test test-deploy launch-gate smoke bench bench-api brownout restarts overload package fuzz race slowhttp large clean
+.PHONY: help deps build run test test-deploy launch-gate smoke bench bench-api brownout fleet contention restarts overload package fuzz race slowhttp large clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -36,7 +36,7 @@ bench: build ## compare with nginx and HAProxy: ROUNDS=3 DURATION=5 SCENARIOS=tc
 	@deploy/dev/deps.sh bench
 	@exec tests/bench/peers.sh
 
-overload: build ## overload lab beside nginx and HAProxy, about 8 minutes: SCENARIOS=steady,mix,… TARGETS=none,nginx,haproxy,spillway
+overload: build ## overload lab beside nginx and HAProxy, about 16 minutes: SCENARIOS=steady,mix,… TARGETS=none,nginx,haproxy,spillway
 	@deploy/dev/deps.sh bench
 	@cmake --build --preset release --target overload_backend overload_load >/dev/null
 	@exec python3 -B tests/bench/overload.py
@@ -53,6 +53,14 @@ bench-api: build ## the API beside the FastAPI stack that it replaces, about 8 m
 
 brownout: build ## cheaper answers of the API at 3x, beside shedding alone, about 3 minutes: ROUNDS=5 DURATION=4 SCENARIOS=search,mix TIMES=3
 	@exec tests/bench/brownout.sh
+
+fleet: build ## many sidecars in simulation, some minutes: SCENARIOS=balance,tasks,database,loss MOST=10000
+	@cmake --build --preset release --target fleet >/dev/null
+	@exec build/release/tests/bench/fleet
+
+contention: build ## the admission gate under 1 to 16 threads that do nothing else
+	@cmake --build --preset release --target gate_contention >/dev/null
+	@exec build/release/tests/bench/gate_contention
 
 restarts: build ## kill PostgreSQL under the API RESTARTS=50 times
 	@cmake --build --preset release --target integration_api >/dev/null

@@ -11,7 +11,7 @@ readonly kRules='
 proxy/text/                : proxy/text/ :
 config/                    : config/ proxy/text/ : yaml-cpp/ CLI/ posix
 
-proxy/net/                 : proxy/net/ config/ : boost/ systemd/ posix grp.h linux/filter.h
+proxy/net/                 : proxy/net/ proxy/text/take.hpp config/ : boost/ systemd/ posix grp.h linux/filter.h
 proxy/net/clock            : :
 proxy/net/memory_budget    : :
 proxy/net/line_queue       : proxy/net/line_queue proxy/net/line_writer.hpp : spdlog/
@@ -54,6 +54,8 @@ tests/unit/relay/          : tests/ proxy/ config/ : doctest/ boost/
 tests/integration/         : tests/ proxy/ api/ config/ : doctest/ boost/ openssl/ libpq-fe.h dlfcn.h posix
 tests/fuzz/                : tests/fuzz/ proxy/ api/ config/ : boost/ posix
 tests/bench/               : tests/bench/ : posix
+tests/bench/fleet/         : tests/bench/fleet/ proxy/admission/ :
+tests/bench/gate_contention : proxy/relay/gate.hpp : boost/ posix
 '
 
 # Headers of the system's C library that are not C++.

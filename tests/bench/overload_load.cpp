@@ -15,8 +15,8 @@
 //   key=NAME keys=N             a further header, with each of N values in turn
 //   patience=S                  then the client closes the connection; 1 unless told
 //   obey                        who is refused with Retry-After comes back then, until answered
-//   calls=N pause=S             each arrival is a task of N calls with a key of its own, each that long after the answer
-//                               to the one before; the first one that is not answered ends it
+//   calls=N pause=S             each arrival is a task of N calls with a key of its own, each that long after the
+//                               answer to the one before; the first one that is not answered ends it
 #include <algorithm>
 #include <array>
 #include <chrono>
