@@ -37,8 +37,7 @@ bool is_v4(const std::string& host) {
   return ::inet_pton(AF_INET, host.c_str(), &address) == 1;
 }
 
-bool is_v6(const std::string& host) {
-  in6_addr address{};
+bool read_v6(const std::string& host, in6_addr& address) {
   return ::inet_pton(AF_INET6, host.c_str(), &address) == 1;
 }
 
@@ -51,7 +50,8 @@ bool parse_tcp(std::string_view text, Address& address) {
   if (host.starts_with('[')) {
     if (!host.ends_with(']')) return false;
     host = host.substr(1, host.size() - 2);
-    if (!is_v6(std::string(host))) return false;
+    in6_addr v6{};
+    if (!read_v6(std::string(host), v6)) return false;
   } else if (!host.empty() && !is_host_name(host)) {
     return false;
   } else if (!host.empty() && host.find_first_not_of("0123456789.") == std::string_view::npos &&
@@ -154,12 +154,12 @@ bool names_loopback(std::string_view name) {
 
 bool is_v6_any(const std::string& host) {
   in6_addr address{};
-  return ::inet_pton(AF_INET6, host.c_str(), &address) == 1 && IN6_IS_ADDR_UNSPECIFIED(&address);
+  return read_v6(host, address) && IN6_IS_ADDR_UNSPECIFIED(&address);
 }
 
 bool is_v6_loopback(const std::string& host) {
   in6_addr address{};
-  return ::inet_pton(AF_INET6, host.c_str(), &address) == 1 && IN6_IS_ADDR_LOOPBACK(&address);
+  return read_v6(host, address) && IN6_IS_ADDR_LOOPBACK(&address);
 }
 
 /// The families in which this is an address of every interface. A listener on `::` takes IPv4, too.

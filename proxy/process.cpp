@@ -353,7 +353,8 @@ void Process::drain() {
 void Process::reload() {
   watch_.remember();  // a change during the reading is then seen
   auto loaded = config::load_file(origin_, kProxyDefinition, config::Reading::again);
-  // Files that it names anew are watched before they are read. That holds for a refused one, too: a body may be missing.
+  // Files that it names anew are watched before they are read. That holds for a refused one, too: a body may be
+  // missing.
   if (watch_.follow(files(loaded.config))) {
     loaded = config::load_file(origin_, kProxyDefinition, config::Reading::again);
   }

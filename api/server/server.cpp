@@ -81,8 +81,7 @@ Server::Server(ApiConfig config, db::ConnectOptions options, std::vector<std::ve
     const auto index = static_cast<std::size_t>(home);
     std::vector<net::ListenSocket> own;
     for (auto& each : sockets) own.push_back(std::move(each[index]));
-    workers_.push_back(
-        std::make_unique<Worker>(config_, shared_, *services_, *contexts_[index], home, std::move(own)));
+    workers_.push_back(std::make_unique<Worker>(config_, shared_, *services_, *contexts_[index], home, std::move(own)));
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "proxy/http/message.hpp"
+#include "proxy/text/take.hpp"
 
 namespace spillway::http {
 
@@ -10,16 +11,8 @@ namespace {
 
 constexpr std::size_t kMethodMax = 32, kTargetMax = 1024, kHostMax = 256;
 
-/// Removes and returns what stands before the next `end`.
-std::string_view take(std::string_view& text, char end) {
-  const std::size_t size = std::min(text.find(end), text.size());
-  const std::string_view taken = text.substr(0, size);
-  text.remove_prefix(std::min(size + 1, text.size()));
-  return taken;
-}
-
 std::string_view take_line(std::string_view& text) {
-  std::string_view line = take(text, '\n');
+  std::string_view line = text::take_until(text, '\n');
   if (line.ends_with('\r')) line.remove_suffix(1);
   return line;
 }
@@ -30,8 +23,8 @@ Glimpse glimpse(std::string_view bytes) {
   bytes.remove_prefix(std::min(bytes.find_first_not_of("\r\n"), bytes.size()));
   Glimpse seen;
   std::string_view line = take_line(bytes);
-  seen.method = take(line, ' ').substr(0, kMethodMax);
-  seen.target = take(line, ' ').substr(0, kTargetMax);
+  seen.method = text::take_until(line, ' ').substr(0, kMethodMax);
+  seen.target = text::take_until(line, ' ').substr(0, kTargetMax);
   while (!bytes.empty()) {
     line = take_line(bytes);
     constexpr std::string_view kHost = "host:";

@@ -195,8 +195,8 @@ std::vector<ListenSocket> open_listeners(const config::Listen& listen, int worke
   return {};
 }
 
-std::vector<std::vector<ListenSocket>> open_all_listeners(const config::Listen& listen, int workers,
-                                                          std::string& error, TcpQueue queue) {
+std::vector<std::vector<ListenSocket>> open_all_listeners(const config::Listen& listen, int workers, std::string& error,
+                                                          TcpQueue queue) {
   const auto open = [&](const config::Listen& each) { return open_listeners(each, workers, error, queue); };
   std::vector<std::vector<ListenSocket>> all;
   config::Listen one = listen;

@@ -50,8 +50,8 @@ std::vector<ListenSocket> open_listeners(const config::Listen& listen, int worke
 
 /// The same for each address that the entry stands for: `localhost` is 127.0.0.1 and ::1, whatever /etc/hosts says, on
 /// one port. Where there is no IPv6, it is 127.0.0.1 alone.
-std::vector<std::vector<ListenSocket>> open_all_listeners(const config::Listen& listen, int workers,
-                                                          std::string& error, TcpQueue queue = TcpQueue::per_worker);
+std::vector<std::vector<ListenSocket>> open_all_listeners(const config::Listen& listen, int workers, std::string& error,
+                                                          TcpQueue queue = TcpQueue::per_worker);
 
 /// The listening sockets that systemd passes to this process (sd_listen_fds(3)), as addresses `fd:N`. They replace
 /// what the configuration names. Empty without socket activation.

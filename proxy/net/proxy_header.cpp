@@ -4,6 +4,7 @@
 #include <array>
 
 #include "config/cidr.hpp"
+#include "proxy/text/take.hpp"
 
 namespace net {
 
@@ -25,12 +26,8 @@ ProxyHeader complete(std::size_t size, std::string client = {}) {
   return {.state = State::complete, .size = size, .client = std::move(client)};
 }
 
-/// Removes and returns what stands before the next space.
 std::string_view take_word(std::string_view& line) {
-  const std::size_t end = std::min(line.find(' '), line.size());
-  const std::string_view word = line.substr(0, end);
-  line.remove_prefix(std::min(end + 1, line.size()));
-  return word;
+  return text::take_until(line, ' ');
 }
 
 bool is_port(std::string_view text) {

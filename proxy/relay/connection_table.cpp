@@ -9,7 +9,6 @@
 #include "proxy/net/spawn.hpp"
 #include "proxy/relay/own_response.hpp"
 #include "proxy/relay/worker.hpp"
-#include "proxy/text/status_phrase.hpp"
 
 namespace spillway::relay {
 
@@ -132,12 +131,12 @@ bool ConnectionTable::out_of_descriptors() {
 void ConnectionTable::refuse(net::Transport transport, std::string_view peer) {
   Shared& shared = worker_.shared();
   const text::RequestId id = worker_.ids().request_id();
-  Answer answer = answer_to(Failure::refused(admission::Reason::connections));
+  constexpr auto kReason = admission::Reason::connections;
   const std::shared_ptr<const Settings> settings = worker_.settings();
-  const RefusalConfig& look = settings->config.refusals.of(admission::Reason::connections);
-  if (look.status) answer.status = *look.status, answer.title = text::status_phrase(*look.status);
+  const RefusalsConfig& refusals = settings->config.refusals;
+  const Answer answer = answer_to(Failure::refused(kReason), refusals);
   OwnResponse response;
-  response.make_refusal(answer, look,
+  response.make_refusal(answer, refusals.of(kReason),
                         {.request_id = telemetry::view(id),
                          .date = worker_.http_date(),
                          .detail = {},
@@ -154,8 +153,7 @@ void ConnectionTable::refuse(net::Transport transport, std::string_view peer) {
   transport.write_now(output, ignored);
   transport.shutdown_send();
   // No request has been read: it is of no class, and none is counted.
-  const auto reason = admission::Reason::connections;
-  if (!worker_.count_refusal({reason, classify::kDefaultClassIndex}, Clock::now())) return;
+  if (!worker_.count_refusal({kReason, classify::kDefaultClassIndex}, Clock::now())) return;
   if (!shared.log.wants(answer.outcome)) return;
   telemetry::AccessEntry entry;
   entry.request_id = telemetry::view(id);

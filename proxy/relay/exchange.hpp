@@ -170,7 +170,7 @@ class Exchange final : public net::Deadline,
   bool continued_ = false;             ///< its trace
   bool traced_ = false;                ///< its spans are recorded
   bool wants_html_ = false;            ///< a browser asks
-  bool preflight_ = false;             ///< of an origin that `refusals.cors` allows
+  bool preflight_ = false;             ///< `refusals.cors` is set: the proxy answers if the API cannot
   std::string preflight_headers_;      ///< that it asks for
   const WebOrigin* origin_ = nullptr;  ///< in `settings_`; null: not allowed by `refusals.cors`
 

@@ -33,18 +33,16 @@ void Exchange::account(int status, telemetry::Outcome outcome, std::string_view 
     // was.
     const int code = outcome == telemetry::Outcome::timeout && !cause ? 408 : status;
     of_class.requests[static_cast<std::size_t>(outcome)][telemetry::code_index(code)].add();
-    // How long a stream lasts is no latency.
-    if (!lasts_) {
+    if (!lasts_) {  // how long a stream lasts is no latency
       const std::string_view trace = telemetry::view(traceparent_);
       const telemetry::Example example{telemetry::trace_id(trace), telemetry::sampled(trace), now};
       const double duration = telemetry::to_milliseconds(now - began_);
       of_class.duration.observe(duration, example);
       const bool served = outcome == telemetry::Outcome::ok || outcome == telemetry::Outcome::client_error;
       if (served && response_started_) of_class.served_duration.observe(duration, example);
+      if (answered_ != Time{}) of_class.upstream_duration.observe(telemetry::to_milliseconds(answered_ - sent_));
     }
     if (cause) counters.failures[*cause].add();
-    if (!lasts_ && answered_ != Time{})
-      of_class.upstream_duration.observe(telemetry::to_milliseconds(answered_ - sent_));
     // In shadow; a request counts once, by the reason that would have come first.
     const bool shadow = settings_->config.admission.mode == admission::Mode::shadow;
     if (ticket_.shadow_refused) would_refuse_ = ticket_.reason;

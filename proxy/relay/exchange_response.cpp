@@ -6,7 +6,6 @@
 #include "proxy/http/event_stream.hpp"
 #include "proxy/relay/exchange.hpp"
 #include "proxy/relay/worker.hpp"
-#include "proxy/text/status_phrase.hpp"
 
 namespace spillway::relay {
 
@@ -202,11 +201,7 @@ net::Task<> Exchange::answer(Failure failure) {
   permit_.reset();
   if (preflight_ && failure.kind == Failure::Kind::refused) failure = Failure::Kind::preflight;
   if (failure.violation) rule_ = failure.violation.rule;
-  Answer answer = answer_to(failure);
-  if (failure.kind == Failure::Kind::refused) {
-    const std::optional<int> status = settings_->config.refusals.of(failure.reason).status;
-    if (status) answer.status = *status, answer.title = text::status_phrase(*status);
-  }
+  Answer answer = answer_to(failure, settings_->config.refusals);
   if (response_started_ || answer.status == 0) {
     account(response_started_ ? response_.status : 0, answer.outcome, answer.reason);
     client_->reset();

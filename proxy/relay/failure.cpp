@@ -111,4 +111,14 @@ Answer answer_to(const Failure& failure) {
   return answer(500, "Unknown failure", "internal", "proxy_internal_error", Outcome::upstream_error);
 }
 
+Answer answer_to(const Failure& failure, const RefusalsConfig& refusals) {
+  Answer answer = answer_to(failure);
+  if (failure.kind != Failure::Kind::refused) return answer;
+  if (const std::optional<int> status = refusals.of(failure.reason).status) {
+    answer.status = *status;
+    answer.title = text::status_phrase(*status);
+  }
+  return answer;
+}
+
 }  // namespace spillway::relay

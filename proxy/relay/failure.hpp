@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "proxy/admission/reason.hpp"
+#include "proxy/config/refusals.hpp"
 #include "proxy/http/message.hpp"
 #include "proxy/telemetry/labels.hpp"
 
@@ -51,5 +52,7 @@ struct Answer {
   telemetry::Outcome outcome = telemetry::Outcome::upstream_error;
 };
 Answer answer_to(const Failure& failure);
+/// With the status that `refusals` sets for the reason.
+Answer answer_to(const Failure& failure, const RefusalsConfig& refusals);
 
 }  // namespace spillway::relay

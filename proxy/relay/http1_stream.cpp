@@ -253,7 +253,8 @@ void Http1Stream::on_writable(net::Stream&) {
 void Http1Stream::watch(Watch what) {
   watch_ = what;
   if (what == Watch::queue && stream_.in.space_size() > 0) stream_.start_read(1);  // the head must not move
-  if ((what == Watch::answer || what == Watch::events) && body_complete_ && stream_.in.size() == held_) stream_.start_read();
+  if ((what == Watch::answer || what == Watch::events) && body_complete_ && stream_.in.size() == held_)
+    stream_.start_read();
 }
 
 void Http1Stream::on_unawaited_read(net::Stream&) {

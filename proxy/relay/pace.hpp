@@ -8,9 +8,9 @@
 namespace spillway::relay {
 
 /// Whether one side keeps up a rate while the other waits for it: a bucket of time, full at the beginning. Each second
-/// of waiting takes one second out; each byte puts back the time that it may take at the rate. A side that moves nothing
-/// is late after `patience`; one that keeps the rate is never late. Bytes that came early make up for a later pause.
-/// Pure: events come with `now`.
+/// of waiting takes one second out; each byte puts back the time that it may take at the rate. A side that moves
+/// nothing is late after `patience`; one that keeps the rate is never late. Bytes that came early make up for a later
+/// pause. Pure: events come with `now`.
 class Pace {
  public:
   /// `bytes_per_second` 0: there is no rate to keep, and nobody is ever late.

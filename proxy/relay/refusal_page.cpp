@@ -44,21 +44,20 @@ void append(std::string& out, std::string_view text, Escape escape) {
   }
 }
 
-constexpr std::string_view kWaiting =
-    "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-    "<meta name=\"viewport\" content=\"width=device-width\"><title>Please wait</title>"
-    "<noscript><meta http-equiv=\"refresh\" content=\"{{retry_after}}\"></noscript>"
-    "<style>body{font:1.1em/1.5 sans-serif;max-width:34em;margin:15vh auto;padding:0 1em}small{color:#666}</style>"
+#define PAGE_HEAD                                                                                 \
+  "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"                             \
+  "<meta name=\"viewport\" content=\"width=device-width\"><style>body{font:1.1em/1.5 sans-serif;" \
+  "max-width:34em;margin:15vh auto;padding:0 1em}small{color:#666}</style>"
+
+constexpr std::string_view kWaiting = PAGE_HEAD
+    "<title>Please wait</title><noscript><meta http-equiv=\"refresh\" content=\"{{retry_after}}\"></noscript>"
     "</head><body><h1>One moment, please</h1><p>{{detail}}.</p>"
     "<p id=\"w\">This page tries again by itself.</p><p><small>{{reason}}, {{request_id}}</small></p>"
     "<script>setTimeout(function(){location.reload()},1000*{{retry_after}}*(1+Math.random()))</script>"
     "</body></html>\n";
 
-constexpr std::string_view kOnce =
-    "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-    "<meta name=\"viewport\" content=\"width=device-width\"><title>Please try again</title>"
-    "<style>body{font:1.1em/1.5 sans-serif;max-width:34em;margin:15vh auto;padding:0 1em}small{color:#666}</style>"
-    "</head><body><h1>Not done yet</h1><p>{{detail}}.</p>"
+constexpr std::string_view kOnce = PAGE_HEAD
+    "<title>Please try again</title></head><body><h1>Not done yet</h1><p>{{detail}}.</p>"
     "<p>It has not been passed on. Please send it again in {{retry_after}} seconds.</p>"
     "<p><small>{{reason}}, {{request_id}}</small></p></body></html>\n";
 

@@ -111,9 +111,8 @@ std::string openmetrics_text(const std::vector<MetricFamily>& families, const Ex
     for (std::size_t m = 0; m < family.metric.size(); ++m) {
       const ClientMetric& metric = family.metric[m];
       if (family.type == MetricType::Histogram) {
-        append_histogram(out, family, metric, [&](std::size_t bucket) {
-          return exemplar_of ? exemplar_of(f, m, bucket) : std::nullopt;
-        });
+        append_histogram(out, family, metric,
+                         [&](std::size_t bucket) { return exemplar_of ? exemplar_of(f, m, bucket) : std::nullopt; });
       } else {
         const bool counter = family.type == MetricType::Counter;
         append_sample(out, family.name, "", metric, counter ? metric.counter.value : metric.gauge.value);

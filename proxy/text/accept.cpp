@@ -3,17 +3,16 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "proxy/text/take.hpp"
+
 namespace text {
 
 namespace {
 
-/// Takes the part up to a delimiter off the front of a list, without the white space around it.
+/// Takes the next part of a list, without the white space around it.
 std::string_view take(std::string_view& rest, char delimiter) {
-  const std::size_t end = std::min(rest.find(delimiter), rest.size());
-  std::string_view part = rest.substr(0, end);
-  rest.remove_prefix(std::min(end + 1, rest.size()));
-  const std::size_t first = std::min(part.find_first_not_of(" \t"), part.size());
-  part.remove_prefix(first);
+  std::string_view part = take_until(rest, delimiter);
+  part.remove_prefix(std::min(part.find_first_not_of(" \t"), part.size()));
   return part.substr(0, part.find_last_not_of(" \t") + 1);
 }
 

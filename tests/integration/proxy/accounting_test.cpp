@@ -35,8 +35,8 @@ TEST_CASE("every series of the contract is there from the start, at 0") {
   }
   for (const char* of_class : {"normal", "critical", "background"}) {
     CAPTURE(of_class);
-    for (const char* reason : {"capacity", "queue_full", "queue_timeout", "pool", "fairness", "cohort", "deadline", "breaker",
-                               "maintenance", "connections", "draining", "upstream_connections"}) {
+    for (const char* reason : {"capacity", "queue_full", "queue_timeout", "pool", "fairness", "cohort", "deadline",
+                               "breaker", "maintenance", "connections", "draining", "upstream_connections"}) {
       CAPTURE(reason);
       CHECK(proxy.metric("load_shedding_rejections", {{"reason", reason}, {"class", of_class}}) == 0);
       CHECK(proxy.metric("spillway_shadow_rejections_total", {{"reason", reason}, {"class", of_class}}) == 0);

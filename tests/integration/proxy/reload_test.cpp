@@ -165,7 +165,8 @@ TEST_CASE("the log names the changed keys, and a gauge shows that some need a re
   settings.workers = 2;
   proxy.configure(settings);
   proxy.signal(SIGHUP);
-  REQUIRE(proxy.await_log("configuration reloaded, changed: admission.max_concurrent 10 -> 20, limits.body 10MiB -> 3MiB\""));
+  REQUIRE(proxy.await_log(
+      "configuration reloaded, changed: admission.max_concurrent 10 -> 20, limits.body 10MiB -> 3MiB\""));
   CHECK(proxy.log().find("workers has changed: takes effect at the next start") != std::string::npos);
   CHECK(proxy.await_metric("spillway_config_restart_pending", 1));
   CHECK(proxy.page("/stats").second.find("\"restart_pending\":true") != std::string::npos);

@@ -11,10 +11,10 @@ TEST_CASE("a request asks for a stream by an upgrade to websocket, or if it acce
     std::string_view accept;
     bool asks;
   };
-  for (const Row& row : {Row{"text/event-stream", true}, Row{"Text/Event-Stream", true},
-                         Row{"text/event-stream; charset=utf-8", true}, Row{"application/json, text/event-stream", false},
-                         Row{"text/event-stream, */*;q=0.1", false}, Row{"text/event-streams", false}, Row{"*/*", false},
-                         Row{"", false}}) {
+  for (const Row& row :
+       {Row{"text/event-stream", true}, Row{"Text/Event-Stream", true}, Row{"text/event-stream; charset=utf-8", true},
+        Row{"application/json, text/event-stream", false}, Row{"text/event-stream, */*;q=0.1", false},
+        Row{"text/event-streams", false}, Row{"*/*", false}, Row{"", false}}) {
     CAPTURE(row.accept);
     RequestHead request;
     request.fields.push_back({"Accept", row.accept});
@@ -33,12 +33,11 @@ TEST_CASE("a response is an event stream by its type, if it succeeds and its len
     std::string_view type;
     bool is;
   };
-  for (const Row& row : {Row{200, Framing::chunked, "text/event-stream", true},
-                         Row{200, Framing::until_close, "TEXT/EVENT-STREAM ;charset=utf-8", true},
-                         Row{200, Framing::length, "text/event-stream", false},
-                         Row{200, Framing::none, "text/event-stream", false},
-                         Row{503, Framing::chunked, "text/event-stream", false},
-                         Row{200, Framing::chunked, "text/plain", false}}) {
+  for (const Row& row :
+       {Row{200, Framing::chunked, "text/event-stream", true},
+        Row{200, Framing::until_close, "TEXT/EVENT-STREAM ;charset=utf-8", true},
+        Row{200, Framing::length, "text/event-stream", false}, Row{200, Framing::none, "text/event-stream", false},
+        Row{503, Framing::chunked, "text/event-stream", false}, Row{200, Framing::chunked, "text/plain", false}}) {
     CAPTURE(row.type);
     ResponseHead response;
     response.status = row.status;

@@ -93,6 +93,13 @@ TEST_CASE("every refusal has its answer; 429 is for fairness only") {
     const Answer answer = answer_to(failure);
     CHECK(answer.status == row.status);
     CHECK(answer.title == row.title);
+    spillway::RefusalsConfig refusals;
+    CHECK(answer_to(failure, refusals).status == row.status);
+    spillway::RefusalConfig& look = refusals.by_reason[static_cast<std::size_t>(row.reason)];
+    look.format = spillway::RefusalConfig::Format::problem;
+    look.status = 418;
+    CHECK(answer_to(failure, refusals).status == 418);
+    CHECK(answer_to(Failure::Kind::connect_failed, refusals).status == 502);
     CHECK(answer.reason == row.name);
     CHECK(answer.proxy_status == row.proxy_status);
     CHECK(answer.detail == row.detail);
