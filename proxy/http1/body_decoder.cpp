@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 
+#include "proxy/http/check.hpp"
 #include "proxy/http/grammar.hpp"
 #include "proxy/text/hex.hpp"
 
@@ -16,11 +17,6 @@ constexpr Violation kTooLarge{413, "body larger than the limit"};
 /// Whether a field value or a quoted string may hold a byte: no control byte but HTAB (RFC 9110, section 5.5).
 bool is_text(char c) {
   return is_blank(c) || is_octet(c, kVisible) || static_cast<unsigned char>(c) >= 0x80;
-}
-
-/// Fields that must not be trailers, since in the head they would change the framing or the routing of the message.
-bool is_framing_name(std::string_view name) {
-  return equals_lower(name, "content-length") || equals_lower(name, "transfer-encoding") || equals_lower(name, "host");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "proxy/http/check.hpp"
 #include "proxy/http/grammar.hpp"
+#include "proxy/http/method.hpp"
 
 static_assert(LLHTTP_STRICT_MODE == 1, "without strict mode llhttp takes a bare CR for the end of a line");
 
@@ -65,16 +66,8 @@ llhttp_errno_t run(llhttp_t& parser, llhttp_type_t type, std::string_view bytes,
   return error == HPE_PAUSED ? HPE_OK : error;
 }
 
-/// Longest method. The longest registered one has 16 letters.
-constexpr std::size_t kMethodMax = 32;
 /// Given to llhttp in place of a method that it does not know. The rest of the head is parsed as usual.
 constexpr std::string_view kStandIn = "POST";
-
-/// Whether a method that llhttp does not know is forwarded. Not `Head` in other letters: a server that ignores case
-/// would answer without a body.
-bool passes_unknown(std::string_view method) {
-  return method.size() <= kMethodMax && !equals_lower(method, "head");
-}
 
 /// 0 for `HTTP/1.0`, 1 for `HTTP/1.1`, -1 for another version, -2 for anything else.
 int minor_version(std::string_view text) {
@@ -113,7 +106,7 @@ Violation parse_request(std::string_view bytes, const HeadLimits& limits, Reques
   llhttp_errno_t error = run(parser, HTTP_REQUEST, bytes, parsed);
   // The version is valid here, so an "invalid constant" of llhttp is a method of RTSP or ICE.
   if (error == HPE_INVALID_METHOD || error == HPE_INVALID_CONSTANT) {
-    if (!limits.any_method || !passes_unknown(head.method)) return {501, "unknown method"};
+    if (!is_served_method(head.method, limits)) return {501, "unknown method"};
     head.fields.clear();
     error = run(parser, HTTP_REQUEST, bytes.substr(first), parsed, kStandIn);
   }
