@@ -5,6 +5,7 @@
 
 #include "proxy/http/message.hpp"
 #include "proxy/net/stream.hpp"
+#include "proxy/relay/tunnel.hpp"
 
 namespace spillway::relay {
 
@@ -98,8 +99,8 @@ class ClientStream {
   virtual void watch(Watch what) = 0;
   /// Ends what the exchange waits for here.
   virtual void cancel() = 0;
-  /// After a 101: bytes are bytes from here on. The caller may read and write them itself until `finish` or `reset`.
-  virtual net::Stream& upgrade() = 0;
+  /// After a 101: bytes are bytes from here on. The caller reads and writes them itself until `finish` or `reset`.
+  virtual TunnelSide& upgrade() = 0;
   /// The response is a stream: a drain ends it with the tunnels.
   virtual void lasts() = 0;
   /// The response has been sent, or kept.

@@ -28,7 +28,8 @@ net::Task<Failure> Exchange::tunnel() {
 
   const auto& timeouts = settings_->config.timeouts;
   watch_client(ClientStream::Watch::off);
-  Tunnel tunnel(client_->upgrade(), up, [&] {
+  StreamSide api(up);
+  Tunnel tunnel(client_->upgrade(), api, [&] {
     // Once one side has sent its last byte, wait for the other no longer than for a response.
     const bool shorter = tunnel.half_closed() && (timeouts.tunnel == kUnlimited || timeouts.tunnel > timeouts.response);
     const Duration limit = shorter ? timeouts.response : timeouts.tunnel;

@@ -297,9 +297,10 @@ void Http1Stream::tell_gone() {
   if (exchange_) exchange_->on_client_gone();
 }
 
-net::Stream& Http1Stream::upgrade() {
+TunnelSide& Http1Stream::upgrade() {
   upgraded_ = true;
-  return stream_;
+  tunnel_side_ = std::make_unique<StreamSide>(stream_);
+  return *tunnel_side_;
 }
 
 void Http1Stream::lasts() {

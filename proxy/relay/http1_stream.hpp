@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "proxy/http1/body_decoder.hpp"
@@ -69,7 +70,7 @@ class Http1Stream final : public ClientStream, private net::Stream::Observer {
   std::uint64_t taken() override { return stream_.transport().taken(); }
   void watch(Watch what) override;
   void cancel() override { stream_.cancel(); }
-  net::Stream& upgrade() override;
+  TunnelSide& upgrade() override;
   void lasts() override;
   void finish() override;
   void reset() override;
@@ -92,6 +93,7 @@ class Http1Stream final : public ClientStream, private net::Stream::Observer {
   net::MemoryShare input_memory_;   ///< of `stream_.in`, beyond a block
   net::Backlog backlog_;            ///< output that has been kept: goes out before `output_`
   net::MemoryShare output_memory_;  ///< of `backlog_`
+  std::unique_ptr<StreamSide> tunnel_side_;  ///< once upgraded
   net::Parking writable_;           ///< where the exchange waits for the client to take more
   bool refuses_next_ = false;
 

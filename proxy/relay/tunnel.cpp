@@ -4,7 +4,7 @@
 
 namespace spillway::relay {
 
-Tunnel::Tunnel(net::Stream& client, net::Stream& upstream, std::function<void()> moved)
+Tunnel::Tunnel(TunnelSide& client, TunnelSide& upstream, std::function<void()> moved)
     : directions_{Direction{client, upstream}, Direction{upstream, client}}, moved_(std::move(moved)) {}
 
 net::Task<> Tunnel::run() {
@@ -15,30 +15,37 @@ net::Task<> Tunnel::run() {
   for (Direction& direction : directions_) direction.from.observe(nullptr);
 }
 
-void Tunnel::on_unawaited_read(net::Stream& stream) {
-  advance(&stream == &directions_[0].from ? directions_[0] : directions_[1]);
+void Tunnel::on_read(TunnelSide& side) {
+  advance(&side == &directions_[0].from ? directions_[0] : directions_[1]);
+  end_if_over();
+}
+
+void Tunnel::on_room(TunnelSide& side, net::error_code error) {
+  Direction& direction = &side == &directions_[0].to ? directions_[0] : directions_[1];
+  direction.awaits_room = false;
+  if (error) break_off();
+  advance(direction);
   end_if_over();
 }
 
 /// Goes on until something has to be waited for.
 void Tunnel::advance(Direction& direction) {
   while (!broken_ && !direction.done && !direction.awaits_room && !direction.from.reading()) {
-    if (!direction.from.in.empty()) {
+    if (!direction.from.at_hand().empty()) {
       if (!write(direction)) return;
     } else if (direction.from.read_error()) {
       pass_on_end(direction);
     } else {
-      direction.from.start_read(net::kBlockSize);
+      direction.from.start_read();
     }
   }
 }
 
 /// False: `to` takes no more for now, or at all.
 bool Tunnel::write(Direction& direction) {
-  const std::size_t size = direction.from.in.size();
   if (direction.output.empty()) {
     direction.output = {};
-    direction.output.add(direction.from.in.view());
+    direction.output.add(direction.from.at_hand());
   }
   net::error_code error;
   const std::size_t before = direction.output.size();
@@ -47,19 +54,13 @@ bool Tunnel::write(Direction& direction) {
   direction.bytes += written;
   if (written > 0) moved_();
   if (error) return break_off(), false;
-  if (!all) return await_room(direction), false;
-  direction.from.in.consume(size);
+  if (!all) {
+    direction.awaits_room = true;
+    direction.to.await_room();
+    return false;
+  }
+  direction.from.consume();
   return true;
-}
-
-void Tunnel::await_room(Direction& direction) {
-  direction.awaits_room = true;
-  direction.to.transport().async_wait_writable([this, &direction](net::error_code error) {
-    direction.awaits_room = false;
-    if (error) break_off();
-    advance(direction);
-    end_if_over();
-  });
 }
 
 void Tunnel::pass_on_end(Direction& direction) {
