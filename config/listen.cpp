@@ -26,6 +26,13 @@ constexpr TextForm kGroup = {"the name or number of a group", "^[A-Za-z0-9_][A-Z
                              },
                              true};
 
+/// Printed only where it is set.
+Scalar set_flag(bool& value) {
+  Scalar scalar = flag(value);
+  scalar.print = [&value] { return value ? std::optional<std::string>("true") : std::nullopt; };
+  return scalar;
+}
+
 }  // namespace
 
 bool parse(std::string_view text, Listen& listen) {
@@ -36,7 +43,7 @@ bool parse(std::string_view text, Listen& listen) {
 }
 
 std::optional<std::string> to_text(const Listen& listen) {
-  if (listen.mode || listen.group || listen.proxy_protocol) return {};
+  if (listen.mode || listen.group || listen.proxy_protocol || listen.http2) return {};
   return to_text(listen.address);
 }
 
@@ -55,15 +62,16 @@ void describe(Fields& f, Listen& listen) {
                    .needs_restart = true},
                   listen.mode, kMode);
   f.optional_text({.name = "group", .doc = "Of a unix socket's file.", .needs_restart = true}, listen.group, kGroup);
-  Scalar proxy_protocol = flag(listen.proxy_protocol);  // printed only where it says something
-  proxy_protocol.print = [&listen] {
-    return listen.proxy_protocol ? std::optional<std::string>("true") : std::nullopt;
-  };
   f.scalar({.name = "proxy_protocol",
             .doc = "true: each connection must come from `trusted_proxies` and begin with a PROXY header (version 1 or "
                    "2), which names the client. false: a connection begins with a request.",
             .needs_restart = true},
-           std::move(proxy_protocol));
+           set_flag(listen.proxy_protocol));
+  f.scalar({.name = "http2",
+            .doc = "true: HTTP/2 is spoken here besides HTTP/1, with clients that begin with its preface (prior "
+                   "knowledge). false: HTTP/1 alone.",
+            .needs_restart = true},
+           set_flag(listen.http2));
 }
 
 }  // namespace config

@@ -16,6 +16,8 @@ struct Listen {
   std::optional<std::string> group = {};  ///< of a unix socket's file, by name or number; without it the process's own
   bool proxy_protocol = false;            ///< each connection begins with a header that names the client
 
+  bool http2 = false;  ///< HTTP/2 is spoken beside HTTP/1
+
   bool operator==(const Listen&) const = default;
 };
 

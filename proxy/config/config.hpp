@@ -16,6 +16,7 @@
 #include "proxy/config/refusals.hpp"
 #include "proxy/config/tracing.hpp"
 #include "proxy/http/head_limits.hpp"
+#include "proxy/http2/limits.hpp"
 #include "proxy/net/clock.hpp"
 
 namespace spillway {
@@ -76,6 +77,7 @@ struct LimitsConfig {
   std::uint64_t body = 10 * 1024 * 1024;  ///< 0: no limit
   std::uint64_t buffered = 64 * 1024 * 1024;
   std::uint64_t min_rate = 1024;  ///< bytes a second; 0: none
+  http2::Limits http2;
 };
 
 /// What identifies a client: `none`, `client_ip`, `bearer`, `header:NAME` or `cookie:NAME`.

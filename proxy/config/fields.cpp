@@ -129,6 +129,24 @@ void describe_timeouts(Fields& f, TimeoutsConfig& c) {
       c.drain_delay, {0s, 1h});
 }
 
+void describe_http2(Fields& f, http2::Limits& c) {
+  f.integer({"streams",
+             "Requests at a time. A request that the client has reset counts until the API has answered it. Memory for "
+             "heads and bodies grows with it."},
+            c.streams, {1, 1000});
+  f.integer(
+      {"resets",
+       "Requests a second that the client resets, that the proxy resets because they break a rule, or whose answer "
+       "is not read; mean of 10 s for each of the three."},
+      c.resets, {1, 100'000});
+  f.integer({"frames",
+             "Frames a second that carry nothing of a request, mean of 10 s for each kind: SETTINGS, PING, priorities, "
+             "empty DATA, unknown ones, those for requests that were reset, and more WINDOW_UPDATE than the data sent "
+             "explains."},
+            c.frames, {1, 100'000});
+  f.integer({"continuations", "CONTINUATION frames of one head."}, c.continuations, {0, 1000});
+}
+
 void describe_limits(Fields& f, LimitsConfig& c) {
   f.integer(
       {"connections",
@@ -166,6 +184,11 @@ void describe_limits(Fields& f, LimitsConfig& c) {
             "known: methods of the IANA registry and of WebDAV that the parser knows; any: any well-formed name of at "
             "most 32 bytes, such as QUERY. Others: 501."},
            c.request_head.any_method, {{"known", false}, {"any", true}});
+  f.section(
+      {"http2",
+       "Limits on each HTTP/2 connection. Beyond `streams` a request is refused (REFUSED_STREAM). Beyond the others "
+       "the connection is closed (ENHANCE_YOUR_CALM), logged, and counted."},
+      [&] { describe_http2(f, c.http2); });
 }
 
 /// `connections`: `upstream.max_connections`, which has been read.

@@ -68,11 +68,20 @@ void put_passed_fields(const ResponseHead& head, std::string_view request_id, To
   }
 }
 
+/// How a message came, for `Via`.
+inline std::string_view via(const ResponseHead& head) {
+  return head.minor == 0 ? "1.0 spillway" : "1.1 spillway";
+}
+inline std::string_view via(const RequestHead& head) {
+  if (head.http2) return "2.0 spillway";
+  return head.minor == 0 ? "1.0 spillway" : "1.1 spillway";
+}
+
 template <class Head, class To>
 void put_via(const Head& head, To& to) {
   to.begin_field("Via");
   detail::put_earlier(head, FieldName::via, to);
-  to.put(head.minor == 0 ? "1.0 spillway" : "1.1 spillway");
+  to.put(via(head));
   to.end_field();
 }
 

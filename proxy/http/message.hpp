@@ -42,6 +42,7 @@ struct RequestHead {
   std::string_view query;      ///< after the first `?`, empty without one
   std::string_view authority;  ///< of `Host`, or of an absolute-form target; no colon without a port
   int minor = 1;               ///< HTTP/1.`minor`
+  bool http2 = false;          ///< it came over HTTP/2; otherwise it is what HTTP/1.1 would have sent
   std::vector<Field> fields;   ///< all fields in order, as sent
   Framing framing = Framing::none;
   std::uint64_t content_length = 0;  ///< meaningful when `framing == Framing::length`

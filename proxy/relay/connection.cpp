@@ -4,6 +4,7 @@
 
 #include "proxy/relay/connection_table.hpp"
 #include "proxy/relay/exchange.hpp"
+#include "proxy/relay/http2_connection.hpp"
 #include "proxy/relay/worker.hpp"
 
 namespace spillway::relay {
@@ -26,6 +27,7 @@ Connection::Connection(Worker& worker, Client client)
       peer_(std::move(client.peer)),
       balancer_(std::move(client.balancer)),
       counted_(std::move(client.counted)),
+      protocol_(client.http2 ? Protocol::either : Protocol::http1),  // here ALPN decides
       http1_(worker, *this, stream_, peer_) {
   if (balancer_) http1_.told_by(*balancer_);
 }
@@ -46,8 +48,19 @@ net::Task<> Connection::serve(Worker& worker, Client client) {
     while (next == Next::request) {
       next = co_await c.await_request();
       if (next != Next::request) break;
+      if (c.protocol_ == Protocol::either) co_await c.find_protocol();
+      if (c.protocol_ == Protocol::http2) {
+        co_await c.serve_http2();
+        next = Next::close;
+        break;
+      }
       Failure failure;
-      if (!c.begin_exchange(failure)) failure = co_await c.read_head();
+      const bool whole = c.begin_exchange(failure);
+      if (!whole && c.protocol_ == Protocol::either) {
+        failure = c.timed_out_ ? Failure::Kind::client_timeout : Failure::Kind::client_gone;
+      } else if (!whole) {
+        failure = co_await c.read_head();
+      }
       if (!failure) failure = c.parse_head();
       co_await c.exchange_->run(failure);
       if (c.http1_.end() != End::keep_alive) next = co_await c.leave_exchange();
@@ -82,6 +95,34 @@ net::Task<Connection::Next> Connection::await_request() {
   disarm();
   worker_.connections().is_busy(*this);
   co_return Next::request;
+}
+
+/// Whether the client begins with the preface of HTTP/2, which is no request of HTTP/1. The answer is `either` if it
+/// sends no more than a part of it, which may be that of a request, too.
+net::Task<> Connection::find_protocol() {
+  arm(Clock::now(), worker_.settings()->config.timeouts.request_head);
+  std::string_view come = stream_.in.view();
+  while (come.size() < http2::kPreface.size() && http2::kPreface.starts_with(come)) {
+    worker_.connections().reads_head(*this, kConnectionCost + stream_.in.capacity());
+    if (timed_out_) break;
+    stream_.start_read(1);
+    co_await stream_.wait_read();
+    if (stream_.read_error()) break;
+    come = stream_.in.view();
+  }
+  worker_.connections().has_head(*this);
+  disarm();
+  if (come.starts_with(http2::kPreface)) {
+    protocol_ = Protocol::http2;
+  } else if (!http2::kPreface.starts_with(come)) {
+    protocol_ = Protocol::http1;
+  }
+}
+
+net::Task<> Connection::serve_http2() {
+  const std::string_view balancer = balancer_ ? std::string_view(*balancer_) : std::string_view();
+  http2_ = std::make_unique<Http2Connection>(worker_, *this, stream_, peer_, balancer);
+  co_await http2_->run();
 }
 
 /// False: its head has not come whole yet.
@@ -178,7 +219,16 @@ void Connection::end() {
   if (exchange_) exchange_->end_stream();
 }
 
+void Connection::drain() {
+  if (http2_) http2_->drain();
+}
+
+void Connection::end_streams() {
+  http2_ ? http2_->end_streams() : end();
+}
+
 void Connection::close_idle() {
+  if (http2_) return http2_->close_idle();
   closing_ = true;
   end();
   stream_.close();
@@ -190,11 +240,13 @@ void Connection::release_buffer() {
 }
 
 void Connection::evict() {
+  if (http2_) return http2_->evict();
   evicted_ = timed_out_ = true;
   stream_.cancel();
 }
 
 void Connection::abort() {
+  if (http2_) return http2_->abort();
   ending_ = timed_out_ = true;
   http1_.refuse_next();
   stream_.reset();

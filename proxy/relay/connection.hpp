@@ -15,6 +15,7 @@
 namespace spillway::relay {
 
 class Exchange;
+class Http2Connection;
 class Worker;
 
 /// Places a connection in one of the lists of its worker's table.
@@ -39,8 +40,13 @@ class Connection final : public net::Deadline, public ConnectionHook {
 
   void leave_list() { ConnectionHook::unlink(); }
   bool has_unread() { return stream_.transport().has_unread(); }
-  /// Ends it between two requests (the worker drains), or in a stream (the drain is over). Cuts no response.
+  /// Ends it between two requests (the worker drains), or in a stream (the drain is over). Cuts no response. Not for
+  /// HTTP/2.
   void end();
+  /// The worker drains: no further requests are wanted.
+  void drain();
+  /// The drain is over: ends streams, in order.
+  void end_streams();
   /// Closes it between two requests, even if one arrives meanwhile.
   void close_idle();
   /// Gives the buffer of a recently used connection back early.
@@ -57,10 +63,15 @@ class Connection final : public net::Deadline, public ConnectionHook {
  private:
   using End = Http1Stream::End;
 
+  /// What the client speaks, as far as it is known.
+  enum class Protocol : std::uint8_t { http1, http2, either };
+
   /// What the connection does after a wait or an exchange.
   enum class Next : std::uint8_t { request, idle, close };
 
   net::Task<Next> await_request();
+  net::Task<> find_protocol();
+  net::Task<> serve_http2();
   bool begin_exchange(Failure& failure);
   bool scan_head(Failure& failure);
   Failure parse_head();
@@ -78,7 +89,9 @@ class Connection final : public net::Deadline, public ConnectionHook {
   std::string peer_;
   std::unique_ptr<const std::string> balancer_;
   ConnectionCount counted_;
+  Protocol protocol_;
   Http1Stream http1_;
+  std::unique_ptr<Http2Connection> http2_;
   std::unique_ptr<Exchange> exchange_;  ///< kept between requests, for a moment
   std::size_t head_memory_ = 0;
   bool timed_out_ = false;

@@ -28,12 +28,13 @@ constexpr int kClosedAtOnce = 16;
 constexpr std::size_t kHeadMemory = 64 * 1024 * 1024;
 }  // namespace
 
-void ConnectionTable::accept(net::Accepted accepted, bool proxied) {
+void ConnectionTable::accept(net::Accepted accepted, const config::Listen& listen) {
   Shared& shared = worker_.shared();
   Client client{net::Transport(std::move(accepted.socket)), std::move(accepted.peer),
                 ConnectionCount(worker_.counters().client_connections, shared.client_connections)};
   const LimitsConfig& limits = worker_.settings()->config.limits;
-  if (proxied) {
+  client.http2 = listen.http2;
+  if (listen.proxy_protocol) {
     if (!worker_.settings()->trusts(client.peer)) {
       return lacks_proxy_header(client, 400, "its sender is not in trusted_proxies");
     }
@@ -78,6 +79,12 @@ bool ConnectionTable::close_oldest_idle() {
     if (oldest.has_unread()) continue;
     oldest.IdleConnection::Hook::unlink();
     oldest.close();
+    return true;
+  }
+  for (Connection& oldest : quiet_) {
+    if (++candidates > kCandidatesMax) break;
+    if (oldest.has_unread()) continue;
+    oldest.close_idle();
     return true;
   }
   for (Connection& oldest : recently_used_) {
@@ -195,7 +202,7 @@ void ConnectionTable::idle_ended(Client client, bool request_comes) {
 }
 
 void ConnectionTable::publish_idle() {
-  idle_here_.store(static_cast<int>(idle_count_) + recently_used_count_, std::memory_order_relaxed);
+  idle_here_.store(static_cast<int>(idle_count_) + recently_used_count_ + quiet_count_, std::memory_order_relaxed);
 }
 
 void ConnectionTable::closed() {
@@ -222,6 +229,18 @@ void ConnectionTable::is_recently_used(Connection& connection) {
 
 void ConnectionTable::was_recently_used() {
   --recently_used_count_;
+  publish_idle();
+}
+
+void ConnectionTable::is_quiet(Connection& connection) {
+  connection.leave_list();
+  quiet_.push_back(connection);
+  ++quiet_count_;
+  publish_idle();
+}
+
+void ConnectionTable::was_quiet() {
+  --quiet_count_;
   publish_idle();
 }
 
@@ -264,16 +283,19 @@ void ConnectionTable::drain() {
     }
   }
   for (Connection& connection : recently_used_) connection.end();
+  for (Connections* list : {&busy_, &heads_, &streams_, &quiet_}) {
+    for (Connection& connection : *list) connection.drain();
+  }
 }
 
 void ConnectionTable::end_streams() {
-  for (Connection& connection : streams_) connection.end();
+  for (Connection& connection : streams_) connection.end_streams();
 }
 
 void ConnectionTable::abort() {
   for (IdleConnection& idle : idle_) idle.end();
   for (Connection& connection : recently_used_) connection.end();
-  for (Connections* list : {&busy_, &heads_, &streams_}) {
+  for (Connections* list : {&busy_, &heads_, &streams_, &quiet_}) {
     for (Connection& connection : *list) connection.abort();
   }
 }

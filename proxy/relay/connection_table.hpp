@@ -20,9 +20,9 @@ class ConnectionTable {
   explicit ConnectionTable(Worker& worker) : worker_(worker) {}
   ConnectionTable(const ConnectionTable&) = delete;
 
-  /// Takes a new connection, or refuses it: too many are open, in all or of its client. `proxied`: it must come from a
-  /// trusted proxy and begin with a PROXY header.
-  void accept(net::Accepted accepted, bool proxied);
+  /// Takes a new connection, or refuses it: too many are open, in all or of its client. `listen`: the entry that says
+  /// whether it must come from a trusted proxy and begin with a PROXY header, and whether it may speak HTTP/2.
+  void accept(net::Accepted accepted, const config::Listen& listen);
   /// Logs that descriptors have run out, and closes idle connections. False: none is idle here.
   bool out_of_descriptors();
 
@@ -42,6 +42,9 @@ class ConnectionTable {
   /// oldest releases its buffer.
   void is_recently_used(Connection& connection);
   void was_recently_used();
+  /// A connection of HTTP/2 has no stream. It keeps what it has, and may be closed for others.
+  void is_quiet(Connection& connection);
+  void was_quiet();
   /// It waits for the rest of a head and takes `bytes` of memory in all. While all such connections take too much, the
   /// oldest is evicted.
   void reads_head(Connection& connection, std::size_t bytes);
@@ -76,10 +79,12 @@ class ConnectionTable {
   Connections recently_used_;  ///< oldest first
   Connections heads_;          ///< waiting for the rest of a head; oldest first
   Connections streams_;
+  Connections quiet_;           ///< of HTTP/2, without a stream; oldest first
   IdleConnections idle_;        ///< oldest first
   std::size_t open_ = 0;        ///< connections that are not idle
   std::size_t idle_count_ = 0;  ///< idle ones, and those that wait for another worker's answer
   int recently_used_count_ = 0;
+  int quiet_count_ = 0;
   std::atomic<int> idle_here_{0};       ///< connections that can be closed; for the other workers
   std::atomic<int> close_requests_{0};  ///< by other workers, not yet done
 };

@@ -94,11 +94,18 @@ net::Task<> Exchange::run(Failure failure) {
   }
 }
 
+telemetry::Protocol Exchange::protocol() const {
+  using telemetry::Protocol;
+  if (request_.http2) return Protocol::http_2;
+  return request_.minor == 0 ? Protocol::http_1_0 : Protocol::http_1_1;
+}
+
 Failure Exchange::receive() {
   received_ = true;
   method_ = request_.method;
   target_ = request_.target;
   worker_.counters().parsed.add();
+  worker_.counters().protocols[static_cast<std::size_t>(protocol())].add();
   identify();
   if (traced_ || worker_.shared().log.wants_any()) note_head();
   class_index_ = settings_->classifier.classify(request_);

@@ -83,6 +83,7 @@ class Exchange final : public net::Deadline,
   net::Task<> answer(Failure failure);
 
   // exchange.cpp: who asks, and the slot.
+  telemetry::Protocol protocol() const;
   void identify();
   void find_client();
   void look_at_reader();
@@ -114,6 +115,7 @@ class Exchange final : public net::Deadline,
   Failure read_failure(bool nothing_came) const;
   net::Task<Failure> pass_on_interim();
   bool switches_protocol() const;
+  bool fakes_upgrade() const;
   void watch_client(ClientStream::Watch what);
   void return_upstream();
   void drop_upstream();

@@ -123,7 +123,7 @@ void Exchange::trace(int status, telemetry::Outcome outcome, std::string_view re
   record.host = logged_.host;
   record.client = client_address_;
   record.user_agent = logged_.user_agent;
-  record.protocol = request_.minor == 0 ? "HTTP/1.0" : "HTTP/1.1";
+  record.protocol = telemetry::name(protocol());
   record.class_name = worker_.shared().class_names[static_cast<std::size_t>(class_index_)];
   record.reason = reason;
   record.upstream_address = upstream_name_;
@@ -145,7 +145,7 @@ void Exchange::log(int status, telemetry::Outcome outcome, std::string_view reas
     entry.method = method_;
     entry.target = target_;
     entry.class_name = worker_.shared().class_names[static_cast<std::size_t>(class_index_)];
-    entry.protocol = request_.minor == 0 ? "HTTP/1.0" : "HTTP/1.1";
+    entry.protocol = telemetry::name(protocol());
   } else {
     const http::Glimpse seen = http::glimpse(client_->raw_head());
     keep(logged_.method, seen.method);

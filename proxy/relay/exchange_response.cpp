@@ -213,7 +213,9 @@ net::Task<> Exchange::answer(Failure failure) {
   // Close after a malformed or timed-out request.
   const bool faulty = failure.kind == Failure::Kind::bad_request || failure.kind == Failure::Kind::client_timeout ||
                       failure.kind == Failure::Kind::client_slow;
-  client_->write_head(own_response_.head, {.request_id = request_id_, .made_here = true, .faulty = faulty});
+  const bool draining = failure.kind == Failure::Kind::refused && failure.reason == admission::Reason::draining;
+  client_->write_head(own_response_.head,
+                      {.request_id = request_id_, .made_here = true, .faulty = faulty, .draining = draining});
   const Sent sent = client_->write_body(own_response_.body, true);
   Failure gone = failure_of(sent);
   if (sent == Sent::blocked) gone = co_await flush_client();

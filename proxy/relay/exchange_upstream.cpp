@@ -190,6 +190,7 @@ net::Task<Failure> Exchange::read_response_head() {
       const std::string_view bytes = up.in.view().substr(head.begin, head.end - head.begin);
       const http::Violation violation = http::parse_response(bytes, request_.head_method, response_);
       if (violation) co_return Failure::response_invalid(violation);
+      if (fakes_upgrade()) co_return Failure::response_invalid({502, "success without the upgrade that was asked for"});
       response_head_size_ = head.end;
       upstream_status_ = response_.status;
       co_return Failure();
@@ -228,6 +229,11 @@ net::Task<Failure> Exchange::pass_on_interim() {
 
 bool Exchange::switches_protocol() const {
   return response_.status == 101 && request_.upgrade_websocket;
+}
+
+/// Over HTTP/2 any success accepts a WebSocket (RFC 8441, section 5), but the API has not switched.
+bool Exchange::fakes_upgrade() const {
+  return request_.http2 && request_.upgrade_websocket && response_.status >= 200 && response_.status < 300;
 }
 
 /// Watches for a client that leaves, if `upstream.when_client_leaves` says that its request ends then. A stream ends in

@@ -90,11 +90,11 @@ class Http1Stream final : public ClientStream, private net::Stream::Observer {
   Worker& worker_;
   Connection& connection_;
   net::Stream& stream_;
-  net::MemoryShare input_memory_;   ///< of `stream_.in`, beyond a block
-  net::Backlog backlog_;            ///< output that has been kept: goes out before `output_`
-  net::MemoryShare output_memory_;  ///< of `backlog_`
+  net::MemoryShare input_memory_;            ///< of `stream_.in`, beyond a block
+  net::Backlog backlog_;                     ///< output that has been kept: goes out before `output_`
+  net::MemoryShare output_memory_;           ///< of `backlog_`
   std::unique_ptr<StreamSide> tunnel_side_;  ///< once upgraded
-  net::Parking writable_;           ///< where the exchange waits for the client to take more
+  net::Parking writable_;                    ///< where the exchange waits for the client to take more
   bool refuses_next_ = false;
 
   // Of the current request.

@@ -39,6 +39,7 @@ struct Client {
   std::unique_ptr<std::string> proxy_header = {};
   /// Address of the balancer that has named `peer` in a PROXY header; null: nobody has.
   std::unique_ptr<const std::string> balancer = {};
+  bool http2 = false;  ///< it may speak HTTP/2
 };
 
 /// A connection without a request: a socket and a deadline, neither buffer nor coroutine. Becomes a `Connection` when

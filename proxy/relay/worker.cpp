@@ -39,8 +39,7 @@ Worker::~Worker() = default;
 
 void Worker::listen(net::ListenSocket socket, const config::Listen& listen) {
   listeners_.push_back(std::make_unique<net::Listener>(
-      executor(), std::move(socket),
-      [this, proxied = listen.proxy_protocol](net::Accepted a) { connections_->accept(std::move(a), proxied); },
+      executor(), std::move(socket), [this, listen](net::Accepted a) { connections_->accept(std::move(a), listen); },
       [this] { return connections_->out_of_descriptors(); }));
 }
 

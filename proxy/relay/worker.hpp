@@ -59,6 +59,7 @@ struct Shared {
   std::vector<Worker*> workers;         ///< all of them, before the first one runs
   telemetry::Seldom descriptor_news;    ///< they have run out
   telemetry::Seldom proxy_header_news;  ///< a connection lacks it
+  telemetry::Seldom http2_news;         ///< a connection was closed for abuse
   std::atomic<bool> unnamed_balancer_told{false};
   upstream::Addresses addresses;  ///< of the API. Last: its thread writes to the log and the state
 };

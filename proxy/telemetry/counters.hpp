@@ -7,6 +7,7 @@
 #include <deque>
 
 #include "proxy/admission/reason.hpp"
+#include "proxy/http2/abuse_kind.hpp"
 #include "proxy/net/clock.hpp"
 #include "proxy/telemetry/exemplar.hpp"
 #include "proxy/telemetry/labels.hpp"
@@ -102,6 +103,8 @@ struct alignas(64) WorkerCounters {
 
   std::deque<ClassCounters> classes;  ///< by class index
   std::array<Counter, kBadRequestCodes.size()> bad_requests;
+  std::array<Counter, kProtocols> protocols;  ///< requests parsed
+  std::array<Counter, http2::kAbuseKinds> http2_abuse;
   ConcurrencyHistogram concurrency;
   LagHistogram loop_lag;
   Counter bytes_in, bytes_out;  ///< of bodies and tunnels, from and to clients; counted when a request ends

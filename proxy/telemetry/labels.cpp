@@ -10,6 +10,11 @@ std::string_view name(Outcome outcome) {
   return kNames[static_cast<std::size_t>(outcome)];
 }
 
+std::string_view name(Protocol protocol) {
+  constexpr std::array<std::string_view, kProtocols> kNames{"HTTP/1.0", "HTTP/1.1", "HTTP/2"};
+  return kNames[static_cast<std::size_t>(protocol)];
+}
+
 std::size_t bad_request_index(int status) {
   const auto* found = std::find(kBadRequestCodes.begin(), kBadRequestCodes.end(), status);
   return found == kBadRequestCodes.end() ? 0 : static_cast<std::size_t>(found - kBadRequestCodes.begin());

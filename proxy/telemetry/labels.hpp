@@ -39,4 +39,9 @@ inline constexpr std::array<std::string_view, 8> kFailureCauses{
 /// The cause of a request that ended so. Nothing if that was no failure of the API.
 std::optional<std::size_t> failure_cause(Outcome outcome, std::string_view reason);
 
+/// Versions of HTTP that clients speak, in metrics and in the log.
+enum class Protocol : std::uint8_t { http_1_0, http_1_1, http_2 };
+inline constexpr std::size_t kProtocols = 3;
+std::string_view name(Protocol protocol);
+
 }  // namespace spillway::telemetry

@@ -275,6 +275,21 @@ constexpr Metric kMetrics[] = {
      [](Series& s, const Reading& now) {
        s.add(now.sources.trace_spans_dropped ? now.sources.trace_spans_dropped() : 0);
      }},
+    {"spillway_http_requests_total", kCounter, "protocol", "Requests parsed, by the version of HTTP of the client",
+     [](Series& s, const Reading&) {
+       for (std::size_t i = 0; i < kProtocols; ++i) {
+         s.add_sum([i](const WorkerCounters& w) -> auto& { return w.protocols[i]; },
+                   {{"protocol", std::string(name(static_cast<Protocol>(i)))}});
+       }
+     }},
+    {"spillway_http2_abuse_total", kCounter, "kind",
+     "HTTP/2 connections closed because of what their clients did too often",
+     [](Series& s, const Reading&) {
+       for (std::size_t i = 0; i < http2::kAbuseKinds; ++i) {
+         s.add_sum([i](const WorkerCounters& w) -> auto& { return w.http2_abuse[i]; },
+                   {{"kind", std::string(http2::kAbuseNames[i])}});
+       }
+     }},
     {"spillway_log_lines_dropped_total", kCounter, "", "Log lines lost because the reader was too slow",
      [](Series& s, const Reading& now) { s.add(now.sources.log_lines_dropped()); }},
 };

@@ -5,14 +5,16 @@
 #   tcp, unix   proxied GETs, upstream over TCP or a unix socket
 #   refusal     the proxy answers 503 itself
 #   log         proxied GETs over TCP, each logged as a JSON line to a file
+#   h2          proxied GETs over TCP, from clients of HTTP/2 without TLS: 32 connections with 10 streams each (h2load)
 #   idle        private memory per connection, 4000 connections that have made one request each
 #
-# ROUNDS=3 DURATION=5 SCENARIOS=tcp,unix,refusal,log,idle PROXIES=spillway,nginx,haproxy
+# ROUNDS=3 DURATION=5 SCENARIOS=tcp,unix,refusal,log,h2,idle PROXIES=spillway,nginx,haproxy
 # CPU time comes from /proc/PID/stat of the worker, in ticks of 10 ms: 5 s of load keep its error below 1 %.
 set -euo pipefail
 
 readonly kProxyCore=0 kLoadCore=1
 readonly kConnections=64
+readonly kHttp2Connections=32 kStreams=10
 readonly kWarmUpSeconds=1
 readonly kIdleConnections=4000
 readonly kIdleSettleSeconds=3 # for buffers to be given back
@@ -20,7 +22,7 @@ readonly kStartSeconds=10
 readonly kOpenFiles=10100 # HAProxy asks for two per connection, and has a limit of 5000
 
 cd "$(dirname "$0")/../.."
-IFS=, read -ra scenarios <<<"${SCENARIOS:-tcp,unix,refusal,log,idle}"
+IFS=, read -ra scenarios <<<"${SCENARIOS:-tcp,unix,refusal,log,h2,idle}"
 IFS=, read -ra proxies <<<"${PROXIES:-spillway,nginx,haproxy}"
 rounds=${ROUNDS:-3}
 duration=${DURATION:-5}
@@ -64,10 +66,15 @@ start_proxy() {
   if [[ $3 == log ]]; then
     sed -i -e 's/#log //' -e '/access_log off\|access: off/d' "$dir/$template"
   fi
+  local -a http2=()
+  if [[ $3 == h2 ]]; then
+    sed -i -e 's/#h2 //' -e '/ #h1$/d' "$dir/$template"
+    http2=(--http2-prior-knowledge)
+  fi
   rm -f "$dir/access.log"
   taskset -c "$kProxyCore" "${command[@]}" >"$dir/access.log" 2>"$dir/log" &
   proxy_pid=$!
-  await_answer "http://127.0.0.1:$proxy_port/"
+  await_answer "http://127.0.0.1:$proxy_port/" "${http2[@]}"
   worker=$proxy_pid
   [[ $1 != nginx ]] || worker=$(awk '{ print $1 }' "/proc/$proxy_pid/task/$proxy_pid/children") # no newline: not for read
 }
@@ -96,9 +103,11 @@ load() {
 measure_load() {
   local scenario=$1 proxy=$2 url=http://127.0.0.1:$proxy_port/ before after result
   [[ $scenario != refusal ]] || url+=refused
-  load "$kWarmUpSeconds" "$url" >/dev/null
+  local generator=load
+  [[ $scenario != h2 ]] || generator=load_http2
+  "$generator" "$kWarmUpSeconds" "$url" >/dev/null
   before=$(cpu_ticks "$worker")
-  result=$(load "$duration" "$url")
+  result=$("$generator" "$duration" "$url")
   after=$(cpu_ticks "$worker")
   jq -c --arg scenario "$scenario" --arg proxy "$proxy" --argjson ticks "$((after - before))" \
     --argjson hertz "$(getconf CLK_TCK)" '
@@ -106,6 +115,17 @@ measure_load() {
     then error("\($proxy) failed in scenario \($scenario): \(tojson)")
     else {$scenario, $proxy, cpu_us: (1e6 * $ticks / $hertz / .requests), rps: (.requests / .seconds), p99_ms} end' \
     <<<"$result" >>"$dir/samples"
+}
+
+# load_http2 SECONDS URL: a report as tests/bench/report.lua makes it
+load_http2() {
+  local counts log=$dir/h2load p99
+  rm -f "$log"
+  counts=$(taskset -c "$kLoadCore" h2load -t 1 -c "$kHttp2Connections" -m "$kStreams" -D "$1" --log-file "$log" "$2" |
+    sed -n 's/^requests: .*done, \([0-9]*\) succeeded, \([0-9]*\) failed, \([0-9]*\) errored.*/\1 \2 \3/p')
+  p99=$(cut -f 3 "$log" | sort -n | awk '{ at[NR] = $1 } END { print at[int(NR * 0.99)] / 1000 }')
+  jq -nc --argjson seconds "$1" --argjson p99 "$p99" --arg counts "$counts" '$counts | split(" ") | map(tonumber)
+    | {requests: .[0], $seconds, p99_ms: $p99, error_statuses: .[1], socket_errors: .[2]}'
 }
 
 # Proves that the log was written: its last line must be a request in JSON.
@@ -145,7 +165,7 @@ for ((round = 1; round <= rounds; round++)); do
       [[ $scenario != unix ]] || upstream=unix:$dir/upstream.sock
       start_proxy "$proxy" "$upstream" "$scenario"
       case $scenario in
-        tcp | unix | refusal) measure_load "$scenario" "$proxy" ;;
+        tcp | unix | refusal | h2) measure_load "$scenario" "$proxy" ;;
         log)
           measure_load "$scenario" "$proxy"
           check_log "$proxy"

@@ -100,7 +100,7 @@ struct Promise {
 };
 
 std::vector<Promise> contract() {
-  std::vector<std::string> by_class, by_reason, by_outcome, by_code;
+  std::vector<std::string> by_class, by_reason, by_outcome, by_code, by_kind;
   for (const std::string& c : kClasses) {
     by_class.push_back("class=\"" + c + "\"");
     for (const std::string& reason : kReasonNames) {
@@ -125,6 +125,8 @@ std::vector<Promise> contract() {
     by_code.push_back(std::string("code=\"") + code + "\"");
   }
   const std::vector<std::string> plain{""};
+  for (const std::string_view kind : spillway::http2::kAbuseNames)
+    by_kind.push_back("kind=\"" + std::string(kind) + "\"");
   return {
       {"database_pool_size", "gauge", "", plain},
       {"database_pool_overflow", "gauge", "", plain},
@@ -172,6 +174,11 @@ std::vector<Promise> contract() {
       {"process_max_fds", "gauge", "", plain},
       {"process_start_time_seconds", "gauge", "", plain},
       {"spillway_trace_spans_dropped_total", "counter", "", plain},
+      {"spillway_http_requests_total",
+       "counter",
+       "protocol",
+       {"protocol=\"HTTP/1.0\"", "protocol=\"HTTP/1.1\"", "protocol=\"HTTP/2\""}},
+      {"spillway_http2_abuse_total", "counter", "kind", by_kind},
       {"spillway_log_lines_dropped_total", "counter", "", plain},
   };
 }
@@ -258,6 +265,9 @@ TEST_CASE("the counts of all workers are added up") {
   p.first.classes[2].shadow_rejections[at(Reason::capacity)].add();
   p.first.bad_requests[bad_request_index(431)].add(2);
   p.second.bad_requests[bad_request_index(431)].add();
+  p.first.protocols[2].add(2);
+  p.second.protocols[2].add(2);
+  p.first.http2_abuse[0].add();
 
   const Scrape scrape = p.scrape();
   CHECK(scrape.value("spillway_client_connections") == 33);
@@ -272,6 +282,9 @@ TEST_CASE("the counts of all workers are added up") {
   CHECK(scrape.value("load_shedding_rejections{reason=\"capacity\",class=\"background\"}") == 0);
   CHECK(scrape.value("spillway_shadow_rejections_total{reason=\"capacity\",class=\"background\"}") == 1);
   CHECK(scrape.value("spillway_bad_requests_total{code=\"431\"}") == 3);
+  CHECK(scrape.value("spillway_http_requests_total{protocol=\"HTTP/2\"}") == 4);
+  CHECK(scrape.value("spillway_http_requests_total{protocol=\"HTTP/1.1\"}") == 0);
+  CHECK(scrape.value("spillway_http2_abuse_total{kind=\"reset\"}") == 1);
 }
 
 TEST_CASE("gauges show the state of the process and the API") {

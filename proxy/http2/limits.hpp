@@ -1,0 +1,13 @@
+#pragma once
+
+namespace spillway::http2 {
+
+/// Limits on an HTTP/2 connection. The configuration fills them.
+struct Limits {
+  int streams = 100;      ///< requests at a time, those included that were reset and that the API has not answered
+  int resets = 50;        ///< streams a second that are reset, mean of `AbuseMeter::kMean`
+  int frames = 50;        ///< frames a second of each kind that carries nothing of a request, likewise
+  int continuations = 8;  ///< CONTINUATION frames of one head
+};
+
+}  // namespace spillway::http2

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proxy/http/message.hpp"
+
+namespace spillway::http2 {
+
+/// A response's head as HPACK takes it: `:status`, then fields in lower case. Reused: keeps its capacity.
+class ResponseFields {
+ public:
+  struct Line {
+    std::size_t at = 0, name_size = 0, value_size = 0;
+    bool changing = false;  ///< with each response: not worth a place in the table of HPACK
+  };
+
+  /// Writes the head anew, without hop-by-hop fields and the load report, and with `Via` unless the proxy answers
+  /// itself. `request_id` replaces the API's; may be empty.
+  void write(const http::ResponseHead& head, std::string_view request_id, bool made_here);
+
+  const std::vector<Line>& lines() const { return lines_; }
+  /// Name and value of each line, one behind the other. Good until the next `write`.
+  const std::string& text() const { return text_; }
+
+  // Called by http/forwarding.hpp.
+  void begin_field(std::string_view name);
+  template <class... Part>
+  void put(const Part&... parts) {
+    (text_.append(std::string_view(parts)), ...);
+  }
+  void end_field() { lines_.back().value_size = text_.size() - lines_.back().at - lines_.back().name_size; }
+  void field(std::string_view name, std::string_view value);
+  void number_field(std::string_view name, std::uint64_t value);
+
+ private:
+  std::string text_;
+  std::vector<Line> lines_;
+  bool switches_ = false;  ///< to accept the CONNECT of a WebSocket (RFC 8441, section 5)
+};
+
+}  // namespace spillway::http2

@@ -1,0 +1,457 @@
+#include "proxy/relay/http2_stream.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "proxy/relay/exchange.hpp"
+#include "proxy/relay/http2_connection.hpp"
+#include "proxy/relay/worker.hpp"
+
+namespace spillway::relay {
+
+namespace {
+/// More memory than that is given back after a request.
+constexpr std::size_t kKept = net::kBlockSize;
+/// Answers up to this size are kept in memory of their own size: there may be many, on streams with shut windows.
+constexpr std::size_t kSmall = net::kBlockSize / 4;
+
+void give_back_memory(std::string& text) {
+  text.clear();
+  if (text.capacity() > kKept) text = std::string();
+}
+}  // namespace
+
+Http2Stream::Http2Stream(Worker& worker, Http2Connection& connection, std::string_view peer)
+    : ClientStream(peer),
+      worker_(worker),
+      connection_(connection),
+      kept_(worker.blocks()),
+      output_memory_(worker.shared().buffered) {}
+
+Http2Stream::~Http2Stream() = default;
+
+void Http2Stream::begin(std::int32_t id, Time now) {
+  builder_.begin(worker_.settings()->config.limits.request_head);
+  id_ = id;
+  began_ = now;
+  failure_ = {};
+  violation_ = {};
+  trailer_rule_ = nullptr;
+  outline_.clear();
+  pending_ = {};
+  arrived_size_ = taken_ = 0;
+  body_received_ = 0;
+  body_complete_ = true;  // there is no body before there is a head
+  heads_ = 0;
+  watch_ = Watch::off;
+  started_ = ended_ = closed_ = gone_ = tell_gone_ = malformed_ = given_up_ = refused_ = cancelled_ = false;
+  head_pending_ = response_begun_ = last_ = end_sent_ = lasts_ = false;
+  upgraded_ = tunnel_reads_ = tunnel_awaits_room_ = false;
+  tunnel_ = nullptr;
+  handed_ = 0;
+  read_error_ = {};
+}
+
+/// The exchange begins. It is started when the session has taken what has come.
+void Http2Stream::on_head(bool end_stream) {
+  exchange_ = worker_.take_exchange();
+  exchange_->begin(*this, worker_.settings(), began_);
+  ended_ = end_stream;
+  const http2::RequestBuilder::Result result = builder_.finish(end_stream, exchange_->request());
+  if (result.violation) {
+    failure_ = Failure::bad_request(result.violation);
+    outline_ = builder_.outline();
+  }
+  if (result.malformed) {
+    malformed_ = true;
+    connection_.session().reset(id_, http2::ErrorCode::protocol_error);
+  }
+  http::RequestHead& request = exchange_->request();
+  body_complete_ = end_stream || request.upgrade_websocket;
+  // A client of HTTP/2 sends none, and the API wants one (RFC 6455, section 4.1).
+  if (request.upgrade_websocket && request.field("sec-websocket-key").empty()) {
+    websocket_key_ = std::string(telemetry::view(worker_.ids().request_id()).substr(0, 21)) + "A==";
+    request.fields.push_back({"Sec-WebSocket-Key", websocket_key_});
+  }
+  connection_.begins(*this);
+}
+
+net::Task<> Http2Stream::carry() {
+  if (gone_ && !failure_) failure_ = Failure::Kind::client_gone;  // reset before anybody looked at it
+  co_await exchange_->run(failure_);
+  end();
+}
+
+void Http2Stream::end() {
+  give_back(incoming_.size() + body_.size());
+  give_back_memory(incoming_);
+  give_back_memory(body_);
+  worker_.give_exchange(std::move(exchange_));
+  kept_small_ = std::string();
+  kept_.clear();
+  settle();
+  pending_ = {};
+  builder_.release();
+  connection_.ended(*this);
+}
+
+void Http2Stream::on_closed() {
+  closed_ = true;
+  if (exchange_) {
+    if (!all_sent() || !last_) gone_ = tell_gone_ = true;
+    return connection_.ready(*this);
+  }
+  connection_.forget(*this);
+}
+
+void Http2Stream::lose() {
+  closed_ = gone_ = tell_gone_ = true;
+  if (exchange_) connection_.ready(*this);
+}
+
+void Http2Stream::end_if_lasting() {
+  if (!lasts_ || !exchange_) return;
+  exchange_->end_stream();
+  cancel();
+}
+
+void Http2Stream::abort() {
+  if (exchange_) exchange_->abort();
+}
+
+void Http2Stream::proceed() {
+  if (exchange_ && !std::exchange(started_, true)) return connection_.start(*this);
+  if (upgraded_) return proceed_in_tunnel();
+  const bool ended = gone_ || std::exchange(cancelled_, false);
+  if (reading_.occupied()) {
+    if (ended || arrived()) reading_.resume();
+  } else if (writing_.occupied()) {
+    if (ended || all_sent()) writing_.resume();
+  } else if (watch_ != Watch::off && std::exchange(tell_gone_, false)) {
+    ClientStream::Observer& exchange = *exchange_;
+    exchange.on_client_gone();
+  }
+}
+
+// --- The request's body ----------------------------------------------------------------------------------------------
+
+void Http2Stream::on_data(std::string_view bytes) {
+  if (!exchange_ || malformed_) return connection_.session().consumed_by_connection(bytes.size());
+  connection_.hold(bytes.size());
+  incoming_.append(bytes);
+  arrived_size_ += bytes.size();
+  const http::RequestHead& request = exchange_->request();
+  const bool too_long = request.framing == http::Framing::length && arrived_size_ > request.content_length;
+  if (too_long) return malformed("DATA and Content-Length disagree");
+  connection_.ready(*this);
+}
+
+void Http2Stream::on_trailer(std::string_view name, std::string_view value) {
+  if (!trailer_rule_) trailer_rule_ = http2::check_trailer(name, value);
+}
+
+void Http2Stream::on_end() {
+  ended_ = true;
+  if (!exchange_ || malformed_) return;
+  const http::RequestHead& request = exchange_->request();
+  const bool too_short = request.framing == http::Framing::length && arrived_size_ < request.content_length;
+  if (trailer_rule_) return malformed(trailer_rule_);
+  if (too_short) return malformed("DATA and Content-Length disagree");
+  connection_.ready(*this);
+}
+
+void Http2Stream::malformed(const char* rule) {
+  violation_ = {400, rule};
+  malformed_ = true;
+  connection_.session().reset(id_, http2::ErrorCode::protocol_error);
+  connection_.ready(*this);
+}
+
+http::Violation Http2Stream::decode_body() {
+  if (violation_) return violation_;
+  if (exchange_->request().upgrade_websocket) return {};  // what comes is the tunnel's: not before the API has switched
+  body_received_ += incoming_.size();
+  if (body_.empty()) {
+    body_.swap(incoming_);
+  } else {
+    body_.append(incoming_);
+    incoming_.clear();
+  }
+  const std::uint64_t limit = exchange_->settings().config.limits.body;
+  if (limit != 0 && body_received_ > limit) return {413, "body is beyond limits.body"};
+  body_complete_ = ended_;
+  return {};
+}
+
+/// The client may send as much again.
+void Http2Stream::consume_body() {
+  if (body_.empty()) return;
+  const std::size_t size = body_.size();
+  body_.clear();
+  if (!ended_ && !closed_) connection_.session().consumed(id_, size);
+  give_back(size);
+}
+
+void Http2Stream::give_back(std::size_t size) {
+  if (size > 0) connection_.release(size);
+}
+
+net::Task<std::size_t> Http2Stream::read_body(std::size_t) {
+  cancelled_ = false;
+  if (!arrived() && !gone_) co_await reading_.wait();
+  if (!arrived()) co_return 0;
+  co_return std::max<std::size_t>(incoming_.size(), 1);  // an end, too, is something
+}
+
+bool Http2Stream::awaits_continue() const {
+  return exchange_->request().expect_continue && arrived_size_ == 0;
+}
+
+/// The stream's window bounds what comes. What is held takes from `limits.buffered` as long as there is some left.
+bool Http2Stream::make_body_space(std::size_t) {
+  return connection_.has_memory() || body_.size() + incoming_.size() <= net::kBlockSize;
+}
+
+std::size_t Http2Stream::body_memory() const {
+  const std::size_t held = body_.size() + incoming_.size();
+  return held > net::kBlockSize ? held : 0;
+}
+
+// --- The response ----------------------------------------------------------------------------------------------------
+
+ClientStream::Sent Http2Stream::sent() const {
+  if (all_sent()) return Sent::all;
+  return gone_ ? Sent::failed : Sent::blocked;
+}
+
+ClientStream::Sent Http2Stream::write_interim(const http::ResponseHead& head, const HeadContext& context) {
+  if (malformed_) return Sent::all;
+  if (gone_) return Sent::failed;
+  fields_.write(head, context.request_id, context.made_here);
+  ++heads_;
+  connection_.session().submit_interim(id_, fields_);
+  return flush();
+}
+
+void Http2Stream::write_head(const http::ResponseHead& head, const HeadContext& context) {
+  refused_ = context.draining;
+  if (malformed_ || refused_) return;
+  fields_.write(head, context.request_id, context.made_here);
+  head_pending_ = true;
+}
+
+ClientStream::Sent Http2Stream::write_body(std::string_view payload, bool last) {
+  if (malformed_ || refused_) return Sent::all;
+  if (gone_) return Sent::failed;
+  pending_ = payload;
+  last_ = last;
+  response_begun_ = true;
+  if (std::exchange(head_pending_, false)) {
+    const bool has_body = !last || !payload.empty();
+    end_sent_ = !has_body;  // with the head
+    ++heads_;
+    connection_.session().submit_response(id_, *this, fields_, has_body);
+  } else if (last || !payload.empty()) {
+    connection_.session().resume(id_);
+  }
+  return flush();
+}
+
+ClientStream::Sent Http2Stream::flush() {
+  if (malformed_ || refused_) return Sent::all;
+  connection_.produce();
+  return sent();
+}
+
+void Http2Stream::take(std::size_t size, bool end) {
+  taken_ += size;
+  if (end) end_sent_ = true;
+  if (!kept_small_.empty()) {
+    const std::size_t part = std::min(size, kept_small_.size());
+    connection_.on_output(std::string_view(kept_small_).substr(0, part));
+    kept_small_.erase(0, part);
+    if (kept_small_.empty()) kept_small_ = std::string();  // gives its memory back
+    size -= part;
+  }
+  while (size > 0 && !kept_.empty()) {
+    const net::Gather front = kept_.front();
+    const auto piece = front.pieces().front();
+    const std::size_t part = std::min(size, piece.size());
+    connection_.on_output({static_cast<const char*>(piece.data()), part});
+    kept_.consume(part);
+    size -= part;
+  }
+  if (size > 0) {
+    connection_.on_output(pending_.substr(0, size));
+    pending_.remove_prefix(size);
+  }
+  settle();
+  if (tunnel_awaits_room_ || (all_sent() && writing_.occupied())) connection_.ready(*this);
+}
+
+void Http2Stream::on_head_sent() {
+  --heads_;
+  if (all_sent() && writing_.occupied()) connection_.ready(*this);
+}
+
+/// An answer that must be kept, since it would hold a slot otherwise, and that finds no memory is given up, unless it
+/// is one of few.
+bool Http2Stream::keep(std::size_t limit, bool always) {
+  const bool small = kept_.empty() && kept_small_.size() + pending_.size() <= kSmall;
+  const std::size_t memory =
+      small ? kept_small_.size() + pending_.size() : kept_small_.size() + kept_.memory_with(pending_.size());
+  const bool charged = limit > 0 && output_memory_.grow_to(memory, limit);
+  if (!charged && !always) return false;
+  if (!charged) {
+    const std::size_t more = memory - std::min(memory, output_memory_.size() + unpaid_);
+    if (!connection_.keep_unpaid(more)) {
+      given_up_ = gone_ = true;
+      pending_ = {};
+      connection_.session().note(http2::Abuse::shut_window, Clock::now());
+      connection_.session().reset(id_, http2::ErrorCode::enhance_your_calm);
+      return true;
+    }
+    unpaid_ += more;
+  }
+  if (small) {
+    kept_small_.append(pending_);
+  } else {
+    kept_.append(pending_);
+  }
+  pending_ = {};
+  return true;
+}
+
+/// Gives back what is no longer kept.
+void Http2Stream::settle() {
+  const std::size_t memory = kept_small_.size() + kept_.memory();
+  output_memory_.shrink_to(memory);
+  const std::size_t beyond = memory - output_memory_.size();
+  if (beyond >= unpaid_) return;
+  connection_.give_unpaid_back(unpaid_ - beyond);
+  unpaid_ = beyond;
+}
+
+net::Task<> Http2Stream::wait_writable() {
+  cancelled_ = false;
+  if (all_sent() || gone_) co_return;
+  co_await writing_.wait();
+}
+
+// --- Its life --------------------------------------------------------------------------------------------------------
+
+void Http2Stream::watch(Watch what) {
+  watch_ = what;
+  if (what == Watch::off || !gone_) return;
+  tell_gone_ = true;
+  connection_.ready(*this);
+}
+
+void Http2Stream::cancel() {
+  if (!reading_.occupied() && !writing_.occupied() && !tunnel_reads_ && !tunnel_awaits_room_) return;
+  cancelled_ = true;
+  connection_.ready(*this);
+}
+
+TunnelSide& Http2Stream::upgrade() {
+  upgraded_ = true;
+  return *this;
+}
+
+void Http2Stream::lasts() {
+  lasts_ = true;
+  connection_.lasting(1);
+}
+
+/// A request whose rest is not wanted is reset without an error (RFC 9113, section 8.1).
+void Http2Stream::finish() {
+  watch_ = Watch::off;
+  if (lasts_) connection_.lasting(-1);
+  if (closed_ || malformed_) return;
+  if (refused_) {
+    connection_.session().reset(id_, http2::ErrorCode::refused_stream);
+  } else if (!ended_) {
+    connection_.session().reset(id_, http2::ErrorCode::no_error);
+  }
+}
+
+void Http2Stream::reset() {
+  watch_ = Watch::off;
+  if (lasts_) connection_.lasting(-1);
+  const bool shut = unsent() > 0;
+  pending_ = {};  // the exchange's memory ends
+  if (closed_ || malformed_ || given_up_) return;
+  if (shut) connection_.session().note(http2::Abuse::shut_window, Clock::now());
+  connection_.session().reset(id_, response_begun_ ? http2::ErrorCode::internal_error : http2::ErrorCode::cancel);
+}
+
+// --- In a tunnel -----------------------------------------------------------------------------------------------------
+
+void Http2Stream::start_read() {
+  if (std::exchange(tunnel_reads_, true)) return;
+  read_error_ = {};
+  cancelled_ = false;
+  connection_.ready(*this);
+}
+
+void Http2Stream::proceed_in_tunnel() {
+  if (!tunnel_) return;
+  if (tunnel_awaits_room_ && (gone_ || cancelled_ || pending_.empty())) {
+    tunnel_awaits_room_ = false;
+    net::error_code error;
+    if (cancelled_) error = net::asio::error::operation_aborted;
+    if (gone_) error = net::asio::error::connection_reset;
+    // The read is looked at in the next turn: this may end the tunnel, and destroy the stream.
+    if (tunnel_reads_) {
+      connection_.ready(*this);
+    } else {
+      cancelled_ = false;
+    }
+    return tunnel_->on_room(*this, error);
+  }
+  const bool cancelled = std::exchange(cancelled_, false);
+  if (!tunnel_reads_ || (incoming_.empty() && !ended_ && !gone_ && !cancelled)) return;
+  tunnel_reads_ = false;
+  if (!incoming_.empty()) {
+    body_.append(incoming_);
+    incoming_.clear();
+  } else if (gone_) {
+    read_error_ = net::asio::error::connection_reset;
+  } else if (cancelled) {
+    read_error_ = net::asio::error::operation_aborted;
+  } else {
+    read_error_ = net::asio::error::eof;
+  }
+  tunnel_->on_read(*this);
+}
+
+bool Http2Stream::write_now(net::Gather& output, net::error_code& error) {
+  if (gone_) {
+    error = net::asio::error::connection_reset;
+    return false;
+  }
+  if (handed_ == 0) {
+    const auto piece = output.pieces().front();
+    pending_ = {static_cast<const char*>(piece.data()), piece.size()};
+    handed_ = piece.size();
+    connection_.session().resume(id_);
+    connection_.produce();
+  }
+  output.consume(handed_ - pending_.size());
+  handed_ = pending_.size();
+  return handed_ == 0;
+}
+
+void Http2Stream::await_room() {
+  tunnel_awaits_room_ = true;
+  if (pending_.empty()) connection_.ready(*this);
+}
+
+void Http2Stream::shutdown_send() {
+  if (gone_) return;
+  last_ = true;
+  connection_.session().resume(id_);
+  connection_.produce();
+}
+
+}  // namespace spillway::relay

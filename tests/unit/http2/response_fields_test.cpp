@@ -1,0 +1,64 @@
+#include "proxy/http2/response_fields.hpp"
+
+#include <string>
+
+#include <doctest/doctest.h>
+
+#include "proxy/http/check.hpp"
+
+namespace {
+
+using namespace spillway;
+
+std::string text_of(const http2::ResponseFields& fields) {
+  std::string all;
+  for (const auto& line : fields.lines()) {
+    all += fields.text().substr(line.at, line.name_size) + "=" +
+           fields.text().substr(line.at + line.name_size, line.value_size) + "\n";
+  }
+  return all;
+}
+
+http::ResponseHead response(int status, std::vector<http::Field> fields, bool to_head = false) {
+  http::ResponseHead head;
+  head.status = status;
+  head.fields = std::move(fields);
+  CHECK_FALSE(http::check_response(to_head, head));
+  return head;
+}
+
+TEST_CASE("a response is written in lower case, without hop-by-hop fields") {
+  http2::ResponseFields fields;
+  fields.write(response(200, {{"Content-Type", "a/B"},
+                              {"Connection", "X-Hop"},
+                              {"X-Hop", "1"},
+                              {"Transfer-Encoding", "chunked"},
+                              {"Keep-Alive", "1"},
+                              {"Set-Cookie", "a"},
+                              {"Via", "1.1 other"},
+                              {"X-Request-ID", "api"},
+                              {"Set-Cookie", "b"}}),
+               "id", false);
+  CHECK(text_of(fields) ==
+        ":status=200\ncontent-type=a/B\nset-cookie=a\nset-cookie=b\nvia=1.1 other, 1.1 spillway\nx-request-id=id\n");
+  fields.write(response(200, {{"Content-Length", "12"}, {"X-Request-ID", "api"}}), "", true);
+  CHECK(text_of(fields) == ":status=200\nx-request-id=api\ncontent-length=12\n");
+  fields.write(response(304, {{"Content-Length", "12"}}), "", true);
+  CHECK(text_of(fields) == ":status=304\ncontent-length=12\n");
+  fields.write(response(200, {{"Content-Length", "12"}}, true), "", true);
+  CHECK(text_of(fields) == ":status=200\ncontent-length=12\n");
+  fields.write(response(103, {{"Link", "x"}}), "", true);
+  CHECK(text_of(fields) == ":status=103\nlink=x\n");
+}
+
+TEST_CASE("an agreed upgrade accepts the CONNECT") {
+  http2::ResponseFields fields;
+  fields.write(response(101, {{"Upgrade", "websocket"},
+                              {"Connection", "Upgrade"},
+                              {"Sec-WebSocket-Accept", "x"},
+                              {"Sec-WebSocket-Protocol", "chat"}}),
+               "", true);
+  CHECK(text_of(fields) == ":status=200\nsec-websocket-protocol=chat\n");
+}
+
+}  // namespace
