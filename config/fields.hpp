@@ -43,7 +43,7 @@ struct Key {
   bool secret = false;         ///< never printed, not even in an error
   bool required = false;       ///< it has no usable default, so leaving it out is an error
   bool bare_seconds = false;   ///< a large number of seconds without a unit is usual here, so it is no slip
-  bool optional = false;       ///< a section that is not printed while no key of it has a value
+  bool optional = false;       ///< a section or list that is not printed while nothing in it has a value
 };
 
 /// Both ends are included.
@@ -193,6 +193,23 @@ class Fields {
   void one_or_more(const Key& key, std::vector<T>& items, std::size_t at_most, DescribeItem describe_item) {
     List result = list_of(items, {1, at_most}, true);
     result.members = [&items, describe_item](std::size_t i) { describe_item(items[i]); };
+    list(key, std::move(result));
+  }
+  /// None, one T, or a list of them.
+  template <class T>
+  void any_number(const Key& key, std::vector<T>& items, std::size_t at_most) {
+    list(key, list_of(items, {0, at_most}, true));
+  }
+  /// One T, a scalar or a mapping whose fields `describe_item(item)` names.
+  template <class T, class DescribeItem>
+  void one(const Key& key, T& item, DescribeItem describe_item) {
+    List result;
+    result.size = [] { return std::size_t{1}; };
+    result.resize = [&item](std::size_t) { item = T(); };
+    result.scalar = [&item](std::size_t) { return parsed(item); };
+    result.members = [&item, describe_item](std::size_t) { describe_item(item); };
+    result.length = {1, 1};
+    result.single = true;
     list(key, std::move(result));
   }
   /// A list of mappings; `describe_item(item)` names the fields of one.

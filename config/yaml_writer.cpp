@@ -60,6 +60,7 @@ class YamlWriter final : public Fields {
 
   void list(const Key& key, List list) override {
     const std::size_t length = list.size();
+    if (key.optional && length == 0) return;
     if (list.scalar && all_scalars(list, length)) {
       line(key.name, ' ' + scalars(key, list, length));
       return;

@@ -11,27 +11,29 @@ readonly kRules='
 proxy/text/                : proxy/text/ :
 config/                    : config/ proxy/text/ : yaml-cpp/ CLI/ posix
 
-proxy/net/                 : proxy/net/ proxy/text/take.hpp config/ : boost/ systemd/ posix grp.h linux/filter.h
+proxy/tls/                 : proxy/tls/ config/ : openssl/
+proxy/tls/handshake_gate   : : boost/intrusive/
+proxy/net/                 : proxy/net/ proxy/tls/ proxy/text/take.hpp config/ : boost/ systemd/ posix grp.h linux/filter.h
 proxy/net/clock            : :
 proxy/net/memory_budget    : :
 proxy/net/line_queue       : proxy/net/line_queue proxy/net/line_writer.hpp : spdlog/
 proxy/net/timer_wheel      : proxy/net/ : boost/intrusive/
-proxy/config/              : config/ proxy/config/ proxy/admission/policy.hpp proxy/admission/reason.hpp proxy/http/head_limits.hpp proxy/http/grammar.hpp proxy/http2/limits.hpp proxy/net/clock.hpp : re2/
+proxy/config/              : config/ proxy/config/ proxy/tls/ proxy/admission/policy.hpp proxy/admission/reason.hpp proxy/http/head_limits.hpp proxy/http/grammar.hpp proxy/http2/limits.hpp proxy/net/clock.hpp : re2/
 proxy/http/                : proxy/http/ proxy/text/ : arpa/inet.h
 proxy/http1/               : proxy/http/ proxy/http1/ proxy/text/ : llhttp.h
 proxy/http2/               : proxy/http/ proxy/http2/ proxy/text/ proxy/net/clock.hpp : nghttp2/
 proxy/classify/            : proxy/classify/ proxy/config/ proxy/http/ proxy/text/ proxy/admission/policy.hpp config/ : arpa/inet.h
 proxy/admission/           : proxy/admission/ proxy/net/clock.hpp proxy/text/intrusive_list.hpp :
 proxy/telemetry/           : proxy/telemetry/ proxy/http2/abuse_kind.hpp proxy/admission/ proxy/config/ proxy/text/ proxy/net/clock.hpp proxy/net/line_queue.hpp : prometheus/ spdlog/ fmt/ posix
-proxy/upstream/            : proxy/upstream/ proxy/admission/ proxy/net/ proxy/config/ proxy/telemetry/ config/ : boost/ netdb.h netinet/in.h sys/un.h
+proxy/upstream/            : proxy/upstream/ proxy/tls/ proxy/admission/ proxy/net/ proxy/config/ proxy/telemetry/ config/ : boost/ netdb.h netinet/in.h sys/un.h
 proxy/tracing/             : proxy/tracing/ proxy/text/ proxy/net/ proxy/config/tracing.hpp proxy/upstream/resolve.hpp : boost/
 proxy/tracing/otlp         : proxy/tracing/ proxy/text/ :
 proxy/tracing/queue        : proxy/tracing/ proxy/net/clock.hpp :
 proxy/tracing/record       : :
-proxy/relay/               : proxy/relay/ proxy/tracing/ proxy/upstream/ proxy/telemetry/ proxy/admission/ proxy/classify/ proxy/http/ proxy/http1/ proxy/http2/ proxy/net/ proxy/text/ proxy/config/ config/ : boost/ fmt/
+proxy/relay/               : proxy/relay/ proxy/tls/ proxy/tracing/ proxy/upstream/ proxy/telemetry/ proxy/admission/ proxy/classify/ proxy/http/ proxy/http1/ proxy/http2/ proxy/net/ proxy/text/ proxy/config/ config/ : boost/ fmt/
 proxy/relay/pace           : proxy/net/clock.hpp :
 proxy/relay/slow_clients   : proxy/relay/pace.hpp proxy/net/clock.hpp : boost/intrusive/
-proxy/admin/               : proxy/admin/ proxy/upstream/ proxy/telemetry/ proxy/admission/ proxy/net/ proxy/text/ config/ : boost/ prometheus/ fmt/
+proxy/admin/               : proxy/admin/ proxy/tls/ proxy/upstream/ proxy/telemetry/ proxy/admission/ proxy/net/ proxy/text/ config/ : boost/ prometheus/ fmt/
 proxy/                     : proxy/ config/ : boost/ CLI/ fmt/ systemd/ posix
 
 api/db/                    : api/db/ proxy/net/ proxy/text/ : boost/ spdlog/ libpq-fe.h openssl/ posix
@@ -46,15 +48,17 @@ api/endpoints/             : api/endpoints/ api/auth/ api/config/ api/db/ proxy/
 api/server/                : api/server/ api/endpoints/ api/config/ api/schema/ api/db/pool api/db/connect_options api/db/interrupt config/ proxy/net/ proxy/text/ : boost/ spdlog/ systemd/ posix
 api/main.cpp               : api/ config/ proxy/net/ : boost/ spdlog/ CLI/ sodium.h
 
+tests/support/certificates : tests/support/ : openssl/
 tests/support/             : tests/support/ : doctest/ dlfcn.h posix
 tests/unit/                : tests/ proxy/ api/ config/ : doctest/ arpa/inet.h jwt.h malloc.h unistd.h
+tests/unit/tls/            : tests/ proxy/tls/ : doctest/ openssl/ posix
 tests/unit/net/            : tests/ proxy/net/ : doctest/ posix
 tests/unit/admin/          : tests/ proxy/ : doctest/ boost/
 tests/unit/upstream/       : tests/ proxy/ config/ : doctest/ boost/
 tests/unit/relay/          : tests/ proxy/ config/ : doctest/ boost/
 tests/integration/         : tests/ proxy/ api/ config/ : doctest/ boost/ openssl/ nghttp2/ libpq-fe.h dlfcn.h posix
-tests/fuzz/                : tests/fuzz/ proxy/ api/ config/ : boost/ posix
-tests/bench/               : tests/bench/ : posix
+tests/fuzz/                : tests/fuzz/ tests/support/ proxy/ api/ config/ : boost/ openssl/ posix
+tests/bench/               : tests/bench/ : openssl/ posix
 tests/bench/fleet/         : tests/bench/fleet/ proxy/admission/ :
 tests/bench/gate_contention : proxy/relay/gate.hpp : boost/ posix
 '
