@@ -43,7 +43,7 @@ bool parse(std::string_view text, Listen& listen) {
 }
 
 std::optional<std::string> to_text(const Listen& listen) {
-  if (listen.mode || listen.group || listen.proxy_protocol || listen.http2) return {};
+  if (listen.mode || listen.group || listen.proxy_protocol || listen.http2 || listen.tls != ListenTls()) return {};
   return to_text(listen.address);
 }
 
@@ -67,11 +67,14 @@ void describe(Fields& f, Listen& listen) {
                    "2), which names the client. false: a connection begins with a request.",
             .needs_restart = true},
            set_flag(listen.proxy_protocol));
-  f.scalar({.name = "http2",
-            .doc = "true: HTTP/2 is spoken here besides HTTP/1, with clients that begin with its preface (prior "
-                   "knowledge). false: HTTP/1 alone.",
-            .needs_restart = true},
-           set_flag(listen.http2));
+  f.scalar(
+      {.name = "http2",
+       .doc = "true: HTTP/2 is spoken here besides HTTP/1: with `tls` if the client agrees on it (ALPN), else with "
+              "clients that begin with its preface (prior knowledge). false: HTTP/1 alone.",
+       .needs_restart = true},
+      set_flag(listen.http2));
+  f.section({.name = "tls", .doc = "Speak TLS here; without a certificate plain HTTP.", .optional = true},
+            [&] { describe(f, listen.tls); });
 }
 
 }  // namespace config

@@ -6,6 +6,7 @@
 
 #include "config/address.hpp"
 #include "config/fields.hpp"
+#include "config/listen_tls.hpp"
 
 namespace config {
 
@@ -15,8 +16,8 @@ struct Listen {
   std::optional<std::string> mode = {};   ///< of a unix socket's file, in octal; without it the umask decides
   std::optional<std::string> group = {};  ///< of a unix socket's file, by name or number; without it the process's own
   bool proxy_protocol = false;            ///< each connection begins with a header that names the client
-
-  bool http2 = false;  ///< HTTP/2 is spoken beside HTTP/1
+  bool http2 = false;                     ///< HTTP/2 is spoken beside HTTP/1; over TLS if ALPN agrees on it
+  ListenTls tls = {};
 
   bool operator==(const Listen&) const = default;
 };

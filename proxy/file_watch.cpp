@@ -25,20 +25,20 @@ void FileChange::remember(config::FileText known) {
   known_ = std::move(known);
 }
 
-FileWatch::FileWatch(net::Executor loop, std::vector<std::string> paths, Changed changed)
-    : paths_(std::move(paths)), changed_(std::move(changed)), change_(read()), timer_(loop) {}
+FileWatch::FileWatch(net::Executor loop, std::vector<std::string> paths, Changed changed, Read read)
+    : paths_(std::move(paths)), read_(read), changed_(std::move(changed)), change_(read_(paths_)), timer_(loop) {}
 
 void FileWatch::start() {
   timer_.expires_after(kInterval);
   timer_.async_wait([this](net::error_code error) {
     if (error) return;
-    if (change_.look(read())) changed_();
+    if (change_.look(read_(paths_))) changed_();
     start();
   });
 }
 
 void FileWatch::remember() {
-  change_.remember(read());
+  change_.remember(read_(paths_));
 }
 
 bool FileWatch::follow(std::vector<std::string> paths) {
@@ -50,9 +50,9 @@ bool FileWatch::follow(std::vector<std::string> paths) {
 
 /// All files as one. A NUL, which no file here may hold, keeps the end of one from passing for the beginning of the
 /// next.
-config::FileText FileWatch::read() const {
+config::FileText FileWatch::contents(const std::vector<std::string>& paths) {
   config::FileText all;
-  for (const std::string& path : paths_) {
+  for (const std::string& path : paths) {
     const config::FileText each = config::read_bounded(path, config::kMaxFileBytes, true);
     all.text.append(each.text) += '\0';
     if (!each.error.empty()) all.error.append(path).append(each.error);

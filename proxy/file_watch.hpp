@@ -38,7 +38,9 @@ class FileChange {
 class FileWatch {
  public:
   using Changed = std::function<void()>;
-  FileWatch(net::Executor loop, std::vector<std::string> paths, Changed changed);
+  /// Reads all of these files as one text, or as something that stands for it.
+  using Read = config::FileText (*)(const std::vector<std::string>& paths);
+  FileWatch(net::Executor loop, std::vector<std::string> paths, Changed changed, Read read = contents);
   void start();
   /// Takes the present content for known.
   void remember();
@@ -48,9 +50,10 @@ class FileWatch {
  private:
   static constexpr Duration kInterval = std::chrono::milliseconds(250);
 
-  config::FileText read() const;
+  static config::FileText contents(const std::vector<std::string>& paths);
 
   std::vector<std::string> paths_;
+  Read read_;
   Changed changed_;
   FileChange change_;
   net::asio::basic_waitable_timer<Clock, net::asio::wait_traits<Clock>, net::Executor> timer_;

@@ -5,8 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "config/command_line.hpp"
-#include "proxy/admin/advise.hpp"
-#include "proxy/admin/healthcheck.hpp"
+#include "proxy/admin/commands.hpp"
 #include "proxy/config/fields.hpp"
 #include "proxy/process.hpp"
 #include "proxy/telemetry/metrics.hpp"
@@ -24,10 +23,13 @@ int main(int argc, char** argv) {
   bool print_metrics = false;
   line.app().add_flag("--print-metrics", print_metrics, "Print every metric: name, type, labels, help");
   CLI::App* healthcheck = line.app().add_subcommand("healthcheck", "Exit 0 if a running spillway is ready, else 1");
-  std::string admin = "127.0.0.1:9901";
+  admin::Target target{"127.0.0.1:9901", {}, {}};
   CLI::App* advise = line.app().add_subcommand("advise", "Suggest limits for the API, measured by a running spillway");
   for (CLI::App* command : {healthcheck, advise}) {
-    command->add_option("--admin", admin, "Admin address of the running spillway")->capture_default_str();
+    command->add_option("--admin", target.address, "Admin address of the running spillway; https:// before it for TLS")
+        ->capture_default_str();
+    command->add_option("--certificate", target.certificate, "Shown to an admin listener that requires one; PEM");
+    command->add_option("--key", target.key, "Its key, if that is in a file of its own");
   }
 
   if (const auto status = line.parse(argc, argv)) return *status;
@@ -35,8 +37,8 @@ int main(int argc, char** argv) {
     telemetry::print_declarations(std::cout);
     return config::kExitOk;
   }
-  if (*healthcheck) return admin::healthcheck(admin, std::cerr);
-  if (*advise) return admin::advise(admin, std::cout, std::cerr);
+  if (*healthcheck) return admin::healthcheck(target, std::cerr);
+  if (*advise) return admin::advise(target, std::cout, std::cerr);
 
   ProxyConfig configuration;
   if (const auto status = line.load(kProxyDefinition, configuration)) return *status;

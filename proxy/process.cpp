@@ -13,10 +13,10 @@
 #include <unistd.h>
 
 #include "config/command_line.hpp"
-#include "config/restart.hpp"
 #include "config/write.hpp"
 #include "proxy/admin/pages.hpp"
 #include "proxy/config/fields.hpp"
+#include "proxy/config/tls.hpp"
 #include "proxy/drain.hpp"
 #include "proxy/net/descriptors.hpp"
 #include "proxy/version.hpp"
@@ -27,21 +27,6 @@ namespace {
 /// Longest time that the start waits for the API's addresses.
 constexpr Duration kFirstLookUp = std::chrono::seconds(2);
 constexpr Duration kTick = std::chrono::milliseconds(200);
-/// Keys that a line of the log names.
-constexpr std::size_t kKeysNamed = 20;
-
-std::string summary(const std::vector<config::Change>& changed, const std::vector<std::string>& bodies) {
-  std::string files;
-  for (const std::string& path : bodies) files += (files.empty() ? "" : ", ") + path;
-  if (changed.empty()) return files.empty() ? "nothing has changed" : "changed: the text of " + files;
-  std::string line = "changed:";
-  for (std::size_t i = 0; i < std::min(changed.size(), kKeysNamed); ++i) {
-    line += (i > 0 ? ", " : " ") + to_text(changed[i]);
-  }
-  if (changed.size() > kKeysNamed) line += fmt::format(" and {} more", changed.size() - kKeysNamed);
-  if (!files.empty()) line += ", and the text of " + files;
-  return line;
-}
 
 /// Without /proc: no resident memory.
 telemetry::ProcessUse process_use(int most_descriptors, double started) {
@@ -75,6 +60,9 @@ Process::Process(ProxyConfig config, config::References references, config::Orig
       signals_(config_.timeouts.drain),
       shared_(config_),
       watch_(loop_.get_executor(), files(config_), [this] { reload(); }),
+      certificates_(shared_.log),
+      certificate_watch_(
+          loop_.get_executor(), tls_files(config_), [this] { reload_certificates(); }, Certificates::digest_of),
       drain_timer_(loop_.get_executor()),
       tick_timer_(loop_.get_executor()) {
   shared_.state.maintenance = config_.maintenance.enabled;
@@ -92,9 +80,11 @@ Process::~Process() {
 
 bool Process::start() {
   descriptors_.limit = net::raise_descriptor_limit();
+  if (!certificates_.load(config_)) return false;
   for (int i = 0; i < config_.workers; ++i) {
     // Settings for each: neither the count of who holds them nor a lock in them is fought over.
-    workers_.push_back(std::make_unique<relay::Worker>(shared_, std::make_shared<const relay::Settings>(config_)));
+    workers_.push_back(std::make_unique<relay::Worker>(
+        shared_, std::make_shared<const relay::Settings>(config_, certificates_.contexts())));
   }
   find_api();
   prepare_tracing();
@@ -152,21 +142,25 @@ bool Process::fit_to_descriptors() {
 }
 
 void Process::apply() {
-  for (const auto& worker : workers_) worker->reconfigure(std::make_shared<const relay::Settings>(in_force_));
+  const relay::Contexts& contexts = certificates_.contexts();
+  admin_->set_tls(contexts.admin);
+  for (const auto& worker : workers_) worker->reconfigure(std::make_shared<const relay::Settings>(in_force_, contexts));
 }
 
 /// An inherited socket has the further keys of the entry of `listen` that names it, if there is one.
-const config::Listen& Process::configured(const config::Listen& entry) const {
+std::size_t Process::configured(const config::Listen& inherited) const {
   const auto named = std::find_if(config_.listen.begin(), config_.listen.end(),
-                                  [&](const config::Listen& each) { return each.address == entry.address; });
-  return named == config_.listen.end() ? entry : *named;
+                                  [&](const config::Listen& each) { return each.address == inherited.address; });
+  return static_cast<std::size_t>(named - config_.listen.begin());
 }
 
 bool Process::open_listeners() {
   std::vector<std::string> names;
   const std::vector<config::Listen> given = net::given_by_systemd();
-  for (const config::Listen& entry : given.empty() ? config_.listen : given) {
-    const config::Listen& listen = configured(entry);
+  const std::vector<config::Listen>& wanted = given.empty() ? config_.listen : given;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const std::size_t entry = given.empty() ? i : configured(wanted[i]);
+    const config::Listen& listen = entry < config_.listen.size() ? config_.listen[entry] : wanted[i];
     std::string error;
     auto all = net::open_all_listeners(listen, config_.workers, error);
     if (all.empty()) {
@@ -175,7 +169,7 @@ bool Process::open_listeners() {
     }
     for (std::vector<net::ListenSocket>& sockets : all) {
       names.push_back(net::local_name(sockets.front()));
-      for (std::size_t i = 0; i < sockets.size(); ++i) workers_[i]->listen(std::move(sockets[i]), listen);
+      for (std::size_t w = 0; w < sockets.size(); ++w) workers_[w]->listen(std::move(sockets[w]), listen, entry);
     }
   }
   announce(names);
@@ -184,7 +178,7 @@ bool Process::open_listeners() {
 
 bool Process::open_admin() {
   std::string error;
-  auto all = net::open_all_listeners({.address = config_.admin.listen}, 1, error);
+  auto all = net::open_all_listeners(config_.admin.listen, 1, error);
   if (all.empty()) {
     shared_.log.error("admin: " + error);
     return false;
@@ -194,6 +188,7 @@ bool Process::open_admin() {
   values.class_names = &shared_.class_names;
   values.admission = [this] { return shared_.gate.state(); };
   values.buffered_bytes = [this] { return shared_.buffered.used(); };
+  values.certificates = [this] { return certificates_.expiries(); };
   values.log_lines_dropped = [this] { return shared_.log.dropped(); };
   values.trace_spans_dropped = [this] { return exporter_ ? exporter_->queue().dropped() : 0; };
   values.state = &shared_.state;
@@ -240,8 +235,9 @@ void Process::announce(const std::vector<std::string>& addresses) {
 
 /// For those who have started it by one line: where to look, and what to change next.
 void Process::announce_page() {
-  if (config_.admin.listen.kind == config::Address::Kind::tcp) {
-    shared_.log.info("status page at http://" + admin_name_ + "/, metrics at /metrics there");
+  if (config_.admin.listen.address.kind == config::Address::Kind::tcp) {
+    const char* const scheme = certificates_.contexts().admin ? "https://" : "http://";
+    shared_.log.info(std::string("status page at ") + scheme + admin_name_ + "/, metrics at /metrics there");
   }
   if (!origin_.path.empty()) return;
   shared_.log.info(
@@ -251,12 +247,15 @@ void Process::announce_page() {
 }
 
 int Process::run() {
-  if (config_.reload == Reload::automatic) watch_.start();
+  if (config_.reload == Reload::automatic) {
+    watch_.start();
+    certificate_watch_.start();
+  }
   admin_->start();
   tick();
-  health_ =
-      std::make_unique<upstream::HealthPoller>(loop_, shared_.addresses, config_.upstream.health,
-                                               [this](const upstream::HealthResult& result) { note_poll(result); });
+  health_ = std::make_unique<upstream::HealthPoller>(
+      loop_, shared_.addresses, config_.upstream.health, certificates_.contexts().upstream,
+      [this](const upstream::HealthResult& result) { note_poll(result); });
   health_->start();
   if (exporter_) exporter_->start();
   for (const auto& worker : workers_) threads_.emplace_back([&w = *worker] { w.run(); });
@@ -348,54 +347,6 @@ void Process::drain() {
       });
     });
   });
-}
-
-void Process::reload() {
-  watch_.remember();  // a change during the reading is then seen
-  auto loaded = config::load_file(origin_, kProxyDefinition, config::Reading::again);
-  // Files that it names anew are watched before they are read. That holds for a refused one, too: a body may be
-  // missing.
-  if (watch_.follow(files(loaded.config))) {
-    loaded = config::load_file(origin_, kProxyDefinition, config::Reading::again);
-  }
-  for (const config::Error& warning : loaded.warnings) shared_.log.warning(to_text(warning));
-  if (!loaded.ok()) return refuse_reload(loaded.errors);
-  const std::vector<std::string> waiting =
-      config::keep_until_restart(config_, loaded.config, kProxyDefinition, references_, loaded.references);
-  for (const std::string& key : waiting) shared_.log.warning(key + " has changed: takes effect at the next start");
-  const std::vector<config::Change> changed =
-      config::changes(config_, loaded.config, kProxyDefinition, references_, loaded.references);
-  const std::vector<std::string> bodies = changed_bodies(config_.refusals, loaded.config.refusals);
-  if (config_.trusted_proxies != loaded.config.trusted_proxies) shared_.unnamed_balancer_told = false;
-  config_ = std::move(loaded.config);
-  references_ = std::move(loaded.references);
-  fit_to_descriptors();
-  signals_.set_drain_limit(config_.timeouts.drain);
-  shared_.gate.configure(admission_policy(config_), config_.retry.budget, Clock::now());
-  shared_.log.configure(config_.log);
-  shared_.addresses.configure(config_.upstream.resolve_interval);
-  health_->configure(config_.upstream.health);
-  shared_.state.maintenance = config_.maintenance.enabled;
-  shared_.state.reload_successful = true;
-  shared_.state.restart_pending = !waiting.empty();
-  shared_.state.reload_time = std::time(nullptr);
-  shared_.state.last_change = summary(changed, bodies);
-  shared_.state.waiting.clear();
-  for (const std::string& key : waiting) shared_.state.waiting += (shared_.state.waiting.empty() ? "" : ", ") + key;
-  shared_.log.info("configuration reloaded, " + shared_.state.last_change);
-}
-
-/// What a reload reads.
-std::vector<std::string> Process::files(const ProxyConfig& config) const {
-  std::vector<std::string> paths = body_files(config.refusals);
-  if (!origin_.path.empty()) paths.push_back(origin_.path);
-  return paths;
-}
-
-void Process::refuse_reload(const std::vector<config::Error>& errors) {
-  for (const config::Error& error : errors) shared_.log.error(to_text(error));
-  shared_.log.error("configuration not reloaded: the one in force stays");
-  shared_.state.reload_successful = false;
 }
 
 std::string Process::effective_config() const {

@@ -7,6 +7,7 @@
 
 #include "config/load.hpp"
 #include "proxy/admin/server.hpp"
+#include "proxy/certificates.hpp"
 #include "proxy/config/config.hpp"
 #include "proxy/descriptors.hpp"
 #include "proxy/file_watch.hpp"
@@ -35,12 +36,13 @@ class Process {
  private:
   void find_api();
   void prepare_tracing();
-  const config::Listen& configured(const config::Listen& entry) const;
+  std::size_t configured(const config::Listen& inherited) const;
   bool open_listeners();
   bool open_admin();
   bool fit_to_descriptors();
   void apply();
   void reload();
+  void reload_certificates();
   void refuse_reload(const std::vector<config::Error>& errors);
   std::string effective_config() const;
   std::vector<std::string> files(const ProxyConfig& config) const;
@@ -65,6 +67,9 @@ class Process {
   Descriptors descriptors_;
   std::string lowered_;  ///< what the log has said of limits that do not fit
   FileWatch watch_;      ///< of the configuration and the files that it names
+  Certificates certificates_;
+  FileWatch certificate_watch_;
+  bool refused_ = false;  ///< the configuration, when it was read last
   using Timer = net::asio::basic_waitable_timer<Clock, net::asio::wait_traits<Clock>, net::Executor>;
   Timer drain_timer_;
   Timer tick_timer_;

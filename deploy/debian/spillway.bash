@@ -9,7 +9,7 @@ _spillway() {
   case $previous in
     --config) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
     --format) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$current") ;;
-    healthcheck | advise) mapfile -t COMPREPLY < <(compgen -W --admin -- "$current") ;;
+    healthcheck | advise) mapfile -t COMPREPLY < <(compgen -W '--admin --certificate --key' -- "$current") ;;
     seed-demo) mapfile -t COMPREPLY < <(compgen -W --scholarships -- "$current") ;;
     *) mapfile -t COMPREPLY < <(compgen -W "$options $commands" -- "$current") ;;
   esac

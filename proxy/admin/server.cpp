@@ -7,6 +7,7 @@
 
 #include "proxy/admin/gzip.hpp"
 #include "proxy/net/spawn.hpp"
+#include "proxy/net/timed_stream.hpp"
 
 namespace spillway::admin {
 
@@ -14,8 +15,6 @@ namespace {
 
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
-
-using AdminStream = beast::basic_stream<net::asio::generic::stream_protocol, net::Executor>;
 
 constexpr std::uint32_t kHeadMax = 8 * 1024;
 /// Also limits what the parser does not: a chunk-size line and a trailer, which no scraper has a reason to send.
@@ -28,9 +27,12 @@ constexpr auto kTimeout = std::chrono::seconds(10);  ///< for a request, and bet
 /// It is in its server's list until it ends or is closed.
 class Server::Connection : public boost::intrusive::list_base_hook<boost::intrusive::tag<Server>> {
  public:
-  Connection(Server& server, net::Socket socket) : stream(std::move(socket)), server_(server) {
+  Connection(Server& server, net::Socket socket) : stream(net::Transport(std::move(socket))), server_(server) {
     server_.connections_.push_back(*this);
     ++server_.count_;
+    if (!server.tls_) return;
+    auto session = server.tls_->accept();
+    session ? stream.transport().secure(std::move(session)) : stream.close();
   }
   ~Connection() { leave(); }
   Connection(const Connection&) = delete;
@@ -47,7 +49,7 @@ class Server::Connection : public boost::intrusive::list_base_hook<boost::intrus
     stream.close();  // ends the wait of its coroutine, which destroys it
   }
 
-  AdminStream stream;
+  net::TimedStream stream;
 
  private:
   void leave() {
@@ -88,7 +90,11 @@ Page Server::answer(std::string_view method, std::string_view target, const Aske
 }
 
 net::Task<> Server::serve(std::unique_ptr<Connection> connection) {
-  AdminStream& stream = connection->stream;
+  net::TimedStream& stream = connection->stream;
+  net::error_code refused;
+  stream.expires_after(kTimeout);
+  if (stream.transport().tls()) refused = co_await stream.transport().handshake();
+  if (refused) co_return;
   beast::flat_buffer buffer(kUnreadMax);
   for (bool more = true; more;) {
     http::request_parser<http::empty_body> parser;
@@ -117,6 +123,7 @@ net::Task<> Server::serve(std::unique_ptr<Connection> connection) {
     const auto [write_error, written] = co_await http::async_write(stream, response, net::kAwait);
     more = !write_error && request.keep_alive();
   }
+  stream.close();
 }
 
 }  // namespace spillway::admin

@@ -11,6 +11,7 @@
 
 #include "proxy/net/io.hpp"
 #include "proxy/net/listener.hpp"
+#include "proxy/tls/server_context.hpp"
 
 namespace spillway::admin {
 
@@ -39,6 +40,8 @@ class Server {
   ~Server();
   /// At least 1.
   void set_connections_max(int count) { connections_max_ = count; }
+  /// For connections from now on; null: plain.
+  void set_tls(std::shared_ptr<const tls::ServerContext> tls) { tls_ = std::move(tls); }
   void start();
 
  private:
@@ -55,6 +58,7 @@ class Server {
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   int connections_max_ = kConnectionsMax;
   int count_ = 0;
+  std::shared_ptr<const tls::ServerContext> tls_;
   Connections connections_;  ///< ordered by their last request, oldest first
 };
 

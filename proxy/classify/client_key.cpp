@@ -63,10 +63,11 @@ ClientKeys::ClientKeys(const ClientKey& key, int ipv6_prefix, Nameless nameless)
   std::transform(name_.begin(), name_.end(), name_.begin(), http::to_lower);
 }
 
-std::uint64_t ClientKeys::of(const http::RequestHead& request, std::string_view address, const KeyHash& hash) const {
+std::uint64_t ClientKeys::of(const http::RequestHead& request, std::string_view address, const KeyHash& hash,
+                             std::string_view certificate) const {
   if (source_ == ClientKey::Source::none) return 0;
   if (source_ != ClientKey::Source::client_ip) {
-    const std::string_view name = this->name(request);
+    const std::string_view name = this->name(request, certificate);
     if (!name.empty() || nameless_ == Nameless::one_client) return hash(name);
   }
   config::IpBytes bytes;
@@ -76,8 +77,8 @@ std::uint64_t ClientKeys::of(const http::RequestHead& request, std::string_view 
   return hash({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
-/// What the header, cookie or token says. Empty without one.
-std::string_view ClientKeys::name(const http::RequestHead& request) const {
+/// What the header, cookie, token or certificate says. Empty without one.
+std::string_view ClientKeys::name(const http::RequestHead& request, std::string_view certificate) const {
   switch (source_) {
     case ClientKey::Source::header:
       return request.field(name_);
@@ -85,6 +86,8 @@ std::string_view ClientKeys::name(const http::RequestHead& request) const {
       return cookie(request, name_);
     case ClientKey::Source::bearer:
       return bearer_identity(request.field("authorization"));
+    case ClientKey::Source::certificate:
+      return certificate;
     case ClientKey::Source::none:
     case ClientKey::Source::client_ip:
       break;

@@ -28,17 +28,19 @@ class KeyHash {
 /// Gives each client a key, as the configuration says. Immutable.
 class ClientKeys {
  public:
-  /// Whose the requests are that have not the header, cookie or token.
+  /// Whose the requests are that have not the header, cookie, token or certificate.
   enum class Nameless : std::uint8_t { one_client, by_address };
 
   ClientKeys(const ClientKey& key, int ipv6_prefix, Nameless nameless = Nameless::one_client);
 
   /// The key of the request's client, whose `address` is as `client_address` finds it; 0 with `key: none`. All requests
   /// without an address count as one client's. All addresses of an IPv6 network are one client.
-  std::uint64_t of(const http::RequestHead& request, std::string_view address, const KeyHash& hash) const;
+  /// `certificate`: the subject of the client's verified certificate; empty without one.
+  std::uint64_t of(const http::RequestHead& request, std::string_view address, const KeyHash& hash,
+                   std::string_view certificate = {}) const;
 
  private:
-  std::string_view name(const http::RequestHead& request) const;
+  std::string_view name(const http::RequestHead& request, std::string_view certificate) const;
 
   ClientKey::Source source_;
   std::string name_;  ///< of the header or cookie; a header's in lower case

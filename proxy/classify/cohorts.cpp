@@ -17,8 +17,8 @@ Cohorts::Cohorts(const CohortConfig& config, int ipv6_prefix)
       rotate_(config.rotate) {}
 
 double Cohorts::place(const http::RequestHead& request, std::string_view address,
-                      std::chrono::system_clock::time_point now) const {
-  const double own = static_cast<double>(keys_.of(request, address, hash_) >> 11) * 0x1p-53;
+                      std::chrono::system_clock::time_point now, std::string_view certificate) const {
+  const double own = static_cast<double>(keys_.of(request, address, hash_, certificate) >> 11) * 0x1p-53;
   const std::chrono::duration<double> time = now.time_since_epoch();
   return std::fmod(own + std::fmod(time / rotate_, 1), 1);
 }

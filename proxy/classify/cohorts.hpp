@@ -15,9 +15,9 @@ class Cohorts {
   Cohorts(const CohortConfig& config, int ipv6_prefix);
 
   bool enabled() const { return enabled_; }
-  /// A request without the header, cookie or token is told by its client's `address`.
-  double place(const http::RequestHead& request, std::string_view address,
-               std::chrono::system_clock::time_point now) const;
+  /// A request without the header, cookie or token is told by its client's `address`. `certificate`: see ClientKeys.
+  double place(const http::RequestHead& request, std::string_view address, std::chrono::system_clock::time_point now,
+               std::string_view certificate = {}) const;
 
  private:
   bool enabled_;

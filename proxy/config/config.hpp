@@ -27,7 +27,7 @@ using namespace std::chrono_literals;
 /// meaning of zero; config/REFERENCE.md is generated from it.
 
 struct AdminConfig {
-  config::Address listen = config::Address::tcp("127.0.0.1", 9901);
+  config::Listen listen = {.address = config::Address::tcp("127.0.0.1", 9901)};
 };
 
 enum class HealthMode : std::uint8_t { http, tcp, off };
@@ -48,6 +48,18 @@ bool expected(std::string_view expect, int status);
 
 enum class WhenClientLeaves : std::uint8_t { finish, cancel };
 
+/// TLS to the API.
+struct UpstreamTls {
+  bool enabled = false;
+  std::string server_name;  ///< empty: the host of the address
+  std::string ca;           ///< empty: the system's store
+  bool verify = true;
+  std::string certificate;  ///< to show to the API; empty: none
+  std::string key;          ///< empty: it is in the file of the certificate
+
+  bool operator==(const UpstreamTls&) const = default;
+};
+
 struct UpstreamConfig {
   config::Address address = config::Address::tcp("127.0.0.1", 8081);
   Duration resolve_interval = 5s;
@@ -56,10 +68,12 @@ struct UpstreamConfig {
   Duration idle_timeout = 30s;
   Duration connect_timeout = 1s;
   WhenClientLeaves when_client_leaves = WhenClientLeaves::finish;
+  UpstreamTls tls;
   HealthConfig health;
 };
 
 struct TimeoutsConfig {
+  Duration handshake = 5s;
   Duration request_head = 10s;
   Duration request_body = 10s;
   Duration response = 30s;
@@ -72,6 +86,7 @@ struct TimeoutsConfig {
 struct LimitsConfig {
   int connections = 10000;
   int connections_per_client = 0;  ///< 0: no such limit
+  int handshakes = 100;
   http::HeadLimits request_head;
   http::HeadLimits response_head{.head = 64 * 1024, .headers = 200};
   std::uint64_t body = 10 * 1024 * 1024;  ///< 0: no limit
@@ -82,7 +97,7 @@ struct LimitsConfig {
 
 /// What identifies a client: `none`, `client_ip`, `bearer`, `header:NAME` or `cookie:NAME`.
 struct ClientKey {
-  enum class Source : std::uint8_t { none, client_ip, bearer, header, cookie };
+  enum class Source : std::uint8_t { none, client_ip, bearer, certificate, header, cookie };
   Source source = Source::none;
   std::string name;  ///< of the header or cookie, as written; names of fields compare without case
 

@@ -20,12 +20,6 @@ constexpr config::TextForm kClassName = {
     },
     true};
 
-constexpr config::TextForm kHost = {"a host of visible ASCII characters, at most 255, or nothing", "^[!-~]{0,255}$",
-                                    [](std::string_view text) {
-                                      const auto fits = [](char c) { return c > ' ' && c < 0x7F; };
-                                      return text.size() <= 255 && std::all_of(text.begin(), text.end(), fits);
-                                    }};
-
 /// One or two statuses, the first not above the second.
 bool status_range(std::string_view text, int& first, int& last) {
   const auto status = [](std::string_view digits, int& value) {
@@ -65,6 +59,7 @@ void describe_upstream(Fields& f, UpstreamConfig& c) {
        "The name in `address` is looked up anew after this time, and soon after a connect has failed. Connections "
        "to addresses that it no longer has are not used again."},
       c.resolve_interval, {100ms, 1h});
+  f.section({"tls", "Speak TLS to the API."}, [&] { describe_tls(f, c.tls); });
   f.scalar(
       {"max_connections",
        "Connections to the API at a time, all workers together; each stream holds one. At least "
@@ -77,7 +72,8 @@ void describe_upstream(Fields& f, UpstreamConfig& c) {
             c.max_idle, {0, 65'536});
   f.duration({"idle_timeout", "An idle connection is closed after this. Keep it below the API's own."}, c.idle_timeout,
              {10ms, 24h});
-  f.duration({"connect_timeout", "Longest time to connect; then 504."}, c.connect_timeout, {1ms, 5min});
+  f.duration({"connect_timeout", "Longest time to connect, with the handshake of TLS; then 504."}, c.connect_timeout,
+             {1ms, 5min});
   f.choice(
       {"when_client_leaves",
        "finish: the slot stays in use until the API has answered; cancel: close the connection to the API and free the "
@@ -107,6 +103,8 @@ void describe_upstream(Fields& f, UpstreamConfig& c) {
 }
 
 void describe_timeouts(Fields& f, TimeoutsConfig& c) {
+  f.duration({"handshake", "Longest TLS handshake of a client, from accept; then it is closed."}, c.handshake,
+             {10ms, 5min});
   f.duration({"request_head", "From the first byte of a request to the end of its head; then 408."}, c.request_head,
              {10ms, 1h});
   f.duration({"request_body", "Longest silence while a request body is due; then 408."}, c.request_body, {10ms, 1h});
@@ -158,6 +156,10 @@ void describe_limits(Fields& f, LimitsConfig& c) {
        "Connections of one client at a time, by its address (IPv6: by /64); further ones are answered 503. Not for "
        "trusted proxies and unix sockets. 0: no such limit."},
       c.connections_per_client, {0, 1'000'000});
+  f.integer({"handshakes",
+             "TLS handshakes under way at a time, all workers together. Beyond it new ones wait, and those whose "
+             "clients have been silent for 200 ms are closed."},
+            c.handshakes, {1, 100'000});
   f.size({"head", "Request line and header fields of a request together; beyond it 431."}, c.request_head.head,
          {1 * kKiB, 1 * kMiB});
   f.integer({"headers", "Header fields of a request; beyond it 431."}, c.request_head.headers, {1, 1000});
@@ -257,10 +259,10 @@ void describe_admission(Fields& f, admission::Policy& c, ClientKeyConfig& client
           "Also refuse by the database-pool utilisation that the API reports, against each class's `shed_at`."},
          c.pool_aware);
   f.section({"fairness", "Limits the slots of one client while others are refused."}, [&] {
-    f.value(
-        {"key",
-         "What identifies a client. All requests without the header, or without an address, count as one client's."},
-        client_key.key);
+    f.value({"key",
+             "What identifies a client. client_certificate: its subject. All requests without the "
+             "header, token, certificate or address count as one client's."},
+            client_key.key);
     f.integer({"ipv6_prefix",
                "With `client_ip`, IPv6 addresses that share so many first bits are one client. 128: each address is a "
                "client."},
@@ -373,8 +375,11 @@ void describe(Fields& f, ProxyConfig& c) {
             .needs_restart = true},
            c.reload, {{"auto", Reload::automatic}, {"signal", Reload::signal}});
   f.section({"admin", "The read-only listener: metrics, health, status page."}, [&] {
-    f.value({.name = "listen", .doc = "Keep it private: it answers every client.", .needs_restart = true},
-            c.admin.listen);
+    f.one({.name = "listen",
+           .doc = "One address, or a map as under `listen`. Keep it private: it answers every client, unless `tls` "
+                  "requires a certificate of them.",
+           .needs_restart = true},
+          c.admin.listen, [&f](config::Listen& listen) { config::describe(f, listen); });
   });
   f.section({"upstream", "The API behind the proxy."}, [&] { describe_upstream(f, c.upstream); });
   f.section({"timeouts", "How long anything may take."}, [&] { describe_timeouts(f, c.timeouts); });

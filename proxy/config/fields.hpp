@@ -20,6 +20,8 @@ inline constexpr config::Definition<ProxyConfig> kProxyDefinition{describe, chec
 
 /// Names the fields of a class's rule.
 void describe_match(config::Fields& f, MatchRule& c);
+/// Names the fields of TLS to the API.
+void describe_tls(config::Fields& f, UpstreamTls& c);
 
 /// Forms of texts that several sections have.
 inline constexpr config::TextForm kPath = {
@@ -31,6 +33,12 @@ inline constexpr config::TextForm kPath = {
 
 inline constexpr config::TextForm kFieldName = {"the name of a header field", "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
                                                 http::is_token};
+
+inline constexpr config::TextForm kHost = {"a host of visible ASCII characters, at most 255, or nothing",
+                                           "^[!-~]{0,255}$", [](std::string_view text) {
+                                             const auto fits = [](char c) { return c > ' ' && c < 0x7F; };
+                                             return text.size() <= 255 && std::all_of(text.begin(), text.end(), fits);
+                                           }};
 
 /// A number, or `auto`: then `value` is unset.
 config::Scalar automatic_or(std::optional<int>& value, config::Range<int> range);

@@ -3,6 +3,7 @@
 
 #include "proxy/config/fields.hpp"
 #include "proxy/config/path_expression.hpp"
+#include "proxy/config/tls.hpp"
 
 namespace spillway {
 namespace {
@@ -19,7 +20,7 @@ void check_addresses(const ProxyConfig& c, Problems& problems) {
     const bool any_port = address.kind == Address::Kind::tcp && address.port == 0;
     const bool repeated = !any_port && std::find(seen.begin(), seen.end(), address) != seen.end();
     problems.require(!repeated, {path}, "listens on " + to_text(address) + " twice");
-    problems.require(any_port || !reaches(c.admin.listen, address), {"admin.listen", "listen"},
+    problems.require(any_port || !reaches(c.admin.listen.address, address), {"admin.listen", "listen"},
                      "listens on " + to_text(address) + ", which is taken by `listen`");
     const bool is_unix = address.kind == Address::Kind::unix_socket;
     problems.require(is_unix || !c.listen[i].mode, {path + ".mode", path + ".address"},
@@ -29,8 +30,16 @@ void check_addresses(const ProxyConfig& c, Problems& problems) {
     problems.require(!c.listen[i].proxy_protocol || is_unix || !c.trusted_proxies.empty(),
                      {path + ".proxy_protocol", "trusted_proxies"},
                      "needs trusted_proxies: nobody else may connect to this listener");
+    check_tls(c.listen[i], path, problems);
     seen.push_back(address);
   }
+  const config::Listen& admin = c.admin.listen;
+  problems.require(!admin.proxy_protocol, {"admin.listen[0].proxy_protocol", "admin.listen"}, "is for `listen` alone");
+  problems.require(!admin.http2, {"admin.listen[0].http2", "admin.listen"}, "is for `listen` alone");
+  const bool has_file = admin.address.kind == Address::Kind::unix_socket;
+  problems.require(has_file || (!admin.mode && !admin.group), {"admin.listen[0].mode", "admin.listen[0].group"},
+                   "is for unix:/path: no other address has a file");
+  check_tls(admin, "admin.listen[0]", problems);
   const Address& upstream = c.upstream.address;
   problems.require(upstream.kind != Address::Kind::descriptor, {"upstream.address"},
                    "cannot be fd:N: that is for listening");
@@ -38,7 +47,7 @@ void check_addresses(const ProxyConfig& c, Problems& problems) {
                    "needs a port other than 0");
   problems.require(upstream.kind != Address::Kind::tcp || !upstream.host.empty(), {"upstream.address"},
                    "needs a host: write localhost:" + std::to_string(upstream.port));
-  seen.push_back(c.admin.listen);
+  seen.push_back(c.admin.listen.address);
   for (const Address& own : seen) {
     if (upstream.kind == Address::Kind::descriptor || !reaches(upstream, own)) continue;
     const std::string same = upstream == own ? "" : ": " + to_text(own) + " is the same to it";
@@ -157,6 +166,7 @@ void check_order(const ProxyConfig& c, Problems& problems) {
 void check(const ProxyConfig& c, Problems& problems) {
   check_addresses(c, problems);
   check_upstream(c, problems);
+  check_tls(c.upstream, problems);
   check_order(c, problems);
   check_classes(c, problems);
   check_refusals(c.refusals, problems);

@@ -23,7 +23,8 @@ struct ClientKeyWord {
 };
 constexpr ClientKeyWord kClientKeys[] = {{"none", ClientKey::Source::none},
                                          {"client_ip", ClientKey::Source::client_ip},
-                                         {"bearer", ClientKey::Source::bearer}};
+                                         {"bearer", ClientKey::Source::bearer},
+                                         {"client_certificate", ClientKey::Source::certificate}};
 constexpr ClientKeyWord kNamedClientKeys[] = {{"header:", ClientKey::Source::header},
                                               {"cookie:", ClientKey::Source::cookie}};
 
@@ -88,11 +89,11 @@ std::string to_text(const ClientKey& value) {
 }
 
 std::string_view words_for(const ClientKey& /*value*/) {
-  return "none, client_ip, bearer, header:NAME or cookie:NAME";
+  return "none, client_ip, bearer, client_certificate, header:NAME or cookie:NAME";
 }
 
 std::string_view pattern_for(const ClientKey& /*value*/) {
-  return "^(none|client_ip|bearer|(header|cookie):[A-Za-z0-9!#$%&'*+.^_`|~-]+)$";
+  return "^(none|client_ip|bearer|client_certificate|(header|cookie):[A-Za-z0-9!#$%&'*+.^_`|~-]+)$";
 }
 
 }  // namespace spillway

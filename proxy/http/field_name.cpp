@@ -40,6 +40,8 @@ constexpr Known kKnown[] = {
     {"proxy-authenticate", FieldName::proxy_authenticate},
     {"proxy-authorization", FieldName::proxy_authorization},
     {"endpoint-load-metrics", FieldName::endpoint_load_metrics},
+    {"x-client-cert-subject", FieldName::x_client_cert_subject},
+    {"x-client-cert-fingerprint", FieldName::x_client_cert_fingerprint},
 };
 constexpr std::size_t kLongest = kKnown[std::size(kKnown) - 1].name.size();
 

@@ -28,6 +28,8 @@ enum class FieldName : std::uint8_t {
   transfer_encoding,
   upgrade,
   via,
+  x_client_cert_fingerprint,
+  x_client_cert_subject,
   x_forwarded_for,
   x_forwarded_host,
   x_forwarded_proto,

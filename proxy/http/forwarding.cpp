@@ -21,6 +21,9 @@ bool detail::passes(const Field& field, const RequestHead& head, const Forwardin
       return false;  // `put_via` writes it
     case FieldName::spillway_pressure:
       return false;  // only the proxy knows it
+    case FieldName::x_client_cert_fingerprint:
+    case FieldName::x_client_cert_subject:
+      return false;  // whoever sends it, only the proxy has seen the handshake
     case FieldName::x_forwarded_for:
       return forwarding.trusted_peer && forwarding.client_address.empty();
     case FieldName::x_forwarded_host:

@@ -23,11 +23,13 @@ struct Forwarding {
   std::string_view told_scheme;  ///< the same, for X-Forwarded-Proto
   std::string_view told_host;    ///< the same, for X-Forwarded-Host
   std::string_view default_authority = "localhost";  ///< Host of a request that came without one (HTTP/1.0)
-  bool trusted_peer = false;     ///< the peer's X-Forwarded-* and Forwarded are extended, not replaced
-  bool emit_forwarded = false;   ///< also write `Forwarded` (RFC 7239)
-  std::string_view request_id;   ///< replaces the client's
-  std::string_view traceparent;  ///< replaces the client's; empty leaves it out
-  std::optional<int> pressure;   ///< on the API, in hundredths, 0 to 100: written as Spillway-Pressure
+  bool trusted_peer = false;                 ///< the peer's X-Forwarded-* and Forwarded are extended, not replaced
+  bool emit_forwarded = false;               ///< also write `Forwarded` (RFC 7239)
+  std::string_view request_id;               ///< replaces the client's
+  std::string_view traceparent;              ///< replaces the client's; empty leaves it out
+  std::string_view certificate_subject;      ///< of the client's TLS certificate; empty: it has shown none
+  std::string_view certificate_fingerprint;  ///< SHA-256 of it
+  std::optional<int> pressure;               ///< on the API, in hundredths, 0 to 100: written as Spillway-Pressure
   std::optional<std::chrono::milliseconds> time_left;  ///< written as X-Request-Timeout in place of the client's
 };
 
@@ -123,6 +125,10 @@ void put_own_fields(const RequestHead& head, const Forwarding& forwarding, To& t
   put_forwarded(head, forwarding, to);
   if (!forwarding.request_id.empty()) to.field("X-Request-ID", forwarding.request_id);
   if (!forwarding.traceparent.empty()) to.field("traceparent", forwarding.traceparent);
+  if (!forwarding.certificate_fingerprint.empty()) {
+    to.field("X-Client-Cert-Subject", forwarding.certificate_subject);
+    to.field("X-Client-Cert-Fingerprint", forwarding.certificate_fingerprint);
+  }
   if (forwarding.pressure) {
     const int hundredths = *forwarding.pressure;
     const char text[] = {hundredths >= 100 ? '1' : '0', '.', static_cast<char>('0' + hundredths / 10 % 10),

@@ -75,7 +75,8 @@ void write_request(const RequestHead& head, const Forwarding& forwarding, std::s
   const std::string_view host = head.authority.empty() ? forwarding.default_authority : head.authority;
   Appender to(out, kFixedBytes + head.method.size() + head.target.size() + size_of(head.fields) + 3 * host.size() +
                        2 * (forwarding.client_address.size() + forwarding.scheme.size()) +
-                       forwarding.request_id.size() + forwarding.traceparent.size());
+                       forwarding.request_id.size() + forwarding.traceparent.size() +
+                       forwarding.certificate_subject.size() + forwarding.certificate_fingerprint.size());
   to.put(head.method, " ");
   if (head.target.front() == '?') to.put("/");
   to.put(head.target, " HTTP/1.1\r\nHost: ", host, "\r\n");

@@ -34,10 +34,16 @@ void Stream::on_read(error_code error, std::size_t size) {
 
 void Stream::await_writable() {
   if (std::exchange(awaits_room_, true)) return;
-  transport_.async_wait_writable([this](error_code) {
+  transport_.async_wait_writable([this](error_code error) {
     awaits_room_ = false;
+    if (!error && std::exchange(ends_sending_, false)) shutdown_send();
     observer_ ? observer_->on_writable(*this) : ended();
   });
+}
+
+void Stream::shutdown_send() {
+  ends_sending_ = !transport_.shutdown_send();
+  if (ends_sending_) await_writable();
 }
 
 void Stream::await_hang_up() {

@@ -57,7 +57,7 @@ class Stream {
   /// after `close`, and `wait_read` waits for it once there is no observer.
   bool busy() const { return reading_ || awaits_room_ || awaits_hang_up_; }
 
-  void shutdown_send() { transport_.shutdown_send(); }
+  void shutdown_send();
   void close() { transport_.close(); }
   void reset() { transport_.reset(); }
 
@@ -73,7 +73,8 @@ class Stream {
   bool reading_ = false;
   bool awaits_room_ = false;
   bool awaits_hang_up_ = false;
-  bool cancelled_ = false;  ///< before the read began
+  bool cancelled_ = false;     ///< before the read began
+  bool ends_sending_ = false;  ///< once the transport takes more
 };
 
 }  // namespace net

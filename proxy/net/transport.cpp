@@ -60,6 +60,7 @@ void Transport::cancel() {
 }
 
 bool Transport::write_now(Gather& output, error_code& error) {
+  if (tls_) return write_tls(output, error);
   while (!output.empty()) {
     const auto pieces = output.pieces();  // one piece: a plain send, cheaper than a gathered one
     const std::size_t size =
@@ -78,7 +79,7 @@ bool Transport::write_now(Gather& output, error_code& error) {
 std::uint64_t Transport::taken() const {
   int waiting = 0;
   ::ioctl(const_cast<Socket&>(socket_).native_handle(), TIOCOUTQ, &waiting);
-  return written_ - static_cast<std::uint64_t>(waiting);
+  return (tls_ ? tls_->sent() : written_) - static_cast<std::uint64_t>(waiting);
 }
 
 std::size_t Transport::read_now(asio::mutable_buffer space, bool peek, error_code& error) {
@@ -86,27 +87,34 @@ std::size_t Transport::read_now(asio::mutable_buffer space, bool peek, error_cod
 }
 
 bool Transport::has_unread() {
+  if (tls_) return tls_->established() && tls_->peek() == tls::Step::done;
   char byte;
   return ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 bool Transport::stale() {
+  if (tls_) return tls_->peek() != tls::Step::wants_read;
   char byte;
   const auto n = ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
 }
 
-void Transport::shutdown_send() {
+bool Transport::shutdown_send() {
+  if (tls_ && tls_->close() == tls::Step::wants_write) return false;
   error_code ignored;
   socket_.shutdown(Socket::shutdown_send, ignored);
+  return true;
 }
 
 void Transport::close() {
+  if (tls_) tls_->close();  // whether or not the socket takes it now
+  if (tls_) tls_->detach();
   error_code ignored;
   socket_.close(ignored);
 }
 
 void Transport::reset() {
+  if (tls_) tls_->detach();
   error_code ignored;
   socket_.set_option(asio::socket_base::linger(true, 0), ignored);
   socket_.close(ignored);

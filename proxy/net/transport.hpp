@@ -1,14 +1,18 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <utility>
+
+#include <boost/asio/post.hpp>
 
 #include "proxy/net/gather.hpp"
 #include "proxy/net/io.hpp"
+#include "proxy/tls/session.hpp"
 
 namespace net {
 
-/// A byte stream to a peer. Code above this class never uses the descriptor.
+/// A byte stream to a peer: a socket, or TLS over one. Code above this class never uses the descriptor.
 /// Runs on one event loop. Handlers are called once, also after `cancel` and `close`; the transport must outlive them.
 class Transport {
  public:
@@ -29,15 +33,35 @@ class Transport {
   /// `given_up` must outlive the call.
   Task<error_code> connect(Endpoint endpoint, const bool* given_up);
 
-  /// Calls `handler(error_code, std::size_t)` when bytes have been read into `space`.
+  /// Speaks TLS from here on. Until `handshake` is done nothing can be read or written.
+  void secure(std::unique_ptr<tls::Session> session);
+  /// Null: this is plain text.
+  const tls::Session* tls() const { return tls_.get(); }
+  /// One step of the handshake, without waiting.
+  tls::Step handshake_step() { return tls_->handshake(); }
+  /// The whole handshake. `cancel` ends the wait.
+  Task<error_code> handshake();
+  /// Gives TLS up, so that a peer that does not speak it can be answered.
+  void give_up_tls() { tls_.reset(); }
+
+  /// Calls `handler(error_code, std::size_t)` when bytes have been read into `space`. `eof`: the peer has said that no
+  /// more follow. Over TLS a connection that ends without that gives `connection_aborted`: what came may be cut.
   template <class Handler>
   void async_read(asio::mutable_buffer space, Handler&& handler) {
-    socket_.async_read_some(space, std::forward<Handler>(handler));
+    if (!tls_) return socket_.async_read_some(space, std::forward<Handler>(handler));
+    if (!tls_->has_buffered()) return await_then_read(space, Socket::wait_read, std::forward<Handler>(handler));
+    asio::post(executor(), [this, space, handler = std::forward<Handler>(handler)]() mutable {
+      read_tls(space, std::move(handler));
+    });
   }
   /// Each calls `handler(error_code)`: when a read would not block; when a write would not block; when both directions
-  /// are closed or the connection is reset.
+  /// are closed or the connection is reset. Over TLS a read may find nothing even so: records are not only of data.
   template <class Handler>
   void async_wait_readable(Handler&& handler) {
+    if (tls_ && tls_->established() && tls_->has_buffered() && tls_->peek() != tls::Step::wants_read) {
+      asio::post(executor(), [handler = std::forward<Handler>(handler)]() mutable { handler(error_code()); });
+      return;
+    }
     socket_.async_wait(Socket::wait_read, std::forward<Handler>(handler));
   }
   template <class Handler>
@@ -66,14 +90,36 @@ class Transport {
   /// The peer has closed, or sent bytes that nobody has read.
   bool stale();
 
-  /// Tells the peer that no more bytes follow; reading goes on.
-  void shutdown_send();
+  /// Tells the peer that no more bytes follow; reading goes on. False: it has to be called again when a write would not
+  /// block.
+  bool shutdown_send();
   void close();
   /// Closes with a reset, so that the peer cannot mistake a cut body for a whole one.
   void reset();
 
  private:
+  template <class Handler>
+  void await_then_read(asio::mutable_buffer space, Socket::wait_type what, Handler&& handler) {
+    socket_.async_wait(what, [this, space, handler = std::forward<Handler>(handler)](error_code error) mutable {
+      error ? handler(error, 0) : read_tls(space, std::move(handler));
+    });
+  }
+  template <class Handler>
+  void read_tls(asio::mutable_buffer space, Handler&& handler) {
+    std::size_t size = 0;
+    const tls::Step step = tls_->read(static_cast<char*>(space.data()), space.size(), size);
+    if (step == tls::Step::done) return handler(error_code(), size);
+    if (step == tls::Step::wants_read) return await_then_read(space, Socket::wait_read, std::forward<Handler>(handler));
+    if (step == tls::Step::wants_write) {
+      return await_then_read(space, Socket::wait_write, std::forward<Handler>(handler));
+    }
+    handler(error_of(step), 0);
+  }
+  error_code error_of(tls::Step step) const;
+  bool write_tls(Gather& output, error_code& error);
+
   Socket socket_;
+  std::unique_ptr<tls::Session> tls_;
   std::uint64_t written_ = 0;
 };
 

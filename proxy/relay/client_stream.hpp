@@ -49,6 +49,13 @@ class ClientStream {
   void told_by(std::string_view balancer) { balancer_ = balancer; }
   /// What has come of a head that is malformed or incomplete, if this version of HTTP has it as text.
   virtual std::string_view raw_head() const { return {}; }
+  /// The client's connection is encrypted.
+  bool secure() const { return secure_; }
+  /// The certificate that the client has shown; null: none.
+  const tls::PeerCertificate* certificate() const { return certificate_; }
+  std::string_view certificate_subject() const {
+    return certificate_ ? std::string_view(certificate_->subject) : std::string_view();
+  }
 
   // The request's body. A view of the body or the head is good until the next call that is not const.
 
@@ -110,13 +117,17 @@ class ClientStream {
   virtual void reset() = 0;
 
  protected:
-  explicit ClientStream(std::string_view peer) : peer_(peer) {}
+  /// `session`: of its connection; null: it is plain.
+  ClientStream(std::string_view peer, const tls::Session* session)
+      : peer_(peer), certificate_(session ? session->peer() : nullptr), secure_(session != nullptr) {}
   ~ClientStream() = default;
 
   std::string_view peer_;  ///< address without port; empty for a unix socket
   std::string_view balancer_;
+  const tls::PeerCertificate* certificate_;
   std::uint64_t body_received_ = 0;
   bool body_complete_ = false;
+  bool secure_;
 };
 
 }  // namespace spillway::relay

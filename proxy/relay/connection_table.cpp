@@ -1,5 +1,6 @@
 #include "proxy/relay/connection_table.hpp"
 
+#include <algorithm>
 #include <memory>
 
 #include <boost/asio/post.hpp>
@@ -28,24 +29,37 @@ constexpr int kClosedAtOnce = 16;
 constexpr std::size_t kHeadMemory = 64 * 1024 * 1024;
 }  // namespace
 
-void ConnectionTable::accept(net::Accepted accepted, const config::Listen& listen) {
+void ConnectionTable::accept(net::Accepted accepted, const config::Listen& listen, std::size_t entry) {
   Shared& shared = worker_.shared();
+  const Settings& settings = *worker_.settings();
   Client client{net::Transport(std::move(accepted.socket)), std::move(accepted.peer),
                 ConnectionCount(worker_.counters().client_connections, shared.client_connections)};
-  const LimitsConfig& limits = worker_.settings()->config.limits;
+  const auto& contexts = settings.contexts.listeners;
+  if (entry < contexts.size()) client.handshake = contexts[entry];
   client.http2 = listen.http2;
   if (listen.proxy_protocol) {
-    if (!worker_.settings()->trusts(client.peer)) {
+    if (!settings.trusts(client.peer)) {
       return lacks_proxy_header(client, 400, "its sender is not in trusted_proxies");
     }
     client.proxy_header = std::make_unique<std::string>();
   } else if (!enter(client)) {
-    return refuse(std::move(client.transport), client.peer);
+    return refuse(std::move(client));
   }
-  if (shared.client_connections.load(std::memory_order_relaxed) > limits.connections && !close_oldest_idle()) {
-    if (!ask_another_worker(client)) refuse(std::move(client.transport), client.peer);
+  const bool full = shared.client_connections.load(std::memory_order_relaxed) > settings.config.limits.connections;
+  if (full && !close_oldest_idle()) {
+    if (!ask_another_worker(client)) refuse(std::move(client));
     return;
   }
+  begin(std::move(client));
+}
+
+void ConnectionTable::secured(Client client) {
+  client.http2 = client.transport.tls()->protocol() == "h2";
+  await_request(std::move(client), true);
+}
+
+void ConnectionTable::begin(Client client) {
+  if (client.handshake && !client.proxy_header) return handshakes_.begin(std::move(client));
   await_request(std::move(client), true);
 }
 
@@ -58,7 +72,7 @@ bool ConnectionTable::enter(Client& client) {
 }
 
 bool ConnectionTable::is_introduced(IdleConnection& idle, Client& client) {
-  if (!enter(client)) return refuse(std::move(client.transport), client.peer), false;
+  if (!enter(client)) return refuse(std::move(client)), false;
   worker_.timers().arm(idle, Clock::now() + worker_.settings()->idle_for);
   return true;
 }
@@ -72,6 +86,7 @@ void ConnectionTable::lacks_proxy_header(const Client& client, int status, std::
 
 /// Frees a place: closes the connection that has been idle longest. False: none is idle here.
 bool ConnectionTable::close_oldest_idle() {
+  if (handshakes_.close_one()) return true;
   int candidates = 0;
   for (IdleConnection& oldest : idle_) {
     if (++candidates > kCandidatesMax) break;
@@ -111,8 +126,8 @@ bool ConnectionTable::ask_another_worker(Client& client) {
       const bool closed = other.close_oldest_idle();
       net::asio::post(worker_.executor(), [this, closed, kept = std::move(kept)] {
         --idle_count_;
-        if (closed && !worker_.draining()) return void(await_request(std::move(*kept), true));
-        refuse(std::move(kept->transport), kept->peer);
+        if (closed && !worker_.draining()) return begin(std::move(*kept));
+        refuse(std::move(*kept));
         worker_.finish_if_drained();
       });
     });
@@ -134,8 +149,9 @@ bool ConnectionTable::out_of_descriptors() {
   return closed > 0;
 }
 
-/// One write into an empty socket buffer does not block. A client that does not read misses the explanation only.
-void ConnectionTable::refuse(net::Transport transport, std::string_view peer) {
+/// One write into an empty socket buffer does not block. A client that does not read misses the explanation only; so
+/// does one that expects TLS, which would cost a handshake.
+void ConnectionTable::refuse(Client client) {
   Shared& shared = worker_.shared();
   const text::RequestId id = worker_.ids().request_id();
   constexpr auto kReason = admission::Reason::connections;
@@ -157,14 +173,14 @@ void ConnectionTable::refuse(net::Transport transport, std::string_view peer) {
   net::Gather output;
   output.add(text);
   net::error_code ignored;
-  transport.write_now(output, ignored);
-  transport.shutdown_send();
+  if (!client.handshake) client.transport.write_now(output, ignored);
+  client.transport.shutdown_send();
   // No request has been read: it is of no class, and none is counted.
   if (!worker_.count_refusal({kReason, classify::kDefaultClassIndex}, Clock::now())) return;
   if (!shared.log.wants(answer.outcome)) return;
   telemetry::AccessEntry entry;
   entry.request_id = telemetry::view(id);
-  entry.client = peer;
+  entry.client = client.peer;
   entry.status = answer.status;
   entry.outcome = answer.outcome;
   entry.reason = answer.reason;
@@ -178,7 +194,8 @@ IdleConnection& ConnectionTable::await_request(Client client, bool fresh) {
   publish_idle();
   idle_.push_back(*idle);
   const Settings& settings = *worker_.settings();
-  const Duration patience = idle->introduced() ? settings.idle_for : settings.config.timeouts.request_head;
+  Duration patience = idle->introduced() ? settings.idle_for : settings.config.timeouts.request_head;
+  if (worker_.draining()) patience = std::min(patience, kFreshMayTake);
   worker_.timers().arm(*idle, Clock::now() + patience);
   idle->wait();
   return *idle;
@@ -192,7 +209,9 @@ void ConnectionTable::is_idle(Client client, bool ending) {
 void ConnectionTable::idle_ended(Client client, bool request_comes) {
   --idle_count_;
   publish_idle();
-  if (request_comes) {
+  if (request_comes && client.handshake) {
+    handshakes_.begin(std::move(client));
+  } else if (request_comes) {
     // After an exception, reads under way would write into freed memory: end the process instead.
     net::spawn_vital(worker_.executor(), Connection::serve(worker_, std::move(client)), "a client's connection");
   } else {
@@ -274,6 +293,7 @@ void ConnectionTable::streams(Connection& connection) {
 }
 
 void ConnectionTable::drain() {
+  handshakes_.drain(kFreshMayTake);
   // Ending one may take it off the list, but only later, from its own coroutine.
   for (IdleConnection& idle : idle_) {
     if (idle.fresh()) {
@@ -293,6 +313,7 @@ void ConnectionTable::end_streams() {
 }
 
 void ConnectionTable::abort() {
+  handshakes_.abort();
   for (IdleConnection& idle : idle_) idle.end();
   for (Connection& connection : recently_used_) connection.end();
   for (Connections* list : {&busy_, &heads_, &streams_, &quiet_}) {

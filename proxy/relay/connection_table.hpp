@@ -7,6 +7,7 @@
 
 #include "proxy/net/listener.hpp"
 #include "proxy/relay/connection.hpp"
+#include "proxy/relay/handshakes.hpp"
 #include "proxy/relay/idle_connection.hpp"
 
 namespace spillway::relay {
@@ -17,17 +18,20 @@ class Worker;
 /// descriptors or memory run short, and which ones a drain ends. Used from its worker's thread only.
 class ConnectionTable {
  public:
-  explicit ConnectionTable(Worker& worker) : worker_(worker) {}
+  explicit ConnectionTable(Worker& worker) : worker_(worker), handshakes_(worker, *this) {}
   ConnectionTable(const ConnectionTable&) = delete;
 
   /// Takes a new connection, or refuses it: too many are open, in all or of its client. `listen`: the entry that says
-  /// whether it must come from a trusted proxy and begin with a PROXY header, and whether it may speak HTTP/2.
-  void accept(net::Accepted accepted, const config::Listen& listen);
+  /// whether it must come from a trusted proxy and begin with a PROXY header, and whether it may speak HTTP/2. `entry`:
+  /// its index, by which the settings have what TLS needs.
+  void accept(net::Accepted accepted, const config::Listen& listen, std::size_t entry);
+  /// The worker's settings have changed.
+  void configure() { handshakes_.configure(); }
   /// Logs that descriptors have run out, and closes idle connections. False: none is idle here.
   bool out_of_descriptors();
 
   /// No connection is left.
-  bool empty() const { return open_ + idle_count_ == 0; }
+  bool empty() const { return open_ + idle_count_ + handshakes_.count() == 0; }
   void drain();
   /// Closes tunnels, in order, and cuts event streams.
   void end_streams();
@@ -35,6 +39,8 @@ class ConnectionTable {
   void abort();
 
   // What a connection reports of itself.
+  /// Its handshake is done.
+  void secured(Client client);
   void opened() { ++open_; }
   void closed();
   void is_busy(Connection& connection);
@@ -67,20 +73,22 @@ class ConnectionTable {
   using IdleConnections = boost::intrusive::list<IdleConnection, boost::intrusive::base_hook<IdleConnection::Hook>,
                                                  boost::intrusive::constant_time_size<false>>;
 
+  void begin(Client client);
   IdleConnection& await_request(Client client, bool fresh);
   bool close_oldest_idle();
   bool ask_another_worker(Client& client);
   void publish_idle();
   bool enter(Client& client);
-  void refuse(net::Transport transport, std::string_view peer);
+  void refuse(Client client);
 
   Worker& worker_;
   Connections busy_;
   Connections recently_used_;  ///< oldest first
   Connections heads_;          ///< waiting for the rest of a head; oldest first
   Connections streams_;
-  Connections quiet_;           ///< of HTTP/2, without a stream; oldest first
-  IdleConnections idle_;        ///< oldest first
+  Connections quiet_;     ///< of HTTP/2, without a stream; oldest first
+  IdleConnections idle_;  ///< oldest first
+  Handshakes handshakes_;
   std::size_t open_ = 0;        ///< connections that are not idle
   std::size_t idle_count_ = 0;  ///< idle ones, and those that wait for another worker's answer
   int recently_used_count_ = 0;

@@ -108,7 +108,7 @@ Failure Exchange::receive() {
   worker_.counters().protocols[static_cast<std::size_t>(protocol())].add();
   identify();
   if (traced_ || worker_.shared().log.wants_any()) note_head();
-  class_index_ = settings_->classifier.classify(request_);
+  class_index_ = settings_->classifier.classify(request_, client_->certificate_subject());
   look_at_reader();
   if (request_.max_forwards == 0) return Failure::Kind::last_hop;
   const std::uint64_t limit = settings_->config.limits.body;
@@ -171,9 +171,11 @@ Failure Exchange::ask_for_slot() {
   ticket_.class_index = class_index_;
   ticket_.body_at_hand = body_at_hand();
   ticket_.asks_for_stream = http::asks_for_stream(request_);
-  ticket_.key = settings_->client_keys.of(request_, client_address_, worker_.shared().key_hash);
+  const std::string_view certificate = client_->certificate_subject();
+  ticket_.key = settings_->client_keys.of(request_, client_address_, worker_.shared().key_hash, certificate);
   if (settings_->cohorts.enabled()) {
-    ticket_.place = settings_->cohorts.place(request_, client_address_, std::chrono::system_clock::now());
+    const auto now = std::chrono::system_clock::now();
+    ticket_.place = settings_->cohorts.place(request_, client_address_, now, certificate);
   }
   if (const auto timeout = classify::request_timeout(request_)) ticket_.deadline = began_ + *timeout;
   const State state = worker_.shared().gate.arrive(ticket_, arrived_);

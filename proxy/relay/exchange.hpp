@@ -119,6 +119,7 @@ class Exchange final : public net::Deadline,
   void watch_client(ClientStream::Watch what);
   void return_upstream();
   void drop_upstream();
+  void note_tls(std::string_view fault);
 
   // exchange_response.cpp: the response.
   void take_load_report();

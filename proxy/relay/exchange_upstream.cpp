@@ -24,6 +24,11 @@ bool own_shortage(net::error_code error) {
 Failure Exchange::prepare_request() {
   http::Forwarding forwarding;
   forwarding.client_address = client_->peer();
+  if (client_->secure()) forwarding.scheme = "https";
+  if (const tls::PeerCertificate* const certificate = client_->certificate()) {
+    forwarding.certificate_subject = certificate->subject;
+    forwarding.certificate_fingerprint = certificate->fingerprint;
+  }
   forwarding.trusted_peer = trusted_peer_;
   const bool extends = request_.has(http::FieldName::x_forwarded_for);
   if (client_address_ != client_->peer() && !extends) forwarding.told_client = client_address_;
@@ -92,6 +97,7 @@ net::Task<Failure> Exchange::connect() {
   upstream::ConnectAttempts attempts(*list, Clock::now(), settings_->config.upstream.connect_timeout);
   upstream::ConnectRace race(worker_.upstream(), worker_.executor());
   net::error_code error = net::asio::error::host_not_found;  // no address is known
+  bool insecure = false;                                     // the last attempt that failed did so for TLS
   Failure failure;
   client_left_ = false;
   race_ = &race;
@@ -113,7 +119,11 @@ net::Task<Failure> Exchange::connect() {
     co_await race.wait();
     if (client_left_) failure = Failure::Kind::client_gone;
     if (!client_left_) upstream_ = race.take_winner();
-    for (const upstream::ConnectRace::Failed& each : race.take_failed()) note_error(each.name, error = each.error);
+    for (const upstream::ConnectRace::Failed& each : race.take_failed()) {
+      note_error(each.name, error = each.error);
+      note_tls(each.tls_fault);
+      insecure = !each.tls_fault.empty();
+    }
   }
   race_ = nullptr;
   if (upstream_) {
@@ -136,7 +146,8 @@ net::Task<Failure> Exchange::connect() {
   permit_->complete(!silent.empty()       ? admission::Completion::connect_timeout
                     : own_shortage(error) ? admission::Completion::ignore
                                           : admission::Completion::unreachable);
-  co_return silent.empty() ? Failure::Kind::connect_failed : Failure::Kind::connect_timeout;
+  if (!silent.empty()) co_return Failure::Kind::connect_timeout;
+  co_return insecure ? Failure::Kind::tls_failed : Failure::Kind::connect_failed;
 }
 
 /// Starts an attempt, if a connection can be had for it.
@@ -242,6 +253,13 @@ void Exchange::watch_client(ClientStream::Watch what) {
   if (lasts_ || settings_->config.upstream.when_client_leaves == WhenClientLeaves::cancel) client_->watch(what);
 }
 
+/// Which check has failed stands in the log alone: it is nothing for clients.
+void Exchange::note_tls(std::string_view fault) {
+  Shared& shared = worker_.shared();
+  if (fault.empty() || !shared.upstream_tls_news.due(Clock::now())) return;
+  shared.log.warning("TLS to the API: " + std::string(fault));
+}
+
 void Exchange::return_upstream() {
   const bool reusable = response_.keep_alive && response_.framing != http::Framing::until_close &&
                         client_->body_complete() && !upload_cut_ && upstream_->stream.in.empty() &&
@@ -254,6 +272,7 @@ void Exchange::return_upstream() {
 /// Ends the API's part in the request. What it took up to here counts as its time, although it has not answered.
 void Exchange::drop_upstream() {
   if (request_written_ && answered_ == Time{}) answered_ = Clock::now();
+  if (const tls::Session* const session = upstream_->stream.transport().tls()) note_tls(session->fault());
   watch_client(ClientStream::Watch::off);
   upstream_->stream.observe(nullptr);
   worker_.upstream().discard(std::move(upstream_));

@@ -89,6 +89,9 @@ Answer answer_to(const Failure& failure) {
     case Failure::Kind::connect_failed:
       return answer(502, "The service cannot be reached", "connect_failed", "connection_refused",
                     Outcome::upstream_error);
+    case Failure::Kind::tls_failed:
+      return answer(502, "The service cannot be reached securely", "tls_failed", "tls_protocol_error",
+                    Outcome::upstream_error);
     case Failure::Kind::connect_timeout:
       return answer(504, "The service did not accept a connection in time", "connect_timeout", "connection_timeout",
                     Outcome::timeout);

@@ -21,6 +21,7 @@ struct Failure {
     client_timeout,    ///< body did not come in time
     client_slow,       ///< below limits.min_rate, or slow while others waited for its slot
     connect_failed,    ///< nobody listens, or no route
+    tls_failed,        ///< no handshake with the API: a certificate refused, no common version
     connect_timeout,   ///< within upstream.connect_timeout
     upstream_closed,   ///< before a byte of the response
     response_timeout,  ///< no response head, or silence in the body, for timeouts.response

@@ -20,7 +20,7 @@ constexpr std::string_view kResponsesBegin = "HTTP/1.1 ";
 }  // namespace
 
 Http1Stream::Http1Stream(Worker& worker, Connection& connection, net::Stream& stream, std::string_view peer)
-    : ClientStream(peer),
+    : ClientStream(peer, stream.transport().tls()),
       worker_(worker),
       connection_(connection),
       stream_(stream),
@@ -316,6 +316,8 @@ void Http1Stream::finish() {
   }
   stream_.in.consume(held_);
   if (keep_alive_) return end_as(End::keep_alive);
+  // Over TLS the end of such a body is a message, which may have to wait for room.
+  if (secure() && framing_ == http::Framing::until_close) return end_as(End::linger);
   end_as(body_complete_ && stream_.in.empty() ? End::close : End::linger);
 }
 

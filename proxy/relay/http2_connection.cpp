@@ -215,7 +215,7 @@ http2::StreamEvents* Http2Connection::on_begin(std::int32_t id) {
   if (carried_ >= worker_.settings()->config.limits.http2.streams) return nullptr;
   std::unique_ptr<Http2Stream> stream;
   if (spare_.empty()) {
-    stream = std::make_unique<Http2Stream>(worker_, *this, peer_);
+    stream = std::make_unique<Http2Stream>(worker_, *this, peer_, stream_.transport().tls());
     stream->told_by(balancer_);
   } else {
     stream = std::move(spare_.back());

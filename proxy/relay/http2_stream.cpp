@@ -21,8 +21,9 @@ void give_back_memory(std::string& text) {
 }
 }  // namespace
 
-Http2Stream::Http2Stream(Worker& worker, Http2Connection& connection, std::string_view peer)
-    : ClientStream(peer),
+Http2Stream::Http2Stream(Worker& worker, Http2Connection& connection, std::string_view peer,
+                         const tls::Session* session)
+    : ClientStream(peer, session),
       worker_(worker),
       connection_(connection),
       kept_(worker.blocks()),

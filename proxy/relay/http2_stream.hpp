@@ -33,7 +33,8 @@ class Http2Stream final : public ClientStream,
                           public Http2StreamHook,
                           public Http2ReadyHook {
  public:
-  Http2Stream(Worker& worker, Http2Connection& connection, std::string_view peer);
+  /// `session`: of TLS; null: none.
+  Http2Stream(Worker& worker, Http2Connection& connection, std::string_view peer, const tls::Session* session);
   ~Http2Stream();
   Http2Stream(const Http2Stream&) = delete;
 

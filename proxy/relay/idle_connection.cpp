@@ -56,6 +56,14 @@ void IdleConnection::wait() {
   client_.transport.async_wait_readable([this](net::error_code error) { wait_ended(error); });
 }
 
+/// A client that sends parts of a record must send a request within the time for a head: they take memory.
+void IdleConnection::wait_for_record() {
+  if (!std::exchange(record_begun_, true)) {
+    worker_.timers().arm(*this, Clock::now() + worker_.settings()->config.timeouts.request_head);
+  }
+  wait();
+}
+
 void IdleConnection::end() {
   if (!introduced()) return close();  // a client that has not even been named has no request on its way
   client_.transport.cancel();
@@ -72,10 +80,12 @@ void IdleConnection::on_deadline() {
 }
 
 void IdleConnection::wait_ended(net::error_code error) {
+  // Over TLS what has come may be no data: a part of a record, or new keys. It has no deadline of its own.
+  if (!closing_ && !error && client_.transport.tls() && !client_.transport.stale()) return wait_for_record();
   bool request_comes = !closing_ && (!error || has_unread());
   if (request_comes && !introduced()) {
-    if (read_proxy_header()) return wait();
-    request_comes = false;
+    request_comes = read_proxy_header();
+    if (request_comes && (!introduced() || !client_.handshake)) return wait();
   }
   disarm();
   Worker& worker = worker_;

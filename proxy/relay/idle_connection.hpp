@@ -9,6 +9,7 @@
 #include "proxy/net/transport.hpp"
 #include "proxy/relay/client_connections.hpp"
 #include "proxy/telemetry/counters.hpp"
+#include "proxy/tls/server_context.hpp"
 
 namespace spillway::relay {
 
@@ -39,7 +40,9 @@ struct Client {
   std::unique_ptr<std::string> proxy_header = {};
   /// Address of the balancer that has named `peer` in a PROXY header; null: nobody has.
   std::unique_ptr<const std::string> balancer = {};
-  bool http2 = false;  ///< it may speak HTTP/2
+  bool http2 = false;  ///< it may speak HTTP/2; over TLS: it has agreed to
+  /// TLS that is still to be agreed on; null: none, or it has been.
+  std::shared_ptr<const tls::ServerContext> handshake = {};
 };
 
 /// A connection without a request: a socket and a deadline, neither buffer nor coroutine. Becomes a `Connection` when
@@ -70,11 +73,13 @@ class IdleConnection final
   void on_deadline() override;
   void wait_ended(net::error_code error);
   bool read_proxy_header();
+  void wait_for_record();
 
   Worker& worker_;
   Client client_;
   bool fresh_;
   bool closing_ = false;
+  bool record_begun_ = false;
 };
 
 }  // namespace spillway::relay

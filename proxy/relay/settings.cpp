@@ -15,8 +15,9 @@ int whole_seconds(Duration duration) {
 
 }  // namespace
 
-Settings::Settings(const ProxyConfig& c)
+Settings::Settings(const ProxyConfig& c, Contexts tls_contexts)
     : config(c),
+      contexts(std::move(tls_contexts)),
       classifier(c.classes, c.admission.classes.front().shed_at),
       pool{.max_connections = most_upstream_connections(c),
            .enforced = c.admission.mode == admission::Mode::enforce,

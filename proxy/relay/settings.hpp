@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,14 +10,22 @@
 #include "proxy/classify/client_key.hpp"
 #include "proxy/classify/cohorts.hpp"
 #include "proxy/config/config.hpp"
+#include "proxy/tls/server_context.hpp"
 #include "proxy/upstream/connection_pool.hpp"
 
 namespace spillway::relay {
 
+/// What TLS needs beside the configuration: files that have been read.
+struct Contexts {
+  std::vector<std::shared_ptr<const tls::ServerContext>> listeners;  ///< by entry of `listen`; null: plain
+  std::shared_ptr<const tls::ServerContext> admin;                   ///< null: plain
+  std::shared_ptr<const tls::ClientContext> upstream;                ///< null: plain
+};
+
 /// A configuration as the request path uses it. Immutable; every worker holds a copy of its own, and a request keeps
 /// the one it began with.
 struct Settings {
-  explicit Settings(const ProxyConfig& c);
+  explicit Settings(const ProxyConfig& c, Contexts tls_contexts = {});
 
   /// Whether a peer is one of `trusted_proxies`. A unix socket's peer (no address) is: the file's mode guards it.
   bool trusts(std::string_view peer) const;
@@ -25,6 +34,7 @@ struct Settings {
   bool enforces() const { return config.admission.mode == admission::Mode::enforce; }
 
   ProxyConfig config;
+  Contexts contexts;
   classify::Classifier classifier;
   std::vector<bool> critical;  ///< by class index: served during maintenance
   upstream::ConnectionLimits pool;

@@ -31,15 +31,17 @@ Worker::Worker(Shared& shared, std::shared_ptr<const Settings> settings)
       counters_(shared.class_names.size()),
       upstream_(timers_, blocks_, counters_, shared.upstream_connections, shared.addresses),
       connections_(std::make_unique<ConnectionTable>(*this)) {
-  upstream_.configure(settings_->pool);
+  upstream_.configure(settings_->pool, settings_->contexts.upstream);
+  connections_->configure();
   shared_.workers.push_back(this);
 }
 
 Worker::~Worker() = default;
 
-void Worker::listen(net::ListenSocket socket, const config::Listen& listen) {
+void Worker::listen(net::ListenSocket socket, const config::Listen& listen, std::size_t entry) {
   listeners_.push_back(std::make_unique<net::Listener>(
-      executor(), std::move(socket), [this, listen](net::Accepted a) { connections_->accept(std::move(a), listen); },
+      executor(), std::move(socket),
+      [this, listen, entry](net::Accepted a) { connections_->accept(std::move(a), listen, entry); },
       [this] { return connections_->out_of_descriptors(); }));
 }
 
@@ -62,7 +64,8 @@ void Worker::reconfigure(std::shared_ptr<const Settings> settings) {
   net::asio::post(loop_, [this, next = std::move(settings)]() mutable {
     settings_ = std::move(next);
     unnamed_balancer_ = {};
-    upstream_.configure(settings_->pool);
+    upstream_.configure(settings_->pool, settings_->contexts.upstream);
+    connections_->configure();
   });
 }
 

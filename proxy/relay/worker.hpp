@@ -61,7 +61,9 @@ struct Shared {
   telemetry::Seldom proxy_header_news;  ///< a connection lacks it
   telemetry::Seldom http2_news;         ///< a connection was closed for abuse
   std::atomic<bool> unnamed_balancer_told{false};
-  upstream::Addresses addresses;  ///< of the API. Last: its thread writes to the log and the state
+  telemetry::Seldom handshake_news;     ///< one of a client has failed
+  telemetry::Seldom upstream_tls_news;  ///< TLS to the API has failed
+  upstream::Addresses addresses;        ///< of the API. Last: its thread writes to the log and the state
 };
 
 /// One event loop and what runs on it: listeners, client connections, connections to the API, timers, buffers.
@@ -71,8 +73,8 @@ class Worker {
   Worker(Shared& shared, std::shared_ptr<const Settings> settings);
   ~Worker();
 
-  /// Before `run`. `listen` is the entry of the configuration that the socket was opened for.
-  void listen(net::ListenSocket socket, const config::Listen& listen);
+  /// Before `run`. `listen` is the entry of the configuration that the socket was opened for, and `entry` its index.
+  void listen(net::ListenSocket socket, const config::Listen& listen, std::size_t entry);
   /// Serves until drained. The thread's body.
   void run();
 

@@ -117,6 +117,7 @@ struct alignas(64) WorkerCounters {
   Counter upstream_connects;
   Counter upstream_connect_failures;
   Counter upstream_retries;
+  std::array<Counter, kHandshakeLabels.size()> tls_handshakes;  ///< by telemetry::Handshake
 };
 
 inline double to_milliseconds(Duration duration) {

@@ -20,6 +20,34 @@ enum class Outcome : std::uint8_t {
 inline constexpr std::size_t kOutcomes = 6;
 std::string_view name(Outcome outcome);
 
+/// How a TLS handshake of a client ended: labels of a metric.
+enum class Handshake : std::uint8_t {
+  ok_1_2,  ///< a whole one
+  ok_1_3,
+  resumed_1_2,  ///< a short one, from a ticket
+  resumed_1_3,
+  failed,      ///< no common protocol, a certificate refused, no TLS at all
+  timeout,     ///< not done within timeouts.handshake
+  evicted,     ///< its client was silent, and another one needed the place
+  gone,        ///< its client left
+  plain_http,  ///< its client does not speak TLS
+};
+struct HandshakeLabels {
+  std::string_view result, version;
+};
+inline constexpr std::array<HandshakeLabels, 9> kHandshakeLabels{{{"ok", "1.2"},
+                                                                  {"ok", "1.3"},
+                                                                  {"resumed", "1.2"},
+                                                                  {"resumed", "1.3"},
+                                                                  {"failed", "none"},
+                                                                  {"timeout", "none"},
+                                                                  {"evicted", "none"},
+                                                                  {"gone", "none"},
+                                                                  {"plain_http", "none"}}};
+constexpr bool succeeded(Handshake handshake) {
+  return handshake <= Handshake::resumed_1_3;
+}
+
 /// Status classes; `none`: no status was sent.
 inline constexpr std::size_t kCodes = 6;
 inline constexpr std::array<std::string_view, kCodes> kCodeNames{"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
@@ -33,9 +61,9 @@ std::size_t bad_request_index(int status);
 
 /// Why the API did not serve a request that was for it to serve: `status` is an answer of 5xx, the others are what the
 /// log calls `reason`.
-inline constexpr std::array<std::string_view, 8> kFailureCauses{
-    "status",           "connect_failed",   "connect_timeout", "upstream_closed",
-    "response_timeout", "response_invalid", "response_cut",    "internal"};
+inline constexpr std::array<std::string_view, 9> kFailureCauses{
+    "status",           "connect_failed",   "tls_failed",   "connect_timeout", "upstream_closed",
+    "response_timeout", "response_invalid", "response_cut", "internal"};
 /// The cause of a request that ended so. Nothing if that was no failure of the API.
 std::optional<std::size_t> failure_cause(Outcome outcome, std::string_view reason);
 

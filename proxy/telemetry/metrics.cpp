@@ -290,6 +290,20 @@ constexpr Metric kMetrics[] = {
                    {{"kind", std::string(http2::kAbuseNames[i])}});
        }
      }},
+    {"spillway_tls_handshakes_total", kCounter, "result, version", "TLS handshakes of clients that have ended",
+     [](Series& s, const Reading&) {
+       for (std::size_t i = 0; i < kHandshakeLabels.size(); ++i) {
+         s.add_sum([i](const WorkerCounters& w) -> auto& { return w.tls_handshakes[i]; },
+                   {{"result", std::string(kHandshakeLabels[i].result)},
+                    {"version", std::string(kHandshakeLabels[i].version)}});
+       }
+     }},
+    {"spillway_tls_certificate_expiry_seconds", kGauge, "certificate",
+     "When a certificate in use expires, in seconds since 1970, by its file; no series without TLS",
+     [](Series& s, const Reading& now) {
+       if (!now.sources.certificates) return;
+       for (const auto& [file, expires] : now.sources.certificates()) s.add(expires, {{"certificate", file}});
+     }},
     {"spillway_log_lines_dropped_total", kCounter, "", "Log lines lost because the reader was too slow",
      [](Series& s, const Reading& now) { s.add(now.sources.log_lines_dropped()); }},
 };

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <functional>
 #include <iosfwd>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,8 @@ struct MetricSources {
   std::string version;
   std::function<ProcessUse()> process_use;
   std::function<std::uint64_t()> trace_spans_dropped = {};
+  /// By file: when the certificate expires, in seconds since 1970.
+  std::function<std::map<std::string, double>()> certificates = {};
   std::function<std::size_t()> buffered_bytes = {};  ///< bodies held in memory; for `/stats` only
 };
 

@@ -41,12 +41,17 @@ void ConnectRace::start(ConnectionPool::Lease connection) {
 }
 
 net::Task<> ConnectRace::attempt(std::shared_ptr<State> state, ConnectionPool::Lease connection) {
-  const net::error_code error = co_await connection->stream.transport().connect(connection->endpoint, &state->over);
+  net::Transport& transport = connection->stream.transport();
+  net::error_code error = co_await transport.connect(connection->endpoint, &state->over);
+  if (!error && transport.tls()) error = co_await transport.handshake();
   std::erase(state->under_way, connection.get());
   if (state->over || state->winner || error) {
     // Cancelled for being silent, see `give_up_oldest`.
     const bool given_up = error == net::asio::error::operation_aborted;
-    if (error) state->failed.push_back({connection->name, given_up ? net::asio::error::timed_out : error});
+    if (error) {
+      state->failed.push_back({connection->name, given_up ? net::asio::error::timed_out : error,
+                               transport.tls() ? std::string(transport.tls()->fault()) : std::string()});
+    }
     state->pool.discard(std::move(connection));
   } else {
     state->winner = std::move(connection);

@@ -8,13 +8,14 @@
 
 namespace spillway::upstream {
 
-/// Connects to several addresses at a time; the first connection that stands wins (RFC 8305, section 5). The caller
-/// says when the next attempt starts. On one worker's thread.
+/// Connects to several addresses at a time, and shakes hands over TLS; the first connection that stands wins (RFC 8305,
+/// section 5). The caller says when the next attempt starts. On one worker's thread.
 class ConnectRace {
  public:
   struct Failed {
     std::string name;  ///< of the address, for the log
     net::error_code error;
+    std::string tls_fault;  ///< as `tls::Session::fault`
   };
 
   ConnectRace(ConnectionPool& pool, net::Executor executor);

@@ -23,6 +23,13 @@ ConnectionPool::ConnectionPool(net::Timers& timers, net::BlockPool& blocks, tele
                                std::atomic<int>& open, const Addresses& addresses)
     : timers_(timers), blocks_(blocks), counters_(counters), open_(open), addresses_(addresses) {}
 
+void ConnectionPool::configure(const ConnectionLimits& limits, std::shared_ptr<const tls::ClientContext> tls) {
+  limits_ = limits;
+  if (tls == tls_) return;
+  tls_ = std::move(tls);
+  close_idle();
+}
+
 ConnectionPool::Lease ConnectionPool::take_idle() {
   drop_gone();
   if (idle_.empty()) return nullptr;
@@ -46,17 +53,24 @@ ConnectionPool::Lease ConnectionPool::open(const Endpoint& endpoint, net::Execut
     open_.fetch_sub(1, std::memory_order_relaxed);
     return nullptr;
   }
+  if (tls_) {
+    auto session = tls_->connect();
+    if (!session) error = net::asio::error::no_memory;
+    if (session) transport.secure(std::move(session));
+  }
   counters_.upstream_active.add();
   auto connection = std::make_unique<Connection>(*this, std::move(transport), blocks_);
   connection->beyond_limit = beyond_limit;
   connection->endpoint = endpoint;
   connection->name = to_text(endpoint);
+  connection->tls = tls_;
   connection->generation = addresses_.generation() - 1;  // not compared yet
   return connection;
 }
 
 void ConnectionPool::give(Lease connection, Time now) {
-  if (closed_ || gone(*connection) || idle_.size() >= static_cast<std::size_t>(limits_.max_idle))
+  if (closed_ || connection->tls != tls_ || gone(*connection) ||
+      idle_.size() >= static_cast<std::size_t>(limits_.max_idle))
     return discard(std::move(connection));
   connection->reused = true;
   connection->stream.observe(this);

@@ -8,6 +8,7 @@
 #include "proxy/net/stream.hpp"
 #include "proxy/net/timers.hpp"
 #include "proxy/telemetry/counters.hpp"
+#include "proxy/tls/client_context.hpp"
 #include "proxy/upstream/addresses.hpp"
 
 namespace spillway::upstream {
@@ -21,8 +22,9 @@ class Connection final : public net::Deadline {
   bool reused = false;        ///< has carried a response before
   bool beyond_limit = false;  ///< opened although `max_connections` were open already
   Endpoint endpoint;
-  std::string name;              ///< of `endpoint`, for the log
-  std::uint32_t generation = 0;  ///< of the addresses, when `endpoint` was last found among them
+  std::string name;                               ///< of `endpoint`, for the log
+  std::shared_ptr<const tls::ClientContext> tls;  ///< that it was opened with; null: plain
+  std::uint32_t generation = 0;                   ///< of the addresses, when `endpoint` was last found among them
 
  private:
   void on_deadline() override;  ///< it has been idle for `idle_timeout`
@@ -48,12 +50,13 @@ class ConnectionPool final : net::Stream::Observer {
   ConnectionPool(net::Timers& timers, net::BlockPool& blocks, telemetry::WorkerCounters& counters,
                  std::atomic<int>& open, const Addresses& addresses);
 
-  void configure(const ConnectionLimits& limits) { limits_ = limits; }
+  /// `tls`: null for plain connections. Those opened with another one are closed, or are not taken back.
+  void configure(const ConnectionLimits& limits, std::shared_ptr<const tls::ClientContext> tls);
 
   /// An idle connection, or null.
   Lease take_idle();
-  /// A new connection, not yet connected. Null when `max_connections` are open, or with `error` set when no descriptor
-  /// is left.
+  /// A new connection, not yet connected; with TLS it shakes hands then (`Transport::handshake`). Null when
+  /// `max_connections` are open, or with `error` set when no descriptor is left.
   Lease open(const Endpoint& endpoint, net::Executor executor, net::error_code& error);
   /// Keeps a connection for the next request. Its response must have ended cleanly.
   void give(Lease connection, Time now);
@@ -78,6 +81,7 @@ class ConnectionPool final : net::Stream::Observer {
   const Addresses& addresses_;
   std::uint32_t generation_ = 0;  ///< of the addresses, when the idle connections were last compared with them
   ConnectionLimits limits_;
+  std::shared_ptr<const tls::ClientContext> tls_;
   std::vector<Lease> idle_;     ///< most recently used last
   std::vector<Lease> closing_;  ///< closed, while their outstanding read has not ended
   bool closed_ = false;

@@ -22,8 +22,10 @@ constexpr std::size_t kAnswerMax = 64 * 1024;
 constexpr int kPollsWhileDown = 10;
 
 /// A failed poll in words.
-std::string why(net::error_code error, Duration timeout) {
-  if (error == beast::error::timeout) {
+std::string why(net::error_code error, Duration timeout, const tls::Session* session = nullptr) {
+  // What TLS says of it is more than the system's word for it, unless the connection itself has failed.
+  if (session && !session->fault().empty()) return std::string(session->fault());
+  if (error == net::asio::error::timed_out) {
     return "no answer in " + std::to_string(std::chrono::floor<std::chrono::milliseconds>(timeout).count()) + " ms";
   }
   if (error == net::asio::error::connection_refused) return "refused";
@@ -40,10 +42,12 @@ std::string why(net::error_code error, Duration timeout) {
 }  // namespace
 
 HealthPoller::HealthPoller(net::asio::io_context& loop, Addresses& addresses, HealthConfig config,
+                           std::shared_ptr<const tls::ClientContext> tls,
                            std::function<void(const HealthResult&)> on_result)
     : loop_(loop),
       addresses_(addresses),
       config_(std::move(config)),
+      tls_(std::move(tls)),
       on_result_(std::move(on_result)),
       timer_(loop.get_executor()) {}
 
@@ -51,8 +55,9 @@ void HealthPoller::start() {
   net::spawn_vital(loop_, run(), "polling the API's health");
 }
 
-void HealthPoller::configure(HealthConfig config) {
+void HealthPoller::configure(HealthConfig config, std::shared_ptr<const tls::ClientContext> tls) {
   config_ = std::move(config);
+  tls_ = std::move(tls);
   timer_.cancel();
 }
 
@@ -85,17 +90,35 @@ net::Task<HealthResult> HealthPoller::try_poll() {
   co_return result;
 }
 
-net::Task<net::error_code> HealthPoller::connect(PollStream& stream, Time end) {
+/// Connects and shakes hands.
+net::Task<net::error_code> HealthPoller::connect_to(net::TimedStream& stream, const Endpoint& endpoint) {
+  net::error_code error;
+  net::Transport& transport = stream.transport();
+  const bool opened = transport.open(endpoint, error);
+  if (!opened || error) co_return error;
+  error = co_await transport.connect(endpoint, stream.timed_out_flag());
+  if (!error && tls_) {
+    auto session = tls_->connect();
+    if (!session) co_return net::asio::error::no_memory;
+    transport.secure(std::move(session));
+    error = co_await transport.handshake();
+  }
+  if (stream.timed_out()) error = net::asio::error::timed_out;
+  co_return error;
+}
+
+/// `stream` is the last one that was tried.
+net::Task<net::error_code> HealthPoller::connect(std::optional<net::TimedStream>& stream, Time end) {
   const std::shared_ptr<const Endpoints> list = addresses_.list();
   ConnectAttempts attempts(*list, Clock::now(), end - Clock::now());
   net::error_code failure = net::asio::error::host_not_found;
   while (const auto attempt = attempts.next(Clock::now())) {
-    stream.expires_after(attempt->time);
-    const auto [error] = co_await stream.async_connect(attempt->endpoint, net::kAwait);
-    failure = error;
-    if (!error) addresses_.worked(attempt->endpoint);
-    if (!error) break;
-    stream.close();
+    stream.emplace(net::Transport(loop_.get_executor()));
+    stream->expires_after(attempt->time);
+    failure = co_await connect_to(*stream, attempt->endpoint);
+    if (!failure) addresses_.worked(attempt->endpoint);
+    if (!failure) break;
+    stream->close();
   }
   if (failure) addresses_.failed();
   co_return failure;
@@ -105,13 +128,14 @@ net::Task<HealthResult> HealthPoller::poll() {
   const HealthConfig config = config_;  // a reload may change it meanwhile
   const Time end = Clock::now() + config.timeout;
   HealthResult result;
-  PollStream stream(loop_.get_executor());
-  const net::error_code connect_error = co_await connect(stream, end);
+  std::optional<net::TimedStream> connected;
+  const net::error_code connect_error = co_await connect(connected, end);
+  const tls::Session* const session = connected ? connected->transport().tls() : nullptr;
   if (connect_error) {
     result.asked = connect_error != net::asio::error::no_descriptors &&
                    connect_error != boost::system::errc::too_many_files_open_in_system;
-    result.silent = connect_error == beast::error::timeout;
-    result.text = "connect: " + why(connect_error, config.timeout);
+    result.silent = connect_error == net::asio::error::timed_out;
+    result.text = "connect: " + why(connect_error, config.timeout, session);
     co_return result;
   }
   if (config.mode == HealthMode::tcp) {
@@ -120,6 +144,7 @@ net::Task<HealthResult> HealthPoller::poll() {
     co_return result;
   }
 
+  net::TimedStream& stream = *connected;
   stream.expires_at(end);
   const std::string what = "GET " + config.path + ": ";
   http::request<http::empty_body> request(http::verb::get, config.path, 11);
@@ -139,8 +164,8 @@ net::Task<HealthResult> HealthPoller::poll() {
     error = read_error;
   }
   if (error) {
-    result.silent = error == beast::error::timeout;
-    result.text = what + why(error, config.timeout);
+    result.silent = error == net::asio::error::timed_out;
+    result.text = what + why(error, config.timeout, session);
     co_return result;
   }
   const auto field = parser.get()["Endpoint-Load-Metrics"];
@@ -148,6 +173,7 @@ net::Task<HealthResult> HealthPoller::poll() {
   result.healthy = expected(config.expect, parser.get().result_int());
   result.report = admission::parse_load_report({field.data(), field.size()});
   result.text = what + std::to_string(parser.get().result_int());
+  result.body = std::move(parser.get().body());
   co_return result;
 }
 

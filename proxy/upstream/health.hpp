@@ -1,20 +1,17 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
-#include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/beast/core/basic_stream.hpp>
-
 #include "proxy/admission/load_report.hpp"
 #include "proxy/config/config.hpp"
-#include "proxy/net/io.hpp"
+#include "proxy/net/timed_stream.hpp"
+#include "proxy/tls/client_context.hpp"
 #include "proxy/upstream/addresses.hpp"
 
 namespace spillway::upstream {
-
-using PollStream = boost::beast::basic_stream<net::asio::generic::stream_protocol, net::Executor>;
 
 struct HealthResult {
   bool asked = true;      ///< false: there was no descriptor for a connection, which says nothing of the API
@@ -22,6 +19,7 @@ struct HealthResult {
   bool answered = false;  ///< with any status
   bool silent = false;    ///< no answer came in time
   std::string text;       ///< what came of it, such as `GET /health: 404 in 3 ms`
+  std::string body;       ///< of the answer
   std::optional<admission::LoadReport> report;  ///< if the API reports one
 };
 
@@ -31,21 +29,24 @@ struct HealthResult {
 /// `on_result` is called after each poll.
 class HealthPoller {
  public:
+  /// `tls`: null for plain connections.
   HealthPoller(net::asio::io_context& loop, Addresses& addresses, HealthConfig config,
-               std::function<void(const HealthResult&)> on_result);
+               std::shared_ptr<const tls::ClientContext> tls, std::function<void(const HealthResult&)> on_result);
   void start();
   /// Polls at once, and then at the new interval.
-  void configure(HealthConfig config);
+  void configure(HealthConfig config, std::shared_ptr<const tls::ClientContext> tls);
 
  private:
   net::Task<> run();
   net::Task<HealthResult> try_poll();
   net::Task<HealthResult> poll();
-  net::Task<net::error_code> connect(PollStream& stream, Time end);
+  net::Task<net::error_code> connect(std::optional<net::TimedStream>& stream, Time end);
+  net::Task<net::error_code> connect_to(net::TimedStream& stream, const Endpoint& endpoint);
 
   net::asio::io_context& loop_;
   Addresses& addresses_;
   HealthConfig config_;
+  std::shared_ptr<const tls::ClientContext> tls_;
   std::function<void(const HealthResult&)> on_result_;
   net::asio::basic_waitable_timer<Clock, net::asio::wait_traits<Clock>, net::Executor> timer_;
 };

@@ -4,7 +4,7 @@ const model = (() => {
   const last = (column) => column.length ? column[column.length - 1] : 0;
   const number = (value) => value >= 100 ? Math.round(value).toLocaleString('en') : String(Math.round(value * 10) / 10);
   const CAUSES = {
-    status: 'it answers 5xx', connect_failed: 'no connection to it', connect_timeout: 'it accepts no connection in time',
+    status: 'it answers 5xx', connect_failed: 'no connection to it', tls_failed: 'TLS with it fails', connect_timeout: 'it accepts no connection in time',
     upstream_closed: 'it closes without an answer', response_timeout: 'it answers too late',
     response_invalid: 'its answers are malformed', response_cut: 'its answers break off', internal: 'an internal error',
   };

@@ -20,7 +20,7 @@ TEST_CASE("the page gets columns of equal length, and escaped text") {
   CHECK(json.find(R"("pool_pct":[-1,-1])") != std::string::npos);  // never reported
   CHECK(json.find(R"("queue_full":[0,0])") != std::string::npos);
   CHECK(json.find(R"("offered_of":{"normal":[0,0]})") != std::string::npos);
-  CHECK(json.find(R"("failed":{"status":[0,0],"connect_failed":[0,0],)") != std::string::npos);
+  CHECK(json.find(R"("failed":{"status":[0,0],"connect_failed":[0,0],"tls_failed":[0,0],)") != std::string::npos);
   CHECK(json.find(R"("would_refuse":{"capacity":[0,0],)") != std::string::npos);
   CHECK(json.find(R"("count":1,"reason":"queue_full","in_flight":80,"limit":100,"waited_ms":40.0,"class":"normal",)"
                   R"("method":"GET","path":"/a\"<b>"})") != std::string::npos);

@@ -110,6 +110,14 @@ TEST_CASE("with `header:NAME` the key is the value of the header") {
   CHECK(key_of("X-Tenant: a\r\n") != key_of("X-Tenant: b\r\n"));
 }
 
+TEST_CASE("with `client_certificate` the key is the subject, and requests without one are one client's") {
+  const ClientKeys keys = keys_of(Source::certificate).keys;
+  const Sample plain(""), forged("X-Client-Cert-Subject: CN=a\r\n");
+  CHECK(keys.of(plain.head, "1.1.1.1", kHash, "CN=a") == keys.of(plain.head, "2.2.2.2", kHash, "CN=a"));
+  CHECK(keys.of(plain.head, "1.1.1.1", kHash, "CN=a") != keys.of(plain.head, "1.1.1.1", kHash, "CN=b"));
+  CHECK(keys.of(forged.head, "1.1.1.1", kHash) == keys.of(plain.head, "2.2.2.2", kHash));
+}
+
 TEST_CASE("the hash spreads its values, and depends on its seed") {
   std::set<std::uint64_t> low;
   constexpr int kTexts = 100'000, kPlaces = 1 << 18;

@@ -65,11 +65,24 @@ constexpr FieldRow kFields[] = {
     {"listen[].group", "'a b'", "the name or number of a group"},
     {"listen[].proxy_protocol", "v2", "true or false"},
     {"listen[].http2", "h2c", "true or false"},
+    {"listen[].tls.certificate", "''", "the path of a file"},
+    {"listen[].tls.key", "''", "the path of a file"},
+    {"listen[].tls.ocsp", "''", "the path of a file"},
+    {"listen[].tls.client_ca", "\"a\\x07b\"", "a text of 0 to 4096 bytes without control characters"},
+    {"listen[].tls.client_certificate", "maybe", "one of none, request, require"},
+    {"listen[].tls.min_version", "'1.1'", "one of 1.2, 1.3"},
+    {"listen[].tls.tickets", "1h", "true or false"},
     {"workers", "0", "an integer from 1 to 64"},
     {"reload", "never", "one of auto, signal"},
     {"admin.listen", "x", kAddressWords},
     {"upstream.address", "x", kAddressWords},
     {"upstream.resolve_interval", "0", "a duration from 100ms to 1h"},
+    {"upstream.tls.enabled", "tls", "true or false"},
+    {"upstream.tls.server_name", "'a b'", "a host of visible ASCII characters, at most 255, or nothing"},
+    {"upstream.tls.ca", "\"a\\x07b\"", "a text of 0 to 4096 bytes without control characters"},
+    {"upstream.tls.certificate", "\"a\\x07b\"", "a text of 0 to 4096 bytes without control characters"},
+    {"upstream.tls.key", "\"a\\x07b\"", "a text of 0 to 4096 bytes without control characters"},
+    {"upstream.tls.verify", "peer", "true or false"},
     {"upstream.max_connections", "0", "auto, or an integer from 1 to 65536"},
     {"upstream.max_idle", "-1", "an integer from 0 to 65536"},
     {"upstream.idle_timeout", "9ms", "a duration from 10ms to 24h"},
@@ -83,6 +96,7 @@ constexpr FieldRow kFields[] = {
     {"upstream.health.rise", "101", "an integer from 1 to 100"},
     {"upstream.health.interval", "2h", "a duration from 0s to 1h"},
     {"upstream.health.timeout", "0", "a duration from 1ms to 5m"},
+    {"timeouts.handshake", "0", "a duration from 10ms to 5m"},
     {"timeouts.request_head", "0", "a duration from 10ms to 1h"},
     {"timeouts.request_body", "0", "a duration from 10ms to 1h"},
     {"timeouts.response", "0", "a duration from 10ms to 24h"},
@@ -92,6 +106,7 @@ constexpr FieldRow kFields[] = {
     {"timeouts.drain_delay", "2h", "a duration from 0s to 1h"},
     {"limits.connections", "0", "an integer from 1 to 1000000"},
     {"limits.connections_per_client", "-1", "an integer from 0 to 1000000"},
+    {"limits.handshakes", "0", "an integer from 1 to 100000"},
     {"limits.head", "1023", "a size from 1KiB to 1MiB"},
     {"limits.headers", "1001", "an integer from 1 to 1000"},
     {"limits.uri", "63", "a size from 64 to 1MiB"},
@@ -119,10 +134,10 @@ constexpr FieldRow kFields[] = {
     {"admission.adaptive.enabled", "1", "true or false"},
     {"admission.adaptive.min", "0", "an integer from 1 to 65536"},
     {"admission.pool_aware", "1", "true or false"},
-    {"admission.cohorts.key", "header", "none, client_ip, bearer, header:NAME or cookie:NAME"},
+    {"admission.cohorts.key", "header", "none, client_ip, bearer, client_certificate, header:NAME or cookie:NAME"},
     {"admission.cohorts.rotate", "0", "a duration from 1s to 24h"},
     {"admission.cohorts.seed", "\"\\x01\"", "a text of 0 to 256 bytes without control characters"},
-    {"admission.fairness.key", "header", "none, client_ip, bearer, header:NAME or cookie:NAME"},
+    {"admission.fairness.key", "header", "none, client_ip, bearer, client_certificate, header:NAME or cookie:NAME"},
     {"admission.fairness.ipv6_prefix", "0", "an integer from 1 to 128"},
     {"admission.fairness.share", "0", "a number from 0.01 to 1"},
     {"classes[].name", "A b", "a name of 1 to 32 lower-case letters, digits, - and _"},
@@ -260,6 +275,11 @@ TEST_CASE("every field of the proxy refuses a value out of its range, and names 
     negated.append("not.").append(row.path.substr(kRule.size()));
     rows.push_back({negated, row.refused, row.words});
   }
+  // The admin listener has the same keys as the others.
+  for (const FieldRow& row : kFields) {
+    if (row.path.starts_with("listen[]."))
+      rows.push_back({further_paths.emplace_back("admin.").append(row.path), row.refused, row.words});
+  }
   for (const FieldRow& row : rows) {
     CAPTURE(row.path);
     tested.insert(std::string(row.path));
@@ -338,6 +358,34 @@ TEST_CASE("contradictory combinations are refused") {
               "listen[0].proxy_protocol: needs trusted_proxies: nobody else may connect to this listener"},
           Row{"listen: {address: a:1, proxy_protocol: true}\ntrusted_proxies: [10.0.0.0/8]", ""},
           Row{"listen: {address: unix:/x, proxy_protocol: true}", ""},
+          Row{"listen: {address: a:1, tls: {tickets: false}}", "listen[0].tls: needs certificate, the path of a file"},
+          Row{"listen: {address: a:1, tls: {certificate: /none.pem}}",
+              "listen[0].tls.certificate: /none.pem: No such file or directory"},
+          Row{"admin: {listen: {address: a:1, tls: {certificate: /none.pem}}}",
+              "admin.listen[0].tls.certificate: /none.pem: No such file or directory"},
+          Row{"listen: {address: a:1, tls: {certificate: [/a, /b], key: /c}}",
+              "listen[0].tls.key: must be as many as certificate: 2, not 1"},
+          Row{"listen: {address: a:1, tls: {certificate: [/a, /b], key: /c, client_certificate: require}}",
+              "listen[0].tls.key: must be as many as certificate: 2, not 1\n"
+              "listen[0].tls.client_certificate: client_certificate needs client_ca beside it, the authorities of "
+              "those "
+              "certificates"},
+          Row{"admin: {listen: {address: a:1, proxy_protocol: true}}\ntrusted_proxies: [10.0.0.0/8]",
+              "admin.listen[0].proxy_protocol: is for `listen` alone"},
+          Row{"admin: {listen: {address: a:1, mode: \"0660\"}}",
+              "admin.listen[0].mode: is for unix:/path: no other address has a file"},
+          Row{"admin: {listen: {address: unix:/x, mode: \"0660\"}}", ""},
+          Row{"upstream: {tls: {ca: /ca.pem}}", "upstream.tls: has keys that need enabled: true beside them"},
+          Row{"upstream: {address: unix:/x, tls: {enabled: true}}",
+              "upstream.tls.enabled: server_name is needed: the address has no host that the certificate could be "
+              "compared "
+              "with"},
+          Row{"upstream: {tls: {enabled: true, ca: /none.pem}}",
+              "upstream.tls.ca: /none.pem: No such file or directory"},
+          Row{"upstream: {tls: {enabled: true, verify: false, ca: /none.pem}}",
+              "upstream.tls.ca: ca has no effect with verify: false"},
+          Row{"upstream: {tls: {enabled: true, key: /k.pem}}", "upstream.tls.key: key needs certificate beside it"},
+          Row{"upstream: {address: \"localhost:1\", tls: {enabled: true}}", ""},
           Row{"listen: {address: unix:/x, mod: \"0660\"}", "listen[0].mod: unknown key; did you mean mode?"},
           Row{"listen: {address: unix:/x, mode: \"4660\"}",
               "listen[0].mode: must be a file mode in octal, such as \"0660\", not '4660'"},

@@ -30,6 +30,7 @@ TEST_CASE("every failure has one answer, one log field and one metric label") {
       {Kind::client_timeout, 408, "Request Timeout", "client_timeout", "http_request_error", Outcome::timeout},
       {Kind::client_slow, 408, "Request Timeout", "client_slow", "http_request_error", Outcome::timeout},
       {Kind::connect_failed, 502, "Bad Gateway", "connect_failed", "connection_refused", Outcome::upstream_error},
+      {Kind::tls_failed, 502, "Bad Gateway", "tls_failed", "tls_protocol_error", Outcome::upstream_error},
       {Kind::connect_timeout, 504, "Gateway Timeout", "connect_timeout", "connection_timeout", Outcome::timeout},
       {Kind::upstream_closed, 502, "Bad Gateway", "upstream_closed", "connection_terminated", Outcome::upstream_error},
       {Kind::response_timeout, 504, "Gateway Timeout", "response_timeout", "http_response_timeout", Outcome::timeout},

@@ -127,6 +127,15 @@ std::vector<Promise> contract() {
   const std::vector<std::string> plain{""};
   for (const std::string_view kind : spillway::http2::kAbuseNames)
     by_kind.push_back("kind=\"" + std::string(kind) + "\"");
+  std::vector<std::string> by_handshake;
+  for (const char* result : {"ok", "resumed"}) {
+    for (const char* version : {"1.2", "1.3"}) {
+      by_handshake.push_back("result=\"" + std::string(result) + "\",version=\"" + version + "\"");
+    }
+  }
+  for (const char* result : {"failed", "timeout", "evicted", "gone", "plain_http"}) {
+    by_handshake.push_back("result=\"" + std::string(result) + "\",version=\"none\"");
+  }
   return {
       {"database_pool_size", "gauge", "", plain},
       {"database_pool_overflow", "gauge", "", plain},
@@ -142,8 +151,9 @@ std::vector<Promise> contract() {
       {"spillway_upstream_failures_total",
        "counter",
        "cause",
-       {"cause=\"status\"", "cause=\"connect_failed\"", "cause=\"connect_timeout\"", "cause=\"upstream_closed\"",
-        "cause=\"response_timeout\"", "cause=\"response_invalid\"", "cause=\"response_cut\"", "cause=\"internal\""}},
+       {"cause=\"status\"", "cause=\"connect_failed\"", "cause=\"tls_failed\"", "cause=\"connect_timeout\"",
+        "cause=\"upstream_closed\"", "cause=\"response_timeout\"", "cause=\"response_invalid\"",
+        "cause=\"response_cut\"", "cause=\"internal\""}},
       {"spillway_upstream_duration_seconds", "histogram", "class", by_class},
       {"spillway_queue_wait_seconds", "histogram", "class", by_class},
       {"spillway_inflight", "gauge", "", plain},
@@ -179,6 +189,8 @@ std::vector<Promise> contract() {
        "protocol",
        {"protocol=\"HTTP/1.0\"", "protocol=\"HTTP/1.1\"", "protocol=\"HTTP/2\""}},
       {"spillway_http2_abuse_total", "counter", "kind", by_kind},
+      {"spillway_tls_handshakes_total", "counter", "result, version", by_handshake},
+      {"spillway_tls_certificate_expiry_seconds", "gauge", "certificate", {}},
       {"spillway_log_lines_dropped_total", "counter", "", plain},
   };
 }
@@ -258,6 +270,8 @@ TEST_CASE("the counts of all workers are added up") {
   both(&WorkerCounters::upstream_connects, 6);
   both(&WorkerCounters::upstream_connect_failures, 7);
   both(&WorkerCounters::upstream_retries, 8);
+  p.first.tls_handshakes[static_cast<std::size_t>(Handshake::resumed_1_3)].add(2);
+  p.second.tls_handshakes[static_cast<std::size_t>(Handshake::resumed_1_3)].add();
   p.second.upstream_idle.subtract(20);
   p.first.classes[1].requests[at(Outcome::ok)][2].add(2);
   p.second.classes[1].requests[at(Outcome::ok)][2].add(3);
@@ -285,6 +299,7 @@ TEST_CASE("the counts of all workers are added up") {
   CHECK(scrape.value("spillway_http_requests_total{protocol=\"HTTP/2\"}") == 4);
   CHECK(scrape.value("spillway_http_requests_total{protocol=\"HTTP/1.1\"}") == 0);
   CHECK(scrape.value("spillway_http2_abuse_total{kind=\"reset\"}") == 1);
+  CHECK(scrape.value("spillway_tls_handshakes_total{result=\"resumed\",version=\"1.3\"}") == 3);
 }
 
 TEST_CASE("gauges show the state of the process and the API") {
