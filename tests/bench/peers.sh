@@ -6,9 +6,12 @@
 #   refusal     the proxy answers 503 itself
 #   log         proxied GETs over TCP, each logged as a JSON line to a file
 #   h2          proxied GETs over TCP, from clients of HTTP/2 without TLS: 32 connections with 10 streams each (h2load)
+#   tls         proxied GETs over TLS 1.3, upstream over TCP
+#   handshake   a connection, a full handshake (TLS 1.3, P-256) and one GET each
 #   idle        private memory per connection, 4000 connections that have made one request each
+#   idle_tls    the same over TLS 1.3
 #
-# ROUNDS=3 DURATION=5 SCENARIOS=tcp,unix,refusal,log,h2,idle PROXIES=spillway,nginx,haproxy
+# ROUNDS=3 DURATION=5 SCENARIOS=tcp,unix,refusal,log,h2,tls,handshake,idle,idle_tls PROXIES=spillway,nginx,haproxy
 # CPU time comes from /proc/PID/stat of the worker, in ticks of 10 ms: 5 s of load keep its error below 1 %.
 set -euo pipefail
 
@@ -22,7 +25,7 @@ readonly kStartSeconds=10
 readonly kOpenFiles=10100 # HAProxy asks for two per connection, and has a limit of 5000
 
 cd "$(dirname "$0")/../.."
-IFS=, read -ra scenarios <<<"${SCENARIOS:-tcp,unix,refusal,log,h2,idle}"
+IFS=, read -ra scenarios <<<"${SCENARIOS:-tcp,unix,refusal,log,h2,tls,handshake,idle,idle_tls}"
 IFS=, read -ra proxies <<<"${PROXIES:-spillway,nginx,haproxy}"
 rounds=${ROUNDS:-3}
 duration=${DURATION:-5}
@@ -49,8 +52,7 @@ trap 'exit 130' INT TERM
 # shellcheck source=tests/bench/services.sh
 . tests/bench/services.sh
 
-# start_proxy NAME UPSTREAM LOG: starts it on $proxy_port, with an access log if LOG is `log`; `worker` is then the
-# process that serves
+# start_proxy NAME UPSTREAM SCENARIO: starts it on $proxy_port; `worker` is then the process that serves
 start_proxy() {
   local template command upstream=$2
   case $1 in
@@ -60,17 +62,18 @@ start_proxy() {
     *) fail "unknown proxy $1" ;;
   esac
   [[ $1 != haproxy ]] || upstream=${upstream/#unix:/unix@}
-  sed -e "s|@DIR@|$dir|; s|@PORT@|$proxy_port|; s|@ADMIN_PORT@|$admin_port|; s|@UPSTREAM@|$upstream|" \
+  sed -e "s|@DIR@|$dir|; s|@PORT@|$proxy_port|; s|@ADMIN_PORT@|$admin_port|; s|@TLS_PORT@|$tls_port|; s|@UPSTREAM@|$upstream|" \
     "tests/bench/$template" >"$dir/$template"
-  # Lines that only a run with a log has begin with #log.
-  if [[ $3 == log ]]; then
-    sed -i -e 's/#log //' -e '/access_log off\|access: off/d' "$dir/$template"
-  fi
+  # Lines that only a run with a log has begin with #log; likewise #h2 and #tls.
   local -a http2=()
-  if [[ $3 == h2 ]]; then
-    sed -i -e 's/#h2 //' -e '/ #h1$/d' "$dir/$template"
-    http2=(--http2-prior-knowledge)
-  fi
+  case $3 in
+    log) sed -i -e 's/#log //' -e '/access_log off\|access: off/d' "$dir/$template" ;;
+    h2)
+      sed -i -e 's/#h2 //' -e '/ #h1$/d' "$dir/$template"
+      http2=(--http2-prior-knowledge)
+      ;;
+    *tls | handshake) sed -i -e 's/#tls //' "$dir/$template" ;;
+  esac
   rm -f "$dir/access.log"
   taskset -c "$kProxyCore" "${command[@]}" >"$dir/access.log" 2>"$dir/log" &
   proxy_pid=$!
@@ -95,19 +98,23 @@ private_bytes() {
   awk '/^Private_(Clean|Dirty):/ { sum += $2 } END { print sum * 1024 }' "/proc/$1/smaps_rollup"
 }
 
+# load SECONDS URL [WRK OPTION]
 load() {
-  taskset -c "$kLoadCore" wrk -t 1 -c "$kConnections" -d "$1s" -s tests/bench/report.lua "$2" | tail -n 1
+  taskset -c "$kLoadCore" wrk -t 1 -c "$kConnections" -d "$1s" -s tests/bench/report.lua "${@:3}" "$2" | tail -n 1
 }
 
 # One JSON object per measurement, in $dir/samples.
 measure_load() {
-  local scenario=$1 proxy=$2 url=http://127.0.0.1:$proxy_port/ before after result
-  [[ $scenario != refusal ]] || url+=refused
-  local generator=load
-  [[ $scenario != h2 ]] || generator=load_http2
-  "$generator" "$kWarmUpSeconds" "$url" >/dev/null
+  local scenario=$1 proxy=$2 url=http://127.0.0.1:$proxy_port/ generator=load options=() before after result
+  case $scenario in
+    refusal) url+=refused ;;
+    h2) generator=load_http2 ;;
+    tls) url=https://127.0.0.1:$tls_port/ ;;
+    handshake) url=https://127.0.0.1:$tls_port/ options=(-H 'Connection: close') ;;
+  esac
+  "$generator" "$kWarmUpSeconds" "$url" "${options[@]}" >/dev/null
   before=$(cpu_ticks "$worker")
-  result=$("$generator" "$duration" "$url")
+  result=$("$generator" "$duration" "$url" "${options[@]}")
   after=$(cpu_ticks "$worker")
   jq -c --arg scenario "$scenario" --arg proxy "$proxy" --argjson ticks "$((after - before))" \
     --argjson hertz "$(getconf CLK_TCK)" '
@@ -135,9 +142,10 @@ check_log() {
 }
 
 measure_idle() {
-  local proxy=$1 before after line
+  local scenario=$1 proxy=$2 arguments=("$proxy_port" "$kIdleConnections") before after line
+  [[ $scenario != idle_tls ]] || arguments=("$tls_port" "$kIdleConnections" tls)
   before=$(private_bytes "$worker")
-  coproc idle { taskset -c "$kLoadCore" build/release/tests/bench/idle_connections "$proxy_port" "$kIdleConnections"; }
+  coproc idle { taskset -c "$kLoadCore" build/release/tests/bench/idle_connections "${arguments[@]}"; }
   idle_pid=$!
   # shellcheck disable=SC2154 # set by coproc
   read -r line <&"${idle[0]}" || true
@@ -147,30 +155,34 @@ measure_idle() {
   eval "exec ${idle[1]}>&-"
   wait "$idle_pid" || fail "$proxy closed connections that were to stay"
   idle_pid=''
-  jq -nc --arg proxy "$proxy" --argjson bytes "$((after - before))" --argjson count "$kIdleConnections" \
-    '{scenario: "idle", $proxy, kib: ($bytes / 1024 / $count)}' >>"$dir/samples"
+  jq -nc --arg scenario "$scenario" --arg proxy "$proxy" --argjson bytes "$((after - before))" --argjson count "$kIdleConnections" \
+    '{$scenario, $proxy, kib: ($bytes / 1024 / $count)}' >>"$dir/samples"
 }
 
 find_port && upstream_port=$port
 find_port && proxy_port=$port
 find_port && admin_port=$port
+find_port && tls_port=$port
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=bench -keyout "$dir/tls.pem" \
+  -out "$dir/certificate" 2>/dev/null
+cat "$dir/certificate" >>"$dir/tls.pem"
 taskset -c "$kLoadCore" build/release/tests/bench/trivial_upstream "$upstream_port" "$dir/upstream.sock" &
 upstream_pid=$!
 
 for ((round = 1; round <= rounds; round++)); do
   for scenario in "${scenarios[@]}"; do
     for proxy in "${proxies[@]}"; do
-      printf '\rround %d of %d: %-8s %-9s' "$round" "$rounds" "$scenario" "$proxy" >&2
+      printf '\rround %d of %d: %-9s %-9s' "$round" "$rounds" "$scenario" "$proxy" >&2
       upstream=127.0.0.1:$upstream_port
       [[ $scenario != unix ]] || upstream=unix:$dir/upstream.sock
       start_proxy "$proxy" "$upstream" "$scenario"
       case $scenario in
-        tcp | unix | refusal | h2) measure_load "$scenario" "$proxy" ;;
+        tcp | unix | refusal | h2 | tls | handshake) measure_load "$scenario" "$proxy" ;;
         log)
           measure_load "$scenario" "$proxy"
           check_log "$proxy"
           ;;
-        idle) measure_idle "$proxy" ;;
+        idle | idle_tls) measure_idle "$scenario" "$proxy" ;;
         *) fail "unknown scenario $scenario" ;;
       esac
       stop_proxy
@@ -203,7 +215,7 @@ jq -r '
   def round2: . * 100 | round / 100;
   .ratio_to_best_peer as $ratio | .results[] | .median as $m
   | (if .proxy == "spillway" then $ratio[.scenario] // null else null end) as $own
-  | [.scenario, .proxy] + (if .scenario == "idle" then [($m.kib | round2 | tostring) + " KiB", "-", "-"]
+  | [.scenario, .proxy] + (if $m.kib then [($m.kib | round2 | tostring) + " KiB", "-", "-"]
       else [($m.cpu_us | round2 | tostring) + " us", ($m.rps | round), ($m.p99_ms | round2)] end)
     + [if $own then $own | round2 else "-" end] | @tsv' "$report" |
   awk -F '\t' 'BEGIN { f = "%-9s %-9s %14s %12s %8s %14s\n"
