@@ -153,8 +153,10 @@ void Exchange::find_client() {
       classify::client_address(request_, peer, trusted_peer_, settings_->config.trusted_proxies);
   if (client.address != peer) client_address_ = told_client_ = client.address;
   told_host_ = client.host;
-  if (client.proto == "https") told_scheme_ = "https";
-  if (client.proto == "http") told_scheme_ = "http";
+  std::string_view proto = client.proto;
+  if (trusted_peer_ && request_.has(http::FieldName::x_forwarded_proto)) proto = request_.field("x-forwarded-proto");
+  if (proto == "https") told_scheme_ = "https";
+  if (proto == "http") told_scheme_ = "http";
   const bool tells = request_.has(http::FieldName::x_forwarded_for) || request_.has(http::FieldName::forwarded);
   if (tells && !trusted_peer_) worker_.tells_of_clients(peer);
 }

@@ -119,7 +119,7 @@ void Exchange::trace(int status, telemetry::Outcome outcome, std::string_view re
   }
   record.method = method_;
   record.path = target_.substr(0, std::min(target_.find('?'), kSpanPathMax));
-  record.scheme = told_scheme_.empty() ? "http" : told_scheme_;
+  record.scheme = !told_scheme_.empty() ? told_scheme_ : client_->secure() ? "https" : "http";
   record.host = logged_.host;
   record.client = client_address_;
   record.user_agent = logged_.user_agent;

@@ -9,6 +9,7 @@
 #include "tests/integration/proxy/client.hpp"
 #include "tests/integration/proxy/held.hpp"
 #include "tests/integration/proxy/proxy.hpp"
+#include "tests/integration/proxy/tls_harness.hpp"
 
 namespace spillway::test {
 namespace {
@@ -212,6 +213,21 @@ TEST_CASE("a wait for a slot is a span; a refused request has no span at the API
       CHECK(server.attributes.at("error.type") == "queue_full");
     }
   }
+}
+
+TEST_CASE("the scheme is that of the client's connection, or what a trusted peer tells") {
+  Collector collector;
+  Upstream upstream;
+  const TlsFiles files;
+  files.put("site");
+  Proxy proxy(upstream, {.listen = files.listen("site"), .more = collector.keys("sample_ratio: 1") + kTrusted});
+  CHECK(TlsClient(proxy.port(), files.wish()).get("/secure").starts_with("HTTP/1.1 200 "));
+  CHECK(TlsClient(proxy.port(), files.wish()).get("/told", "X-Forwarded-Proto: http\r\n").starts_with("HTTP/1.1 200 "));
+  std::map<std::string, std::string> schemes;
+  for (const Span& span : collector.await_spans(4)) {
+    if (span.kind == kServer) schemes[span.attributes.at("url.path")] = span.attributes.at("url.scheme");
+  }
+  CHECK(schemes == std::map<std::string, std::string>{{"/secure", "https"}, {"/told", "http"}});
 }
 
 TEST_CASE("a span keeps no more than 1 KiB of a path") {
