@@ -20,7 +20,9 @@ bool apply_policy(SSL_CTX* context, int min_version) {
   // Idle connections hold no buffers. A write reports what has gone out, and may go on from memory that has moved.
   SSL_CTX_set_mode(context,
                    SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+  // The order above decides, except for clients that like ChaCha20 best: they have no AES in hardware.
+  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
+                                   SSL_OP_PRIORITIZE_CHACHA);
   SSL_CTX_set_read_ahead(context, 1);  // a record costs one system call, not one for its head and one for the rest
   SSL_CTX_set_max_cert_list(context, kPeerChainMax);
   return SSL_CTX_set_min_proto_version(context, min_version) == 1 &&

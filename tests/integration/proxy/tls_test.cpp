@@ -64,6 +64,7 @@ TEST_CASE("curl and openssl s_client connect") {
   CHECK(text.find("Verify return code: 0 (ok)") != std::string::npos);
   CHECK(text.find("Compression: NONE") != std::string::npos);
   CHECK(text.find("Server Temp Key: X25519") != std::string::npos);
+  CHECK(text.find("Cipher is TLS_AES_128_GCM_SHA256") != std::string::npos);  // the client likes AES-256 better
 }
 
 TEST_CASE("older versions and weak ciphers are refused") {
