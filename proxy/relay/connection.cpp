@@ -21,13 +21,19 @@ constexpr std::size_t kHeadSpace = 512;
 constexpr std::size_t kConnectionCost = 4 * 1024;
 }  // namespace
 
+/// Over TLS the client has said in the handshake what it speaks.
+Connection::Protocol Connection::protocol_of(const Client& client) {
+  if (!client.http2) return Protocol::http1;
+  return client.transport.tls() ? Protocol::http2 : Protocol::either;
+}
+
 Connection::Connection(Worker& worker, Client client)
     : worker_(worker),
+      protocol_(protocol_of(client)),
       stream_(std::move(client.transport), worker.blocks()),
       peer_(std::move(client.peer)),
       balancer_(std::move(client.balancer)),
       counted_(std::move(client.counted)),
-      protocol_(client.http2 ? Protocol::either : Protocol::http1),  // here ALPN decides
       http1_(worker, *this, stream_, peer_) {
   if (balancer_) http1_.told_by(*balancer_);
 }

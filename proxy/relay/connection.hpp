@@ -69,6 +69,7 @@ class Connection final : public net::Deadline, public ConnectionHook {
   /// What the connection does after a wait or an exchange.
   enum class Next : std::uint8_t { request, idle, close };
 
+  static Protocol protocol_of(const Client& client);
   net::Task<Next> await_request();
   net::Task<> find_protocol();
   net::Task<> serve_http2();
@@ -85,11 +86,11 @@ class Connection final : public net::Deadline, public ConnectionHook {
   void on_deadline() override;
 
   Worker& worker_;
+  Protocol protocol_;
   net::Stream stream_;
   std::string peer_;
   std::unique_ptr<const std::string> balancer_;
   ConnectionCount counted_;
-  Protocol protocol_;
   Http1Stream http1_;
   std::unique_ptr<Http2Connection> http2_;
   std::unique_ptr<Exchange> exchange_;  ///< kept between requests, for a moment

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Clients of HTTP/2 that others wrote meet the proxy: curl, nghttp, h2load, python3-h2, Node.js. The API behind it echoes."""
+"""Clients of HTTP/2 that others wrote meet the proxy, over TLS and without it: curl, nghttp, h2load, python3-h2, Node.js,
+Chromium. The API behind it echoes."""
 import hashlib
 import http.server
 import json
@@ -7,6 +8,7 @@ import os
 import pathlib
 import re
 import socket
+import ssl
 import subprocess
 import tempfile
 import threading
@@ -55,8 +57,15 @@ class Clients(unittest.TestCase):
         cls.api = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
         threading.Thread(target=cls.api.serve_forever, daemon=True).start()
         cls.folder = tempfile.TemporaryDirectory()
-        config = pathlib.Path(cls.folder.name) / "proxy.yaml"
-        config.write_text("listen: {address: 127.0.0.1:0, http2: true}\nadmin: {listen: 127.0.0.1:0}\n"
+        folder = pathlib.Path(cls.folder.name)
+        cls.certificate = str(folder / "certificate.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                        "-keyout", folder / "key.pem", "-out", cls.certificate], check=True, capture_output=True)
+        config = folder / "proxy.yaml"
+        config.write_text("listen:\n- {address: 127.0.0.1:0, http2: true}\n- {address: 127.0.0.1:0, http2: true, tls: "
+                          f"{{certificate: {cls.certificate}, key: {folder / 'key.pem'}}}}}\n"
+                          "admin: {listen: 127.0.0.1:0}\n"
                           f"upstream: {{address: 127.0.0.1:{cls.api.server_port}, health: {{mode: tcp}}}}\n"
                           "limits: {body: 0}\nlog: {format: json}\n", encoding="utf-8")
         cls.proxy = subprocess.Popen([PROGRAM, "--config", config], stdout=subprocess.PIPE, text=True)
@@ -64,8 +73,11 @@ class Clients(unittest.TestCase):
         while "admitting" not in lines:
             lines += cls.proxy.stdout.readline()
         threading.Thread(target=cls.proxy.stdout.read, daemon=True).start()
-        cls.port, cls.admin = (int(re.search(rf"{word} (?:on )?127\.0\.0\.1:(\d+)", lines)[1]) for word in ("listening", "admin"))
+        cls.port, cls.tls_port = (int(port) for port in re.findall(r"listening on 127\.0\.0\.1:(\d+)", lines))
+        cls.admin = int(re.search(r"admin on 127\.0\.0\.1:(\d+)", lines)[1])
         cls.url = f"http://127.0.0.1:{cls.port}"
+        cls.tls_url = f"https://127.0.0.1:{cls.tls_port}"
+        cls.urls = (cls.url, cls.tls_url)
 
     @classmethod
     def tearDownClass(cls):
@@ -82,25 +94,57 @@ class Clients(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
+    def requests_by(self, protocol):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics") as metrics:
+            text = metrics.read().decode()
+        return int(re.search(rf'spillway_http_requests_total{{protocol="{protocol}"}} (\d+)', text)[1])
+
     def test_curl(self):
-        curl = ("curl", "--silent", "--show-error", "--http2-prior-knowledge")
-        self.assertEqual(self.run_client(*curl, self.url + "/a"), b"/a")
-        for more in ((), ("-H", "Content-Length:")):
-            self.assertEqual(self.run_client(*curl, "--data-binary", "@-", *more, self.url, input=BODY), BODY)
+        curl = ("curl", "--silent", "--show-error", "--cacert", self.certificate, "--write-out", "%{http_version}")
+        for version, url in (("--http2-prior-knowledge", self.url), ("--http2", self.tls_url)):
+            self.assertEqual(self.run_client(*curl, version, url + "/a"), b"/a2")
+            self.assertEqual(self.run_client(*curl, version, "--tlsv1.2", "--tls-max", "1.2", url + "/a"), b"/a2")
+            for more in ((), ("-H", "Content-Length:")):
+                self.assertEqual(self.run_client(*curl, version, "--data-binary", "@-", *more, url, input=BODY), BODY + b"2")
+        self.assertEqual(self.run_client(*curl, "--http1.1", self.tls_url + "/a"), b"/a1.1")
+        self.assertEqual(self.run_client(*curl, "--no-alpn", self.tls_url + "/a"), b"/a1.1")
 
     def test_nghttp(self):
-        self.assertEqual(self.run_client("nghttp", *(f"{self.url}/{i}" for i in range(50))).count(b"/"), 50)
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(BODY)
-            file.flush()
-            self.assertEqual(self.run_client("nghttp", "-d", file.name, self.url), BODY)
+        for url in self.urls:
+            self.assertEqual(self.run_client("nghttp", *(f"{url}/{i}" for i in range(50))).count(b"/"), 50)
+            with tempfile.NamedTemporaryFile() as file:
+                file.write(BODY)
+                file.flush()
+                self.assertEqual(self.run_client("nghttp", "-d", file.name, url), BODY)
 
     def test_h2load(self):
-        out = self.run_client("h2load", "-n", "2000", "-c", "4", "-m", "20", self.url + "/x").decode()
-        self.assertIn("2000 succeeded, 0 failed", out)
+        for url in self.urls:
+            out = self.run_client("h2load", "-n", "2000", "-c", "4", "-m", "20", url + "/x").decode()
+            self.assertIn("2000 succeeded, 0 failed", out)
 
     def test_python(self):
-        wire = socket.create_connection(("127.0.0.1", self.port))
+        with socket.create_connection(("127.0.0.1", self.port)) as wire:
+            self.exchange_with_python(wire)
+        context = ssl.create_default_context(cafile=self.certificate)
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        plain = socket.create_connection(("127.0.0.1", self.tls_port))
+        with context.wrap_socket(plain, server_hostname="localhost") as wire:
+            self.assertEqual(wire.selected_alpn_protocol(), "h2")
+            self.exchange_with_python(wire)
+
+    def test_client_that_agrees_on_h2_and_speaks_http1(self):
+        context = ssl.create_default_context(cafile=self.certificate)
+        context.set_alpn_protocols(["h2"])
+        plain = socket.create_connection(("127.0.0.1", self.tls_port), timeout=30)
+        with context.wrap_socket(plain, server_hostname="localhost") as wire:
+            wire.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            answer = b""
+            while data := wire.recv(65536):
+                answer += data
+        goaway = b"\x00\x00\x08\x07\x00" + bytes(4) + bytes(4) + b"\x00\x00\x00\x01"  # PROTOCOL_ERROR
+        self.assertIn(goaway, answer)
+
+    def exchange_with_python(self, wire):
         client = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True))
         client.initiate_connection()
         sizes = {}
@@ -127,15 +171,25 @@ class Clients(unittest.TestCase):
 
     def test_node(self):
         script = """
-          const session = require('http2').connect(process.argv[1]);
+          const ca = require('fs').readFileSync(process.argv[2]);
+          const session = require('http2').connect(process.argv[1], {ca});
           const hash = require('crypto').createHash('sha256');
           const request = session.request({':method': 'POST', ':path': '/'});
           request.on('data', (part) => hash.update(part));
           request.on('end', () => { console.log(hash.digest('hex')); session.close(); });
           process.stdin.pipe(request);
         """
-        out = self.run_client("node", "-e", script, self.url, input=BODY)
-        self.assertEqual(out.decode().strip(), hashlib.sha256(BODY).hexdigest())
+        for url in self.urls:
+            out = self.run_client("node", "-e", script, url, self.certificate, input=BODY)
+            self.assertEqual(out.decode().strip(), hashlib.sha256(BODY).hexdigest())
+
+    def test_chromium(self):
+        before = self.requests_by("HTTP/2")
+        with tempfile.TemporaryDirectory() as profile:
+            page = self.run_client("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--ignore-certificate-errors",
+                                   f"--user-data-dir={profile}", "--dump-dom", self.tls_url + "/of-a-browser")
+        self.assertIn(b"/of-a-browser", page)
+        self.assertGreater(self.requests_by("HTTP/2"), before)
 
 
 if __name__ == "__main__":
