@@ -7,11 +7,12 @@
 #   log         proxied GETs over TCP, each logged as a JSON line to a file
 #   h2          proxied GETs over TCP, from clients of HTTP/2 without TLS: 32 connections with 10 streams each (h2load)
 #   tls         proxied GETs over TLS 1.3, upstream over TCP
+#   tls_h2      as h2, over TLS 1.3
 #   handshake   a connection, a full handshake (TLS 1.3, P-256) and one GET each
 #   idle        private memory per connection, 4000 connections that have made one request each
 #   idle_tls    the same over TLS 1.3
 #
-# ROUNDS=3 DURATION=5 SCENARIOS=tcp,unix,refusal,log,h2,tls,handshake,idle,idle_tls PROXIES=spillway,nginx,haproxy
+# ROUNDS=3 DURATION=5 SCENARIOS=tcp,unix,refusal,log,h2,tls,tls_h2,handshake,idle,idle_tls PROXIES=spillway,nginx,haproxy
 # CPU time comes from /proc/PID/stat of the worker, in ticks of 10 ms: 5 s of load keep its error below 1 %.
 set -euo pipefail
 
@@ -25,7 +26,7 @@ readonly kStartSeconds=10
 readonly kOpenFiles=10100 # HAProxy asks for two per connection, and has a limit of 5000
 
 cd "$(dirname "$0")/../.."
-IFS=, read -ra scenarios <<<"${SCENARIOS:-tcp,unix,refusal,log,h2,tls,handshake,idle,idle_tls}"
+IFS=, read -ra scenarios <<<"${SCENARIOS:-tcp,unix,refusal,log,h2,tls,tls_h2,handshake,idle,idle_tls}"
 IFS=, read -ra proxies <<<"${PROXIES:-spillway,nginx,haproxy}"
 rounds=${ROUNDS:-3}
 duration=${DURATION:-5}
@@ -64,7 +65,7 @@ start_proxy() {
   [[ $1 != haproxy ]] || upstream=${upstream/#unix:/unix@}
   sed -e "s|@DIR@|$dir|; s|@PORT@|$proxy_port|; s|@ADMIN_PORT@|$admin_port|; s|@TLS_PORT@|$tls_port|; s|@UPSTREAM@|$upstream|" \
     "tests/bench/$template" >"$dir/$template"
-  # Lines that only a run with a log has begin with #log; likewise #h2 and #tls.
+  # Lines that only a run with a log has begin with #log, those that only one with TLS or HTTP/2 has with #tls or #h2.
   local -a http2=()
   case $3 in
     log) sed -i -e 's/#log //' -e '/access_log off\|access: off/d' "$dir/$template" ;;
@@ -72,7 +73,7 @@ start_proxy() {
       sed -i -e 's/#h2 //' -e '/ #h1$/d' "$dir/$template"
       http2=(--http2-prior-knowledge)
       ;;
-    *tls | handshake) sed -i -e 's/#tls //' "$dir/$template" ;;
+    *tls* | handshake) sed -i -e 's/#tls //' "$dir/$template" ;;
   esac
   rm -f "$dir/access.log"
   taskset -c "$kProxyCore" "${command[@]}" >"$dir/access.log" 2>"$dir/log" &
@@ -110,6 +111,7 @@ measure_load() {
     refusal) url+=refused ;;
     h2) generator=load_http2 ;;
     tls) url=https://127.0.0.1:$tls_port/ ;;
+    tls_h2) url=https://127.0.0.1:$tls_port/ generator=load_http2 ;;
     handshake) url=https://127.0.0.1:$tls_port/ options=(-H 'Connection: close') ;;
   esac
   "$generator" "$kWarmUpSeconds" "$url" "${options[@]}" >/dev/null
@@ -177,7 +179,7 @@ for ((round = 1; round <= rounds; round++)); do
       [[ $scenario != unix ]] || upstream=unix:$dir/upstream.sock
       start_proxy "$proxy" "$upstream" "$scenario"
       case $scenario in
-        tcp | unix | refusal | h2 | tls | handshake) measure_load "$scenario" "$proxy" ;;
+        tcp | unix | refusal | h2 | tls | tls_h2 | handshake) measure_load "$scenario" "$proxy" ;;
         log)
           measure_load "$scenario" "$proxy"
           check_log "$proxy"
