@@ -44,9 +44,10 @@ api/db/pool_policy         : api/db/pool_policy proxy/text/intrusive_list.hpp pr
 api/config/                : api/config/ config/ :
 api/auth/                  : api/auth/ api/db/interrupt.hpp config/ proxy/net/ proxy/text/ : boost/ sodium.h jwt.h posix
 api/schema/                : api/schema/ api/auth/ api/db/ proxy/net/ : libpq-fe.h
-api/endpoints/             : api/endpoints/ api/auth/ api/config/ api/db/ proxy/net/ proxy/text/ : boost/ spdlog/
+api/users/                 : api/users/ api/auth/ api/db/ : termios.h posix
+api/endpoints/             : api/endpoints/ api/auth/ api/config/ api/db/ proxy/net/ proxy/text/ : boost/ spdlog/ prometheus/
 api/server/                : api/server/ api/endpoints/ api/config/ api/schema/ api/db/pool api/db/connect_options api/db/interrupt config/ proxy/net/ proxy/text/ : boost/ spdlog/ systemd/ posix
-api/main.cpp               : api/ config/ proxy/net/ : boost/ spdlog/ CLI/ sodium.h
+api/main.cpp               : api/ config/ proxy/net/ proxy/text/ : boost/ spdlog/ CLI/ sodium.h pwd.h posix
 
 tests/support/certificates : tests/support/ : openssl/
 tests/support/             : tests/support/ : doctest/ dlfcn.h posix

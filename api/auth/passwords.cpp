@@ -28,6 +28,12 @@ void lower_priority() {
   (void)done;
 }
 
+/// The hash was made by another algorithm or with other parameters than a new one would be.
+bool outdated(const std::string& hash) {
+  return !hash.starts_with(crypto_pwhash_argon2id_STRPREFIX) ||
+         crypto_pwhash_str_needs_rehash(hash.c_str(), kPasses, kMemory) != 0;
+}
+
 }  // namespace
 
 std::string hash_password(std::string_view password) {
@@ -37,6 +43,24 @@ std::string hash_password(std::string_view password) {
     throw std::bad_alloc();
   }
   return hash;
+}
+
+std::string make_secret() {
+  constexpr std::size_t kBytes = 32;
+  if (sodium_init() < 0) throw std::bad_alloc();
+  unsigned char random[kBytes];
+  randombytes_buf(random, sizeof(random));
+  char text[sodium_base64_ENCODED_LEN(kBytes, sodium_base64_VARIANT_ORIGINAL)];
+  return sodium_bin2base64(text, sizeof(text), random, sizeof(random), sodium_base64_VARIANT_ORIGINAL);
+}
+
+/// Empty: there was no memory for it. The next login tries again.
+static std::string hash_again(const std::string& password) {
+  try {
+    return hash_password(password);
+  } catch (const std::bad_alloc&) {
+    return {};
+  }
 }
 
 struct PasswordVerifier::Check {
@@ -128,6 +152,7 @@ Outcome PasswordVerifier::make(Check& check) {
     const char* hash = known ? check.hash.c_str() : decoy_.c_str();
     const bool right = crypto_pwhash_str_verify(hash, check.password.data(), check.password.size()) == 0;
     if (right && known) outcome.verdict = Verdict::match;
+    if (right && known && outdated(check.hash)) outcome.new_hash = hash_again(check.password);
   }
   std::lock_guard lock(mutex_);
   lines_.done(check.line);

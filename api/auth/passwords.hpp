@@ -14,6 +14,9 @@
 
 namespace api::auth {
 
+/// A new secret for tokens: 32 random bytes in base64.
+std::string make_secret();
+
 /// argon2id with a random salt. For the command line: blocks for some 25 ms. Throws std::bad_alloc.
 std::string hash_password(std::string_view password);
 
@@ -27,7 +30,8 @@ enum class Verdict : std::uint8_t {
 
 struct Outcome {
   Verdict verdict = Verdict::busy;
-  Duration retry_after{};  ///< with too_many
+  Duration retry_after{};     ///< with too_many
+  std::string new_hash = {};  ///< with match: the hash to store, if the old one was made with other parameters
 };
 
 /// Checks passwords on threads of its own at low priority, with bounded queues: a storm of logins delays other logins

@@ -13,7 +13,7 @@ namespace api::auth {
 
 enum class Standing : std::uint8_t {
   active,
-  gone,     ///< deleted or disabled, or another user of the same name
+  gone,     ///< deleted or disabled, another user of the same name, or the token is of an older generation
   unknown,  ///< look it up in the database, then call `note`
 };
 
@@ -31,12 +31,13 @@ class UserCache {
       place.asked = now;
       return Standing::unknown;
     }
-    const bool same = place.id != 0 && (claims.user_id == 0 || claims.user_id == place.id);
+    const bool same =
+        place.id != 0 && (claims.user_id == 0 || claims.user_id == place.id) && claims.generation == place.generation;
     return same ? Standing::active : Standing::gone;
   }
   /// `id` 0: no such user, or a disabled one.
-  void note(std::string_view name, std::int64_t id, Time now) {
-    places_[index(name)] = {std::string(name), id, now, Time{}};
+  void note(std::string_view name, std::int64_t id, std::int64_t generation, Time now) {
+    places_[index(name)] = {std::string(name), id, generation, now, Time{}};
   }
 
  private:
@@ -48,7 +49,7 @@ class UserCache {
 
   struct Place {
     std::string name;
-    std::int64_t id = 0;
+    std::int64_t id = 0, generation = 0;
     Time noted{}, asked{};
   };
   static std::size_t index(std::string_view name) { return std::hash<std::string_view>()(name) % kPlaces; }

@@ -1,6 +1,7 @@
 #include "api/config/config.hpp"
 
 #include <cassert>
+#include <set>
 
 namespace api {
 
@@ -10,6 +11,28 @@ namespace {
 constexpr std::size_t kMinSecretBytes = 32;
 /// PostgreSQL's own ceiling is far lower; the load report has 16 bits for a number.
 constexpr int kMaxConnections = 10'000;
+
+/// Each secret that does not name the right one costs a signature for a token that names none.
+constexpr std::size_t kMaxSecrets = 8;
+constexpr std::size_t kMaxKidBytes = 64;
+
+bool is_kid(std::string_view text) {
+  constexpr std::string_view kCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+  return !text.empty() && text.size() <= kMaxKidBytes && text.find_first_not_of(kCharacters) == std::string_view::npos;
+}
+
+constexpr config::TextForm kKid{.words = "1 to 64 letters, digits, dots, dashes or underscores",
+                                .pattern = "^[A-Za-z0-9._-]{1,64}$",
+                                .accepts = is_kid,
+                                .numbers = true};
+
+bool is_admin_address(std::string_view text) {
+  config::Address address;
+  return text.empty() || parse(text, address);
+}
+
+constexpr config::TextForm kAdminAddress{
+    .words = "an address such as 127.0.0.1:9902 or unix:/path, or empty", .pattern = "", .accepts = is_admin_address};
 
 config::Cidr cidr(std::string_view text) {
   config::Cidr value;
@@ -58,15 +81,35 @@ void describe_database(config::Fields& f, DatabaseConfig& c) {
           .doc = "Prepare each query once per connection. Off behind a pooler in transaction mode.",
           .needs_restart = true},
          c.prepared_statements);
+  f.flag(
+      {"wait_when_down",
+       "While no connection can be opened, requests wait for one up to `pool_timeout`. Off: they are answered 503 at "
+       "the next failed attempt."},
+      c.wait_when_down);
+  f.text({.name = "migrate_url",
+          .doc = "`url` for `migrate`, `seed-demo` and `user`: of a role that owns the tables. The role of `url` then "
+                 "needs no right to change them. Empty: `url`.",
+          .needs_restart = true,
+          .secret = true},
+         c.migrate_url, {0, config::kMaxTextBytes});
 }
 
 void describe_auth(config::Fields& f, AuthConfig& c) {
-  f.text({.name = "secret",
-          .doc = "Key that tokens are signed with, at least 32 bytes.",
-          .needs_restart = true,
-          .secret = true,
-          .required = true},
-         c.secret, {kMinSecretBytes, config::kMaxTextBytes});
+  f.optional_text(
+      {.name = "secret",
+       .doc = "Key that tokens are signed with, at least 32 bytes, such as `scholarship-api secret new` prints. Either "
+              "this or `secrets`.",
+       .secret = true},
+      c.secret, {kMinSecretBytes, config::kMaxTextBytes});
+  f.sections({"secrets",
+              "Several keys, to replace one without a log-out: the first signs, all verify. Put the new one first, and "
+              "remove the old one when `token_ttl` has passed since."},
+             c.secrets, {0, kMaxSecrets}, [&f](SecretConfig& each) {
+               f.text({.name = "kid", .doc = "Name that tokens carry (RFC 7515, 4.1.4).", .required = true}, each.kid,
+                      kKid);
+               f.text({.name = "secret", .doc = "At least 32 bytes.", .secret = true, .required = true}, each.secret,
+                      {kMinSecretBytes, config::kMaxTextBytes});
+             });
   f.duration({.name = "token_ttl", .doc = "Life of a token.", .needs_restart = true}, c.token_ttl, {1s, 24h * 30});
   f.integer({.name = "hash_threads",
              .doc = "Threads that check passwords, at low priority; one checks about 40 a second.",
@@ -136,6 +179,11 @@ void describe(config::Fields& f, ApiConfig& c) {
   f.section({"limits", "Bounds of the API itself, in case it is reached without the proxy."},
             [&] { describe_limits(f, c.limits); });
   f.section({"timeouts", "Clocks of a connection."}, [&] { describe_timeouts(f, c.timeouts); });
+  f.section({"admin", "The API's own /metrics, /health and /ready, for a Prometheus that does not ask the proxy."},
+            [&] {
+              f.text({.name = "listen", .doc = "Address to serve them on. Empty: nowhere.", .needs_restart = true},
+                     c.admin.listen, kAdminAddress);
+            });
   f.number({"degrade_at",
             "Pressure that the proxy reports (`Spillway-Pressure`) from which lists and searches give cheaper answers: "
             "at most 10 items, no `total`, the best of the first 500 matches only, `\"degraded\": true`. 0: never."},
@@ -156,6 +204,15 @@ void describe(config::Fields& f, ApiConfig& c) {
   });
 }
 
-void check(const ApiConfig&, config::Problems&) {}
+void check(const ApiConfig& c, config::Problems& problems) {
+  const AuthConfig& auth = c.auth;
+  problems.require(auth.secret || !auth.secrets.empty(), {"auth.secret", "auth.secrets", "auth"},
+                   "either auth.secret or auth.secrets is required");
+  problems.require(!auth.secret || auth.secrets.empty(), {"auth.secrets", "auth.secret"},
+                   "auth.secret and auth.secrets exclude each other: move the secret into the list");
+  std::set<std::string> kids;
+  for (const SecretConfig& each : auth.secrets) kids.insert(each.kid);
+  problems.require(kids.size() == auth.secrets.size(), {"auth.secrets"}, "two of auth.secrets have the same kid");
+}
 
 }  // namespace api

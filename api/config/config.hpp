@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,10 +30,24 @@ struct DatabaseConfig {
   std::chrono::nanoseconds ping_timeout = 1s;
   std::chrono::nanoseconds statement_timeout = 5s;
   bool prepared_statements = true;
+  bool wait_when_down = false;
+  std::string migrate_url;
+};
+
+struct AdminConfig {
+  std::string listen;
+};
+
+struct SecretConfig {
+  std::string kid;
+  std::string secret;
+
+  bool operator==(const SecretConfig&) const = default;
 };
 
 struct AuthConfig {
-  std::string secret;
+  std::optional<std::string> secret;  ///< the only one, without a name
+  std::vector<SecretConfig> secrets;  ///< instead of it: the first signs, all verify
   std::chrono::nanoseconds token_ttl = 1h;
   int hash_threads = 1;
   int hash_queue = 32;
@@ -68,6 +83,7 @@ struct ApiConfig {
   AuthConfig auth;
   LimitsConfig limits;
   TimeoutsConfig timeouts;
+  AdminConfig admin;
   double degrade_at = 0.80;
   std::vector<config::Cidr> trusted_proxies;
   LogConfig log;

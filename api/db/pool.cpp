@@ -41,6 +41,11 @@ struct Pool::Waiting : Waiter {
   bool woken = false;
 };
 
+std::string_view name(CheckoutFailure failure) {
+  constexpr std::array<std::string_view, kCheckoutFailures> kNames{"timeout", "unreachable", "closing", "client_gone"};
+  return kNames[static_cast<std::size_t>(failure)];
+}
+
 Connection* Lease::operator->() const {
   return &entry_->connection;
 }
@@ -84,8 +89,9 @@ void Pool::start() {
 net::Task<Checkout> Pool::acquire(int home, Interrupt& interrupt) {
   Waiting waiter(*this, homes_[static_cast<std::size_t>(home)]);
   waiter.home = home;
+  const Time since = Clock::now();
   Lock lock(mutex_);
-  auto state = policy_.acquire(waiter, Clock::now());
+  auto state = policy_.acquire(waiter, since);
   act(std::move(lock), home);
   if (state == Waiter::State::waiting) {
     Interrupt::Scope scope(
@@ -97,6 +103,9 @@ net::Task<Checkout> Pool::acquire(int home, Interrupt& interrupt) {
         &waiter);
     co_await waiter.wait();
     state = waiter.state;
+    counts_.wait.observe(Clock::now() - since);
+  } else {
+    counts_.wait.observe(Duration::zero());
   }
   Checkout checkout;
   if (state == Waiter::State::granted) {
@@ -113,6 +122,9 @@ net::Task<Checkout> Pool::acquire(int home, Interrupt& interrupt) {
     checkout.failure = waiter.failure == PoolFailure::timeout       ? CheckoutFailure::timeout
                        : waiter.failure == PoolFailure::unreachable ? CheckoutFailure::unreachable
                                                                     : CheckoutFailure::closing;
+  }
+  if (!checkout.lease) {
+    counts_.failures[static_cast<std::size_t>(checkout.failure)].fetch_add(1, std::memory_order_relaxed);
   }
   co_return checkout;
 }
@@ -195,7 +207,10 @@ net::Task<> Pool::open_one(int home) {
   ConnectError failure;
   const bool open = co_await connector_.connect(entry->connection, executor, failure);
   const std::string error = open ? std::string() : failure.message;
-  if (open) echo("open", entry->connection);
+  if (open) {
+    counts_.opened.fetch_add(1, std::memory_order_relaxed);
+    echo("open", entry->connection);
+  }
 
   Lock lock(mutex_);
   if (error != last_error_) {
@@ -306,6 +321,7 @@ void Pool::publish() {
                std::memory_order_relaxed);
   capacity_.store(gauges.capacity, std::memory_order_relaxed);
   errors_.store(gauges.connection_errors, std::memory_order_relaxed);
+  counts_.recycled.store(gauges.recycled, std::memory_order_relaxed);
   reachable_.store(gauges.reachable, std::memory_order_relaxed);
 }
 

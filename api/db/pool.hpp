@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -7,11 +8,13 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "api/db/connection.hpp"
 #include "api/db/connector.hpp"
+#include "api/db/histogram.hpp"
 #include "api/db/interrupt.hpp"
 #include "api/db/pool_policy.hpp"
 #include "proxy/net/io.hpp"
@@ -49,6 +52,16 @@ class Lease {
 };
 
 enum class CheckoutFailure : std::uint8_t { timeout, unreachable, closing, interrupted };
+inline constexpr std::size_t kCheckoutFailures = 4;
+std::string_view name(CheckoutFailure failure);
+
+/// What the pool has done since the start. Any thread may read it.
+struct PoolCounts {
+  std::atomic<std::int64_t> opened{0};
+  std::atomic<std::int64_t> recycled{0};  ///< closed because of their age
+  Histogram wait;                         ///< of requests, also of those that got no connection
+  std::array<std::atomic<std::uint64_t>, kCheckoutFailures> failures{};
+};
 
 struct Checkout {
   Lease lease;
@@ -77,6 +90,7 @@ class Pool : private Siblings {
 
   /// From any thread, without a lock. The counts of connections and waiters are consistent with each other.
   PoolGauges gauges() const;
+  const PoolCounts& counts() const { return counts_; }
   /// Why the last attempt to open a connection failed; empty if it succeeded.
   std::string last_error() const;
   /// At the last attempt the server refused the user, the password or the database.
@@ -118,6 +132,8 @@ class Pool : private Siblings {
   net::Timer watch_timer_;                              // on the thread of homes_[0]
   std::atomic<bool> echo_;
   std::atomic<Time> replaced_at_{Time::min()};  ///< see Siblings
+
+  PoolCounts counts_;
 
   // Written under the mutex, read by `gauges`.
   std::atomic<std::uint64_t> shape_{0};  ///< size, overflow, checked_in, waiters: 16 bits each

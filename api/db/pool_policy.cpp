@@ -85,7 +85,7 @@ void PoolPolicy::open_failed(Time now, double jitter) {
   probe_wanted_ = established() == 0;
   check_idle(now);
   // Waiters may still get a connection that is in use or being opened.
-  if (open() == 0) fail_all(PoolFailure::unreachable);
+  if (open() == 0 && !settings_.wait_when_down) fail_all(PoolFailure::unreachable);
   plan_opens(now);
 }
 
@@ -174,6 +174,7 @@ PoolGauges PoolPolicy::gauges() const {
   gauges.capacity = settings_.capacity();
   gauges.waiters = waiting - connecting;
   gauges.connection_errors = errors_;
+  gauges.recycled = recycled_;
   gauges.reachable = ever_opened_ && (failures_ == 0 || established() > 0);
   return gauges;
 }
@@ -195,6 +196,7 @@ void PoolPolicy::place(Slot& slot, Time now) {
     return;
   }
   if (expired(slot, now)) {
+    ++recycled_;
     to_close_.push_back(slot);
   } else {
     Waiter& waiter = *waiters_.pop_front();
@@ -232,6 +234,7 @@ Slot* PoolPolicy::take_idle(int home, Time now) {
     }
     idle_.erase(*slot);
     if (!expired(*slot, now)) return slot;
+    ++recycled_;
     to_close_.push_back(*slot);
   }
   return nullptr;

@@ -13,6 +13,7 @@ struct PoolSettings {
   int max_overflow = 30;                                ///< more of them under load, closed when nobody waits
   Duration timeout = std::chrono::seconds(10);          ///< longest wait for a connection
   Duration recycle = std::chrono::minutes(30);          ///< age at which a connection is replaced; 0: never
+  bool wait_when_down = false;                          ///< wait for `timeout` also while no connection can be opened
   bool pre_ping = true;                                 ///< verify a connection that may have gone stale
   int capacity() const { return size + max_overflow; }  ///< hard limit of open connections
 };
@@ -74,6 +75,7 @@ struct PoolGauges {
   int capacity = 0;
   int waiters = 0;
   std::int64_t connection_errors = 0;  ///< failed openings and lost connections, since the start
+  std::int64_t recycled = 0;           ///< connections closed because of their age, since the start
   bool reachable = false;              ///< a connection is open, or the last attempt to open one succeeded
   int total() const { return size + overflow; }
   int in_use() const { return total() - checked_in; }
@@ -173,6 +175,7 @@ class PoolPolicy {
   bool ever_opened_ = false;
   bool closing_ = false;
   std::int64_t errors_ = 0;
+  std::int64_t recycled_ = 0;
 };
 
 }  // namespace api::db

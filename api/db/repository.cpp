@@ -97,13 +97,19 @@ constexpr Statement kCheapSearch{7, "cheap_search",
                                  kSearchTypes, kSummary};
 
 constexpr std::array kUserTypes{db::kText};
-constexpr std::array kUserColumns{Column{"id", Kind::int8}, Column{"password_hash", Kind::text}};
-constexpr Statement kUser{3, "user", "SELECT id, password_hash FROM users WHERE username = $1 AND NOT disabled",
+constexpr std::array kUserColumns{Column{"id", Kind::int8}, Column{"token_generation", Kind::int4},
+                                  Column{"password_hash", Kind::text}};
+constexpr Statement kUser{3, "user",
+                          "SELECT id, token_generation, password_hash FROM users WHERE username = $1 AND NOT disabled",
                           kUserTypes, kUserColumns};
 
-constexpr std::array kUserIdColumns{Column{"id", Kind::int8}};
-constexpr Statement kUserId{5, "user_id", "SELECT id FROM users WHERE username = $1 AND NOT disabled", kUserTypes,
-                            kUserIdColumns};
+constexpr std::array kUserIdColumns{Column{"id", Kind::int8}, Column{"token_generation", Kind::int4}};
+constexpr Statement kUserId{5, "user_id", "SELECT id, token_generation FROM users WHERE username = $1 AND NOT disabled",
+                            kUserTypes, kUserIdColumns};
+
+constexpr std::array kNoteLoginTypes{db::kInt8, db::kText, db::kText};
+constexpr std::array kNoteLoginColumns{Column{"note_login", Kind::boolean}};
+constexpr Statement kNoteLogin{8, "note_login", "SELECT note_login($1, $2, $3)", kNoteLoginTypes, kNoteLoginColumns};
 
 // Migrations are numbered from 1 without a gap, and $1 is the last that this program knows.
 constexpr std::array kServerStateTypes{db::kInt4};
@@ -129,7 +135,7 @@ constexpr bool all_different(std::initializer_list<unsigned> ids) {
   return true;
 }
 static_assert(all_different({kScholarship.id, kEligibility.id, kList.id, kSearch.id, kCheapSearch.id, kUser.id,
-                             kUserId.id, kServerState.id}));
+                             kUserId.id, kServerState.id, kNoteLogin.id}));
 
 DbError error_of(db::CheckoutFailure failure) {
   switch (failure) {
@@ -210,6 +216,14 @@ net::Task<QueryReply> Repository::user_id(Caller caller, std::string_view name) 
   return run(caller, kUserId, Parameters().text(name));
 }
 
+net::Task<QueryReply> Repository::note_login(Caller caller, std::int64_t id, std::string_view old_hash,
+                                             std::string_view new_hash) {
+  Parameters parameters;
+  parameters.int8(id).text(old_hash);
+  new_hash.empty() ? parameters.null() : parameters.text(new_hash);
+  return run(caller, kNoteLogin, parameters);
+}
+
 net::Task<QueryReply> Repository::server_state(Caller caller, int last_migration) {
   return run(caller, kServerState, Parameters().int4(last_migration));
 }
@@ -252,11 +266,12 @@ std::int64_t Repository::search_total(const QueryReply& reply) {
 }
 
 User Repository::user(const QueryReply& reply, int row) {
-  return {reply.rows.int8(row, 0), reply.rows.text(row, 1)};
+  return {{reply.rows.int8(row, 0), reply.rows.int4(row, 1)}, reply.rows.text(row, 2)};
 }
 
-std::int64_t Repository::user_id(const QueryReply& reply) {
-  return reply.rows.rows() == 0 ? 0 : reply.rows.int8(0, 0);
+UserId Repository::user_id(const QueryReply& reply) {
+  if (reply.rows.rows() == 0) return {};
+  return {reply.rows.int8(0, 0), reply.rows.int4(0, 1)};
 }
 
 ServerState Repository::server_state(const QueryReply& reply) {

@@ -39,7 +39,7 @@ struct Caller {
 };
 
 /// Every query of the API, and the only file with SQL. A query is one round trip on one connection. All of them only
-/// read, so a query on a dead connection is sent again on the next one.
+/// read, or may be made twice, so a query on a dead connection is sent again on the next one.
 class Repository {
  public:
   explicit Repository(db::Pool& pool) : pool_(pool) {}
@@ -51,8 +51,11 @@ class Repository {
   net::Task<QueryReply> search(Caller caller, std::string_view words, int limit);  // summaries by rank, with total
   // Summaries by rank among the first 500 matches, without total: costs about the same however many match.
   net::Task<QueryReply> search_cheaply(Caller caller, std::string_view words, int limit);
-  net::Task<QueryReply> user(Caller caller, std::string_view name);       // user who is not disabled, 0 or 1
-  net::Task<QueryReply> user_id(Caller caller, std::string_view name);    // of such a user, 0 or 1
+  net::Task<QueryReply> user(Caller caller, std::string_view name);     // user who is not disabled, 0 or 1
+  net::Task<QueryReply> user_id(Caller caller, std::string_view name);  // of such a user, 0 or 1
+  // Stores the time of a login, and `new_hash` unless it is empty. 1; not on a standby.
+  net::Task<QueryReply> note_login(Caller caller, std::int64_t id, std::string_view old_hash,
+                                   std::string_view new_hash);
   net::Task<QueryReply> server_state(Caller caller, int last_migration);  // server state, 1
 
   static Summary summary(const QueryReply& reply, int row);
@@ -60,7 +63,7 @@ class Repository {
   static Asked asked(const QueryReply& reply, int row);
   static std::int64_t search_total(const QueryReply& reply);
   static User user(const QueryReply& reply, int row);
-  static std::int64_t user_id(const QueryReply& reply);  ///< 0: there is no such user
+  static UserId user_id(const QueryReply& reply);
   static ServerState server_state(const QueryReply& reply);
 
   /// The statements of `search` and `search_cheaply`, for EXPLAIN in a test.

@@ -56,8 +56,14 @@ struct Asked {
   Listed listed;
 };
 
+/// Whose tokens are valid, and of which generation.
+struct UserId {
+  std::int64_t id = 0;  ///< 0: there is no such user
+  std::int64_t token_generation = 0;
+};
+
 struct User {
-  std::int64_t id = 0;
+  UserId id;
   std::string_view password_hash;
 };
 

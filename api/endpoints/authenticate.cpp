@@ -28,7 +28,8 @@ net::Task<auth::Standing> look_up(Context& context, Request& request, Response& 
     co_return auth::Standing::unknown;
   }
   const Time now = Clock::now();
-  context.users.note(claims.subject, Repository::user_id(reply), now);
+  const UserId user = Repository::user_id(reply);
+  context.users.note(claims.subject, user.id, user.token_generation, now);
   co_return context.users.standing(claims, now);
 }
 

@@ -31,6 +31,8 @@ net::Task<> eligibility(Context& context, Request& request, Response& response);
 net::Task<> health(Context& context, Request& request, Response& response);
 net::Task<> ready(Context& context, Request& request, Response& response);
 net::Task<> openapi(Context& context, Request& request, Response& response);
+net::Task<> docs(Context& context, Request& request, Response& response);
+net::Task<> metrics(Context& context, Request& request, Response& response);
 
 /// The step before every endpoint that needs a bearer token. False: the request has been answered.
 net::Task<bool> authenticate(Context& context, Request& request, Response& response);

@@ -35,6 +35,7 @@ net::Task<> scholarships(Context& context, Request& request, Response& response)
   }
   if (degraded) mark_degraded(json, response);
   json.end_object();
+  response.validated = !degraded;
 }
 
 net::Task<> scholarship(Context& context, Request& request, Response& response) {
@@ -59,6 +60,7 @@ net::Task<> scholarship(Context& context, Request& request, Response& response) 
   write_names(json, "residencies", details.summary.requirements.residencies);
   write_names(json, "education_levels", details.summary.requirements.education_levels);
   json.member("description", details.description).end_object();
+  response.validated = true;
 }
 
 }  // namespace api::endpoints

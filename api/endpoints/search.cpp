@@ -34,6 +34,7 @@ net::Task<> search(Context& context, Request& request, Response& response) {
     json.member("total", Repository::search_total(reply));
   }
   json.end_object();
+  response.validated = !degraded;
 }
 
 }  // namespace api::endpoints

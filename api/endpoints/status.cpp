@@ -8,6 +8,11 @@
 
 namespace api::endpoints {
 
+namespace {
+/// What only a new version of the program changes.
+constexpr std::string_view kUnchanging = "public, max-age=3600";
+}  // namespace
+
 net::Task<> health(Context& context, Request&, Response& response) {
   append_health(response.body, context.services.pool.gauges());
   response.no_store = true;
@@ -32,8 +37,25 @@ net::Task<> ready(Context& context, Request& request, Response& response) {
   text::JsonWriter(response.body).begin_object().member("status", "ready").end_object();
 }
 
+net::Task<> metrics(Context& context, Request&, Response& response) {
+  response.body = context.services.metrics.text(context.services.pool);
+  response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  response.no_store = true;
+  co_return;
+}
+
+net::Task<> docs(Context&, Request&, Response& response) {
+  response.body = kDocs;
+  response.content_type = "text/html; charset=utf-8";
+  response.validated = true;
+  response.cache_control = kUnchanging;
+  co_return;
+}
+
 net::Task<> openapi(Context&, Request&, Response& response) {
   response.body = kOpenApi;
+  response.validated = true;
+  response.cache_control = kUnchanging;
   co_return;
 }
 

@@ -1,20 +1,19 @@
 #include "api/schema/schema.hpp"
 
 #include <chrono>
-#include <memory>
 #include <ostream>
 #include <string_view>
 #include <thread>
 #include <vector>
 
-#include <libpq-fe.h>
-
 #include "api/auth/passwords.hpp"
-#include "api/db/connection_url.hpp"
+#include "api/db/blocking_connection.hpp"
 
 namespace api::schema {
 
 namespace {
+
+using db::BlockingConnection;
 
 /// The key of the advisory lock: any number that nothing else in the database uses.
 constexpr const char* kTakeTurns = "SELECT pg_advisory_xact_lock(7270119023145)";
@@ -28,90 +27,6 @@ constexpr const char* kHistory =
     "version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())";
 constexpr const char* kDemoUserName = "admin";
 constexpr const char* kDemoPassword = "admin123";
-
-/// The connect timeout of libpq, in seconds; it uses at least 2.
-std::string seconds(Duration duration) {
-  return std::to_string(std::chrono::ceil<std::chrono::seconds>(duration).count());
-}
-
-/// One blocking connection. It keeps the first failure; every later call does nothing and returns false.
-class BlockingConnection {
- public:
-  explicit BlockingConnection(const db::ConnectOptions& options) : hidden_(options.hidden_user) {
-    std::vector<const char*> keywords, values;
-    // For each address. A value in the URL comes later and replaces this one.
-    const std::string timeout = seconds(options.timeout);
-    keywords.push_back("connect_timeout");
-    values.push_back(timeout.c_str());
-    for (const auto& keyword : options.keywords) keywords.push_back(keyword.c_str());
-    for (const auto& value : options.values) values.push_back(value.c_str());
-    keywords.push_back(nullptr);
-    values.push_back(nullptr);
-    connection_.reset(PQconnectdbParams(keywords.data(), values.data(), 0));
-    if (PQstatus(connection_.get()) != CONNECTION_OK)
-      fail("cannot connect to the database (" + options.description + ")");
-  }
-
-  bool ok() const { return ok_; }
-  /// The first failure in one line: the step and the server's message.
-  const std::string& error() const { return error_; }
-  /// The failure is a lock that another connection holds.
-  bool locked() const { return sqlstate_ == "55P03" || sqlstate_ == "40P01"; }
-  /// Rolls back, and forgets the failure.
-  bool start_over() {
-    ok_ = true;
-    sqlstate_.clear();
-    return run("ROLLBACK", "rollback");
-  }
-
-  /// Any number of statements without parameters.
-  bool run(const char* sql, std::string_view what) { return ok_ && check(PQexec(connection_.get(), sql), what); }
-
-  /// One statement with text parameters.
-  bool run(const char* sql, const std::vector<const char*>& parameters, std::string_view what) {
-    return ok_ && check(PQexecParams(connection_.get(), sql, static_cast<int>(parameters.size()), nullptr,
-                                     parameters.data(), nullptr, nullptr, 0),
-                        what);
-  }
-
-  /// Sets a failure that the server has not reported.
-  void refuse(std::string why) {
-    error_ = std::move(why);
-    ok_ = false;
-  }
-
-  // Results of the last statement.
-  int rows() const { return PQntuples(last_.get()); }
-  std::string_view affected() const { return PQcmdTuples(last_.get()); }
-  std::string_view value(int row) const { return PQgetvalue(last_.get(), row, 0); }
-
- private:
-  struct Finish {
-    void operator()(PGconn* connection) const { PQfinish(connection); }
-    void operator()(PGresult* result) const { PQclear(result); }
-  };
-
-  bool check(PGresult* result, std::string_view what) {
-    last_.reset(result);
-    const ExecStatusType status = PQresultStatus(result);
-    if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) return true;
-    const char* sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    sqlstate_ = sqlstate ? sqlstate : "";
-    fail(what);
-    return false;
-  }
-
-  void fail(std::string_view what) {
-    error_ = std::string(what) + ": " + db::without_name(PQerrorMessage(connection_.get()), hidden_);
-    ok_ = false;
-  }
-
-  const std::string hidden_;
-  std::unique_ptr<PGconn, Finish> connection_;
-  std::unique_ptr<PGresult, Finish> last_;
-  std::string error_, sqlstate_;
-  bool ok_ = true;
-};
 
 std::string label(const Migration& migration) {
   return "migration " + std::to_string(migration.version) + ' ' + migration.name;

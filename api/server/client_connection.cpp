@@ -8,12 +8,12 @@
 #include <sys/socket.h>
 
 #include "api/endpoints/problem.hpp"
+#include "api/server/access_log.hpp"
 #include "api/server/log.hpp"
 #include "api/server/response_head.hpp"
 #include "api/server/routes.hpp"
+#include "api/server/validator.hpp"
 #include "config/forwarded.hpp"
-#include "proxy/text/json.hpp"
-#include "proxy/text/request_id.hpp"
 
 namespace api {
 
@@ -123,21 +123,25 @@ net::Task<bool> ClientConnection::serve() {
   response_.clear();
   Request request =
       make_request(reader_.message(), sender_, made_up_id_, {context_.home, interrupt_, &response_.needed_database});
+  request_id_ = request.request_id;
   co_await handle(request);
   if (response_.unanswered && !client_gone_) {
     response_.unanswered = false;
     answer_db_error(request, response_, DbError::statement_timeout);
   }
+  if (response_.validated && response_.status == 200) validate();
   const bool keep_alive = reader_.keep_alive() && !context_.shared.draining && !surplus_;
+  const bool with_body = request.method != Method::head && !bodiless(response_.status);
   bool reusable = false;
-  if (!response_.unanswered) reusable = co_await write(keep_alive, request.method != Method::head);
-  log(request);
+  if (!response_.unanswered) reusable = co_await write(keep_alive, with_body);
+  account(request.client, request.path, with_body);
   if (!keep_alive) reusable = false;
   co_return reusable;
 }
 
 net::Task<> ClientConnection::handle(Request& request) {
-  const RouteMatch match = match_route(routes(), request.method, request.path);
+  const RouteMatch match = match_route(context_.routes, request.method, request.path);
+  endpoint_ = match.route ? match.route->endpoint : Endpoint::other;
   // Monitoring must get an answer above all under load.
   const bool monitoring = match.route && match.route->access == Access::monitoring;
   surplus_ = surplus_ && context_.shared.connections > context_.shared.max_connections;
@@ -147,6 +151,7 @@ net::Task<> ClientConnection::handle(Request& request) {
     co_return;
   }
   const Counted in_flight(context_.shared.in_flight);
+  in_flight_ = in_flight.before() + 1;
   if (in_flight.before() >= context_.config.limits.in_flight && !monitoring) {
     answer_unavailable(request, response_, "Too many requests in progress, please retry");
     response_.reason = "in_flight";
@@ -160,12 +165,25 @@ net::Task<> ClientConnection::handle(Request& request) {
   }
 }
 
+/// Gives the response an ETag, and leaves out the body if the client has it already.
+void ClientConnection::validate() {
+  // Answers to bearers of tokens are not for shared caches, and may change at any time.
+  if (response_.cache_control.empty()) response_.cache_control = "private, no-cache";
+  response_.etag = entity_tag(response_.body);
+  const auto [begin, end] = reader_.message().equal_range(http::field::if_none_match);
+  for (auto field = begin; field != end; ++field) {
+    if (!none_match_lists(field->value(), response_.etag)) continue;
+    response_.status = 304;
+    return;
+  }
+}
+
 /// Writes `response_`. False: the connection has ended.
 net::Task<bool> ClientConnection::write(bool keep_alive, bool with_body) {
   enter(Phase::writing);
   const Keep keep = !keep_alive ? Keep::no : reader_.message().version() == 10 ? Keep::told : Keep::yes;
   head_.clear();
-  append_head(head_, response_, keep, context_.endpoints.services.pool.gauges());
+  append_head(head_, response_, keep, context_.endpoints.services.pool.gauges(), request_id_);
   const std::array buffers{net::asio::buffer(head_),
                            with_body ? net::asio::buffer(response_.body) : net::asio::mutable_buffer()};
   auto [error, bytes] = co_await net::asio::async_write(socket_, buffers, net::kAwait);
@@ -178,11 +196,16 @@ net::Task<bool> ClientConnection::write(bool keep_alive, bool with_body) {
 net::Task<> ClientConnection::reject(int status) {
   response_.clear();
   made_up_id_ = make_request_id();
+  request_id_ = made_up_id_;
+  endpoint_ = Endpoint::other;
+  in_flight_ = 0;
+  request_began_ = Clock::now();
   Request request{.caller = {context_.home, interrupt_}};
   request.client = peer_;
   request.request_id = made_up_id_;
   answer_problem(request, response_, status, detail_of(status));
   const bool written = co_await write(false, true);
+  account(peer_, "", true);
   if (!written) co_return;
   enter(Phase::lingering);
   error_code ignored;
@@ -195,21 +218,26 @@ net::Task<> ClientConnection::reject(int status) {
   }
 }
 
-void ClientConnection::log(const Request& request) const {
+void ClientConnection::account(std::string_view client, std::string_view path, bool sent_body) {
+  const Finished finished{.message = reader_.message(),
+                          .request_id = request_id_,
+                          .client = client,
+                          .peer = peer_,
+                          .path = path,
+                          .sent_body = sent_body,
+                          .total = Clock::now() - request_began_,
+                          .in_flight = in_flight_,
+                          .limit = context_.config.limits.in_flight};
+  Metrics& metrics = context_.endpoints.services.metrics;
+  metrics.answered(endpoint_, response_.unanswered ? 0 : response_.status, finished.total);
+  if (response_.login != LoginOutcome::none) {
+    metrics.logged_in(response_.login);
+    log_line(LogLevel::info, login_members(response_, finished));
+  }
   const AccessLog mode = context_.shared.access.load(std::memory_order_relaxed);
   const bool failed = response_.status >= 500 || response_.unanswered;
   if (mode == AccessLog::off || (mode == AccessLog::errors && !failed)) return;
-  const Message& message = reader_.message();
-  const std::string_view trace = message["traceparent"];
-  std::string line = "{";
-  text::JsonWriter json(line);
-  json.member("message", "request").member("request_id", request.request_id);
-  if (text::valid_request_id(trace)) json.member("traceparent", trace);
-  json.member("client", request.client).member("method", std::string_view(message.method_string()));
-  json.member("path", request.path).member("status", response_.unanswered ? 499 : response_.status);
-  if (!response_.reason.empty()) json.member("reason", response_.reason);
-  json.key("ms").value(std::chrono::duration<double, std::milli>(Clock::now() - request_began_).count(), 3);
-  log_request(std::string_view(line).substr(1));
+  log_line(level_of(outcome_of(response_)), access_members(response_, finished));
 }
 
 void ClientConnection::sweep(Time now) {

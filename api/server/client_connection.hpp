@@ -3,6 +3,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "api/endpoints/http.hpp"
 #include "api/server/request.hpp"
 #include "api/server/request_reader.hpp"
+#include "api/server/route.hpp"
 #include "proxy/net/clock.hpp"
 #include "proxy/net/io.hpp"
 #include "proxy/net/listener.hpp"
@@ -62,7 +64,8 @@ class ClientConnection : public text::Linked<ClientConnection> {
     const ApiConfig& config;
     Shared& shared;
     endpoints::Context& endpoints;
-    int home;                                   ///< index of the worker
+    int home;  ///< index of the worker
+    std::span<const Route> routes;
     text::List<ClientConnection>& connections;  ///< of the worker; holds this one from before `run` to its end
   };
 
@@ -94,7 +97,9 @@ class ClientConnection : public text::Linked<ClientConnection> {
   net::Task<> handle(Request& request);
   net::Task<bool> write(bool keep_alive, bool with_body);
   net::Task<> reject(int status);
-  void log(const Request& request) const;
+  void validate();
+  /// Counts and logs the request. `sent_body`: the response has gone out with its body.
+  void account(std::string_view client, std::string_view path, bool sent_body);
   bool client_has_gone();
   void enter(Phase phase);
 
@@ -107,6 +112,9 @@ class ClientConnection : public text::Linked<ClientConnection> {
   std::optional<Counted> idle_;
   bool surplus_;
   bool served_ = false;  ///< at least one request
+  Endpoint endpoint_ = Endpoint::other;
+  int in_flight_ = 0;  ///< requests when this one was admitted or refused, with it
+  std::string_view request_id_;
   Time request_began_{};
   Interrupt interrupt_;
   Time interrupted_at_{};

@@ -1,5 +1,6 @@
 #include "api/server/log.hpp"
 
+#include <iostream>
 #include <memory>
 #include <string>
 
@@ -93,11 +94,15 @@ bool stop_log() {
   return flush_log(2 * net::LineWriter::kFarewell);
 }
 
-void log_request(std::string_view members) {
+void log_line(LogLevel level, std::string_view members) {
   if (!lines) return;
-  std::string line = begin_line(std::chrono::system_clock::now(), LogLevel::info);
+  std::string line = begin_line(std::chrono::system_clock::now(), level);
   line.append(text::to_valid_utf8(members)).push_back('}');
   lines->add(line, true);
+}
+
+void print_line(LogLevel level, std::string_view members) {
+  std::cout << begin_line(std::chrono::system_clock::now(), level) << text::to_valid_utf8(members) << "}\n";
 }
 
 }  // namespace api

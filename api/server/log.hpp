@@ -17,7 +17,9 @@ bool flush_log(std::chrono::milliseconds limit);
 /// wait for its thread.
 bool stop_log();
 
-/// Writes the line of a request. `members`: of a JSON object, without its brackets, escaped.
-void log_request(std::string_view members);
+/// Writes a line whatever the least level is. `members`: of a JSON object, without its brackets, escaped.
+void log_line(LogLevel level, std::string_view members);
+/// The same to stdout, for the command line, where no log was started.
+void print_line(LogLevel level, std::string_view members);
 
 }  // namespace api

@@ -22,9 +22,11 @@ bool is_number(std::string_view text) {
 }
 
 /// The target without scheme and authority: `/path?query`, `?query` or empty. A server must accept the absolute form
-/// (RFC 9112, 3.2.2). Null: the target has neither the absolute nor the origin form.
-std::optional<std::string_view> path_and_query(std::string_view target) {
+/// (RFC 9112, 3.2.2). Null: the target has neither the absolute nor the origin
+/// form, and is not the `*` of OPTIONS.
+std::optional<std::string_view> path_and_query(std::string_view target, http::verb method) {
   if (target.starts_with('/')) return target;
+  if (target == kWholeServer && method == http::verb::options) return target;
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (!boost::beast::iequals(target.substr(0, scheme.size()), scheme)) continue;
     target.remove_prefix(scheme.size());
@@ -43,6 +45,8 @@ Method method_of(http::verb verb) {
       return Method::head;
     case http::verb::post:
       return Method::post;
+    case http::verb::options:
+      return Method::options;
     default:
       return Method::other;
   }
@@ -65,7 +69,7 @@ std::string make_request_id() {
 int fault_of_head(const Message& message) {
   const bool one_host = message.version() == 10 || message.count(http::field::host) == 1;
   const std::string_view target = message.target();
-  if (!one_host || !path_and_query(target) || target.find('#') != std::string_view::npos) return 400;
+  if (!one_host || !path_and_query(target, message.method()) || target.find('#') != std::string_view::npos) return 400;
   // Refuse a head that two parsers could understand as two lengths of the body (RFC 9112, 6.1 and 6.3).
   const std::size_t lengths = message.count(http::field::content_length);
   if (lengths > 1) return 400;
@@ -78,7 +82,7 @@ int fault_of_head(const Message& message) {
 }
 
 Request make_request(const Message& message, const Sender& sender, std::string& made_up_id, Caller caller) {
-  const std::string_view target = path_and_query(message.target()).value_or("");
+  const std::string_view target = path_and_query(message.target(), message.method()).value_or("");
   const std::size_t mark = target.find('?');
   const std::string_view path = target.substr(0, mark);
   std::string_view id = message["X-Request-ID"];

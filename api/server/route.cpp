@@ -17,14 +17,15 @@ RouteMatch match_route(std::span<const Route> routes, Method method, std::string
   for (const Route& route : routes) {
     std::string_view id;
     if (!matches(route, path, id)) continue;
-    const bool allowed = method == route.method || (route.method == Method::get && method == Method::head);
+    const bool allowed =
+        method == route.method || method == Method::options || (route.method == Method::get && method == Method::head);
     return {&route, allowed, id};
   }
   return {};
 }
 
 std::string_view allowed_methods(const Route& route) {
-  return route.method == Method::get ? "GET, HEAD" : "POST";
+  return route.method == Method::get ? "GET, HEAD, OPTIONS" : "POST, OPTIONS";
 }
 
 }  // namespace api

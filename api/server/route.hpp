@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "api/endpoints/endpoints.hpp"
+#include "api/endpoints/metrics.hpp"
 
 namespace api {
 
@@ -16,8 +17,9 @@ enum class Access : std::uint8_t {
 
 struct Route {
   std::string_view path;  ///< ends in `/` if one more segment follows, the id
-  Method method;          ///< `get` takes HEAD, too
+  Method method;          ///< `get` takes HEAD, too; every route takes OPTIONS
   endpoints::Handler handler;
+  Endpoint endpoint;
   Access access = Access::bearer;
 };
 

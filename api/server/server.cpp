@@ -9,7 +9,10 @@
 #include "api/endpoints/brown_out.hpp"
 #include "api/endpoints/database_check.hpp"
 #include "api/schema/schema.hpp"
+#include "api/server/access_log.hpp"
 #include "api/server/log.hpp"
+#include "api/server/request.hpp"
+#include "api/server/routes.hpp"
 #include "config/load.hpp"
 #include "config/restart.hpp"
 #include "proxy/net/spawn.hpp"
@@ -20,6 +23,8 @@ namespace {
 
 /// The hint for Asio that one thread runs each loop: it then needs no locks.
 constexpr int kOneThread = 1;
+/// Of the admin listener: a few scrapers, probes and people.
+constexpr int kAdminConnections = 64;
 
 template <class Loop>
 std::vector<std::unique_ptr<Loop>> make_contexts(int count) {
@@ -39,6 +44,13 @@ std::vector<std::string> names(const std::vector<std::vector<net::ListenSocket>>
   std::vector<std::string> result;
   for (const auto& each : sockets) result.push_back(net::local_name(each.front()));
   return result;
+}
+
+/// The sockets of one worker, one of each address.
+std::vector<net::ListenSocket> take(std::vector<std::vector<net::ListenSocket>>& sockets, std::size_t worker) {
+  std::vector<net::ListenSocket> own;
+  for (auto& each : sockets) own.push_back(std::move(each[worker]));
+  return own;
 }
 
 }  // namespace
@@ -62,14 +74,17 @@ db::PoolSettings pool_settings(const DatabaseConfig& config) {
   settings.timeout = config.pool_timeout;
   settings.recycle = config.pool_recycle;
   settings.pre_ping = config.pool_pre_ping;
+  settings.wait_when_down = config.wait_when_down;
   return settings;
 }
 
 Server::Server(ApiConfig config, db::ConnectOptions options, std::vector<std::vector<net::ListenSocket>> sockets,
-               std::string config_path, Shared& shared, net::Signals& signals)
+               std::vector<std::vector<net::ListenSocket>> admin, std::string config_path, Shared& shared,
+               net::Signals& signals)
     : config_(std::move(config)),
       config_path_(std::move(config_path)),
       addresses_(names(sockets)),
+      admin_addresses_(names(admin)),
       shared_(shared),
       signals_(signals),
       contexts_(make_contexts<Loop>(config_.workers)),
@@ -79,9 +94,14 @@ Server::Server(ApiConfig config, db::ConnectOptions options, std::vector<std::ve
   shared_.access = config_.log.access;
   for (int home = 0; home < config_.workers; ++home) {
     const auto index = static_cast<std::size_t>(home);
-    std::vector<net::ListenSocket> own;
-    for (auto& each : sockets) own.push_back(std::move(each[index]));
-    workers_.push_back(std::make_unique<Worker>(config_, shared_, *services_, *contexts_[index], home, std::move(own)));
+    workers_.push_back(std::make_unique<Worker>(config_, shared_, *services_, *contexts_[index], home,
+                                                take(sockets, index), routes()));
+  }
+  admin_shared_.max_connections = kAdminConnections;
+  admin_shared_.access = AccessLog::off;
+  if (!admin.empty()) {
+    workers_.push_back(std::make_unique<Worker>(config_, admin_shared_, *services_, *contexts_.front(), 0,
+                                                take(admin, 0), admin_routes()));
   }
 }
 
@@ -102,6 +122,7 @@ bool Server::run() {
   pool_->start();
   for (auto& worker : workers_) worker->start();
   for (const std::string& address : addresses_) spdlog::info("listening on {}", address);
+  for (const std::string& address : admin_addresses_) spdlog::info("metrics at {}", address);
   ::sd_notify(0, "READY=1");
 
   std::vector<std::jthread> threads;
@@ -114,7 +135,8 @@ void Server::drain() {
   spdlog::info("draining");
   ::sd_notify(0, "STOPPING=1");
   shared_.draining = true;
-  working_ = config_.workers;
+  admin_shared_.draining = true;
+  working_ = static_cast<int>(workers_.size());
   for (auto& worker : workers_) {
     worker->drain([this] {
       if (--working_ > 0) return;
@@ -136,12 +158,24 @@ void Server::reload() {
   }
   const ApiConfig& fresh = loaded.config;
   pool_->configure(pool_settings(fresh.database), fresh.database.echo_pool);
+  replace_secrets(fresh.auth);
   services_->degrade_from = degrade_from(fresh.degrade_at);
   shared_.access = fresh.log.access;
   set_log_level(fresh.log.level);
   spdlog::info("reloaded: pool_size {}, max_overflow {}, pool_timeout {} ms", fresh.database.pool_size,
                fresh.database.max_overflow,
                std::chrono::duration_cast<std::chrono::milliseconds>(fresh.database.pool_timeout).count());
+}
+
+void Server::replace_secrets(const AuthConfig& config) {
+  std::vector<auth::Secret> secrets = Services::secrets(config);
+  std::string kids;
+  for (const auth::Secret& each : secrets) {
+    kids += (kids.empty() ? "" : ", ") + (each.kid.empty() ? "(without a name)" : each.kid);
+  }
+  if (!services_->tokens.replace(std::move(secrets))) return;
+  log_line(LogLevel::info, change_members("secrets_changed", "", "", make_request_id()));
+  spdlog::info("secrets of tokens: {}; the first signs", kids);
 }
 
 net::Task<> Server::check_database() {

@@ -30,11 +30,12 @@ constexpr int kLooksForRoom = 1000;
 }  // namespace
 
 Worker::Worker(const ApiConfig& config, Shared& shared, Services& services, net::asio::io_context& context, int home,
-               std::vector<net::ListenSocket> sockets)
+               std::vector<net::ListenSocket> sockets, std::span<const Route> routes)
     : config_(config),
       shared_(shared),
       context_(context),
       home_(home),
+      routes_(routes),
       endpoints_(services, context.get_executor()),
       sweep_timer_(context.get_executor()) {
   for (net::ListenSocket& socket : sockets) {
@@ -156,7 +157,7 @@ void Worker::refuse(net::Socket& socket) const {
   Response response;
   answer_unavailable(request, response, kTooManyConnections);
   std::string answer;
-  append_head(answer, response, Keep::no, endpoints_.services.pool.gauges());
+  append_head(answer, response, Keep::no, endpoints_.services.pool.gauges(), id);
   answer += response.body;
   (void)!::send(socket.native_handle(), answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
@@ -178,7 +179,7 @@ class Worker::Registration {
 
 net::Task<> Worker::serve(net::Accepted accepted, [[maybe_unused]] Open open, [[maybe_unused]] Counted counted,
                           std::optional<Counted> surplus) {
-  ClientConnection connection({config_, shared_, endpoints_, home_, connections_}, std::move(accepted),
+  ClientConnection connection({config_, shared_, endpoints_, home_, routes_, connections_}, std::move(accepted),
                               surplus.has_value());
   const Registration registration(*this, connection);
   co_await connection.run();

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <optional>
+#include <span>
 
 #include <boost/asio.hpp>
 
@@ -16,8 +17,9 @@ namespace api {
 /// One event loop: accepts connections, runs them, and applies their timeouts. Only on the thread of its context.
 class Worker {
  public:
+  /// `routes`: of its listeners.
   Worker(const ApiConfig& config, Shared& shared, Services& services, net::asio::io_context& context, int home,
-         std::vector<net::ListenSocket> sockets);
+         std::vector<net::ListenSocket> sockets, std::span<const Route> routes);
 
   /// Call it before the thread runs.
   void start();
@@ -44,6 +46,7 @@ class Worker {
   Shared& shared_;
   net::asio::io_context& context_;
   const int home_;
+  const std::span<const Route> routes_;
   endpoints::Context endpoints_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;  ///< one for each address
   net::Timer sweep_timer_;

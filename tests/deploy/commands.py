@@ -186,7 +186,13 @@ class Commands:
         self.program("proxy/spillway", words, {"healthcheck", "advise"})
 
     def command_scholarship_api(self, words, _):
-        self.program("api/scholarship-api", words, {"migrate", "seed-demo"})
+        for command, actions in {"user": ("list", "add", "password", "disable", "enable", "delete"), "secret": ("new",)}.items():
+            if command in words:
+                at = words.index(command)
+                need(words[at + 1:at + 2] and words[at + 1] in actions, f"scholarship-api {command} {'|'.join(actions)}")
+                need(len(words) - at - 2 == (command == "user" and words[at + 1] != "list"), f"one NAME: {words}")
+                words = [*words[:at], command]
+        self.program("api/scholarship-api", words, {"migrate", "seed-demo", "user", "secret"})
 
     def command_cmake(self, words, _):
         presets = {p["name"] for p in json.loads((ROOT / "CMakePresets.json").read_text())["configurePresets"]}

@@ -105,7 +105,7 @@ class Documents(unittest.TestCase):
 
     def test_manual_pages_and_completion_know_every_option(self):
         completion = (ROOT / "deploy/debian/spillway.bash").read_text()
-        for binary, subcommands in (("proxy/spillway", ("healthcheck", "advise")), ("api/scholarship-api", ("migrate", "seed-demo"))):
+        for binary, subcommands in (("proxy/spillway", ("healthcheck", "advise")), ("api/scholarship-api", ("migrate", "seed-demo", "user"))):
             name = binary.split("/")[1]
             listed = "".join(help_of(BIN / binary, *sub) for sub in ((), *((s,) for s in subcommands)))
             page = (ROOT / f"deploy/man/{name}.1").read_text().replace("\\-", "-")
@@ -206,7 +206,9 @@ class TheCheckItself(unittest.TestCase):
                      "curl -s localhost:8080/metrics", "curl -s localhost:9999/", "spillway --confg config/proxy.yaml",
                      "spillway --upstream localhost:3000 --set admission.shed_at=7", "tests/nothing.sh", "frobnicate",
                      "true && X=$(make nothing)", "for p in a b; do make nothing; done", "bats tests/nothing.bats",
-                     "helm upgrade --install x deploy/helm/spillway --set api.imag=x", "jq '.a |'", "scholarship-api --config config/api.yaml migrate --now"):
+                     "helm upgrade --install x deploy/helm/spillway --set api.imag=x", "jq '.a |'", "scholarship-api --config config/api.yaml migrate --now",
+                     "scholarship-api user add", "scholarship-api user remove NAME", "scholarship-api user add eve secret",
+                     "scholarship-api secret"):
             with self.subTest(text), self.assertRaises(Wrong):
                 commands.check(text)
 

@@ -119,6 +119,23 @@ metric() {
   with_token 404 "$URL/api/v1/scholarships/999999999"
 }
 
+@test "a client that has a list already gets 304, and every response has the id of its request" {
+  with_token 200 "$URL/api/v1/scholarships?limit=2"
+  has_field X-Request-ID '.+'
+  has_field Cache-Control 'private, no-cache'
+  local tag
+  tag=$(sed -n 's/^etag: *//Ip' <<<"$head")
+  with_token 304 -H "If-None-Match: $tag" "$URL/api/v1/scholarships?limit=2"
+  with_token 200 -H 'If-None-Match: "other"' "$URL/api/v1/scholarships?limit=2"
+}
+
+@test "the API describes itself, to programs and to people" {
+  ask 200 "$URL/api/v1/openapi.json"
+  holds '.openapi | startswith("3.")'
+  ask 200 "$URL/api/v1/docs"
+  has_field Content-Type 'text/html.*'
+}
+
 @test "eligibility is decided, and a wrong profile names its field" {
   with_token 200 "$URL/api/v1/scholarships?limit=1"
   local id

@@ -34,7 +34,7 @@ Reply Client::receive(bool head_only) {
     reply.headers[name] = head.substr(colon + 2, line_end - colon - 2);
     line = line_end + 2;
   }
-  const bool bodiless = head_only || status < 200;
+  const bool bodiless = head_only || status < 200 || status == 204 || status == 304;
   if (!bodiless && !wire_.read_exactly(std::stoul(reply.headers.at("content-length")), reply.body)) return {};
   reply.status = status;
   return reply;

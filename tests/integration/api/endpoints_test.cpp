@@ -330,7 +330,7 @@ TEST_CASE("Where cheaper answers begin is a key that a reload changes") {
   REQUIRE(api.await_log("reloaded"));
   CHECK_FALSE(degraded("0.56"));
   CHECK(degraded("0.57"));
-  CHECK(api.await_log(R"("status":200,"reason":"degraded")"));
+  CHECK(api.await_log(R"("status":200,"outcome":"ok","reason":"degraded")"));
 }
 
 TEST_CASE("Unknown paths are 404 and unknown methods 405") {
@@ -342,7 +342,7 @@ TEST_CASE("Unknown paths are 404 and unknown methods 405") {
   CHECK(nothing.json().at("status") == 404);
   const Reply wrong = client.request("DELETE", "/api/v1/search?q=a");
   CHECK(wrong.status == 405);
-  CHECK(wrong.headers.at("allow") == "GET, HEAD");
+  CHECK(wrong.headers.at("allow") == "GET, HEAD, OPTIONS");
   // A path whose response does not depend on the state of the pool.
   const Reply head = client.request("HEAD", "/api/v1/openapi.json");
   CHECK(head.status == 200);

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "api/schema/schema.hpp"
+#include "tests/integration/api/client.hpp"
 #include "tests/integration/api/database.hpp"
 #include "tests/integration/api/program.hpp"
 #include "tests/support/listener.hpp"
@@ -33,7 +34,8 @@ class OwnSchema {
         "ALTER TABLE scholarships DROP CONSTRAINT scholarships_deadline_years, DROP CONSTRAINT"
         " scholarships_majors_flat, DROP CONSTRAINT scholarships_residencies_flat, DROP CONSTRAINT"
         " scholarships_education_levels_flat");
-    session_.run("ALTER TABLE users DROP COLUMN disabled");
+    session_.run("ALTER TABLE users DROP COLUMN disabled, DROP COLUMN token_generation, DROP COLUMN last_login");
+    session_.run("DROP FUNCTION note_login");
   }
   std::string versions() {
     return session_.value("SELECT string_agg(version::text, ',' ORDER BY version) FROM schema_migrations");
@@ -59,7 +61,7 @@ TEST_CASE("migrate refuses a gap in the versions") {
   CHECK(program.wait() == 1);
   CAPTURE(program.log());
   CHECK(program.log().find("schema_migrations: migration 2 is missing before 3") != std::string::npos);
-  CHECK(schema.versions() == "1,3,4,6");
+  CHECK(schema.versions() == "1,3,4,6,7");
 }
 
 TEST_CASE("migrate names the step that failed, keeps the steps before it, and rolls it back") {
@@ -120,6 +122,58 @@ TEST_CASE("migrate waits for a table in use in short attempts, and no search wai
   CHECK(schema.versions() == "1,2,3");
   reader.run("COMMIT");
   CHECK(program.wait() == 0);
+}
+
+TEST_CASE("The serving role needs no right to change the tables: migrate, seed-demo and user have a URL of their own") {
+  Session session;
+  const std::string name = session.value("SELECT current_database()"), own = name + "_roles";
+  const std::string role = own + "_serving";
+  session.run("CREATE DATABASE " + own);
+  session.run("CREATE ROLE " + role + " LOGIN");
+  const std::string owner =
+      "dbname=" + own + " host=" + Database::shared().host() + " port=" + Database::shared().port();
+  const std::string by_owner = owner + (Database::shared().user().empty() ? "" : " user=" + Database::shared().user());
+  const std::string config =
+      "database: {url: \"" + owner + " user=" + role + "\", migrate_url: \"" + by_owner + "\"}\n";
+  const std::string only_serving = "database: {url: \"" + owner + " user=" + role + "\"}\n";
+
+  Program refused(Start{only_serving, {"migrate"}, {}, {}});
+  CHECK(refused.wait() == 1);
+  CHECK(refused.log().find("permission denied") != std::string::npos);
+  CHECK(Program(Start{config, {"migrate"}, {}, {}}).wait() == 0);
+  CHECK(Program(Start{config, {"seed-demo", "--scholarships", "100"}, {}, {}}).wait() == 0);
+  {
+    Session grants(by_owner);
+    grants.run("GRANT SELECT ON scholarships, users, schema_migrations TO " + role);
+    grants.run("GRANT EXECUTE ON FUNCTION note_login TO " + role);
+  }
+  {
+    Session serving(owner + " user=" + role);
+    for (const char* change : {"CREATE TABLE t ()", "ALTER TABLE users ADD COLUMN x int", "DROP TABLE scholarships",
+                               "UPDATE users SET disabled = true", "DELETE FROM users",
+                               "UPDATE scholarships SET amount = 1", "DELETE FROM schema_migrations"}) {
+      CAPTURE(change);
+      CHECK_FALSE(serving.try_run(change));
+    }
+  }
+  {
+    Program api(config);
+    api.await_ready();
+    Client client(api.port());
+    client.login();
+    for (const char* target : {"/api/v1/scholarships", "/api/v1/scholarships?major=Law&min_amount=1",
+                               "/api/v1/scholarships/1", "/api/v1/search?q=law", "/api/v1/search?q=scolarship"}) {
+      CAPTURE(target);
+      CHECK(client.request("GET", target).status == 200);
+    }
+    CHECK(Session(by_owner).value("SELECT last_login IS NOT NULL FROM users") == "t");
+    CHECK(Program(Start{config, {"user", "disable", "admin"}, {}, {}}).wait() == 0);
+    CHECK(eventually([&] { return client.request("GET", "/api/v1/scholarships/1").status == 401; }));
+    CHECK(api.stop() == 0);
+    CHECK(api.log().find("permission denied") == std::string::npos);
+  }
+  session.run("DROP DATABASE " + own + " WITH (FORCE)");
+  session.run("DROP ROLE " + role);
 }
 
 TEST_CASE("migrate gives up on a server that accepts the connection and stays silent") {

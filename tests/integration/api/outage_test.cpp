@@ -51,6 +51,35 @@ TEST_CASE("Without a database at the start: 503, degraded, not ready; it recover
   CHECK(at_rest(client));
 }
 
+TEST_CASE("With wait_when_down a request waits out a short outage, and a long one ends it at pool_timeout") {
+  Relay relay;
+  Program api(config(relay, "pool_size: 2, max_overflow: 0, pool_timeout: 60s, wait_when_down: true"));
+  api.await_ready();
+  Client client(api.port()), watcher(api.port());
+  client.login();
+  relay.refuse();
+  relay.cut();
+  CHECK(eventually([&] { return watcher.request("GET", "/ready").status == 503; }));
+  client.start("GET", "/api/v1/scholarships/1");
+  const auto errors = [&] {
+    return watcher.request("GET", "/health").json().at("pool").at("connection_errors").as_int64();
+  };
+  const std::int64_t before = errors();
+  CHECK(eventually([&] { return errors() > before + 3; }));  // attempts have failed meanwhile
+  relay.restore();
+  CHECK(client.receive().status == 200);
+
+  Program hasty(config(relay, "pool_size: 2, max_overflow: 0, pool_timeout: 500ms, wait_when_down: true"));
+  hasty.await_ready();
+  Client other(hasty.port());
+  other.login();
+  relay.refuse();
+  relay.cut();
+  const Reply refused = other.request("GET", "/api/v1/scholarships/1");
+  CHECK(refused.status == 503);
+  CHECK(refused.detail() == "The database cannot be reached, please retry");
+}
+
 TEST_CASE("Without a database and without requests the pool shows no waiter") {
   Relay relay;
   relay.refuse();

@@ -5,6 +5,7 @@
 
 #include "api/auth/check_lines.hpp"
 #include "api/auth/login_limit.hpp"
+#include "api/auth/passwords.hpp"
 #include "api/auth/tokens.hpp"
 #include "api/auth/users.hpp"
 
@@ -30,19 +31,20 @@ std::string forge(jwt_alg_t algorithm, const std::string& key, long expires, boo
 }
 
 TEST_CASE("A token is valid until it expires") {
-  Tokens tokens(kSecret, 3600);
-  const std::string token = tokens.issue("admin", 7, kNow);
+  Tokens tokens({{"", kSecret}}, 3600);
+  const std::string token = tokens.issue({"admin", 7, 0, 3}, kNow);
   Claims claims;
   CHECK(tokens.verify(token, kNow, claims));
   CHECK(claims.subject == "admin");
   CHECK(claims.user_id == 7);
+  CHECK(claims.generation == 3);
   CHECK(claims.expires == kNow + 3600);
   CHECK(tokens.verify(token, kNow + 3599, claims));
   CHECK_FALSE(tokens.verify(token, kNow + 3600, claims));
 }
 
 TEST_CASE("A token with another key or algorithm is refused") {
-  Tokens tokens(kSecret, 3600);
+  Tokens tokens({{"", kSecret}}, 3600);
   Claims claims;
   CHECK(tokens.verify(forge(JWT_ALG_HS256, kSecret, kNow + 9), kNow, claims));
 
@@ -53,7 +55,7 @@ TEST_CASE("A token with another key or algorithm is refused") {
   CHECK_FALSE(tokens.verify(forge(JWT_ALG_HS256, kSecret, kNow + 9, false), kNow, claims));
   CHECK_FALSE(tokens.verify(forge(JWT_ALG_HS256, kSecret, 0), kNow, claims));
 
-  std::string token = tokens.issue("admin", 7, kNow);
+  std::string token = tokens.issue({"admin", 7, 0, 3}, kNow);
   for (std::size_t i = 0; i < token.size(); i += 7) {
     std::string changed = token;
     changed[i] = changed[i] == 'A' ? 'B' : 'A';
@@ -84,7 +86,7 @@ std::string with(const char* header, const char* value, const char* claims) {
 }
 
 TEST_CASE("A token is refused before its time, and with critical extensions") {
-  Tokens tokens(kSecret, 3600);
+  Tokens tokens({{"", kSecret}}, 3600);
   Claims claims;
   const auto good = [&](const char* more, UnixTime now = kNow) {
     return tokens.verify(with("", "", more), now, claims);
@@ -93,7 +95,7 @@ TEST_CASE("A token is refused before its time, and with critical extensions") {
   CHECK(good(R"({"nbf":1700000000})"));
   CHECK_FALSE(good(R"({"nbf":1700000001})"));
   CHECK(good(R"({"nbf":1700000001})", kNow + 1));
-  for (const char* name : {"exp", "nbf", "uid"}) {
+  for (const char* name : {"exp", "nbf", "uid", "gen"}) {
     for (const char* odd : {"1.5", "1800000000.0", "1e9", "\"1\"", "\"\"", "null", "true", "false", "{}", "{\"a\":1}",
                             "[]", "[1]", "1e300"}) {
       const std::string claim = std::string("{\"") + name + "\":" + odd + "}";
@@ -116,14 +118,14 @@ TEST_CASE("A user is looked up every few seconds, by one request while the other
   Time now{1h};
   CHECK(users.standing(admin, now) == Standing::unknown);
   CHECK(users.standing(admin, now) == Standing::unknown);  // nothing is known: everybody has to ask
-  users.note("admin", 7, now);
+  users.note("admin", 7, 0, now);
   for (int i = 0; i < 4; ++i, now += 999ms) CHECK(users.standing(admin, now) == Standing::active);
   now += 4ms;
   CHECK(users.standing(admin, now) == Standing::unknown);  // old: one asks
   CHECK(users.standing(admin, now) == Standing::active);
   CHECK(users.standing(admin, now + 999ms) == Standing::active);
   CHECK(users.standing(admin, now + 1s) == Standing::unknown);  // he has not come back with an answer
-  users.note("admin", 0, now + 1s);
+  users.note("admin", 0, 0, now + 1s);
   CHECK(users.standing(admin, now + 2s) == Standing::gone);
   CHECK(users.standing({"eve", 8, kNow + 60}, now + 2s) == Standing::unknown);
 }
@@ -131,16 +133,78 @@ TEST_CASE("A user is looked up every few seconds, by one request while the other
 TEST_CASE("A token ends with its user, even if another user gets the name") {
   UserCache users;
   const Time now{1h};
-  users.note("admin", 7, now);
+  users.note("admin", 7, 0, now);
   CHECK(users.standing({"admin", 6, kNow + 60}, now) == Standing::gone);
   CHECK(users.standing({"admin", 7, kNow + 60}, now) == Standing::active);
   CHECK(users.standing({"admin", 0, kNow + 60}, now) == Standing::active);  // of a version that did not say
 }
 
-TEST_CASE("The cache remembers valid tokens with their expiry only") {
-  Tokens tokens(kSecret, 60);
+TEST_CASE("A token ends when its user's generation has gone on") {
+  UserCache users;
+  const Time now{1h};
+  users.note("admin", 7, 2, now);
+  CHECK(users.standing({"admin", 7, kNow + 60, 1}, now) == Standing::gone);
+  CHECK(users.standing({"admin", 7, kNow + 60, 2}, now) == Standing::active);
+  CHECK(users.standing({"admin", 7, kNow + 60, 3}, now) == Standing::gone);
+  CHECK(users.standing({"admin", 7, kNow + 60, 0}, now) == Standing::gone);  // of a version without generations
+}
+
+/// The head of a token as text.
+std::string kid_of(const std::string& token) {
+  jwt_t* read = nullptr;
+  REQUIRE(jwt_decode(&read, token.c_str(), reinterpret_cast<const unsigned char*>(kSecret.data()),
+                     static_cast<int>(kSecret.size())) == 0);
+  const char* kid = jwt_get_header(read, "kid");
+  const std::string result = kid ? kid : "";
+  jwt_free(read);
+  return result;
+}
+
+TEST_CASE("The first secret signs and names itself, all verify, and a token stands for the secret that it names") {
+  const std::string other = "another secret that is long enough!";
+  const Claims admin{"admin", 7, 0, 0};
+  Claims claims;
+  Tokens alone({{"", kSecret}}, 60), first({{"k1", kSecret}}, 60);
+  const std::string nameless = alone.issue(admin, kNow), named = first.issue(admin, kNow);
+  CHECK(kid_of(nameless).empty());
+  CHECK(kid_of(named) == "k1");
+
+  Tokens both({{"k2", other}, {"k1", kSecret}}, 60);
+  CHECK(both.verify(nameless, kNow, claims));
+  CHECK(both.verify(named, kNow, claims));
+  CHECK(both.verify(both.issue(admin, kNow), kNow, claims));
+  CHECK_FALSE(first.verify(both.issue(admin, kNow), kNow, claims));  // signed by k2
+  CHECK(alone.verify(named, kNow, claims));                          // back to a single secret
+  // The right key under another name.
+  CHECK_FALSE(Tokens({{"k3", kSecret}}, 60).verify(named, kNow, claims));
+  CHECK(Tokens({{"k3", kSecret}}, 60).verify(nameless, kNow, claims));
+}
+
+TEST_CASE("A secret that is removed ends its tokens, also those that were remembered") {
+  const std::string other = "another secret that is long enough!";
+  Tokens tokens({{"k1", kSecret}}, 60);
   TokenCache cache(tokens);
-  const std::string token = tokens.issue("admin", 7, kNow);
+  const std::string old = tokens.issue({"admin", 7, 0, 0}, kNow);
+  CHECK(cache.verify(old, kNow));
+  CHECK_FALSE(tokens.replace({{"k1", kSecret}}));
+  CHECK(tokens.replace({{"k2", other}, {"k1", kSecret}}));
+  CHECK(cache.verify(old, kNow));
+  const std::string fresh = tokens.issue({"admin", 7, 0, 0}, kNow);
+  CHECK(cache.verify(fresh, kNow));
+  CHECK(tokens.replace({{"k2", other}}));
+  CHECK_FALSE(cache.verify(old, kNow));
+  CHECK(cache.verify(fresh, kNow));
+}
+
+TEST_CASE("A new secret is long enough, and never the same") {
+  CHECK(make_secret().size() == 44);
+  CHECK(make_secret() != make_secret());
+}
+
+TEST_CASE("The cache remembers valid tokens with their expiry only") {
+  Tokens tokens({{"", kSecret}}, 60);
+  TokenCache cache(tokens);
+  const std::string token = tokens.issue({"admin", 7, 0, 3}, kNow);
   CHECK(cache.verify(token, kNow));
   CHECK(cache.verify(token, kNow + 59));
   CHECK_FALSE(cache.verify(token, kNow + 60));
@@ -148,7 +212,8 @@ TEST_CASE("The cache remembers valid tokens with their expiry only") {
   CHECK_FALSE(cache.verify("", kNow));
   // More tokens than the cache holds: they replace each other, and all stay valid.
   for (int round = 0; round < 2; ++round) {
-    for (int i = 0; i < 3000; i += 7) REQUIRE(cache.verify(tokens.issue("user" + std::to_string(i), i, kNow), kNow));
+    for (int i = 0; i < 3000; i += 7)
+      REQUIRE(cache.verify(tokens.issue({"user" + std::to_string(i), i, 0, 0}, kNow), kNow));
   }
 }
 

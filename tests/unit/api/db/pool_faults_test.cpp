@@ -19,6 +19,36 @@ void fill(Scene& scene) {
   for (Waiter& user : users) scene.give_back(user);
 }
 
+TEST_CASE("With wait_when_down requests wait out an outage, as long as the pool's timeout") {
+  PoolSettings settings = small(1, 0);
+  settings.wait_when_down = true;
+  settings.timeout = 10s;
+  Scene scene(settings);
+  Waiter first, second;
+  CHECK(scene.acquire(first) == Waiter::State::waiting);
+  for (int i = 0; i < 5; ++i) {
+    scene.fail_one();
+    CHECK(scene.decided.empty());
+    scene.pass(1s);  // the next attempt
+  }
+  CHECK_FALSE(scene.policy.gauges().reachable);
+  CHECK(scene.acquire(second) == Waiter::State::waiting);
+  SUBCASE("the database comes back") {
+    scene.open_one();
+    CHECK(first.state == Waiter::State::granted);
+    scene.give_back(first);
+    CHECK(second.state == Waiter::State::granted);
+  }
+  SUBCASE("it does not") {
+    scene.fail_one();
+    scene.pass(5s);
+    REQUIRE(scene.decided.size() == 1);
+    CHECK(first.state == Waiter::State::failed);
+    CHECK(first.failure == PoolFailure::unreachable);
+    CHECK(second.state == Waiter::State::waiting);
+  }
+}
+
 TEST_CASE("After a silent connection all idle ones are pinged at once, and none of them is granted meanwhile") {
   Scene scene(small(4, 2));
   fill<4>(scene);

@@ -40,7 +40,8 @@ TEST_CASE("A head that is invalid for an origin server is refused") {
   CHECK(status("GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n") == 400);
   CHECK(status("GET a:80 HTTP/1.1\r\nHost: a\r\n\r\n") == 400);
   CHECK(status("GET http://a/#b HTTP/1.1\r\nHost: a\r\n\r\n") == 400);
-  CHECK(status("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n") == 400);
+  CHECK(status("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n") == 200);
+  CHECK(status("GET * HTTP/1.1\r\nHost: a\r\n\r\n") == 400);
 }
 
 TEST_CASE("A request with an ambiguous body length is refused") {

@@ -28,6 +28,10 @@ TEST_CASE("Every path has its endpoint and its methods") {
       {Method::get, "/api/v1/openapi.json", endpoints::openapi, true},
       {Method::get, "/health", endpoints::health, true},
       {Method::other, "/health", endpoints::health, false},
+      {Method::options, "/health", endpoints::health, true},
+      {Method::options, "/api/v1/auth/login", endpoints::login, true},
+      {Method::get, "/api/v1/docs", endpoints::docs, true},
+      {Method::get, "/metrics", nullptr, false},
       {Method::get, "/ready", endpoints::ready, true},
       {Method::get, "/", nullptr, false},
       {Method::get, "/healthy", nullptr, false},
@@ -47,10 +51,21 @@ TEST_CASE("Only login, the API's description and monitoring need no token") {
   for (const Route& route : routes()) {
     CAPTURE(route.path);
     const bool monitoring = route.path == "/health" || route.path == "/ready";
-    const bool open = route.path == "/api/v1/auth/login" || route.path == "/api/v1/openapi.json";
+    const bool open =
+        route.path == "/api/v1/auth/login" || route.path == "/api/v1/openapi.json" || route.path == "/api/v1/docs";
     CHECK(route.access == (monitoring ? Access::monitoring : open ? Access::open : Access::bearer));
-    CHECK(allowed_methods(route) == (route.method == Method::get ? "GET, HEAD" : "POST"));
+    CHECK(allowed_methods(route) == (route.method == Method::get ? "GET, HEAD, OPTIONS" : "POST, OPTIONS"));
   }
+}
+
+TEST_CASE("The admin listener has pages for monitoring only") {
+  for (const Route& route : admin_routes()) {
+    CAPTURE(route.path);
+    CHECK(route.access == Access::monitoring);
+    CHECK(route.endpoint == Endpoint::admin);
+  }
+  CHECK(match_route(admin_routes(), Method::get, "/metrics").route);
+  CHECK_FALSE(match_route(admin_routes(), Method::get, "/api/v1/scholarships").route);
 }
 
 }  // namespace

@@ -8,11 +8,11 @@
 namespace api {
 namespace {
 
-/// Without the lines that other tests hold: the date and the load report.
+/// Without the lines of every response: the date, the id of the request and the load report.
 std::string head_of(const Response& response, Keep keep) {
   std::string head;
-  append_head(head, response, keep, {});
-  for (const char* name : {"Date: ", "Endpoint-Load-Metrics: "}) {
+  append_head(head, response, keep, {}, "id-1");
+  for (const char* name : {"Date: ", "X-Request-ID: id-1", "Endpoint-Load-Metrics: "}) {
     const std::size_t begin = head.find(name);
     REQUIRE(begin != std::string::npos);
     head.erase(begin, head.find("\r\n", begin) + 2 - begin);
@@ -49,8 +49,25 @@ TEST_CASE("Fields that depend on the status") {
   CHECK(head_of(response, Keep::yes).find("\r\nWWW-Authenticate: Bearer\r\n") != std::string::npos);
   response = {};
   response.status = 405;
-  response.allow = "GET, HEAD";
-  CHECK(head_of(response, Keep::yes).find("\r\nAllow: GET, HEAD\r\n") != std::string::npos);
+  response.allow = "GET, HEAD, OPTIONS";
+  CHECK(head_of(response, Keep::yes).find("\r\nAllow: GET, HEAD, OPTIONS\r\n") != std::string::npos);
+}
+
+TEST_CASE("A response without a body has neither length nor type, and one to be kept has its validator") {
+  Response response;
+  response.status = 304;
+  response.body = "not sent";
+  response.etag = "\"abc\"";
+  response.cache_control = "private, no-cache";
+  CHECK(head_of(response, Keep::yes) ==
+        "HTTP/1.1 304 Not Modified\r\nETag: \"abc\"\r\nCache-Control: private, no-cache\r\n\r\n");
+  response = {};
+  response.status = 204;
+  response.allow = "POST, OPTIONS";
+  CHECK(head_of(response, Keep::yes) == "HTTP/1.1 204 No Content\r\nAllow: POST, OPTIONS\r\n\r\n");
+  response.no_store = true;
+  response.cache_control = "private, no-cache";
+  CHECK(head_of(response, Keep::yes).find("Cache-Control: no-store\r\n") != std::string::npos);
 }
 
 }  // namespace
