@@ -228,7 +228,7 @@ void Connection::check_silence() {
 bool Connection::send(const Statement& statement, const Parameters& parameters, bool verify) {
   PGconn* connection = connection_.get();
   const std::uint64_t bit = std::uint64_t{1} << statement.id;
-  const bool prepare = options_->prepared_statements && !(prepared_ & bit);
+  const bool prepare = prepares(statement) && !(prepared_ & bit);
   pipeline_ = verify || prepare;
   if (!pipeline_) return send_query(statement, parameters);
 
@@ -252,7 +252,7 @@ bool Connection::send_ping() {
 bool Connection::send_query(const Statement& statement, const Parameters& parameters) {
   constexpr int kBinary = 1;
   const Parameters::Arrays arrays = parameters.arrays();
-  if (options_->prepared_statements) {
+  if (prepares(statement)) {
     return PQsendQueryPrepared(connection_.get(), statement.name, parameters.count(), arrays.values.data(),
                                arrays.lengths.data(), arrays.formats.data(), kBinary);
   }

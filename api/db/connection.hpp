@@ -95,6 +95,7 @@ class Connection {
   };
 
   bool send(const Statement& statement, const Parameters& parameters, bool verify);
+  bool prepares(const Statement& statement) const { return options_->prepared_statements && !statement.planned_anew; }
   bool send_query(const Statement& statement, const Parameters& parameters);
   bool send_ping();
   net::Task<> exchange(QueryResult& result);

@@ -60,41 +60,72 @@ constexpr Statement kEligibility{6,
                                  kEligibilityTypes, kEligibilityColumns};
 
 // Pages by key cost the same at the end of the list as at its start. A scholarship without majors is open to all.
-constexpr std::array kListTypes{db::kInt8, db::kText, db::kInt4, db::kDate, db::kInt4};
+constexpr std::array kListTypes{db::kInt8, db::kInt4};
 constexpr Statement kList{1, "list",
-                          "SELECT " SUMMARY_COLUMNS
-                          " FROM scholarships s"
-                          " WHERE s.id > $1"
-                          " AND ($2 IS NULL OR s.majors = '{}' OR " STANDS_IN("$2", "s.majors") ")"
-                          " AND s.amount >= $3 AND ($4 IS NULL OR s.deadline > $4)"
-                          " ORDER BY s.id LIMIT $5",
+                          "SELECT " SUMMARY_COLUMNS " FROM scholarships s WHERE s.id > $1 ORDER BY s.id LIMIT $2",
                           kListTypes, kSummary};
+// Planned anew each time: which index is the best, or none, depends on the values.
+constexpr std::array kFilteredListTypes{db::kInt8, db::kText, db::kInt4, db::kDate, db::kInt4};
+constexpr Statement kFilteredList{13,
+                                  "filtered_list",
+                                  "SELECT " SUMMARY_COLUMNS
+                                  " FROM scholarships s"
+                                  " WHERE s.id > $1"
+                                  " AND ($2::text IS NULL OR major_keys(s.majors) && ARRAY[lower($2), '*'])"
+                                  " AND s.amount >= $3 AND ($4::date IS NULL OR s.deadline > $4)"
+                                  " ORDER BY s.id LIMIT $5",
+                                  kFilteredListTypes,
+                                  kSummary,
+                                  true};
 
-// Ranks and counts on narrow rows, then fetches the wide ones for the few that are shown.
-constexpr std::array kSearchTypes{db::kText, db::kInt4};
-constexpr auto kSearchColumns = summary_and(std::array{Column{"total", Kind::int8}});
-constexpr Statement kSearch{2, "search",
-                            "SELECT " SUMMARY_COLUMNS
-                            ", top.total FROM ("
-                            "SELECT id, ts_rank(search, words) AS rank, count(*) OVER () AS total"
-                            " FROM scholarships, websearch_to_tsquery('english', $1) AS words"
-                            " WHERE search @@ words ORDER BY rank DESC, id LIMIT $2"
-                            ") AS top JOIN scholarships s USING (id) ORDER BY top.rank DESC, s.id",
-                            kSearchTypes, kSearchColumns};
+// A search whose words match few rows is ranked, and one whose words match many is read in the order of the deadlines.
+// Either costs the same however many rows there are. What is past `$2` is left out.
+#define ASKED \
+  "(SELECT websearch_to_tsquery('english', $1) AS words OFFSET 0) AS asked"  // opaque: one plan for all words
 
-// To rank a match costs more than to find it, and words that stand in every second row match very many. So only so many
-// are ranked, in the order in which they are stored: the same in each search. Words that fewer match find the same as
-// above. The number is a literal, because PostgreSQL plans for a parameter as if a tenth of the matches were wanted.
-#define RANKED_MOST "500"
-constexpr Statement kCheapSearch{7, "cheap_search",
-                                 "SELECT " SUMMARY_COLUMNS
-                                 " FROM (SELECT id, ts_rank(search, words) AS rank FROM ("
-                                 "SELECT id, search, words"
-                                 " FROM scholarships, websearch_to_tsquery('english', $1) AS words"
-                                 " WHERE search @@ words LIMIT " RANKED_MOST
-                                 ") AS found ORDER BY rank DESC, id LIMIT $2"
-                                 ") AS top JOIN scholarships s USING (id) ORDER BY top.rank DESC, s.id",
-                                 kSearchTypes, kSummary};
+// Ranks and counts on narrow rows, then fetches the wide ones for the few that are shown. The number is a literal,
+// because PostgreSQL plans for a parameter as if a tenth of the matches were wanted.
+constexpr std::array kRankedTypes{db::kText, db::kDate, db::kInt4, db::kInt8, db::kInt4};
+constexpr auto kRankedColumns = summary_and(std::array{Column{"score", Kind::int4}, Column{"total", Kind::int8}});
+// `IS TRUE` keeps the index of the deadlines out: a plan for any day would read all of it to save a few rows.
+#define RANKED(most)                                                                                     \
+  "SELECT " SUMMARY_COLUMNS                                                                              \
+  ", top.score, top.total FROM ("                                                                        \
+  "SELECT id, score, total FROM ("                                                                       \
+  "SELECT id, least(ts_rank(search, words) * 1e9, 2e9)::int4 AS score, count(*) OVER () AS total FROM (" \
+  "SELECT id, search, words FROM scholarships, " ASKED                                                   \
+  " WHERE search @@ words AND (deadline >= $2) IS TRUE LIMIT " most                                      \
+  ") AS found) AS ranked"                                                                                \
+  " WHERE score < $3 OR (score = $3 AND id > $4) ORDER BY score DESC, id LIMIT $5"                       \
+  ") AS top JOIN scholarships s USING (id) ORDER BY top.score DESC, s.id"
+static_assert(kRankedMost == 4000 && kCheapMost == 500, "the literals are one more, and the same");
+constexpr Statement kRanked{2, "ranked", RANKED("4001"), kRankedTypes, kRankedColumns};
+// Under pressure fewer are ranked, in the order in which they are stored: the same in each search.
+constexpr Statement kCheaplyRanked{7, "cheaply_ranked", RANKED("500"), kRankedTypes, kRankedColumns};
+
+// A query reads a window of rows at most.
+#define WINDOW "4000"
+static_assert(kWindow == 4000, "the literals are the same");
+constexpr std::array kByDeadlineTypes{db::kText, db::kDate, db::kInt8, db::kInt4};
+constexpr Statement kByDeadline{9, "by_deadline",
+                                "SELECT " SUMMARY_COLUMNS
+                                " FROM (SELECT * FROM scholarships WHERE (deadline, id) > ($2, $3)"
+                                " ORDER BY deadline, id LIMIT " WINDOW ") AS s, " ASKED
+                                " WHERE s.search @@ words ORDER BY s.deadline, s.id LIMIT $4",
+                                kByDeadlineTypes, kSummary};
+constexpr std::array kWindowEndTypes{db::kDate, db::kInt8};
+constexpr std::array kWindowEndColumns{Column{"deadline", Kind::date}, Column{"id", Kind::int8}};
+constexpr Statement kWindowEnd{10, "window_end",
+                               "SELECT deadline, id FROM scholarships WHERE (deadline, id) > ($1, $2)"
+                               " ORDER BY deadline, id OFFSET " WINDOW " - 1 LIMIT 1",
+                               kWindowEndTypes, kWindowEndColumns};
+
+constexpr std::array kWordsTypes{db::kText};
+constexpr std::array kEstimateColumns{Column{"estimated_matches", Kind::int8}};
+constexpr Statement kEstimate{11, "estimate", "SELECT estimated_matches(websearch_to_tsquery('english', $1))",
+                              kWordsTypes, kEstimateColumns};
+constexpr std::array kCorrectedColumns{Column{"corrected", Kind::text}};
+constexpr Statement kCorrected{12, "corrected", "SELECT corrected($1)", kWordsTypes, kCorrectedColumns};
 
 constexpr std::array kUserTypes{db::kText};
 constexpr std::array kUserColumns{Column{"id", Kind::int8}, Column{"token_generation", Kind::int4},
@@ -134,7 +165,8 @@ constexpr bool all_different(std::initializer_list<unsigned> ids) {
   }
   return true;
 }
-static_assert(all_different({kScholarship.id, kEligibility.id, kList.id, kSearch.id, kCheapSearch.id, kUser.id,
+static_assert(all_different({kScholarship.id, kEligibility.id, kList.id, kFilteredList.id, kRanked.id,
+                             kCheaplyRanked.id, kByDeadline.id, kWindowEnd.id, kEstimate.id, kCorrected.id, kUser.id,
                              kUserId.id, kServerState.id, kNoteLogin.id}));
 
 DbError error_of(db::CheckoutFailure failure) {
@@ -180,10 +212,12 @@ net::Task<QueryReply> Repository::scholarship(Caller caller, std::int64_t id) {
 }
 
 net::Task<QueryReply> Repository::scholarships(Caller caller, const ListFilter& filter) {
+  const bool all = !filter.major && filter.min_amount == 0 && !filter.deadline_after;
+  if (all) return run(caller, kList, Parameters().int8(filter.after).int4(filter.limit));
   Parameters parameters;
   parameters.int8(filter.after).text(filter.major).int4(filter.min_amount);
   filter.deadline_after ? parameters.date(*filter.deadline_after) : parameters.null();
-  return run(caller, kList, parameters.int4(filter.limit));
+  return run(caller, kFilteredList, parameters.int4(filter.limit));
 }
 
 net::Task<QueryReply> Repository::eligibility(Caller caller, std::int64_t id, const Profile& profile) {
@@ -192,20 +226,31 @@ net::Task<QueryReply> Repository::eligibility(Caller caller, std::int64_t id, co
   return run(caller, kEligibility, parameters);
 }
 
-net::Task<QueryReply> Repository::search(Caller caller, std::string_view words, int limit) {
-  return run(caller, kSearch, Parameters().text(words).int4(limit));
+net::Task<QueryReply> Repository::estimated_matches(Caller caller, std::string_view words) {
+  return run(caller, kEstimate, Parameters().text(words));
 }
 
-net::Task<QueryReply> Repository::search_cheaply(Caller caller, std::string_view words, int limit) {
-  return run(caller, kCheapSearch, Parameters().text(words).int4(limit));
+net::Task<QueryReply> Repository::ranked(Caller caller, std::string_view words, Day not_before, RankedAfter after,
+                                         int limit, bool cheaply) {
+  Parameters parameters;
+  parameters.text(words).date(not_before).int4(after.score).int8(after.id).int4(limit);
+  return run(caller, cheaply ? kCheaplyRanked : kRanked, parameters);
 }
 
-const char* Repository::search_sql() {
-  return kSearch.sql;
+net::Task<QueryReply> Repository::by_deadline(Caller caller, std::string_view words, DeadlineAfter after, int limit) {
+  return run(caller, kByDeadline, Parameters().text(words).date(after.deadline).int8(after.id).int4(limit));
 }
 
-const char* Repository::cheap_search_sql() {
-  return kCheapSearch.sql;
+net::Task<QueryReply> Repository::window_end(Caller caller, DeadlineAfter after) {
+  return run(caller, kWindowEnd, Parameters().date(after.deadline).int8(after.id));
+}
+
+net::Task<QueryReply> Repository::corrected(Caller caller, std::string_view words) {
+  return run(caller, kCorrected, Parameters().text(words));
+}
+
+std::vector<const db::Statement*> Repository::bounded_statements() {
+  return {&kList, &kFilteredList, &kRanked, &kCheaplyRanked, &kByDeadline, &kWindowEnd};
 }
 
 net::Task<QueryReply> Repository::user(Caller caller, std::string_view name) {
@@ -261,8 +306,21 @@ Asked Repository::asked(const QueryReply& reply, int row) {
   return asked;
 }
 
-std::int64_t Repository::search_total(const QueryReply& reply) {
-  return reply.rows.rows() == 0 ? 0 : reply.rows.int8(0, kSummaryColumns);
+Scored Repository::scored(const QueryReply& reply, int row) {
+  const db::Result& rows = reply.rows;
+  return {rows.int8(row, 0), rows.int4(row, kSummaryColumns), rows.int8(row, kSummaryColumns + 1)};
+}
+
+DeadlineAfter Repository::window_end(const QueryReply& reply) {
+  return {reply.rows.date(0, 0), reply.rows.int8(0, 1)};
+}
+
+std::int64_t Repository::estimated_matches(const QueryReply& reply) {
+  return reply.rows.int8(0, 0);
+}
+
+std::string_view Repository::corrected(const QueryReply& reply) {
+  return reply.rows.text(0, 0);
 }
 
 User Repository::user(const QueryReply& reply, int row) {

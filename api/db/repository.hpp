@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "api/db/interrupt.hpp"
 #include "api/db/list_filter.hpp"
@@ -48,9 +49,17 @@ class Repository {
   net::Task<QueryReply> scholarship(Caller caller, std::int64_t id);                          // details, 0 or 1
   net::Task<QueryReply> scholarships(Caller caller, const ListFilter& filter);                // summaries by id
   net::Task<QueryReply> eligibility(Caller caller, std::int64_t id, const Profile& profile);  // asked, 0 or 1
-  net::Task<QueryReply> search(Caller caller, std::string_view words, int limit);  // summaries by rank, with total
-  // Summaries by rank among the first 500 matches, without total: costs about the same however many match.
-  net::Task<QueryReply> search_cheaply(Caller caller, std::string_view words, int limit);
+
+  // A search: `ranked` if no more than kRankedMost rows match, otherwise `by_deadline`.
+  net::Task<QueryReply> estimated_matches(Caller caller, std::string_view words);  // how many the planner expects
+  // Scored summaries by rank, of which no deadline is before `not_before`. `cheaply`: of the first kCheapMost matches.
+  net::Task<QueryReply> ranked(Caller caller, std::string_view words, Day not_before, RankedAfter after, int limit,
+                               bool cheaply);
+  // Summaries by deadline, among the kWindow rows after `after`, whether they match or not.
+  net::Task<QueryReply> by_deadline(Caller caller, std::string_view words, DeadlineAfter after, int limit);
+  net::Task<QueryReply> window_end(Caller caller, DeadlineAfter after);    // the last of these rows, 0 or 1
+  net::Task<QueryReply> corrected(Caller caller, std::string_view words);  // with words that there are, 1
+
   net::Task<QueryReply> user(Caller caller, std::string_view name);     // user who is not disabled, 0 or 1
   net::Task<QueryReply> user_id(Caller caller, std::string_view name);  // of such a user, 0 or 1
   // Stores the time of a login, and `new_hash` unless it is empty. 1; not on a standby.
@@ -61,14 +70,16 @@ class Repository {
   static Summary summary(const QueryReply& reply, int row);
   static Details details(const QueryReply& reply, int row);
   static Asked asked(const QueryReply& reply, int row);
-  static std::int64_t search_total(const QueryReply& reply);
+  static Scored scored(const QueryReply& reply, int row);
+  static std::int64_t estimated_matches(const QueryReply& reply);
+  static DeadlineAfter window_end(const QueryReply& reply);
+  static std::string_view corrected(const QueryReply& reply);
   static User user(const QueryReply& reply, int row);
   static UserId user_id(const QueryReply& reply);
   static ServerState server_state(const QueryReply& reply);
 
-  /// The statements of `search` and `search_cheaply`, for EXPLAIN in a test.
-  static const char* search_sql();
-  static const char* cheap_search_sql();
+  /// The statements whose work is bounded, for EXPLAIN in a test.
+  static std::vector<const db::Statement*> bounded_statements();
 
  private:
   net::Task<QueryReply> run(Caller caller, const db::Statement& statement, db::Parameters parameters);

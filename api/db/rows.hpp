@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -48,6 +49,32 @@ struct Summary {
 struct Details {
   Summary summary;
   std::string_view description;
+};
+
+/// Rows that a search ranks at most. If more match, it is listed by deadline instead.
+inline constexpr int kRankedMost = 4000;
+/// The same under pressure; the others are not found.
+inline constexpr int kCheapMost = 500;
+/// Rows that one query by deadline reads at most: some 10 ms, whatever it looks for.
+inline constexpr int kWindow = 4000;
+
+/// Where a ranked page goes on: behind this rank, and behind this id of the same rank.
+struct RankedAfter {
+  int score = std::numeric_limits<int>::max();  ///< in billionths
+  std::int64_t id = 0;
+};
+
+/// Where a page by deadline goes on.
+struct DeadlineAfter {
+  Day deadline = 0;
+  std::int64_t id = 0;
+};
+
+/// The place of a ranked row, and how many rows match: kRankedMost + 1 stands for any number above kRankedMost.
+struct Scored {
+  std::int64_t id = 0;
+  int score = 0;
+  std::int64_t total = 0;
 };
 
 /// The requirements of a scholarship, compared with a profile.

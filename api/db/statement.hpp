@@ -20,6 +20,7 @@ struct Statement {
   const char* sql;
   std::span<const Oid> types;       ///< of the parameters
   std::span<const Column> columns;  ///< of the result
+  bool planned_anew = false;        ///< never prepared, because the best plan depends on the parameters
 };
 
 inline constexpr std::size_t kMaxParameters = 8;

@@ -1,5 +1,6 @@
 #include "api/endpoints/input.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <optional>
 
@@ -57,7 +58,39 @@ bool is_json(std::string_view content_type) {
 
 constexpr std::int64_t kMaxId = std::numeric_limits<std::int64_t>::max();
 
+// A cursor of a search is `r` or `d`, a number, a dot and an id.
+constexpr char kRankCursor = 'r', kDeadlineCursor = 'd';
+
+std::string cursor_text(char kind, std::int64_t number, std::int64_t id) {
+  return kind + std::to_string(number) + '.' + std::to_string(id);
+}
+
+/// False: it is none.
+bool parse_cursor(std::string_view text, Search& search) {
+  const std::size_t dot = std::min(text.find('.'), text.size());
+  if (dot == 0 || dot == text.size()) return false;
+  const std::string_view number = text.substr(1, dot - 1);
+  const auto id = parse_integer(text.substr(dot + 1), 0, kMaxId);
+  if (!id) return false;
+  if (text[0] == kRankCursor) {
+    const auto score = parse_integer(number, 0, std::numeric_limits<int>::max());
+    if (score) search.after_rank = RankedAfter{static_cast<int>(*score), *id};
+    return score.has_value();
+  }
+  const auto day = text[0] == kDeadlineCursor ? parse_integer(number, kFirstDay - 1, kLastDay) : std::nullopt;
+  if (day) search.after_deadline = DeadlineAfter{static_cast<Day>(*day), *id};
+  return day.has_value();
+}
+
 }  // namespace
+
+std::string to_cursor(RankedAfter after) {
+  return cursor_text(kRankCursor, after.score, after.id);
+}
+
+std::string to_cursor(DeadlineAfter after) {
+  return cursor_text(kDeadlineCursor, after.deadline, after.id);
+}
 
 Input<Search> parse_search(std::string_view query) {
   Input<Search> input;
@@ -70,6 +103,13 @@ Input<Search> parse_search(std::string_view query) {
     add(input.errors, "q", "is required");
   }
   input.value.limit = static_cast<int>(pairs.take_integer("limit", kDefaultLimit, 1, kMaxLimit, input.errors));
+  if (auto past = pairs.take("include_past", input.errors)) {
+    input.value.include_past = *past == "true";
+    if (*past != "true" && *past != "false") add(input.errors, "include_past", "must be true or false");
+  }
+  if (auto cursor = pairs.take("cursor", input.errors); cursor && !parse_cursor(*cursor, input.value)) {
+    add(input.errors, "cursor", "must be the next_cursor of a previous page");
+  }
   return input;
 }
 

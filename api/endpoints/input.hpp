@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "api/db/list_filter.hpp"
+#include "api/db/rows.hpp"
 #include "api/endpoints/eligibility_rules.hpp"
 #include "api/endpoints/field.hpp"
 
@@ -26,7 +28,15 @@ struct Input {
 struct Search {
   std::string words;
   int limit = kDefaultLimit;
+  bool include_past = false;  ///< also those whose deadline has passed
+  // Where the page goes on: one of the two, or neither on the first page.
+  std::optional<RankedAfter> after_rank;
+  std::optional<DeadlineAfter> after_deadline;
 };
+
+/// The text of a cursor that `parse_search` reads.
+std::string to_cursor(RankedAfter after);
+std::string to_cursor(DeadlineAfter after);
 
 struct Credentials {
   std::string username;

@@ -22,13 +22,17 @@ void write_summary(text::JsonWriter& json, const Summary& item) {
   write_names(json, "majors", item.requirements.majors);
 }
 
-void write_summaries(text::JsonWriter& json, const QueryReply& reply, int rows) {
-  json.key("items").begin_array();
+void write_items(text::JsonWriter& json, const QueryReply& reply, int rows) {
   for (int row = 0; row < rows; ++row) {
     json.begin_object();
     write_summary(json, Repository::summary(reply, row));
     json.end_object();
   }
+}
+
+void write_summaries(text::JsonWriter& json, const QueryReply& reply, int rows) {
+  json.key("items").begin_array();
+  write_items(json, reply, rows);
   json.end_array();
 }
 

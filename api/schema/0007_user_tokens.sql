@@ -10,8 +10,9 @@ CREATE FUNCTION note_login(user_id bigint, old_hash text, new_hash text) RETURNS
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
   IF current_setting('transaction_read_only')::boolean THEN RETURN false; END IF;
+  -- A login does not wait for another one of the same user, or for whoever is changing the user.
   UPDATE users SET last_login = now(), password_hash = coalesce(new_hash, password_hash)
-    WHERE id = user_id AND password_hash = old_hash;
+    WHERE id = (SELECT id FROM users WHERE id = user_id AND password_hash = old_hash FOR UPDATE SKIP LOCKED);
   RETURN FOUND;
 END $$;
 REVOKE EXECUTE ON FUNCTION note_login FROM PUBLIC;

@@ -88,6 +88,18 @@ metric() {
 @test "search finds scholarships" {
   with_token 200 "$URL/api/v1/search?q=engineering"
   holds '(.items | length > 0) and .total >= (.items | length)'
+  with_token 200 "$URL/api/v1/search?q=enginnering"
+  holds '(.items | length > 0) and .corrected == "engineering"'
+}
+
+@test "a search has a next page" {
+  with_token 200 "$URL/api/v1/search?q=engineering&limit=2"
+  holds '(.items | length == 2) and .next_cursor != null'
+  local first cursor
+  first=$(jq -c '[.items[].id]' <<<"$body")
+  cursor=$(jq -r '.next_cursor | @uri' <<<"$body")
+  with_token 200 "$URL/api/v1/search?q=engineering&limit=2&cursor=$cursor"
+  holds "(.items | length == 2) and ([.items[].id] | any(. as \$id | $first | index(\$id)) | not)"
 }
 
 @test "a client cannot make its answers cheaper through the proxy" {

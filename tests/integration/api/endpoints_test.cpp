@@ -35,8 +35,9 @@ TEST_CASE("A user logs in, searches, reads one scholarship and checks eligibilit
   CHECK(search.headers.at("content-type") == "application/json");
   const json::array items = search.json().at("items").as_array();
   CHECK(items.size() == 5);
-  const std::string expected =
-      Session().value("SELECT count(*) FROM scholarships WHERE search @@ to_tsquery('english', 'engineering')");
+  const std::string expected = Session().value(
+      "SELECT count(*) FROM scholarships WHERE search @@ to_tsquery('english', 'engineering')"
+      " AND deadline >= (now() AT TIME ZONE 'UTC')::date");
   CHECK(search.json().at("total") == std::stoi(expected));
   for (const json::value& item : items) {
     CHECK(item.at("name").as_string().find("Engineering") != std::string::npos);
@@ -177,6 +178,7 @@ TEST_CASE("A search without a result is not an error") {
     CHECK(reply.status == 200);
     CHECK(reply.json().at("total") == 0);
     CHECK(reply.json().at("items").as_array().empty());
+    CHECK(reply.json().at("next_cursor").is_null());
   }
 }
 
@@ -272,6 +274,7 @@ TEST_CASE("From pressure 0.80 on, lists and searches are cheaper and say so; bel
     return reply;
   };
   const json::array best = get("search?q=nursing&limit=100").json().at("items").as_array();
+  const std::string third(get("search?q=nursing&limit=3").json().at("next_cursor").as_string());
   const json::array all = get("scholarships?limit=100").json().at("items").as_array();
   REQUIRE(best.size() > 10);
   const auto first = [](const json::array& items, std::size_t count) {
@@ -290,12 +293,20 @@ TEST_CASE("From pressure 0.80 on, lists and searches are cheaper and say so; bel
     CAPTURE(pressure);
     for (const char* target : {"search?q=nursing", "search?q=nursing&limit=100"}) {
       const Reply reply = get(target, pressure);
-      CHECK(reply.json() == json::value{{"items", first(best, 10)}, {"degraded", true}});
+      const json::value page = reply.json();
+      CHECK(page.as_object().size() == 3);
+      CHECK(page.at("items") == first(best, 10));
+      CHECK(page.at("degraded") == true);
+      // The next page goes on where this one ends.
+      const std::string cursor(page.at("next_cursor").as_string());
+      const json::array next = get("search?q=nursing&limit=100&cursor=" + cursor).json().at("items").as_array();
+      CHECK(next[0] == best[10]);
       CHECK(reply.header("cache-control") == "no-store");
     }
     CHECK(get("search?q=nursing&limit=3", pressure).json() ==
-          json::value{{"items", first(best, 3)}, {"degraded", true}});
-    CHECK(get("search?q=zzzzzz", pressure).json() == json::value{{"items", json::array()}, {"degraded", true}});
+          json::value{{"items", first(best, 3)}, {"next_cursor", third}, {"degraded", true}});
+    CHECK(get("search?q=zzzzzz", pressure).json() ==
+          json::value{{"items", json::array()}, {"next_cursor", nullptr}, {"degraded", true}});
     for (const char* target : {"scholarships", "scholarships?limit=100"}) {
       const Reply reply = get(target, pressure);
       const std::string last = std::to_string(all[9].at("id").as_int64());

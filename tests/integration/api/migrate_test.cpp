@@ -35,7 +35,11 @@ class OwnSchema {
         " scholarships_majors_flat, DROP CONSTRAINT scholarships_residencies_flat, DROP CONSTRAINT"
         " scholarships_education_levels_flat");
     session_.run("ALTER TABLE users DROP COLUMN disabled, DROP COLUMN token_generation, DROP COLUMN last_login");
-    session_.run("DROP FUNCTION note_login");
+    session_.run("DROP FUNCTION note_login, estimated_matches, corrected");
+    session_.run(
+        "DROP FUNCTION major_keys, note_search_words CASCADE");  // with the index and the triggers that use them
+    session_.run("DROP INDEX scholarships_deadline, scholarships_amount");
+    session_.run("DROP TABLE search_words");
   }
   std::string versions() {
     return session_.value("SELECT string_agg(version::text, ',' ORDER BY version) FROM schema_migrations");
@@ -48,7 +52,7 @@ class OwnSchema {
 TEST_CASE("migrate keeps the options of the URL") {
   OwnSchema schema;
   CHECK(OwnSchema::migrate() == 0);
-  CHECK(schema.session().value("SELECT count(*) FROM pg_tables WHERE schemaname = 'grown'") == "3");
+  CHECK(schema.session().value("SELECT count(*) FROM pg_tables WHERE schemaname = 'grown'") == "4");
   CHECK(schema.session().value("SELECT count(*) FROM grown.schema_migrations") ==
         std::to_string(schema::migrations().size()));
 }
@@ -61,7 +65,7 @@ TEST_CASE("migrate refuses a gap in the versions") {
   CHECK(program.wait() == 1);
   CAPTURE(program.log());
   CHECK(program.log().find("schema_migrations: migration 2 is missing before 3") != std::string::npos);
-  CHECK(schema.versions() == "1,3,4,6,7");
+  CHECK(schema.versions() == "1,3,4,6,7,8,9");
 }
 
 TEST_CASE("migrate names the step that failed, keeps the steps before it, and rolls it back") {
@@ -144,7 +148,7 @@ TEST_CASE("The serving role needs no right to change the tables: migrate, seed-d
   CHECK(Program(Start{config, {"seed-demo", "--scholarships", "100"}, {}, {}}).wait() == 0);
   {
     Session grants(by_owner);
-    grants.run("GRANT SELECT ON scholarships, users, schema_migrations TO " + role);
+    grants.run("GRANT SELECT ON scholarships, search_words, users, schema_migrations TO " + role);
     grants.run("GRANT EXECUTE ON FUNCTION note_login TO " + role);
   }
   {

@@ -35,7 +35,10 @@ TEST_CASE("An invalid value in a row is a 500 that the log explains, and other r
   for (const auto& [change, logged] : cases) {
     CAPTURE(change);
     tables.session().run("UPDATE odd.scholarships SET " + change);
-    for (const char* target : {"/api/v1/scholarships/1", "/api/v1/scholarships", "/api/v1/search?q=odd"}) {
+    // A search leaves out what is past, and any day before the year 1 is.
+    const bool before_all = change.find("BC") != std::string::npos || change.find("'-") != std::string::npos;
+    for (const std::string target : {"/api/v1/scholarships/1", "/api/v1/scholarships", "/api/v1/search?q=odd"}) {
+      if (before_all && target.find("search") != std::string::npos) continue;
       CAPTURE(target);
       const Reply reply = client.request("GET", target);
       CHECK(reply.status == 500);

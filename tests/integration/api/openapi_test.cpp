@@ -160,6 +160,8 @@ TEST_CASE("The OpenAPI document is valid, and real responses match it") {
       {"get", "/api/v1/scholarships/{id}", "/api/v1/scholarships/999999999", "", 404},
       {"get", "/api/v1/search", "/api/v1/search?q=physics&limit=50", "", 200},
       {"get", "/api/v1/search", "/api/v1/search?q=physics&limit=50", "", 200, kPressure},
+      {"get", "/api/v1/search", "/api/v1/search?q=phisycs&limit=1", "", 200},
+      {"get", "/api/v1/search", "/api/v1/search?q=-physics&limit=1", "", 200},
       {"get", "/api/v1/search", "/api/v1/search", "", 400},
       {"post", "/api/v1/eligibility/check", "/api/v1/eligibility/check", profile, 200},
       {"post", "/api/v1/eligibility/check", "/api/v1/eligibility/check", "{", 400},

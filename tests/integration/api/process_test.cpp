@@ -12,7 +12,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "api/db/repository.hpp"
 #include "api/schema/schema.hpp"
 #include "tests/integration/api/client.hpp"
 #include "tests/integration/api/database.hpp"
@@ -306,58 +305,6 @@ TEST_CASE("migrate and seed-demo may run again, and at the same time") {
     CHECK(Session(url).value("SELECT left(password_hash, 10) FROM users") == "$argon2id$");
   }
   session.run("DROP DATABASE " + name + "_fresh WITH (FORCE)");
-}
-
-TEST_CASE("At a hundred thousand rows a search uses the full-text index and a lookup the primary key") {
-  Session session;
-  const std::string name = session.value("SELECT current_database()") + "_large";
-  session.run("CREATE DATABASE " + name);
-  std::string url = Database::shared().url();
-  url.replace(url.find(name.substr(0, name.size() - 6)), name.size() - 6, name);
-  const std::string config = "database: {url: \"" + url + "\"}\n";
-  CHECK(Program(Start{config, {"migrate"}, {}, {}}).wait() == 0);
-  CHECK(Program(Start{config, {"seed-demo", "--scholarships", "100000"}, {}, {}}).wait() == 0);
-  const std::string sequential = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'scholarships'";
-  auto index_scans = [&](const char* index) {
-    return std::stoi(Session(url).value("SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = '" +
-                                        std::string(index) + "'"));
-  };
-  const std::string before = Session(url).value(sequential);
-  const int primary_before = index_scans("scholarships_pkey");
-  {
-    Program api(config);
-    Client client(api.port());
-    client.login();
-    // More than five of each: after five PostgreSQL may change to a generic plan.
-    for (int i = 0; i < 10; ++i) {
-      const Reply search = client.request("GET", "/api/v1/search?q=lovelace+nursing");
-      CHECK(search.status == 200);
-      CHECK(search.json().at("total").as_int64() > 10);
-      CHECK(client.request("GET", "/api/v1/scholarships/" + std::to_string(50'000 + i)).status == 200);
-      CHECK(client.request("GET", "/api/v1/scholarships?limit=100&cursor=" + std::to_string(i * 9'000)).status == 200);
-    }
-    CHECK(api.stop() == 0);
-  }
-  // PostgreSQL completes its statistics when the API's connections have ended.
-  CHECK(eventually([&] { return index_scans("scholarships_search") == 10; }));
-  CHECK(index_scans("scholarships_pkey") >= primary_before + 20);
-  CHECK(Session(url).value(sequential) == before);
-  {
-    Session planner(url);
-    planner.run(std::string("PREPARE search (text, int) AS ") + Repository::search_sql());
-    planner.run(std::string("PREPARE cheap (text, int) AS ") + Repository::cheap_search_sql());
-    for (const char* statement : {"search", "cheap"}) {
-      const std::string plan =
-          planner.value(std::string("EXPLAIN (FORMAT JSON) EXECUTE ") + statement + " ('lovelace nursing', 10)");
-      CAPTURE(plan);
-      CHECK(plan.find("\"scholarships_search\"") != std::string::npos);
-      CHECK(plan.find("Seq Scan") == std::string::npos);
-    }
-    // New rows are in the index itself, not in a pending list that every search reads to its end.
-    CHECK(planner.value("SELECT 'fastupdate=off' = ANY (reloptions) FROM pg_class WHERE relname = "
-                        "'scholarships_search'") == "t");
-  }
-  session.run("DROP DATABASE " + name + " WITH (FORCE)");
 }
 
 }  // namespace

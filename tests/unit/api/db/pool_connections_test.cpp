@@ -181,5 +181,20 @@ TEST_CASE("An idle connection that the server has closed is replaced without a r
   CHECK_FALSE(scene.policy.gauges().reachable);
 }
 
+TEST_CASE("Connections that are closed because of their age are counted") {
+  PoolSettings settings = small(2, 0);
+  settings.recycle = 1min;
+  Scene scene(settings);
+  Waiter first, second;
+  scene.take(first);
+  scene.give_back(first);
+  CHECK(scene.policy.gauges().recycled == 0);
+  scene.pass(2min);
+  scene.take(second);  // an idle one that is too old
+  CHECK(scene.policy.gauges().recycled == 1);
+  scene.give_back(second, Returned::broken);
+  CHECK(scene.policy.gauges().recycled == 1);
+}
+
 }  // namespace
 }  // namespace api::db

@@ -27,6 +27,32 @@ TEST_CASE("A search has words and a limit") {
   CHECK(parse_search("q=x").value.limit == kDefaultLimit);
 }
 
+TEST_CASE("A search goes on at a cursor, by rank or by deadline, and leaves past deadlines out unless told") {
+  const auto first = parse_search("q=x");
+  CHECK_FALSE(first.value.after_rank);
+  CHECK_FALSE(first.value.after_deadline);
+  CHECK_FALSE(first.value.include_past);
+  CHECK(parse_search("q=x&include_past=true").value.include_past);
+  CHECK_FALSE(parse_search("q=x&include_past=false").value.include_past);
+  const auto ranked = parse_search("q=x&cursor=" + to_cursor(RankedAfter{607927, 42}));
+  REQUIRE(ranked.value.after_rank);
+  CHECK(ranked.value.after_rank->score == 607927);
+  CHECK(ranked.value.after_rank->id == 42);
+  CHECK_FALSE(ranked.value.after_deadline);
+  for (const Day day : {kFirstDay - 1, -1, 0, kLastDay}) {
+    const auto dated = parse_search("q=x&cursor=" + to_cursor(DeadlineAfter{day, 7}));
+    REQUIRE(dated.value.after_deadline);
+    CHECK(dated.value.after_deadline->deadline == day);
+    CHECK(dated.value.after_deadline->id == 7);
+  }
+  for (const char* bad :
+       {"", "r", "r1", "1.1", "r1.", "r.1", "r+1.1", "r1.1x", "x1.1", "d.1", "r99999999999.1", "d1.-1"}) {
+    CAPTURE(bad);
+    CHECK(fault(parse_search(std::string("q=x&cursor=") + bad)) == "cursor must be the next_cursor of a previous page");
+  }
+  CHECK(fault(parse_search("q=x&include_past=1")) == "include_past must be true or false");
+}
+
 TEST_CASE("Faults of a query string name their field") {
   struct {
     std::string query;
