@@ -49,10 +49,10 @@ void require_same(int whole_status, const RequestReader& whole, int cut_status, 
 
 /// Each kind of route. The handlers are not called: they need a database.
 constexpr Route kRoutes[] = {
-    {"/api/v1/search", Method::get, nullptr},
-    {"/api/v1/scholarships/", Method::get, nullptr},
-    {"/api/v1/scholarships", Method::get, nullptr},
-    {"/api/v1/auth/login", Method::post, nullptr, Access::open},
+    {"/api/v1/search", Method::get, nullptr, Endpoint::search},
+    {"/api/v1/scholarships/", Method::get, nullptr, Endpoint::scholarship},
+    {"/api/v1/scholarships", Method::get, nullptr, Endpoint::scholarships},
+    {"/api/v1/auth/login", Method::post, nullptr, Endpoint::login, Access::open},
 };
 
 /// What the endpoints read of a request.
