@@ -24,11 +24,11 @@ constexpr auto kTimeout = std::chrono::seconds(10);  ///< for a request, and bet
 
 }  // namespace
 
-/// It is in its server's list until it ends or is closed.
+/// It is in one of its server's lists until it ends or is closed.
 class Server::Connection : public boost::intrusive::list_base_hook<boost::intrusive::tag<Server>> {
  public:
   Connection(Server& server, net::Socket socket) : stream(net::Transport(std::move(socket))), server_(server) {
-    server_.connections_.push_back(*this);
+    server_.silent_.push_back(*this);
     ++server_.count_;
     if (!server.tls_) return;
     auto session = server.tls_->accept();
@@ -40,8 +40,9 @@ class Server::Connection : public boost::intrusive::list_base_hook<boost::intrus
   /// It has sent a request: it becomes the last one to be closed.
   void mark_active() {
     if (!is_linked()) return;
-    server_.connections_.erase(Connections::s_iterator_to(*this));
-    server_.connections_.push_back(*this);
+    list_->erase(Connections::s_iterator_to(*this));
+    list_ = &server_.active_;
+    list_->push_back(*this);
   }
   /// Closes it, because a new connection takes its place.
   void evict() {
@@ -54,11 +55,12 @@ class Server::Connection : public boost::intrusive::list_base_hook<boost::intrus
  private:
   void leave() {
     if (!is_linked()) return;
-    server_.connections_.erase(Connections::s_iterator_to(*this));
+    list_->erase(Connections::s_iterator_to(*this));
     --server_.count_;
   }
 
   Server& server_;
+  Connections* list_ = &server_.silent_;
 };
 
 Server::Server(net::asio::io_context& loop, std::vector<net::ListenSocket> sockets, Pages pages)
@@ -71,7 +73,7 @@ Server::Server(net::asio::io_context& loop, std::vector<net::ListenSocket> socke
 }
 
 void Server::accept(net::Socket socket) {
-  if (count_ >= connections_max_) connections_.front().evict();
+  if (count_ >= connections_max_) (silent_.empty() ? active_ : silent_).front().evict();
   net::spawn(loop_, serve(std::make_unique<Connection>(*this, std::move(socket))),
              [](const char* what) { std::fprintf(stderr, "an admin connection was dropped: %s\n", what); });
 }

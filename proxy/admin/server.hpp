@@ -59,7 +59,8 @@ class Server {
   int connections_max_ = kConnectionsMax;
   int count_ = 0;
   std::shared_ptr<const tls::ServerContext> tls_;
-  Connections connections_;  ///< ordered by their last request, oldest first
+  Connections silent_;  ///< have not sent a request yet: the first to be closed for a new one; oldest first
+  Connections active_;  ///< ordered by their last request, oldest first
 };
 
 }  // namespace spillway::admin
