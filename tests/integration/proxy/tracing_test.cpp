@@ -248,9 +248,10 @@ TEST_CASE("a collector that sends an endless line does not take memory") {
   });
   Upstream upstream;
   Proxy proxy(upstream, {.more = "tracing: {endpoint: 'http://" + talkative.address() + "', sample_ratio: 1}\n"});
+  const std::size_t before = proxy.memory();
   CHECK(Client(proxy).get("/").status == 200);
   CHECK(proxy.await_log("no HTTP answer"));
-  CHECK(proxy.memory() < 100'000'000);
+  CHECK(proxy.memory() < before + 50'000'000);  // sanitizers add memory at the first use
 }
 
 TEST_CASE("a failing API is an error of its span") {
