@@ -234,7 +234,8 @@ TEST_CASE("a span keeps no more than 1 KiB of a path") {
   Collector collector;
   Upstream upstream;
   Proxy proxy(upstream, {.more = collector.keys("sample_ratio: 1")});
-  CHECK(Client(proxy).get('/' + std::string(5000, 'a')).status == 200);
+  const std::string path(5000, 'a');  // GCC 12 warns of an overflow if it is appended to a character under TSan
+  CHECK(Client(proxy).get("/" + path).status == 200);
   const std::vector<Span> spans = collector.await_spans(2);
   CHECK(of_kind(spans, kServer).attributes.at("url.path").size() == 1024);
 }
