@@ -87,7 +87,7 @@ class Clients(unittest.TestCase):
         assert cls.proxy.wait(60) == 0
         cls.folder.cleanup()
         assert counts["parsed"] == counts["answered_by_api"] + counts["answered_by_proxy"] + counts["aborted"], counts
-        assert counts["aborted"] == 0, counts
+        assert counts["aborted"] <= 1, counts  # Chromium may leave before it has its icon
 
     def run_client(self, *command, **more):
         done = subprocess.run(command, capture_output=True, check=False, timeout=240, **more)
