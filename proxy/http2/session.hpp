@@ -26,8 +26,8 @@ enum class ErrorCode : std::uint32_t {
   enhance_your_calm = 11,
 };
 
-/// A request's stream, as the session sees it. All but `payload` are called within `Session::receive` and
-/// `Session::produce`, and must not call the session unless they say so.
+/// A request's stream, as the session sees it. Called within `Session::receive` and `Session::produce`; must not call
+/// the session unless a function says so.
 class StreamEvents {
  public:
   virtual void on_field(std::string_view name, std::string_view value) = 0;
