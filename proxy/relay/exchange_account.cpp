@@ -127,6 +127,7 @@ void Exchange::trace(int status, telemetry::Outcome outcome, std::string_view re
   record.class_name = worker_.shared().class_names[static_cast<std::size_t>(class_index_)];
   record.reason = reason;
   record.upstream_address = upstream_name_;
+  record.upstream_secure = settings_->config.upstream.tls.enabled;
   record.status = status;
   record.upstream_status = upstream_status_;
   record.retries = retries_;

@@ -112,7 +112,7 @@ void write_upstream(JsonWriter& json, const Record& r) {
     Attributes attributes(json);
     attributes.add("http.request.method", r.method);
     attributes.add_server(r.upstream_address);
-    attributes.add("url.full", "http://" + r.host + r.path);
+    attributes.add("url.full", (r.upstream_secure ? "https://" : "http://") + r.host + r.path);
     attributes.add("http.response.status_code", r.upstream_status);
     attributes.add("http.request.resend_count", r.retries);
     if (failed) attributes.add("error.type", r.reason.empty() ? std::to_string(r.upstream_status) : r.reason);

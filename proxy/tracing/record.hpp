@@ -27,6 +27,7 @@ struct Record {
   // Valid UTF-8.
   std::string method, path, scheme, host, client, user_agent, protocol, class_name, reason;
   std::string upstream_address;  ///< of the connection to the API that was used last
+  bool upstream_secure = false;  ///< over TLS
   int status = 0;                ///< 0: no response was sent
   int upstream_status = 0;       ///< 0: none came
   int retries = 0;

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
+#include <memory>
+#include <queue>
+#include <random>
 
 namespace fleet {
 namespace {

@@ -1,10 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
-#include <memory>
-#include <queue>
-#include <random>
 #include <vector>
 
 #include "proxy/admission/controller.hpp"
@@ -15,7 +11,6 @@
 namespace fleet {
 
 namespace admission = spillway::admission;
-using admission::Reason;
 
 /// What all replicas share. A query takes `query` seconds while no more than `cores` are in progress. Beyond that all
 /// share the cores, and lose `thrash` of their speed for each doubling.

@@ -34,6 +34,7 @@ Record record(bool waits, bool sent) {
   r.status = sent ? 200 : 503;
   if (!sent) r.reason = "capacity";
   r.upstream_address = "unix:/run/api:1.sock";
+  r.upstream_secure = true;
   r.upstream_status = sent ? 200 : 0;
   return r;
 }
@@ -60,6 +61,7 @@ TEST_CASE("a record becomes a span for the request, one for a wait, and one for 
       json,
       R"({"key":"server.address","value":{"stringValue":"::1"}},{"key":"server.port","value":{"intValue":"8080"}})"));
   CHECK(has(json, R"({"key":"server.address","value":{"stringValue":"unix:/run/api:1.sock"}})"));
+  CHECK(has(json, R"({"key":"url.full","value":{"stringValue":"https://[::1]:8080/a\"b"}})"));
   CHECK(has(json, R"({"key":"spillway.queue_ms","value":{"doubleValue":1.500}})"));
   CHECK(has(json, R"("status":{})"));
   CHECK_FALSE(has(json, "error.type"));
