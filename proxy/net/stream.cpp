@@ -1,24 +1,56 @@
 #include "proxy/net/stream.hpp"
 
+#include <utility>
+
 #include <boost/asio/post.hpp>
 
 namespace net {
 
-void Stream::start_read(std::size_t space) {
-  if (reading_) return;
+bool Stream::prepare_read(std::size_t space) {
+  if (reading_) return false;
   in.reserve(space);
   read_error_ = {};
   reading_ = true;
   cancelled_ = false;
-  // Asio tries a read before it waits. Now that read would nearly always find nothing: a wasted system call. After
-  // the other handlers of this turn it often finds the bytes.
+  return true;
+}
+
+void Stream::await_input(std::size_t space) {
+  if (peer_closed_ || transport_.tls()) return start_read(space);
+  if (prepare_read(space)) transport_.read_quietly(quiet_read_, asio::buffer(in.space(), in.space_size()));
+}
+
+void Stream::start_read(std::size_t space) {
+  if (!prepare_read(space)) return;
+  // Now a read would nearly always find nothing: a wasted system call. After the other handlers of this turn it often
+  // finds the bytes.
   asio::post(transport_.executor(), [this] { begin_read(); });
 }
 
 void Stream::begin_read() {
   if (cancelled_) return on_read(asio::error::operation_aborted, 0);
-  transport_.async_read(asio::buffer(in.space(), in.space_size()),
-                        [this](error_code error, std::size_t size) { on_read(error, size); });
+  const asio::mutable_buffer space = asio::buffer(in.space(), in.space_size());
+  if (transport_.tls()) {
+    return transport_.async_read(space, [this](error_code error, std::size_t size) { on_read(error, size); });
+  }
+  error_code error;
+  const std::size_t size = transport_.read_now(space, false, error);
+  if (error != asio::error::would_block) return on_read(error, size);
+  transport_.read_quietly(quiet_read_, space);
+}
+
+void Stream::quiet_read_ended(void* self, error_code error, std::size_t size) {
+  auto& stream = *static_cast<Stream*>(self);
+  const bool anew = std::exchange(stream.reads_anew_, false);
+  if (anew && error == asio::error::operation_aborted && !stream.cancelled_) return stream.begin_read();
+  stream.on_read(error, size);
+}
+
+void Stream::on_peer_closed() {
+  peer_closed_ = true;
+  if (!reading_) return;  // the next read finds it
+  reads_anew_ = true;
+  transport_.stop(quiet_read_);
 }
 
 void Stream::on_read(error_code error, std::size_t size) {

@@ -11,7 +11,7 @@ namespace net {
 /// A read may be started before anybody waits for it. On an idle connection it notices a close or stray
 /// bytes at once, and the same read then brings the next message: no extra system call for either.
 /// Runs on one event loop; must not be `busy` when it is destroyed.
-class Stream {
+class Stream final : private HangUps::Watched {
  public:
   /// Told of a read that completed while nobody waited for it. May destroy the stream.
   class Observer {
@@ -36,6 +36,13 @@ class Stream {
   /// Starts a read into `in`, which gets room for `space` bytes, unless one is outstanding.
   /// While it is, `in` may be read and consumed but must not be reserved or released.
   void start_read(std::size_t space = kBlockSize / 4);
+  /// The same where nothing is likely to have come yet: a system call less, unless over TLS. Unless the peer is
+  /// watched, its close may be told late.
+  void await_input(std::size_t space = kBlockSize / 4);
+  /// The transport is connected. From here on the peer's close is told to whoever reads.
+  void watch_peer(HangUps& hang_ups) { peer_closed_ = !transport_.watch(hang_ups, *this); }
+  /// The watched peer has closed, or could not be watched: the connection should not be kept.
+  bool peer_closed() const { return peer_closed_; }
   bool reading() const { return reading_; }
   /// Waits for the outstanding read, which there must be, or for the end of all that is outstanding after `close`.
   Task<> wait_read() { return parking_.wait(); }
@@ -62,7 +69,10 @@ class Stream {
   void reset() { transport_.reset(); }
 
  private:
+  bool prepare_read(std::size_t space);
   void begin_read();
+  void on_peer_closed() override;
+  static void quiet_read_ended(void* self, error_code error, std::size_t size);
   void on_read(error_code error, std::size_t size);
   void ended();
 
@@ -70,11 +80,14 @@ class Stream {
   Observer* observer_ = nullptr;
   Parking parking_;
   error_code read_error_;
+  QuietRead quiet_read_{&Stream::quiet_read_ended, this};
   bool reading_ = false;
   bool awaits_room_ = false;
   bool awaits_hang_up_ = false;
-  bool cancelled_ = false;     ///< before the read began
+  bool cancelled_ = false;     ///< since the read was started
   bool ends_sending_ = false;  ///< once the transport takes more
+  bool peer_closed_ = false;
+  bool reads_anew_ = false;  ///< the peer has closed: the wait ends, and the socket is read to its end
 };
 
 }  // namespace net

@@ -78,7 +78,7 @@ bool Transport::write_now(Gather& output, error_code& error) {
 
 std::uint64_t Transport::taken() const {
   int waiting = 0;
-  ::ioctl(const_cast<Socket&>(socket_).native_handle(), TIOCOUTQ, &waiting);
+  ::ioctl(const_cast<ReadySocket&>(socket_).native_handle(), TIOCOUTQ, &waiting);
   return (tls_ ? tls_->sent() : written_) - static_cast<std::uint64_t>(waiting);
 }
 

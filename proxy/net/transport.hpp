@@ -7,7 +7,9 @@
 #include <boost/asio/post.hpp>
 
 #include "proxy/net/gather.hpp"
+#include "proxy/net/hang_ups.hpp"
 #include "proxy/net/io.hpp"
+#include "proxy/net/ready_socket.hpp"
 #include "proxy/tls/session.hpp"
 
 namespace net {
@@ -54,6 +56,12 @@ class Transport {
       read_tls(space, std::move(handler));
     });
   }
+  /// As `async_read`, where nothing is likely to have come yet: does not try first. If the peer has closed together
+  /// with the bytes that were read last, that is not told: `watch` tells it.
+  void read_quietly(QuietRead& read, asio::mutable_buffer space) { socket_.start(read, space); }
+  void stop(QuietRead& read) { socket_.stop(read); }
+  /// Has `watched` told of the peer's close. False: it will not be.
+  bool watch(HangUps& hang_ups, HangUps::Watched& watched) { return hang_ups.watch(socket_.native_handle(), watched); }
   /// Each calls `handler(error_code)`: when a read would not block; when a write would not block; when both directions
   /// are closed or the connection is reset. Over TLS a read may find nothing even so: records are not only of data.
   template <class Handler>
@@ -118,7 +126,7 @@ class Transport {
   error_code error_of(tls::Step step) const;
   bool write_tls(Gather& output, error_code& error);
 
-  Socket socket_;
+  ReadySocket socket_;
   std::unique_ptr<tls::Session> tls_;
   std::uint64_t written_ = 0;
 };

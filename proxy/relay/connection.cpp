@@ -92,7 +92,7 @@ net::Task<Connection::Next> Connection::await_request() {
   if (stream_.in.empty()) {
     worker_.connections().is_recently_used(*this);
     arm(Clock::now(), std::min(kKeepBuffer, worker_.settings()->idle_for));
-    stream_.start_read();
+    stream_.await_input();  // a close that it does not tell is seen when the buffer has been given back
     co_await stream_.wait_read();
     worker_.connections().was_recently_used();
     if (closing_) co_return Next::close;

@@ -131,7 +131,8 @@ net::Task<Failure> Exchange::connect() {
     if (upstream_->beyond_limit) would_refuse(admission::Reason::upstream_connections);
     addresses.worked(upstream_->endpoint);
     permit_->reached();
-    upstream_->stream.start_read(net::kBlockSize);
+    upstream_->stream.watch_peer(worker_.hang_ups());
+    upstream_->stream.await_input(net::kBlockSize);
     upstream_->stream.observe(this);
     co_return Failure();
   }

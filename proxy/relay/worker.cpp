@@ -28,6 +28,7 @@ Worker::Worker(Shared& shared, std::shared_ptr<const Settings> settings)
       work_(loop_.get_executor()),
       timers_(loop_),
       lag_timer_(loop_),
+      hang_ups_(loop_.get_executor()),
       counters_(shared.class_names.size()),
       upstream_(timers_, blocks_, counters_, shared.upstream_connections, shared.addresses),
       connections_(std::make_unique<ConnectionTable>(*this)) {
@@ -98,6 +99,7 @@ void Worker::finish_if_drained() {
   if (!draining_ || !connections_->empty()) return;
   upstream_.close();
   timers_.stop();
+  hang_ups_.stop();
   lag_timer_.cancel();
   work_.reset();
 }

@@ -100,6 +100,7 @@ class Worker {
   const std::shared_ptr<const Settings>& settings() const { return settings_; }
   net::Timers& timers() { return timers_; }
   net::BlockPool& blocks() { return blocks_; }
+  net::HangUps& hang_ups() { return hang_ups_; }
   upstream::ConnectionPool& upstream() { return upstream_; }
   telemetry::WorkerCounters& counters() { return counters_; }
   telemetry::IdGenerator& ids() { return ids_; }
@@ -155,6 +156,7 @@ class Worker {
   net::asio::executor_work_guard<net::Executor> work_;
   net::Timers timers_;
   net::Timer lag_timer_;
+  net::HangUps hang_ups_;
   net::BlockPool blocks_;
   telemetry::WorkerCounters counters_;
   upstream::ConnectionPool upstream_;

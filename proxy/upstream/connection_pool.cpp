@@ -69,12 +69,12 @@ ConnectionPool::Lease ConnectionPool::open(const Endpoint& endpoint, net::Execut
 }
 
 void ConnectionPool::give(Lease connection, Time now) {
-  if (closed_ || connection->tls != tls_ || gone(*connection) ||
+  if (closed_ || connection->stream.peer_closed() || connection->tls != tls_ || gone(*connection) ||
       idle_.size() >= static_cast<std::size_t>(limits_.max_idle))
     return discard(std::move(connection));
   connection->reused = true;
   connection->stream.observe(this);
-  connection->stream.start_read(net::kBlockSize);
+  connection->stream.await_input(net::kBlockSize);
   timers_.arm(*connection, now + limits_.idle_timeout);
   counters_.upstream_active.subtract();
   counters_.upstream_idle.add();
