@@ -1,10 +1,11 @@
 // The status page in a real Chromium while the proxy is overloaded: it draws the overload, loads nothing from other
-// hosts, fits a phone, and follows the light and dark theme. Screenshots go to build/reports/.
+// hosts, fits a phone, and follows the light and dark theme. It does so over HTTP/2 and TLS, too, behind another proxy: the
+// admin listener itself speaks HTTP/1.1. Screenshots go to build/reports/.
 //
 //   node status_page.mjs    SPILLWAY_BIN_DIR=build/release  CHROMIUM=/usr/bin/chromium
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { createRequire } from 'node:module';
@@ -58,6 +59,7 @@ async function eventually(what, holds) {
 }
 
 let browser;
+let front;
 let over = false;
 try {
   await eventually('the proxy starts', () => log.includes('admitting'));
@@ -136,6 +138,37 @@ try {
     await page.close();
   }
 
+  // The same page over HTTP/2: everything that it loads comes on one connection.
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2',
+    '-subj', '/CN=localhost', '-keyout', join(dir, 'key.pem'), '-out', join(dir, 'certificate.pem')], { stdio: 'ignore' });
+  writeFileSync(join(dir, 'front.yaml'), `
+listen: {address: '127.0.0.1:0', http2: true, tls: {certificate: ${dir}/certificate.pem, key: ${dir}/key.pem}}
+admin: {listen: '127.0.0.1:0'}
+upstream: {address: '127.0.0.1:${port('admin')}'}
+log: {format: json, access: off}
+`);
+  let frontLog = '';
+  front = spawn(join(bin, 'proxy/spillway'), ['--config', join(dir, 'front.yaml')], { stdio: ['ignore', 'pipe', 'inherit'] });
+  front.stdout.on('data', (data) => { frontLog += data; });
+  await eventually('the proxy in front starts', () => frontLog.includes('admitting'));
+  const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1280, height: 1100 } });
+  const secure = await context.newPage();
+  secure.on('pageerror', (error) => errors.push(String(error)));
+  const protocols = new Map();
+  const devtools = await context.newCDPSession(secure);
+  await devtools.send('Network.enable');
+  devtools.on('Network.responseReceived', ({ response }) => {
+    if (!response.url.startsWith('data:')) protocols.set(new URL(response.url).pathname, response.protocol);
+  });
+  await secure.goto(`https://127.0.0.1:${frontLog.match(/listening on 127\.0\.0\.1:(\d+)/)[1]}/`);
+  await eventually('the page over HTTP/2 shows that it sheds', async () =>
+    await secure.locator('#state').innerText() === 'shedding' &&
+    Number(await secure.locator('body').getAttribute('data-samples')) >= 3 && await secure.locator('canvas').count() === 4);
+  assert.ok(protocols.has('/') && protocols.size >= 2, [...protocols.keys()].join());
+  assert.deepEqual([...new Set(protocols.values())], ['h2'], [...protocols].join());
+  await secure.screenshot({ path: join(reports, 'status-page-http2.png'), fullPage: true });
+  await context.close();
+
   // One class fails: its circuit alone opens, and the page names it.
   over = true;
   await Promise.all(load);
@@ -179,6 +212,7 @@ try {
   over = true;
   await browser?.close();
   proxy.kill('SIGKILL');
+  front?.kill('SIGKILL');
   api.closeAllConnections();
   api.close();
   rmSync(dir, { recursive: true });
