@@ -5,7 +5,7 @@ URL    ?= http://localhost:8080
 ADMIN  ?= http://localhost:9901
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test test-deploy launch-gate smoke bench bench-api brownout fleet contention restarts overload package fuzz race slowhttp large clean
+.PHONY: help deps build run test test-deploy launch-gate smoke bench bench-api abuse brownout fleet contention restarts overload package fuzz race slowhttp large clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -32,9 +32,13 @@ test: deps ## build and run every test, JOBS=2 at a time; PRESET=asan or tsan fo
 smoke: deps ## try a running stack with curl: URL=http://localhost:8080 ADMIN=http://localhost:9901
 	@URL=$(URL) ADMIN=$(ADMIN) bats tests/smoke/stack.bats
 
-bench: build ## compare with nginx and HAProxy: ROUNDS=3 DURATION=5 SCENARIOS=tcp,unix,refusal,log,h2,tls,tls_h2,handshake,idle,idle_tls
+bench: build ## compare with nginx, HAProxy and nghttpx: ROUNDS=3 DURATION=5 SCENARIOS=tcp,unix,refusal,log,h2,tls,tls_h2,handshake,idle,idle_tls
 	@deploy/dev/deps.sh bench
 	@exec tests/bench/peers.sh
+
+abuse: build ## most inside the API under resets, and shut windows, beside nginx, HAProxy and nghttpx: ROUNDS=1 ROWS=rapid_reset,made_you_reset,shut_windows
+	@deploy/dev/deps.sh bench
+	@exec tests/bench/abuse.py
 
 overload: build ## overload lab beside nginx and HAProxy, about 16 minutes: SCENARIOS=steady,mix,… TARGETS=none,nginx,haproxy,spillway
 	@deploy/dev/deps.sh bench
@@ -71,7 +75,7 @@ fuzz: deps ## fuzz the parsers: SECONDS=60 for each target
 	@deploy/dev/deps.sh fuzz
 	@exec tests/fuzz/run.sh $(or $(SECONDS),60)
 
-test-deploy: build ## what make test leaves out: dashboards on a real Prometheus, Kubernetes objects, images (ONLY=name)
+test-deploy: build ## what make test leaves out: dashboards on a real Prometheus, Kubernetes objects, TLS, images (ONLY=name)
 	@deploy/dev/deps.sh deploy
 	@exec tests/deploy/run.sh $(ONLY)
 

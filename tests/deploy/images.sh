@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds both images on a base made with debootstrap, runs them as the compose file and the pod of the base do, and
+# Builds both images on a base made with debootstrap, runs them as the compose files and the pod of the base do, and
 # checks their rights. Needs root, podman and the apt sources of this machine; no registry of images.
 set -euo pipefail
 
@@ -69,6 +69,45 @@ check_container() {
   podman rm "$id" >/dev/null
 }
 
+# The proxy as compose.tls.yaml runs it, with a certificate as its comment makes one, which is then renewed.
+check_tls() {
+  local command id i in_container
+  install -d "$work/tls"
+  make_certificate
+  # The words of the command, each ended by NUL.
+  mapfile -d '' -t command < <(python3 -c "
+import sys, yaml
+proxy = yaml.safe_load(open(sys.argv[1]))['services']['proxy']
+assert proxy['ports'] == ['8443:8443'] and proxy['volumes'] == ['./docker/tls:/etc/spillway-tls:ro'], proxy
+print(*proxy['command'], sep='\\0', end='\\0')" "$root/deploy/compose.tls.yaml")
+  id=$(podman run --detach --network none --read-only --cap-drop ALL --security-opt no-new-privileges \
+    --user 10001:10001 --volume "$root/deploy/docker/config:/etc/spillway:ro" \
+    --volume "$work/tls:/etc/spillway-tls:ro" localhost/spillway "${command[@]}")
+  in_container=(nsenter --net --target "$(podman inspect --format '{{.State.Pid}}' "$id")" curl -s -m 5 -o /dev/null
+    --write-out '%{http_version} %{http_code}')
+  # There is no API: the answer is the proxy's.
+  for ((i = 0; ; i++)); do
+    [[ $("${in_container[@]}" --cacert "$work/tls/tls.crt" https://localhost:8443/) != "2 503" ]] || break
+    ((i < kReadySeconds)) || fail "no answer over TLS: $(podman logs --tail 3 "$id" 2>&1)"
+    sleep 1
+  done
+  [[ $("${in_container[@]}" http://localhost:8080/) == "1.1 503" ]] || fail "no answer without TLS"
+  make_certificate
+  for ((i = 0; ; i++)); do
+    [[ $("${in_container[@]}" --cacert "$work/tls/tls.crt" https://localhost:8443/) != "2 503" ]] || break
+    ((i < kReadySeconds)) || fail "the renewed certificate is not used: $(podman logs --tail 3 "$id" 2>&1)"
+    sleep 1
+  done
+  podman stop --time 30 "$id" >/dev/null
+  podman rm "$id" >/dev/null
+}
+
+make_certificate() {
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost \
+    -addext subjectAltName=DNS:localhost -keyout "$work/tls/tls.key" -out "$work/tls/tls.crt" 2>/dev/null
+  chmod a+r "$work/tls/tls.key"
+}
+
 # The pod of the base: kustomize renders it, the database is reached over a socket of this machine.
 check_pod() {
   local pod=$work/pod.yaml i
@@ -108,6 +147,7 @@ build proxy spillway
 build api scholarship-api
 podman images --format '{{.Repository}} {{.Size}}' | grep -E '/(spillway|scholarship-api) ' | sed 's/^/images: /'
 check_container
+check_tls
 trap clean_up EXIT
 check_pod
-echo "images: built, run, and the pod of the base serves"
+echo "images: built, run, also with TLS, and the pod of the base serves"

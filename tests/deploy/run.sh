@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Runs the tests that are too heavy for `make test`. Prints those not run, and counts.
 #
-#   run.sh [types|front|dashboards|runbooks|images]...
+#   run.sh [types|front|tls|dashboards|runbooks|images]...
 set -uo pipefail
 
 cd "$(dirname "$0")/../.." || exit
-all=(types front dashboards runbooks images)
+all=(types front tls dashboards runbooks images)
 wanted=("$@")
 ((${#wanted[@]})) || wanted=("${all[@]}")
 passed=0 failed=0 skipped=0
@@ -14,6 +14,7 @@ run() {
   case $1 in
     types) tests/deploy/types_test.py ;;
     front) tests/deploy/front_test.py ;;
+    tls) tests/deploy/tls_scan.sh ;;
     dashboards) tests/with_postgres.sh tests/deploy/dashboards_test.py ;;
     runbooks) tests/with_postgres.sh tests/deploy/runbooks_test.py ;;
     images) tests/deploy/images.sh ;;
