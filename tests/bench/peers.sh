@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Spillway beside nginx and HAProxy on this machine: each with one worker on core 0, wrk and a trivial upstream on
+# Spillway beside nginx, HAProxy and nghttpx on this machine: each with one worker on core 0, wrk and a trivial upstream on
 # core 1, 64 keep-alive connections. The proxies take turns in every round; the report holds the medians.
 #
 #   tcp, unix   proxied GETs, upstream over TCP or a unix socket
@@ -12,7 +12,8 @@
 #   idle        private memory per connection, 4000 connections that have made one request each
 #   idle_tls    the same over TLS 1.3
 #
-# ROUNDS=3 DURATION=5 SCENARIOS=tcp,unix,refusal,log,h2,tls,tls_h2,handshake,idle,idle_tls PROXIES=spillway,nginx,haproxy
+# ROUNDS=3 DURATION=5 SCENARIOS=tcp,unix,refusal,log,h2,tls,tls_h2,handshake,idle,idle_tls PROXIES=spillway,nginx,haproxy,nghttpx
+# nghttpx takes part in h2, tls, tls_h2 and handshake, which it is for.
 # CPU time comes from /proc/PID/stat of the worker, in ticks of 10 ms: 5 s of load keep its error below 1 %.
 set -euo pipefail
 
@@ -27,7 +28,7 @@ readonly kOpenFiles=10100 # HAProxy asks for two per connection, and has a limit
 
 cd "$(dirname "$0")/../.."
 IFS=, read -ra scenarios <<<"${SCENARIOS:-tcp,unix,refusal,log,h2,tls,tls_h2,handshake,idle,idle_tls}"
-IFS=, read -ra proxies <<<"${PROXIES:-spillway,nginx,haproxy}"
+IFS=, read -ra proxies <<<"${PROXIES:-spillway,nginx,haproxy,nghttpx}"
 rounds=${ROUNDS:-3}
 duration=${DURATION:-5}
 report=build/reports/bench.json
@@ -60,6 +61,7 @@ start_proxy() {
     spillway) template=spillway.yaml command=(build/release/proxy/spillway --config "$dir/spillway.yaml") ;;
     nginx) template=nginx.conf command=(nginx -c "$dir/nginx.conf" -e "$dir/log") ;;
     haproxy) template=haproxy.cfg command=(haproxy -db -f "$dir/haproxy.cfg") ;;
+    nghttpx) template=nghttpx.conf command=(nghttpx "--conf=$dir/nghttpx.conf") upstream=${2/:/,} ;;
     *) fail "unknown proxy $1" ;;
   esac
   [[ $1 != haproxy ]] || upstream=${upstream/#unix:/unix@}
@@ -174,6 +176,7 @@ upstream_pid=$!
 for ((round = 1; round <= rounds; round++)); do
   for scenario in "${scenarios[@]}"; do
     for proxy in "${proxies[@]}"; do
+      [[ $proxy != nghttpx || $scenario =~ ^(h2|tls|tls_h2|handshake)$ ]] || continue
       printf '\rround %d of %d: %-9s %-9s' "$round" "$rounds" "$scenario" "$proxy" >&2
       upstream=127.0.0.1:$upstream_port
       [[ $scenario != unix ]] || upstream=unix:$dir/upstream.sock
@@ -199,14 +202,15 @@ mkdir -p "$(dirname "$report")"
 jq -s --arg cpu "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" --arg kernel "$(uname -r)" \
   --arg nginx "$(nginx -v 2>&1 | sed 's/.*: //')" --arg haproxy "$(haproxy -v | head -n 1 | cut -d ' ' -f 3)" \
   --arg commit "$(git describe --always --dirty 2>/dev/null)" \
+  --arg nghttpx "$(nghttpx --version | cut -d ' ' -f 2)" \
   --argjson rounds "$rounds" --argjson seconds "$duration" --argjson connections "$kConnections" '
   def median: sort | if length % 2 == 1 then .[length / 2 | floor] else (.[length / 2 - 1] + .[length / 2]) / 2 end;
   (group_by([.scenario, .proxy]) | map(
     {scenario: .[0].scenario, proxy: .[0].proxy}
     + (del(.[].scenario, .[].proxy) | {median: ([.[] | to_entries[]] | group_by(.key)
         | map({key: .[0].key, value: (map(.value) | median)}) | from_entries), rounds: .}))) as $results
-  | {$cpu, $kernel, $commit, versions: {$nginx, $haproxy}, rounds: $rounds, $seconds, $connections, $results,
-     # Spillway over the better peer: CPU per request, for `idle` memory per connection. Below 1 is better.
+  | {$cpu, $kernel, $commit, versions: {$nginx, $haproxy, $nghttpx}, rounds: $rounds, $seconds, $connections, $results,
+     # Spillway over the best peer: CPU per request, for `idle` memory per connection. Below 1 is better.
      ratio_to_best_peer: ($results | group_by(.scenario) | map(
        (map(select(.proxy == "spillway")) | first) as $own | map(select(.proxy != "spillway")) as $peers
        | select($own and $peers != [])
