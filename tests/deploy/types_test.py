@@ -64,6 +64,8 @@ def render_with(*components):
 def module_of(api_version):
     if api_version.startswith("keda.sh/"):
         return f"@kubernetes-models/keda/{api_version}"
+    if api_version.startswith("cert-manager.io/"):
+        return f"@kubernetes-models/cert-manager/{api_version}"
     if api_version.startswith("monitoring.coreos.com/"):
         return f"@kubernetes-models/prometheus-operator/{api_version}"
     return f"kubernetes-models/{api_version}"
@@ -121,14 +123,15 @@ class Types(unittest.TestCase):
     def test_kubernetes_objects(self):
         modules, kinds = {}, set()
         sets = {"dev": render(KUBERNETES / "overlays/dev"), "production": render(KUBERNETES / "overlays/production"),
-                "keda": render_with("keda", "prometheus-operator")}
+                "keda": render_with("keda", "prometheus-operator"), "tls": render_with("tls")}
         for name, objects in sets.items():
             for o in objects:
                 modules[f"{name}-{o['kind']}"] = object_module(o)
                 kinds.add(o["kind"])
         self.assertEqual(kinds, {"Deployment", "Service", "ConfigMap", "Secret", "PodDisruptionBudget", "NetworkPolicy",
-                                 "HorizontalPodAutoscaler", "PodMonitor", "PrometheusRule", "ScaledObject"})
-        for o in sets["production"] + sets["keda"]:  # a mistake in each kind must be seen
+                                 "HorizontalPodAutoscaler", "PodMonitor", "PrometheusRule", "ScaledObject",
+                                 "Certificate"})
+        for o in sets["production"] + sets["keda"] + sets["tls"]:  # a mistake in each kind must be seen
             wrong = copy.deepcopy(o)
             wrong["spec" if "spec" in wrong else "metadata"]["mistakenField"] = 1
             modules[f"wrong-{o['kind']}"] = object_module(wrong)
@@ -149,6 +152,21 @@ class Types(unittest.TestCase):
         self.assertEqual(ports, [8080, 9901], "a port of the API would be a way past the proxy")
         self.assertEqual([(c["name"], c.get("restartPolicy")) for c in every],
                          [("migrate", None), ("api", "Always"), ("spillway", None)], "the API starts first and stops last")
+
+    def test_tls_is_the_secret_of_the_certificate_at_the_path_that_the_proxy_reads(self):
+        objects = {o["kind"]: o for o in render_with("tls")}
+        pod = objects["Deployment"]["spec"]["template"]["spec"]
+        proxy = next(c for c in pod["containers"] if c["name"] == "spillway")
+        compose = yaml.safe_load((ROOT / "deploy/compose.tls.yaml").read_text())["services"]["proxy"]
+        self.assertEqual(proxy["args"], compose["command"], "which the test of the images runs")
+        mount = next(m for m in proxy["volumeMounts"] if m["name"] == "tls")
+        self.assertEqual(mount["mountPath"], compose["volumes"][0].split(":")[1])
+        self.assertNotIn("subPath", mount, "a renewed certificate would not be seen")
+        volume = next(v for v in pod["volumes"] if v["name"] == "tls")
+        self.assertEqual(volume["secret"]["secretName"], objects["Certificate"]["spec"]["secretName"])
+        self.assertIn({"name": "https", "containerPort": 8443}, proxy["ports"])
+        self.assertIn({"name": "https", "port": 443, "targetPort": "https"}, objects["Service"]["spec"]["ports"])
+        self.assertIn({"port": "https", "protocol": "TCP"}, objects["NetworkPolicy"]["spec"]["ingress"][0]["ports"])
 
     def test_a_release_is_its_images_and_its_configuration(self):
         """So that a change of the configuration is a rollout, and its undoing, too."""
