@@ -27,7 +27,7 @@ class Echo(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        self.answer(self.path.encode())
+        self.answer(self.headers.get("X-Client-Cert-Subject", self.path).encode())
 
     def do_POST(self):
         size = self.headers["Content-Length"]
@@ -62,9 +62,16 @@ class Clients(unittest.TestCase):
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                         "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
                         "-keyout", folder / "key.pem", "-out", cls.certificate], check=True, capture_output=True)
+        cls.client = str(folder / "client.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-days", "2", "-subj", "/CN=a client", "-keyout", folder / "client.key", "-out", cls.client],
+                       check=True, capture_output=True)
         config = folder / "proxy.yaml"
-        config.write_text("listen:\n- {address: 127.0.0.1:0, http2: true}\n- {address: 127.0.0.1:0, http2: true, tls: "
-                          f"{{certificate: {cls.certificate}, key: {folder / 'key.pem'}}}}}\n"
+        tls = f"certificate: {cls.certificate}, key: {folder / 'key.pem'}"
+        config.write_text("listen:\n- {address: 127.0.0.1:0, http2: true}\n"
+                          f"- {{address: 127.0.0.1:0, http2: true, tls: {{{tls}}}}}\n"
+                          f"- {{address: 127.0.0.1:0, http2: true, tls: {{{tls}, client_ca: {cls.client}, "
+                          "client_certificate: require}}\n"
                           "admin: {listen: 127.0.0.1:0}\n"
                           f"upstream: {{address: 127.0.0.1:{cls.api.server_port}, health: {{mode: tcp}}}}\n"
                           "limits: {body: 0}\nlog: {format: json}\n", encoding="utf-8")
@@ -73,7 +80,7 @@ class Clients(unittest.TestCase):
         while "admitting" not in lines:
             lines += cls.proxy.stdout.readline()
         threading.Thread(target=cls.proxy.stdout.read, daemon=True).start()
-        cls.port, cls.tls_port = (int(port) for port in re.findall(r"listening on 127\.0\.0\.1:(\d+)", lines))
+        cls.port, cls.tls_port, cls.known_port = (int(port) for port in re.findall(r"listening on 127\.0\.0\.1:(\d+)", lines))
         cls.admin = int(re.search(r"admin on 127\.0\.0\.1:(\d+)", lines)[1])
         cls.url = f"http://127.0.0.1:{cls.port}"
         cls.tls_url = f"https://127.0.0.1:{cls.tls_port}"
@@ -108,6 +115,19 @@ class Clients(unittest.TestCase):
                 self.assertEqual(self.run_client(*curl, version, "--data-binary", "@-", *more, url, input=BODY), BODY + b"2")
         self.assertEqual(self.run_client(*curl, "--http1.1", self.tls_url + "/a"), b"/a1.1")
         self.assertEqual(self.run_client(*curl, "--no-alpn", self.tls_url + "/a"), b"/a1.1")
+        # Without TLS curl asks for an upgrade, which no server has to make (RFC 9113, section 3.1).
+        self.assertEqual(self.run_client(*curl, "--http2", self.url + "/a"), b"/a1.1")
+
+    def test_curl_with_a_certificate(self):
+        curl = ("curl", "--silent", "--show-error", "--cacert", self.certificate, "--write-out", "%{http_version}",
+                f"https://localhost:{self.known_port}/a")
+        key = self.client.replace(".pem", ".key")
+        for version in (("--tlsv1.3",), ("--tls-max", "1.2")):
+            out = self.run_client(*curl, *version, "--cert", self.client, "--key", key)
+            self.assertEqual(out, b"CN=a client2")
+            refused = subprocess.run([*curl, *version], capture_output=True, check=False, timeout=240)
+            self.assertNotEqual(refused.returncode, 0)
+            self.assertEqual(refused.stdout[:1], b"0")
 
     def test_nghttp(self):
         for url in self.urls:
