@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <climits>
 #include <ctime>
 #include <fstream>
 #include <utility>
@@ -19,6 +18,7 @@
 #include "proxy/config/tls.hpp"
 #include "proxy/drain.hpp"
 #include "proxy/net/descriptors.hpp"
+#include "proxy/net/host_name.hpp"
 #include "proxy/version.hpp"
 
 namespace spillway {
@@ -44,11 +44,6 @@ telemetry::ProcessUse process_use(int most_descriptors, double started) {
   use.most_descriptors = most_descriptors;
   use.started = started;
   return use;
-}
-
-std::string host_name() {
-  std::array<char, HOST_NAME_MAX + 1> name{};
-  return ::gethostname(name.data(), name.size()) == 0 ? name.data() : "";
 }
 }  // namespace
 
@@ -87,8 +82,7 @@ bool Process::start() {
         shared_, std::make_shared<const relay::Settings>(config_, certificates_.contexts())));
   }
   find_api();
-  prepare_tracing();
-  if (!open_admin() || !open_listeners()) return false;
+  if (!prepare_tracing() || !open_admin() || !open_listeners()) return false;
   descriptors_.used = net::open_descriptors();
   return fit_to_descriptors();
 }
@@ -105,13 +99,16 @@ void Process::find_api() {
   shared_.state.upstream_unresolved = true;
 }
 
-void Process::prepare_tracing() {
-  TracingEndpoint endpoint;
-  if (!config_.tracing.enabled() || !parse(config_.tracing.endpoint, endpoint)) return;
-  exporter_ = std::make_unique<tracing::Exporter>(
-      endpoint, tracing::Resource{config_.tracing.service_name, kVersion, host_name()},
-      [this](bool failed, const std::string& line) { failed ? shared_.log.warning(line) : shared_.log.info(line); });
-  shared_.spans = &exporter_->queue();
+/// False: the collector cannot be spoken to as configured.
+bool Process::prepare_tracing() {
+  std::string error;
+  exporter_ = tracing::Exporter::make(
+      config_.tracing, "spillway", kVersion,
+      [this](bool failed, const std::string& line) { failed ? shared_.log.warning(line) : shared_.log.info(line); },
+      error);
+  if (exporter_) shared_.spans = &exporter_->queue();
+  if (!error.empty()) shared_.log.error(error);
+  return error.empty();
 }
 
 /// Lowers limits that the process's descriptors cannot carry: else clients would take those that connections to the
@@ -206,15 +203,16 @@ bool Process::open_admin() {
   admin_name_ = net::local_name(sockets.front());
   admin_ = std::make_unique<admin::Server>(
       loop_, std::move(sockets),
-      admin::pages({metrics_.get(),
-                    values,
-                    [this] { return shared_.gate.snapshot(Clock::now()); },
-                    [this] { return shared_.gate.advice(); },
-                    history_.get(),
-                    &shared_.refusals,
-                    [this] { return effective_config(); },
-                    {.instance = host_name(), .started = Clock::now(), .upstream = to_text(config_.upstream.address)},
-                    [this] { return upstream::to_text(*shared_.addresses.list()); }}));
+      admin::pages(
+          {metrics_.get(),
+           values,
+           [this] { return shared_.gate.snapshot(Clock::now()); },
+           [this] { return shared_.gate.advice(); },
+           history_.get(),
+           &shared_.refusals,
+           [this] { return effective_config(); },
+           {.instance = net::host_name(), .started = Clock::now(), .upstream = to_text(config_.upstream.address)},
+           [this] { return net::to_text(*shared_.addresses.list()); }}));
   return true;
 }
 

@@ -35,7 +35,7 @@ class Process {
 
  private:
   void find_api();
-  void prepare_tracing();
+  bool prepare_tracing();
   std::size_t configured(const config::Listen& inherited) const;
   bool open_listeners();
   bool open_admin();

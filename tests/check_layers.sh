@@ -5,7 +5,7 @@ set -euo pipefail
 
 # This table is the plan of the house.
 # Layer (the longest match counts): the project's headers it may include : what else besides the C++ standard library.
-# Both programs share config/, proxy/net/ and proxy/text/; pure layers know neither Asio nor sockets.
+# Both programs share config/, proxy/net/, proxy/text/, proxy/tls/ and proxy/tracing/; pure layers know neither Asio nor sockets.
 # `arpa/inet.h` alone is for reading addresses from text, `unistd.h` alone for process ids and descriptors.
 readonly kRules='
 proxy/text/                : proxy/text/ :
@@ -18,18 +18,17 @@ proxy/net/clock            : :
 proxy/net/memory_budget    : :
 proxy/net/line_queue       : proxy/net/line_queue proxy/net/line_writer.hpp : spdlog/
 proxy/net/timer_wheel      : proxy/net/ : boost/intrusive/
+proxy/tracing/             : proxy/tracing/ proxy/text/ proxy/net/clock.hpp :
+proxy/tracing/collector    : proxy/tracing/collector.hpp proxy/net/ proxy/tls/ config/tracing.hpp : boost/
+proxy/tracing/exporter     : proxy/tracing/ proxy/net/clock.hpp proxy/net/host_name.hpp proxy/text/ config/tracing.hpp :
 proxy/config/              : config/ proxy/config/ proxy/tls/ proxy/admission/policy.hpp proxy/admission/reason.hpp proxy/http/head_limits.hpp proxy/http/grammar.hpp proxy/http2/limits.hpp proxy/net/clock.hpp : re2/
 proxy/http/                : proxy/http/ proxy/text/ : arpa/inet.h
 proxy/http1/               : proxy/http/ proxy/http1/ proxy/text/ : llhttp.h
 proxy/http2/               : proxy/http/ proxy/http2/ proxy/text/ proxy/net/clock.hpp : nghttp2/
 proxy/classify/            : proxy/classify/ proxy/config/ proxy/http/ proxy/text/ proxy/admission/policy.hpp config/ : arpa/inet.h
 proxy/admission/           : proxy/admission/ proxy/net/clock.hpp proxy/text/intrusive_list.hpp :
-proxy/telemetry/           : proxy/telemetry/ proxy/http2/abuse_kind.hpp proxy/admission/ proxy/config/ proxy/text/ proxy/net/clock.hpp proxy/net/line_queue.hpp : prometheus/ spdlog/ fmt/ posix
+proxy/telemetry/           : proxy/telemetry/ config/log.hpp proxy/http2/abuse_kind.hpp proxy/admission/ proxy/config/ proxy/text/ proxy/net/clock.hpp proxy/net/line_queue.hpp : prometheus/ spdlog/ fmt/ posix
 proxy/upstream/            : proxy/upstream/ proxy/tls/ proxy/admission/ proxy/net/ proxy/config/ proxy/telemetry/ config/ : boost/ netdb.h netinet/in.h sys/un.h
-proxy/tracing/             : proxy/tracing/ proxy/text/ proxy/net/ proxy/config/tracing.hpp proxy/upstream/resolve.hpp : boost/
-proxy/tracing/otlp         : proxy/tracing/ proxy/text/ :
-proxy/tracing/queue        : proxy/tracing/ proxy/net/clock.hpp :
-proxy/tracing/record       : :
 proxy/relay/               : proxy/relay/ proxy/tls/ proxy/tracing/ proxy/upstream/ proxy/telemetry/ proxy/admission/ proxy/classify/ proxy/http/ proxy/http1/ proxy/http2/ proxy/net/ proxy/text/ proxy/config/ config/ : boost/ fmt/
 proxy/relay/pace           : proxy/net/clock.hpp :
 proxy/relay/slow_clients   : proxy/relay/pace.hpp proxy/net/clock.hpp : boost/intrusive/
@@ -45,15 +44,15 @@ api/config/                : api/config/ config/ :
 api/auth/                  : api/auth/ api/db/interrupt.hpp config/ proxy/net/ proxy/text/ : boost/ sodium.h jwt.h posix
 api/schema/                : api/schema/ api/auth/ api/db/ proxy/net/ : libpq-fe.h
 api/users/                 : api/users/ api/auth/ api/db/ : termios.h posix
-api/endpoints/             : api/endpoints/ api/auth/ api/config/ api/db/ proxy/net/ proxy/text/ : boost/ spdlog/ prometheus/
-api/server/                : api/server/ api/endpoints/ api/config/ api/schema/ api/db/pool api/db/connect_options api/db/interrupt config/ proxy/net/ proxy/text/ : boost/ spdlog/ systemd/ posix
-api/main.cpp               : api/ config/ proxy/net/ proxy/text/ : boost/ spdlog/ CLI/ sodium.h pwd.h posix
+api/endpoints/             : api/endpoints/ api/auth/ api/config/ api/db/ proxy/net/ proxy/text/ proxy/tracing/queue.hpp : boost/ spdlog/ prometheus/
+api/server/                : api/server/ api/endpoints/ api/config/ api/schema/ api/db/pool api/db/connect_options api/db/interrupt api/db/query_try.hpp config/ proxy/net/ proxy/text/ proxy/tracing/ : boost/ spdlog/ systemd/ posix
+api/main.cpp               : api/ config/ proxy/net/ proxy/text/ proxy/tracing/ : boost/ spdlog/ CLI/ sodium.h pwd.h posix
 
 tests/support/certificates : tests/support/ : openssl/
 tests/support/             : tests/support/ : doctest/ dlfcn.h posix
 tests/unit/                : tests/ proxy/ api/ config/ : doctest/ arpa/inet.h jwt.h malloc.h unistd.h
 tests/unit/tls/            : tests/ proxy/tls/ : doctest/ openssl/ posix
-tests/unit/net/            : tests/ proxy/net/ : doctest/ posix
+tests/unit/net/            : tests/ proxy/net/ : doctest/ boost/ posix
 tests/unit/admin/          : tests/ proxy/ : doctest/ boost/
 tests/unit/upstream/       : tests/ proxy/ config/ : doctest/ boost/
 tests/unit/relay/          : tests/ proxy/ config/ : doctest/ boost/

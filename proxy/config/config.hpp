@@ -11,10 +11,10 @@
 #include "config/cidr.hpp"
 #include "config/listen.hpp"
 #include "config/log.hpp"
+#include "config/tracing.hpp"
 #include "proxy/admission/policy.hpp"
 #include "proxy/config/log_fields.hpp"
 #include "proxy/config/refusals.hpp"
-#include "proxy/config/tracing.hpp"
 #include "proxy/http/head_limits.hpp"
 #include "proxy/http2/limits.hpp"
 #include "proxy/net/clock.hpp"
@@ -191,7 +191,7 @@ struct ProxyConfig {
   RetryConfig retry;
   MaintenanceConfig maintenance;
   RefusalsConfig refusals;
-  TracingConfig tracing;
+  config::TracingConfig tracing{.service_name = "spillway"};
   std::vector<config::Cidr> trusted_proxies;
   bool trust_traces = false;
   bool forwarded_header = false;

@@ -298,7 +298,8 @@ void describe(Fields& f, ProxyConfig& c) {
     f.text({"message", "The `detail` of the answer."}, c.maintenance.message, {1, 500});
   });
   f.section({"refusals", "What refused clients see, by reason."}, [&] { describe_refusals(f, c.refusals); });
-  f.section({"tracing", "Spans of sampled requests for OpenTelemetry."}, [&] { describe_tracing(f, c.tracing); });
+  f.section({"tracing", "Spans of sampled requests for OpenTelemetry."},
+            [&] { config::describe_tracing(f, c.tracing); });
   f.values({"trusted_proxies",
             "Networks whose X-Forwarded-*, Forwarded, X-Request-ID and trace fields are believed. Those of others are "
             "replaced. X-Forwarded-For counts before Forwarded."},

@@ -170,6 +170,7 @@ void check(const ProxyConfig& c, Problems& problems) {
   check_order(c, problems);
   check_classes(c, problems);
   check_refusals(c.refusals, problems);
+  config::check_tracing(c.tracing, problems);
 }
 
 }  // namespace spillway

@@ -9,11 +9,13 @@
 
 #include "proxy/net/io.hpp"
 #include "proxy/net/transport.hpp"
+#include "proxy/tls/client_context.hpp"
 
 namespace net {
 
 /// A transport, plain or TLS, with a time limit, as Boost.Beast wants its streams (AsyncReadStream, AsyncWriteStream).
-/// For what is seldom: health polls and the admin listener. One loop's; one read and one write at a time.
+/// For what is seldom: health polls, the admin listener, a collector of spans. One loop's; one read and one write at a
+/// time.
 class TimedStream {
  public:
   using executor_type = Executor;
@@ -24,7 +26,8 @@ class TimedStream {
   executor_type get_executor() noexcept { return state_->transport.executor(); }
   Transport& transport() { return state_->transport; }
 
-  /// From then on all waits end; those of this stream with `timed_out`.
+  /// From then on everything fails with `timed_out`. The transport is closed, not only its waits ended: one that began
+  /// in the same turn of the loop would never end.
   void expires_at(Time at) {
     state_->timed_out = false;
     state_->timer.expires_at(at);
@@ -32,13 +35,14 @@ class TimedStream {
       const auto state = weak.lock();
       if (error || !state) return;
       state->timed_out = true;
-      state->transport.cancel();
+      state->transport.close();
     });
   }
   void expires_after(Duration time) { expires_at(Clock::now() + time); }
   bool timed_out() const { return state_->timed_out; }
-  /// For `Transport::connect`.
-  const bool* timed_out_flag() const { return &state_->timed_out; }
+  /// Connects, and shakes hands if `tls` is not null. If a check of the peer fails, `tls()->fault()` of the transport
+  /// says which.
+  Task<error_code> connect(Transport::Endpoint endpoint, std::shared_ptr<const tls::ClientContext> tls);
   void close() {
     state_->timer.cancel();
     state_->transport.close();
@@ -79,9 +83,7 @@ class TimedStream {
   struct State {
     explicit State(Transport t) : transport(std::move(t)), timer(transport.executor()) {}
     ~State() { transport.close(); }  // over TLS the peer is told
-    error_code told(error_code error) const {
-      return error == asio::error::operation_aborted && timed_out ? asio::error::timed_out : error;
-    }
+    error_code told(error_code error) const { return error && timed_out ? asio::error::timed_out : error; }
     Transport transport;
     Timer timer;
     bool timed_out = false;

@@ -160,15 +160,14 @@ void ConnectionTable::refuse(Client client) {
   const Answer answer = answer_to(Failure::refused(kReason), refusals);
   OwnResponse response;
   response.make_refusal(answer, refusals.of(kReason),
-                        {.request_id = telemetry::view(id),
+                        {.request_id = text::view(id),
                          .date = worker_.http_date(),
                          .detail = {},
                          .retry_after = shared.gate.retry_after()});
   std::string text;
   http::write_response(
       response.head,
-      {.keep_alive = false, .framing = response.head.framing, .request_id = telemetry::view(id), .made_here = true},
-      text);
+      {.keep_alive = false, .framing = response.head.framing, .request_id = text::view(id), .made_here = true}, text);
   text += response.body;
   net::Gather output;
   output.add(text);
@@ -179,7 +178,7 @@ void ConnectionTable::refuse(Client client) {
   if (!worker_.count_refusal({kReason, classify::kDefaultClassIndex}, Clock::now())) return;
   if (!shared.log.wants(answer.outcome)) return;
   telemetry::AccessEntry entry;
-  entry.request_id = telemetry::view(id);
+  entry.request_id = text::view(id);
   entry.client = client.peer;
   entry.status = answer.status;
   entry.outcome = answer.outcome;

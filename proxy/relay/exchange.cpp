@@ -137,13 +137,13 @@ void Exchange::identify() {
   const std::string_view id = trusted_peer_ ? request_.field("x-request-id") : std::string_view();
   const bool continues = trusted_peer_ || settings_->config.trust_traces;
   const std::string_view parent = continues ? request_.field("traceparent") : std::string_view();
-  continued_ = telemetry::valid_traceparent(parent);
+  continued_ = tracing::valid_traceparent(parent);
   const text::RequestId generated = worker_.ids().request_id();
-  request_id_ = text::valid_request_id(id) ? id : telemetry::view(generated);
-  telemetry::IdGenerator& ids = worker_.ids();
+  request_id_ = text::valid_request_id(id) ? id : text::view(generated);
+  tracing::IdGenerator& ids = worker_.ids();
   traceparent_ = continued_ ? ids.continue_trace(parent) : ids.start_trace(generated, ids.draw(settings_->trace_ratio));
-  traced_ = worker_.shared().spans != nullptr && telemetry::sampled(telemetry::view(traceparent_));
-  if (traced_ && continued_) std::ranges::copy(telemetry::span_id(parent), caller_span_.begin());
+  traced_ = worker_.shared().spans != nullptr && tracing::sampled(tracing::view(traceparent_));
+  if (traced_ && continued_) std::ranges::copy(tracing::span_id(parent), caller_span_.begin());
 }
 
 /// The client's address: the peer's, or what a trusted peer tells.

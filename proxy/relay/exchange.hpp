@@ -14,7 +14,7 @@
 #include "proxy/relay/own_response.hpp"
 #include "proxy/relay/settings.hpp"
 #include "proxy/relay/slow_clients.hpp"
-#include "proxy/telemetry/trace_ids.hpp"
+#include "proxy/tracing/ids.hpp"
 #include "proxy/upstream/connect_race.hpp"
 
 namespace spillway::relay {
@@ -159,8 +159,8 @@ class Exchange final : public net::Deadline,
   // The request.
   http::RequestHead request_;  ///< its views are good until the head is released
   std::string request_id_;
-  telemetry::Traceparent traceparent_{};
-  telemetry::SpanId caller_span_{};   ///< if the trace is continued and its spans are recorded
+  tracing::Traceparent traceparent_{};
+  tracing::SpanId caller_span_{};     ///< if the trace is continued and its spans are recorded
   std::string_view method_, target_;  ///< in the client's head, later in `to_upstream_`
   std::string_view client_address_;   ///< of the peer, or in `told_client_`
   std::string told_client_;           ///< by a trusted peer

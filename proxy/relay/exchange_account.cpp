@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <iterator>
+#include <memory>
 
 #include <fmt/format.h>
 
 #include "proxy/http1/glimpse.hpp"
 #include "proxy/relay/exchange.hpp"
+#include "proxy/relay/exchange_spans.hpp"
 #include "proxy/relay/worker.hpp"
 #include "proxy/text/utf8.hpp"
 
@@ -34,8 +36,8 @@ void Exchange::account(int status, telemetry::Outcome outcome, std::string_view 
     const int code = outcome == telemetry::Outcome::timeout && !cause ? 408 : status;
     of_class.requests[static_cast<std::size_t>(outcome)][telemetry::code_index(code)].add();
     if (!lasts_) {  // how long a stream lasts is no latency
-      const std::string_view trace = telemetry::view(traceparent_);
-      const telemetry::Example example{telemetry::trace_id(trace), telemetry::sampled(trace), now};
+      const std::string_view trace = tracing::view(traceparent_);
+      const telemetry::Example example{tracing::trace_id(trace), tracing::sampled(trace), now};
       const double duration = telemetry::to_milliseconds(now - began_);
       of_class.duration.observe(duration, example);
       const bool served = outcome == telemetry::Outcome::ok || outcome == telemetry::Outcome::client_error;
@@ -66,22 +68,15 @@ namespace {
 /// What the log keeps of a text at most.
 constexpr std::size_t kTextMax = 256;
 constexpr std::size_t kErrorMax = 512;
-/// What a span keeps of a path: thousands of spans may wait for a collector.
-constexpr std::size_t kSpanPathMax = 1024;
-
-void keep(std::string& kept, std::string_view text, std::size_t most = kTextMax) {
-  kept = text.substr(0, most);
-  if (!text::is_ascii(kept)) kept = text::to_valid_utf8(kept);
-}
 
 }  // namespace
 
 /// Copies what the log tells of the head, before its views end.
 void Exchange::note_head() {
-  keep(logged_.host, request_.authority);
-  keep(logged_.user_agent, request_.field("user-agent"));
+  text::keep_front(logged_.host, request_.authority, kTextMax);
+  text::keep_front(logged_.user_agent, request_.field("user-agent"), kTextMax);
   const std::string_view id = request_.field("x-request-id");
-  if (!id.empty() && id != request_id_) keep(logged_.client_request_id, id, text::kRequestIdMax);
+  if (!id.empty() && id != request_id_) text::keep_front(logged_.client_request_id, id, text::kRequestIdMax);
 }
 
 /// Adds why a connection to the API failed, and which one.
@@ -97,42 +92,42 @@ void Exchange::note_error(std::string_view connection, net::error_code error) {
 
 /// Leaves the spans of a sampled request to the exporter.
 void Exchange::trace(int status, telemetry::Outcome outcome, std::string_view reason, Time now) {
-  using tracing::Instant;
-  const Instant date = Instant::clock::now();
-  const auto at = [&](Time t) { return date - std::chrono::duration_cast<Instant::duration>(now - t); };
-  tracing::Record record;
-  std::ranges::copy(telemetry::trace_id(telemetry::view(traceparent_)), record.trace.begin());
-  std::ranges::copy(telemetry::span_id(telemetry::view(traceparent_)), record.upstream.begin());
-  record.request = worker_.ids().span_id();
-  record.wait = worker_.ids().span_id();
-  record.parent = caller_span_;
-  record.has_parent = continued_;
-  record.began = at(began_);
-  record.ended = date;
+  const tracing::Calendar calendar{.now = now};
+  const std::string_view trace = tracing::view(traceparent_);
+  auto spans = std::make_unique<ExchangeSpans>();
+  tracing::HttpServerSpan& request = spans->request;
+  std::ranges::copy(tracing::trace_id(trace), request.head.trace.begin());
+  request.head.id = worker_.ids().span_id();
+  request.head.parent = caller_span_;
+  request.head.has_parent = continued_;
+  request.head.began = calendar.at(began_);
+  request.head.ended = calendar.date;
+  request.method = method_;
+  request.path = target_.substr(0, std::min(target_.find('?'), tracing::kSpanPathMax));
+  request.scheme = !told_scheme_.empty() ? told_scheme_ : client_->secure() ? "https" : "http";
+  request.host = logged_.host;
+  request.client = client_address_;
+  request.user_agent = logged_.user_agent;
+  request.protocol = telemetry::name(protocol());
+  request.reason = reason;
+  request.status = status;
+  spans->class_name = worker_.shared().class_names[static_cast<std::size_t>(class_index_)];
+  spans->wait = worker_.ids().span_id();
   if (arrived_ != Time{}) {
-    record.wait_began = at(arrived_);
-    record.wait_ended = at(arrived_ + queue_wait_);
+    spans->wait_began = calendar.at(arrived_);
+    spans->wait_ended = calendar.at(arrived_ + queue_wait_);
   }
+  std::ranges::copy(tracing::span_id(trace), spans->upstream.begin());
   if (asked_ != Time{}) {
-    record.asked = at(asked_);
-    record.answered = answered_ == Time{} ? date : at(answered_);
+    spans->asked = calendar.at(asked_);
+    spans->answered = answered_ == Time{} ? calendar.date : calendar.at(answered_);
   }
-  record.method = method_;
-  record.path = target_.substr(0, std::min(target_.find('?'), kSpanPathMax));
-  record.scheme = !told_scheme_.empty() ? told_scheme_ : client_->secure() ? "https" : "http";
-  record.host = logged_.host;
-  record.client = client_address_;
-  record.user_agent = logged_.user_agent;
-  record.protocol = telemetry::name(protocol());
-  record.class_name = worker_.shared().class_names[static_cast<std::size_t>(class_index_)];
-  record.reason = reason;
-  record.upstream_address = upstream_name_;
-  record.upstream_secure = settings_->config.upstream.tls.enabled;
-  record.status = status;
-  record.upstream_status = upstream_status_;
-  record.retries = retries_;
-  record.api_failed = telemetry::failure_cause(outcome, reason).has_value();
-  worker_.shared().spans->push(std::move(record));
+  spans->upstream_address = upstream_name_;
+  spans->upstream_secure = settings_->config.upstream.tls.enabled;
+  spans->upstream_status = upstream_status_;
+  spans->retries = retries_;
+  spans->api_failed = telemetry::failure_cause(outcome, reason).has_value();
+  worker_.shared().spans->push(std::move(spans));
 }
 
 void Exchange::log(int status, telemetry::Outcome outcome, std::string_view reason, Time now) {
@@ -142,16 +137,16 @@ void Exchange::log(int status, telemetry::Outcome outcome, std::string_view reas
   if (client_address_ != client_->peer()) entry.peer = client_->peer();
   if (!client_->balancer().empty()) entry.peer = client_->balancer();
   if (received_) {
-    entry.trace_id = telemetry::trace_id(telemetry::view(traceparent_));
+    entry.trace_id = tracing::trace_id(tracing::view(traceparent_));
     entry.method = method_;
     entry.target = target_;
     entry.class_name = worker_.shared().class_names[static_cast<std::size_t>(class_index_)];
     entry.protocol = telemetry::name(protocol());
   } else {
     const http::Glimpse seen = http::glimpse(client_->raw_head());
-    keep(logged_.method, seen.method);
-    keep(logged_.target, seen.target, seen.target.size());
-    keep(logged_.host, seen.host);
+    text::keep_front(logged_.method, seen.method, kTextMax);
+    text::keep_front(logged_.target, seen.target, seen.target.size());
+    text::keep_front(logged_.host, seen.host, kTextMax);
     entry.method = logged_.method;
     entry.target = logged_.target;
   }

@@ -225,7 +225,7 @@ net::Task<> Exchange::answer(Failure failure) {
 }
 
 void Exchange::make_own_response(const Failure& failure, const Answer& answer) {
-  if (!received_ && request_id_.empty()) request_id_ = telemetry::view(worker_.ids().request_id());
+  if (!received_ && request_id_.empty()) request_id_ = text::view(worker_.ids().request_id());
   OwnResponseContext context;
   context.request_id = request_id_;
   context.date = worker_.http_date();

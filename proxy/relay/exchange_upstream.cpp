@@ -36,7 +36,7 @@ Failure Exchange::prepare_request() {
   forwarding.told_host = told_host_;
   forwarding.emit_forwarded = settings_->config.forwarded_header;
   forwarding.request_id = request_id_;
-  forwarding.traceparent = telemetry::view(traceparent_);
+  forwarding.traceparent = tracing::view(traceparent_);
   forwarding.pressure = ticket_.pressure;
   if (ticket_.deadline != Time::max()) {
     const auto left = std::chrono::floor<std::chrono::milliseconds>(ticket_.deadline - ticket_.admitted);

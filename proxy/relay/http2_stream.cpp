@@ -71,7 +71,7 @@ void Http2Stream::on_head(bool end_stream) {
   body_complete_ = end_stream || request.upgrade_websocket;
   // A client of HTTP/2 sends none, and the API wants one (RFC 6455, section 4.1).
   if (request.upgrade_websocket && request.field("sec-websocket-key").empty()) {
-    websocket_key_ = std::string(telemetry::view(worker_.ids().request_id()).substr(0, 21)) + "A==";
+    websocket_key_ = std::string(text::view(worker_.ids().request_id()).substr(0, 21)) + "A==";
     request.fields.push_back({"Sec-WebSocket-Key", websocket_key_});
   }
   connection_.begins(*this);

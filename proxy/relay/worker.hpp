@@ -25,8 +25,8 @@
 #include "proxy/telemetry/refusals.hpp"
 #include "proxy/telemetry/seldom.hpp"
 #include "proxy/telemetry/state.hpp"
-#include "proxy/telemetry/trace_ids.hpp"
 #include "proxy/text/http_date.hpp"
+#include "proxy/tracing/ids.hpp"
 #include "proxy/tracing/queue.hpp"
 #include "proxy/upstream/connection_pool.hpp"
 
@@ -103,7 +103,7 @@ class Worker {
   net::HangUps& hang_ups() { return hang_ups_; }
   upstream::ConnectionPool& upstream() { return upstream_; }
   telemetry::WorkerCounters& counters() { return counters_; }
-  telemetry::IdGenerator& ids() { return ids_; }
+  tracing::IdGenerator& ids() { return ids_; }
   bool draining() const { return draining_; }
   /// Of now, for a `Date` field.
   std::string_view http_date() { return date_.at(std::time(nullptr)); }
@@ -160,7 +160,7 @@ class Worker {
   net::BlockPool blocks_;
   telemetry::WorkerCounters counters_;
   upstream::ConnectionPool upstream_;
-  telemetry::IdGenerator ids_;
+  tracing::IdGenerator ids_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   std::unique_ptr<ConnectionTable> connections_;
   std::vector<std::unique_ptr<Exchange>> exchanges_;  ///< spare

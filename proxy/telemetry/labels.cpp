@@ -4,12 +4,6 @@
 
 namespace spillway::telemetry {
 
-std::string_view name(Outcome outcome) {
-  constexpr std::array<std::string_view, kOutcomes> kNames{"ok",   "client_error", "upstream_error",
-                                                           "shed", "timeout",      "aborted"};
-  return kNames[static_cast<std::size_t>(outcome)];
-}
-
 std::string_view name(Protocol protocol) {
   constexpr std::array<std::string_view, kProtocols> kNames{"HTTP/1.0", "HTTP/1.1", "HTTP/2"};
   return kNames[static_cast<std::size_t>(protocol)];

@@ -6,19 +6,12 @@
 #include <optional>
 #include <string_view>
 
+#include "config/log.hpp"
+
 namespace spillway::telemetry {
 
-/// How a request ended: a metric label and a log field.
-enum class Outcome : std::uint8_t {
-  ok,              ///< the API answered below 400
-  client_error,    ///< 4xx of the API; or of the proxy, for a bad or too large body
-  upstream_error,  ///< 5xx of the API, or no usable response
-  shed,            ///< refused by the proxy; the reason tells why
-  timeout,         ///< 504: the API was too slow; 408: the client was
-  aborted,         ///< the client left
-};
-inline constexpr std::size_t kOutcomes = 6;
-std::string_view name(Outcome outcome);
+using config::kOutcomes;
+using config::Outcome;
 
 /// How a TLS handshake of a client ended: labels of a metric.
 enum class Handshake : std::uint8_t {

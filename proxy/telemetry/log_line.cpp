@@ -99,22 +99,6 @@ void append_visible(std::string& line, std::string_view text) {
   }
 }
 
-/// What a reader of the log should look at.
-LogLevel level_of(Outcome outcome) {
-  switch (outcome) {
-    case Outcome::ok:
-    case Outcome::client_error:
-    case Outcome::aborted:
-      break;
-    case Outcome::shed:
-    case Outcome::timeout:
-      return LogLevel::warn;
-    case Outcome::upstream_error:
-      return LogLevel::error;
-  }
-  return LogLevel::info;
-}
-
 constexpr std::string_view kPlain = "\x1b[0m", kGrey = "\x1b[90m", kRed = "\x1b[31m", kGreen = "\x1b[32m",
                            kYellow = "\x1b[33m";
 

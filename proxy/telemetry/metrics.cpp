@@ -125,7 +125,7 @@ void requests_by_outcome(Series& series, const Reading& now) {
         });
         if (count == 0 && !expected(static_cast<Outcome>(outcome), code)) continue;
         series.add(count, {{"class", name},
-                           {"outcome", std::string(telemetry::name(static_cast<Outcome>(outcome)))},
+                           {"outcome", std::string(config::name(static_cast<Outcome>(outcome)))},
                            {"code", std::string(kCodeNames[code])}});
       }
     }

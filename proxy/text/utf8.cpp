@@ -82,4 +82,9 @@ std::string to_valid_utf8(std::string_view text) {
   return out;
 }
 
+void keep_front(std::string& kept, std::string_view text, std::size_t most) {
+  kept = text.substr(0, most);
+  if (!is_ascii(kept)) kept = to_valid_utf8(kept);
+}
+
 }  // namespace text

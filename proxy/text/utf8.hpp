@@ -18,6 +18,10 @@ bool is_ascii(std::string_view text);
 /// Code points of valid UTF-8, as JSON Schema counts them.
 std::size_t count_characters(std::string_view text);
 
+/// Assigns at most `most` bytes from the front of `text`, with U+FFFD in place of each byte that belongs to nothing
+/// well-formed. Of ASCII that costs a copy.
+void keep_front(std::string& kept, std::string_view text, std::size_t most);
+
 /// A copy with U+FFFD in place of each byte that belongs to nothing well-formed.
 std::string to_valid_utf8(std::string_view text);
 

@@ -1,25 +1,41 @@
 #include "proxy/tracing/exporter.hpp"
 
 #include <algorithm>
-#include <iomanip>
+#include <span>
+#include <utility>
 
-#include <boost/asio/basic_socket_iostream.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
+#include "proxy/net/host_name.hpp"
+#include "proxy/text/utf8.hpp"
 
-#include "proxy/upstream/resolve.hpp"
-
-namespace spillway::tracing {
+namespace tracing {
 
 namespace {
 /// A span is at most so long on this side of the network.
-constexpr Duration kEvery = std::chrono::seconds(1);
-/// For connecting, sending and the answer together.
-constexpr auto kPatience = std::chrono::seconds(2);
-constexpr int kWordMax = 16;  ///< of the words of a status line that matter
+constexpr net::Duration kEvery = std::chrono::seconds(1);
 }  // namespace
 
-Exporter::Exporter(TracingEndpoint endpoint, Resource resource, std::function<void(bool, const std::string&)> tell)
-    : endpoint_(std::move(endpoint)), resource_(std::move(resource)), tell_(std::move(tell)) {}
+std::unique_ptr<Exporter> Exporter::make(const config::TracingConfig& config, std::string program, std::string version,
+                                         Tell tell, std::string& error) {
+  config::TracingEndpoint endpoint;
+  if (!config.enabled() || !parse(config.endpoint, endpoint)) return nullptr;
+  std::shared_ptr<const tls::ClientContext> tls;
+  if (endpoint.secure) {
+    std::vector<tls::Fault> faults;
+    tls::ClientOptions options;
+    options.server_name = endpoint.address.host;
+    options.ca = config.ca;
+    tls = tls::ClientContext::make(options, std::chrono::system_clock::now(), faults);
+    for (const tls::Fault& fault : faults) error = "tracing.ca: " + fault.text;
+    if (!tls) return nullptr;
+  }
+  Collector collector(std::move(endpoint), std::move(tls), program + '/' + version);
+  Resource resource{text::to_valid_utf8(config.service_name), std::move(program), std::move(version),
+                    text::to_valid_utf8(net::host_name())};
+  return std::make_unique<Exporter>(std::move(collector), std::move(resource), std::move(tell));
+}
+
+Exporter::Exporter(Collector collector, Resource resource, Tell tell)
+    : collector_(std::move(collector)), resource_(std::move(resource)), tell_(std::move(tell)) {}
 
 Exporter::~Exporter() {
   stop();
@@ -35,61 +51,32 @@ void Exporter::stop() {
 }
 
 void Exporter::run() {
-  std::vector<Record> records;
+  std::vector<std::unique_ptr<const Record>> records;
   for (bool more = true; more;) {
     more = !queue_.stopping();  // before the last records are taken
     queue_.take(records, kEvery);
     while (!records.empty() && send_batch(records)) {
     }
   }
-  for (const Record& record : records) queue_.count_dropped(record.spans());
+  for (const auto& record : records) queue_.count_dropped(record->spans());
 }
 
-bool Exporter::send_batch(std::vector<Record>& records) {
+bool Exporter::send_batch(std::vector<std::unique_ptr<const Record>>& records) {
   const std::size_t size = std::min(records.size(), Queue::kBatch);
   std::string error;
-  const Sent sent = post(otlp_json({records.data(), size}, resource_), error);
-  if (failing_ != (sent != Sent::yes)) {
-    failing_ = !failing_;
-    tell_(failing_, failing_ ? "spans cannot be sent to " + endpoint_.host + ": " + error
-                             : "spans are sent to " + endpoint_.host + " again");
+  const auto answer = collector_.post(otlp_json(std::span(records).first(size), resource_), error);
+  const bool taken = answer == Collector::Answer::taken;
+  if (taken && news_.worked()) tell_(false, "spans are sent to " + collector_.host() + " again");
+  if (!taken && news_.failed(error, net::Clock::now())) {
+    tell_(true, "spans cannot be sent to " + collector_.host() + ": " + error);
   }
-  if (sent == Sent::later) return false;
+  if (answer == Collector::Answer::later) return false;
   const auto end = records.begin() + static_cast<std::ptrdiff_t>(size);
-  if (sent == Sent::never) {
-    for (auto record = records.begin(); record != end; ++record) queue_.count_dropped(record->spans());
+  if (answer == Collector::Answer::never) {
+    for (auto record = records.begin(); record != end; ++record) queue_.count_dropped((*record)->spans());
   }
   records.erase(records.begin(), end);
   return true;
 }
 
-Exporter::Sent Exporter::post(const std::string& body, std::string& error) {
-  const upstream::Endpoints endpoints = upstream::resolve(endpoint_.address, error);
-  net::asio::basic_socket_iostream<net::asio::generic::stream_protocol> stream;
-  stream.expires_after(kPatience);
-  for (const upstream::Endpoint& endpoint : endpoints) {
-    stream.clear();
-    stream.connect(endpoint);
-    if (stream) break;
-    error = stream.error().message();
-    stream.close();
-  }
-  if (!stream || endpoints.empty()) return Sent::later;
-  stream << "POST " << endpoint_.path << " HTTP/1.1\r\nHost: " << endpoint_.host
-         << "\r\nContent-Type: application/json\r\nContent-Length: " << body.size() << "\r\nUser-Agent: spillway/"
-         << resource_.version << "\r\nConnection: close\r\n\r\n"
-         << body << std::flush;
-  std::string version, status;
-  stream >> std::setw(kWordMax) >> version >> std::setw(kWordMax) >> status;
-  if (status.size() != 3 || !version.starts_with("HTTP/1.")) {
-    error = stream.error() ? stream.error().message() : "no HTTP answer";
-    return Sent::later;
-  }
-  if (status.front() == '2') return Sent::yes;
-  error = "it answers " + status;
-  // The statuses that OTLP names as worth a repetition.
-  const bool later = status == "429" || status == "502" || status == "503" || status == "504";
-  return later ? Sent::later : Sent::never;
-}
-
-}  // namespace spillway::tracing
+}  // namespace tracing

@@ -1,21 +1,31 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
-#include "proxy/config/tracing.hpp"
+#include "config/tracing.hpp"
+#include "proxy/tracing/collector.hpp"
+#include "proxy/tracing/news.hpp"
 #include "proxy/tracing/otlp.hpp"
 #include "proxy/tracing/queue.hpp"
 
-namespace spillway::tracing {
+namespace tracing {
 
 /// Posts records to a collector, on a thread of its own. A batch that the collector cannot take now is kept and sent
 /// again, as long as the queue's bound allows; one that it refuses is dropped. Either way nothing but spans suffers.
 class Exporter {
  public:
-  /// `tell` gets one line when sending fails, and when it works again; on the exporter's thread.
-  Exporter(TracingEndpoint endpoint, Resource resource, std::function<void(bool failed, const std::string&)> tell);
+  /// Gets one line when sending fails, and when it works again; on the exporter's thread.
+  using Tell = std::function<void(bool failed, const std::string&)>;
+
+  /// As the configuration says; the resource's instance is this machine. Null: no collector is configured, or `error`
+  /// says why it cannot be spoken to.
+  static std::unique_ptr<Exporter> make(const config::TracingConfig& config, std::string program, std::string version,
+                                        Tell tell, std::string& error);
+  Exporter(Collector collector, Resource resource, Tell tell);
   ~Exporter();
   Exporter(const Exporter&) = delete;
 
@@ -26,20 +36,17 @@ class Exporter {
   void stop();
 
  private:
-  enum class Sent { yes, later, never };
-
   void run();
   /// Sends the first batch of `records`, and removes it unless it is kept for later. False: nothing more can be sent
   /// now.
-  bool send_batch(std::vector<Record>& records);
-  Sent post(const std::string& body, std::string& error);
+  bool send_batch(std::vector<std::unique_ptr<const Record>>& records);
 
-  TracingEndpoint endpoint_;
+  Collector collector_;
   Resource resource_;
-  std::function<void(bool, const std::string&)> tell_;
+  Tell tell_;
   Queue queue_;
   std::thread thread_;
-  bool failing_ = false;  ///< of the thread
+  News news_;  ///< of the thread
 };
 
-}  // namespace spillway::tracing
+}  // namespace tracing

@@ -1,20 +1,20 @@
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
-#include <string_view>
 
 #include "proxy/tracing/record.hpp"
 
-namespace spillway::tracing {
+namespace tracing {
 
-/// The process that the spans come from.
+/// The process that the spans come from. Valid UTF-8.
 struct Resource {
-  std::string service, version, instance;
+  std::string service;  ///< as it is configured
+  std::string program, version, instance;
 };
 
-/// The body of an OTLP/HTTP request in its JSON form (OTLP 1.x, ExportTraceServiceRequest): attributes by the semantic
-/// conventions of OpenTelemetry for HTTP, and `spillway.class`, `spillway.reason`, `spillway.queue_ms`.
-std::string otlp_json(std::span<const Record> records, const Resource& resource);
+/// The body of an OTLP/HTTP request in its JSON form (OTLP 1.x, ExportTraceServiceRequest).
+std::string otlp_json(std::span<const std::unique_ptr<const Record>> records, const Resource& resource);
 
-}  // namespace spillway::tracing
+}  // namespace tracing

@@ -3,21 +3,21 @@
 #include <iterator>
 #include <utility>
 
-namespace spillway::tracing {
+namespace tracing {
 
-void Queue::push(Record record) {
+void Queue::push(std::unique_ptr<const Record> record) {
   bool batch = false;
   {
     const std::lock_guard lock(mutex_);
-    if (records_.size() >= kMost) return count_dropped(record.spans());
+    if (records_.size() >= kMost) return count_dropped(record->spans());
     records_.push_back(std::move(record));
     batch = records_.size() == kBatch;
   }
   if (batch) changed_.notify_one();
 }
 
-void Queue::take(std::vector<Record>& records, Duration patience) {
-  std::vector<Record> taken;
+void Queue::take(std::vector<std::unique_ptr<const Record>>& records, net::Duration patience) {
+  std::vector<std::unique_ptr<const Record>> taken;
   {
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, patience, [&] { return stopping_ || records_.size() >= kBatch; });
@@ -26,7 +26,7 @@ void Queue::take(std::vector<Record>& records, Duration patience) {
   std::move(taken.begin(), taken.end(), std::back_inserter(records));
   if (records.size() <= kMost) return;
   const auto kept = records.end() - static_cast<std::ptrdiff_t>(kMost);
-  for (auto record = records.begin(); record != kept; ++record) count_dropped(record->spans());
+  for (auto record = records.begin(); record != kept; ++record) count_dropped((*record)->spans());
   records.erase(records.begin(), kept);
 }
 
@@ -43,4 +43,4 @@ bool Queue::stopping() const {
   return stopping_;
 }
 
-}  // namespace spillway::tracing
+}  // namespace tracing

@@ -52,7 +52,7 @@ void Addresses::State::take(Endpoints found, const std::string& error) {
   const bool same = found.size() == list->size() &&
                     std::all_of(found.begin(), found.end(), [&](const Endpoint& e) { return contains(*list, e); });
   if (same) return;  // many name servers rotate the order of their answers
-  const std::string before = to_text(*list), now = to_text(found);
+  const std::string before = net::to_text(*list), now = net::to_text(found);
   if (!list->empty()) {
     const auto best = std::find(found.begin(), found.end(), list->front());
     if (best != found.end()) std::rotate(found.begin(), best, best + 1);
@@ -64,9 +64,9 @@ void Addresses::State::take(Endpoints found, const std::string& error) {
 
 Addresses::Addresses(const config::Address& address) : state_(std::make_shared<State>()) {
   state_->address = address;
-  if (is_name(address)) return;
+  if (net::is_name(address)) return;
   std::string error;
-  state_->list = std::make_shared<const Endpoints>(resolve(address, error));
+  state_->list = std::make_shared<const Endpoints>(net::resolve(address, error));
 }
 
 Addresses::~Addresses() {
@@ -81,7 +81,7 @@ void Addresses::stop() {
 }
 
 bool Addresses::start(Duration interval, Duration patience, std::function<void(const News&)> on_news) {
-  if (!is_name(state_->address)) return true;
+  if (!net::is_name(state_->address)) return true;
   std::unique_lock lock(state_->mutex);
   state_->interval = interval;
   state_->on_news = std::move(on_news);
@@ -102,7 +102,7 @@ void Addresses::look_up_forever(const std::shared_ptr<State>& state) {
     state->wanted = false;
     lock.unlock();
     std::string error;
-    Endpoints found = resolve(state->address, error);
+    Endpoints found = net::resolve(state->address, error);
     const Time last = Clock::now();
     lock.lock();
     if (state->stopped) return;

@@ -7,9 +7,12 @@
 #include <string>
 
 #include "proxy/net/clock.hpp"
-#include "proxy/upstream/resolve.hpp"
+#include "proxy/net/resolve.hpp"
 
 namespace spillway::upstream {
+
+using net::Endpoint;
+using net::Endpoints;
 
 /// When a name is looked up again: after `interval`, or soon after a connect has failed. Pure.
 Time next_look_up(Time last, Duration interval, bool wanted);

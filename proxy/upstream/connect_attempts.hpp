@@ -4,9 +4,12 @@
 #include <utility>
 
 #include "proxy/net/clock.hpp"
-#include "proxy/upstream/resolve.hpp"
+#include "proxy/net/resolve.hpp"
 
 namespace spillway::upstream {
+
+using net::Endpoint;
+using net::Endpoints;
 
 /// Which address to connect to next, and when the one after that: at once if this one refuses, after 250 ms if it is
 /// silent (RFC 8305, section 5), sooner if the time for all is short. Pure.

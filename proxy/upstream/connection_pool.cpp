@@ -62,7 +62,7 @@ ConnectionPool::Lease ConnectionPool::open(const Endpoint& endpoint, net::Execut
   auto connection = std::make_unique<Connection>(*this, std::move(transport), blocks_);
   connection->beyond_limit = beyond_limit;
   connection->endpoint = endpoint;
-  connection->name = to_text(endpoint);
+  connection->name = net::to_text(endpoint);
   connection->tls = tls_;
   connection->generation = addresses_.generation() - 1;  // not compared yet
   return connection;

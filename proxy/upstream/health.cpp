@@ -90,23 +90,6 @@ net::Task<HealthResult> HealthPoller::try_poll() {
   co_return result;
 }
 
-/// Connects and shakes hands.
-net::Task<net::error_code> HealthPoller::connect_to(net::TimedStream& stream, const Endpoint& endpoint) {
-  net::error_code error;
-  net::Transport& transport = stream.transport();
-  const bool opened = transport.open(endpoint, error);
-  if (!opened || error) co_return error;
-  error = co_await transport.connect(endpoint, stream.timed_out_flag());
-  if (!error && tls_) {
-    auto session = tls_->connect();
-    if (!session) co_return net::asio::error::no_memory;
-    transport.secure(std::move(session));
-    error = co_await transport.handshake();
-  }
-  if (stream.timed_out()) error = net::asio::error::timed_out;
-  co_return error;
-}
-
 /// `stream` is the last one that was tried.
 net::Task<net::error_code> HealthPoller::connect(std::optional<net::TimedStream>& stream, Time end) {
   const std::shared_ptr<const Endpoints> list = addresses_.list();
@@ -115,7 +98,7 @@ net::Task<net::error_code> HealthPoller::connect(std::optional<net::TimedStream>
   while (const auto attempt = attempts.next(Clock::now())) {
     stream.emplace(net::Transport(loop_.get_executor()));
     stream->expires_after(attempt->time);
-    failure = co_await connect_to(*stream, attempt->endpoint);
+    failure = co_await stream->connect(attempt->endpoint, tls_);
     if (!failure) addresses_.worked(attempt->endpoint);
     if (!failure) break;
     stream->close();

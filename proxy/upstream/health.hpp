@@ -41,7 +41,6 @@ class HealthPoller {
   net::Task<HealthResult> try_poll();
   net::Task<HealthResult> poll();
   net::Task<net::error_code> connect(std::optional<net::TimedStream>& stream, Time end);
-  net::Task<net::error_code> connect_to(net::TimedStream& stream, const Endpoint& endpoint);
 
   net::asio::io_context& loop_;
   Addresses& addresses_;

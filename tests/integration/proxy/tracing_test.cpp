@@ -1,12 +1,11 @@
 // Spans of sampled requests, as a collector receives and decodes them.
 
 #include <map>
-#include <optional>
 
-#include <boost/json.hpp>
 #include <doctest/doctest.h>
 
 #include "tests/integration/proxy/client.hpp"
+#include "tests/integration/proxy/collector.hpp"
 #include "tests/integration/proxy/held.hpp"
 #include "tests/integration/proxy/proxy.hpp"
 #include "tests/integration/proxy/tls_harness.hpp"
@@ -14,96 +13,7 @@
 namespace spillway::test {
 namespace {
 
-namespace json = boost::json;
-
-struct Span {
-  std::string trace, id, parent, name;
-  int kind = 0;
-  bool failed = false;
-  long long begin = 0, end = 0;
-  std::map<std::string, std::string> attributes;  ///< numbers as text
-};
-
-std::string text_of(const json::value& value) {
-  const json::object& one = value.as_object();
-  if (const json::value* text = one.if_contains("stringValue")) return std::string(text->as_string());
-  if (const json::value* number = one.if_contains("intValue")) return std::string(number->as_string());
-  return json::serialize(one.at("doubleValue"));
-}
-
-/// Decodes an ExportTraceServiceRequest; throws if it is none.
-std::vector<Span> decode(const std::string& body, std::map<std::string, std::string>* resource = nullptr) {
-  std::vector<Span> spans;
-  const json::value document = json::parse(body);
-  for (const json::value& from : document.at("resourceSpans").as_array()) {
-    for (const json::value& each : from.at("resource").at("attributes").as_array()) {
-      if (resource != nullptr) (*resource)[std::string(each.at("key").as_string())] = text_of(each.at("value"));
-    }
-    for (const json::value& scope : from.at("scopeSpans").as_array()) {
-      for (const json::value& span : scope.at("spans").as_array()) {
-        Span& out = spans.emplace_back();
-        out.trace = std::string(span.at("traceId").as_string());
-        out.id = std::string(span.at("spanId").as_string());
-        if (const json::value* parent = span.as_object().if_contains("parentSpanId")) {
-          out.parent = std::string(parent->as_string());
-        }
-        out.name = std::string(span.at("name").as_string());
-        out.kind = static_cast<int>(span.at("kind").as_int64());
-        out.begin = std::stoll(std::string(span.at("startTimeUnixNano").as_string()));
-        out.end = std::stoll(std::string(span.at("endTimeUnixNano").as_string()));
-        out.failed = span.at("status").as_object().contains("code");
-        for (const json::value& each : span.at("attributes").as_array()) {
-          out.attributes[std::string(each.at("key").as_string())] = text_of(each.at("value"));
-        }
-      }
-    }
-  }
-  return spans;
-}
-
-/// A collector of OTLP over HTTP.
-struct Collector {
-  explicit Collector(std::string answer = "200 OK")
-      : server([answer](Turn& turn) { turn.answer("{}", "Content-Type: application/json\r\n", answer); }) {}
-
-  std::string keys(const std::string& more) const {
-    return "tracing: {endpoint: 'http://" + server.address() + "', " + more + "}\n";
-  }
-  /// All spans so far, once there are `count`.
-  std::vector<Span> await_spans(std::size_t count) {
-    std::vector<Span> spans;
-    const bool enough = eventually([&] {
-      spans.clear();
-      for (const Upstream::Seen& seen : server.seen()) {
-        if (seen.body.empty()) continue;  // being received
-        for (Span& span : decode(seen.body, &resource)) spans.push_back(std::move(span));
-      }
-      return spans.size() >= count;
-    });
-    CHECK(enough);
-    CHECK(spans.size() == count);
-    return spans;
-  }
-
-  Upstream server;
-  std::map<std::string, std::string> resource;
-};
-
-const Span& of_kind(const std::vector<Span>& spans, int kind) {
-  for (const Span& span : spans) {
-    if (span.kind == kind) return span;
-  }
-  FAIL("no span of this kind");
-  return spans.front();
-}
-
-constexpr int kInternal = 1, kServer = 2, kClient = 3;
-const std::string kTrace = "4bf92f3577b34da6a3ce929d0e0e4736", kCaller = "00f067aa0ba902b7";
 const std::string kTrusted = "trusted_proxies: [127.0.0.1/32]\n";
-
-std::string parent(const std::string& flags) {
-  return "traceparent: 00-" + kTrace + "-" + kCaller + "-" + flags + "\r\n";
-}
 
 TEST_CASE("a sampled request becomes spans of the request and of its time at the API, whose own trace goes on") {
   Collector collector;
@@ -291,6 +201,77 @@ TEST_CASE("spans wait for a collector that is away, as many as fit; the rest is 
   Client client(proxy);
   for (int i = 0; i < 5000; ++i) REQUIRE(client.get("/").status == 200);
   CHECK(eventually([&] { return proxy.metric("spillway_trace_spans_dropped_total") > 0; }));
+}
+
+/// The keys that send spans to a collector behind TLS: another proxy speaks it, with the certificate `a`.
+struct SecureCollector {
+  explicit SecureCollector(const TlsFiles& files) : proxy(collector.server, {.listen = files.listen("a")}) {
+    write_file(files.path("ca.pem"), files.authority.certificate());
+  }
+  std::string keys(const std::string& more = {}) const {
+    return "tracing: {endpoint: 'https://localhost:" + std::to_string(proxy.port()) + "', sample_ratio: 1" + more +
+           "}\n";
+  }
+
+  Collector collector;
+  Proxy proxy;
+};
+
+TEST_CASE("spans go to a collector over TLS, whose authority is the configured one or one that the system trusts") {
+  const TlsFiles files;
+  files.put("a");
+  SecureCollector secure(files);
+  Upstream upstream;
+  const Proxy told(upstream, {.more = secure.keys(", ca: '" + files.path("ca.pem") + "'")});
+  CHECK(Client(told).get("/").status == 200);
+  secure.collector.await_spans(2);
+  CHECK(field_of(secure.collector.server.seen().front().head, "Host") ==
+        "localhost:" + std::to_string(secure.proxy.port()));
+  const Proxy system(upstream, {.more = secure.keys(), .environment = {{"SSL_CERT_FILE", files.path("ca.pem")}}});
+  CHECK(Client(system).get("/").status == 200);
+  secure.collector.await_spans(4);
+}
+
+TEST_CASE("a collector whose certificate is not as it should be gets no span, and the log says which check failed") {
+  const TlsFiles files, strangers{.authority = Authority("Strangers")};
+  struct Row {
+    Wanted wanted;
+    const TlsFiles& trusted;
+    const char* said;
+  };
+  for (const Row& row : {Row{{.names = {"other.example"}}, files, "certificate refused: hostname mismatch"},
+                         Row{{}, strangers, "certificate refused: self-signed certificate in certificate chain"}}) {
+    CAPTURE(std::string(row.said));
+    files.put("a", row.wanted);
+    write_file(row.trusted.path("trusted.pem"), row.trusted.authority.certificate());
+    SecureCollector secure(files);
+    Upstream upstream;
+    Proxy proxy(upstream, {.more = secure.keys(", ca: '" + row.trusted.path("trusted.pem") + "'")});
+    CHECK(Client(proxy).get("/").status == 200);
+    CHECK(proxy.await_log("spans cannot be sent to localhost:" + std::to_string(secure.proxy.port()) +
+                          ": TLS: " + row.said));
+    CHECK(Client(proxy).get("/").status == 200);
+    CHECK(secure.collector.server.requests() == 0);
+    CHECK(proxy.stop() == 0);
+  }
+}
+
+TEST_CASE("a collector without TLS is told from one that is away; a file of authorities without any is an error") {
+  const TlsFiles files;
+  Upstream upstream;
+  const Proxy plain(upstream);  // answers what is no HTTP
+  const Proxy proxy(upstream, {.more = "tracing: {endpoint: 'https://127.0.0.1:" + std::to_string(plain.port()) +
+                                       "', sample_ratio: 1}\n"});
+  CHECK(Client(proxy).get("/").status == 200);
+  CHECK(proxy.await_log("TLS: wrong version number"));
+
+  write_file(files.path("empty.pem"), "nothing\n");
+  write_file(files.path("proxy.yaml"), "upstream: {address: '127.0.0.1:1'}\ntracing: {endpoint: 'https://otel', ca: '" +
+                                           files.path("empty.pem") + "'}\n");
+  support::Process bad({{program(), "--config", files.path("proxy.yaml")}, {}, {}, false});
+  CHECK(bad.wait() == 1);
+  CHECK(bad.log().find("tracing.ca: " + files.path("empty.pem") + ": holds no certificate in PEM") !=
+        std::string::npos);
 }
 
 TEST_CASE("a collector that hangs does not keep the process") {

@@ -14,30 +14,6 @@ namespace {
 using namespace spillway;
 using namespace proxy_document;
 
-TEST_CASE("the endpoint of traces is a plain URL; /v1/traces is added where it is missing") {
-  struct Row {
-    std::string_view url, host, path, address;
-  };
-  for (const Row& row : {Row{"http://localhost:4318", "localhost:4318", "/v1/traces", "localhost:4318"},
-                         {"http://otel", "otel", "/v1/traces", "otel:80"},
-                         {"http://[::1]:4318/", "[::1]:4318", "/v1/traces", "[::1]:4318"},
-                         {"http://otel:4318/in/", "otel:4318", "/in/v1/traces", "otel:4318"},
-                         {"http://otel:4318/v1/traces", "otel:4318", "/v1/traces", "otel:4318"}}) {
-    CAPTURE(row.url);
-    TracingEndpoint endpoint;
-    CHECK(parse(row.url, endpoint));
-    CHECK(endpoint.host == row.host);
-    CHECK(endpoint.path == row.path);
-    CHECK(to_text(endpoint.address) == row.address);
-  }
-  for (const char* url : {"", "otel:4318", "https://otel", "http://", "http:///v1/traces", "http://a b", "http://a@b",
-                          "http://a?b", "http://a#b", "http://a:0", "http://a:x", "http://unix:/a"}) {
-    CAPTURE(url);
-    TracingEndpoint endpoint;
-    CHECK_FALSE(parse(url, endpoint));
-  }
-}
-
 TEST_CASE("the body of a refusal is read with the configuration, and must be a template of known names") {
   const std::string path = std::filesystem::temp_directory_path() / ("spillway_body_" + std::to_string(::getpid()));
   const auto with = [&](const std::string& text) {

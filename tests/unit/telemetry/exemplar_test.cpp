@@ -8,7 +8,6 @@
 #include <doctest/doctest.h>
 
 #include "proxy/telemetry/counters.hpp"
-#include "proxy/telemetry/trace_ids.hpp"
 
 namespace spillway::telemetry {
 namespace {
@@ -70,12 +69,6 @@ TEST_CASE("a reader never sees a half-written example") {
     if (!whole) FAIL("half-written");
   }
   writer.join();
-}
-
-TEST_CASE("the sampled flag of a traceparent") {
-  const std::string front = "00-" + id('a') + "-00f067aa0ba902b7-";
-  for (const char* flags : {"01", "03", "ff", "0b"}) CHECK(sampled(front + flags));
-  for (const char* flags : {"00", "02", "fe", "0a"}) CHECK_FALSE(sampled(front + flags));
 }
 
 }  // namespace

@@ -17,19 +17,6 @@ Endpoint at(const char* address) {
   return net::asio::ip::tcp::endpoint(net::asio::ip::make_address(address), 80);
 }
 
-TEST_CASE("The families take turns, beginning with that of the first address") {
-  const Endpoints found{at("::1"), at("::2"), at("::3"), at("127.0.0.1")};
-  CHECK(to_text(interleave(found)) == "::1, 127.0.0.1, ::2, ::3");
-  CHECK(to_text(interleave({at("127.0.0.1"), at("::1")})) == "127.0.0.1, ::1");
-  CHECK(interleave({}).empty());
-}
-
-TEST_CASE("An address is written with its port") {
-  CHECK(to_text(at("::1")) == "[::1]:80");
-  CHECK(to_text(at("127.0.0.1")) == "127.0.0.1:80");
-  CHECK(to_text(Endpoint(net::asio::local::stream_protocol::endpoint("/run/api.sock"))) == "unix:/run/api.sock");
-}
-
 TEST_CASE("An address that refuses is followed by the next at once") {
   ConnectAttempts attempts({at("::1"), at("127.0.0.1")}, kStart, 1s);
   const auto first = attempts.next(kStart);
@@ -80,8 +67,8 @@ TEST_CASE("An address that is no name is known at once, and never looked up") {
   Addresses addresses(config::Address::tcp("127.0.0.1", 80));
   CHECK(*addresses.list() == Endpoints{at("127.0.0.1")});
   CHECK(addresses.start(5s, 0s, {}));
-  CHECK(is_name(config::Address::tcp("localhost", 80)));
-  CHECK_FALSE(is_name(config::Address::tcp("::1", 80)));
+  CHECK(net::is_name(config::Address::tcp("localhost", 80)));
+  CHECK_FALSE(net::is_name(config::Address::tcp("::1", 80)));
 }
 
 }  // namespace

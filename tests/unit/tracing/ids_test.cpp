@@ -1,4 +1,4 @@
-#include "proxy/telemetry/trace_ids.hpp"
+#include "proxy/tracing/ids.hpp"
 
 #include <string>
 #include <string_view>
@@ -8,7 +8,7 @@
 
 namespace {
 
-using namespace spillway::telemetry;
+using namespace tracing;
 
 constexpr std::string_view kParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
@@ -59,6 +59,12 @@ TEST_CASE("a traceparent is accepted only in the form of W3C Trace Context") {
     INFO(row.why, ": ", row.value);
     CHECK(valid_traceparent(row.value) == row.valid);
   }
+}
+
+TEST_CASE("the sampled flag of a traceparent") {
+  const std::string front(kParent.substr(0, kParent.size() - 2));
+  for (const char* flags : {"01", "03", "ff", "0b"}) CHECK(sampled(front + flags));
+  for (const char* flags : {"00", "02", "fe", "0a"}) CHECK_FALSE(sampled(front + flags));
 }
 
 TEST_CASE("a ratio of the traces is sampled") {

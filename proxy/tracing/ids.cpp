@@ -1,10 +1,10 @@
-#include "proxy/telemetry/trace_ids.hpp"
+#include "proxy/tracing/ids.hpp"
 
 #include <algorithm>
 
 #include "proxy/text/hex.hpp"
 
-namespace spillway::telemetry {
+namespace tracing {
 
 namespace {
 
@@ -66,9 +66,9 @@ Traceparent IdGenerator::start_trace(const text::RequestId& id, bool sampled) {
 Traceparent IdGenerator::continue_trace(std::string_view parent) {
   Traceparent value;
   std::copy_n(parent.data(), value.size(), value.data());
-  value[0] = value[1] = '0';  // the version that this proxy knows
+  value[0] = value[1] = '0';  // the version known here
   text::write_hex(random_() | 1, value.data() + 36);
   return value;
 }
 
-}  // namespace spillway::telemetry
+}  // namespace tracing

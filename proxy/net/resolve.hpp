@@ -6,9 +6,9 @@
 #include "config/address.hpp"
 #include "proxy/net/transport.hpp"
 
-namespace spillway::upstream {
+namespace net {
 
-using Endpoint = net::Transport::Endpoint;
+using Endpoint = Transport::Endpoint;
 /// Addresses of one name, in the order in which to try them.
 using Endpoints = std::vector<Endpoint>;
 
@@ -28,4 +28,4 @@ std::string to_text(const Endpoint& endpoint);
 /// The addresses without their port, such as `::1, 127.0.0.1`.
 std::string to_text(const Endpoints& endpoints);
 
-}  // namespace spillway::upstream
+}  // namespace net

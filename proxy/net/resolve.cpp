@@ -1,4 +1,4 @@
-#include "proxy/upstream/resolve.hpp"
+#include "proxy/net/resolve.hpp"
 
 #include <memory>
 
@@ -8,7 +8,7 @@
 #include <netinet/in.h>
 #include <sys/un.h>
 
-namespace spillway::upstream {
+namespace net {
 
 Endpoints interleave(const Endpoints& found) {
   Endpoints first, second, order;
@@ -25,7 +25,7 @@ Endpoints interleave(const Endpoints& found) {
 
 Endpoints resolve(const config::Address& address, std::string& error) {
   if (address.kind == config::Address::Kind::unix_socket) {
-    return {net::asio::local::stream_protocol::endpoint(address.path)};
+    return {asio::local::stream_protocol::endpoint(address.path)};
   }
   // Without AI_ADDRCONFIG, which would leave out ::1 where there is no other IPv6 address.
   addrinfo hints{};
@@ -44,8 +44,8 @@ Endpoints resolve(const config::Address& address, std::string& error) {
 
 bool is_name(const config::Address& address) {
   if (address.kind != config::Address::Kind::tcp) return false;
-  net::error_code no_number;
-  net::asio::ip::make_address(address.host, no_number);
+  error_code no_number;
+  asio::ip::make_address(address.host, no_number);
   return no_number.failed();
 }
 
@@ -83,4 +83,4 @@ std::string to_text(const Endpoints& endpoints) {
   return text;
 }
 
-}  // namespace spillway::upstream
+}  // namespace net

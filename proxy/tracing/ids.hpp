@@ -7,16 +7,17 @@
 
 #include "proxy/text/request_id.hpp"
 
-namespace spillway::telemetry {
+namespace tracing {
 
 /// Whether `value` is a traceparent of version 00, or begins like one as later versions do (W3C Trace Context, sections
 /// 3.2 and 4.3).
 bool valid_traceparent(std::string_view value);
 
 using Traceparent = std::array<char, 55>;
-using SpanId = std::array<char, 16>;  ///< lower-case hexadecimal digits
+using SpanId = std::array<char, 16>;   ///< lower-case hexadecimal digits
+using TraceId = std::array<char, 32>;  ///< lower-case hexadecimal digits
 
-/// Makes unique identifiers; they are not secret. One for each worker; not thread-safe.
+/// Makes unique identifiers; they are not secret. One for each thread that needs any; not thread-safe.
 class IdGenerator {
  public:
   IdGenerator();
@@ -39,6 +40,9 @@ using text::view;
 inline std::string_view view(const Traceparent& value) {
   return {value.data(), value.size()};
 }
+inline std::string_view view(const SpanId& id) {
+  return {id.data(), id.size()};
+}
 /// Whether the spans of a valid traceparent are recorded by who called.
 inline bool sampled(std::string_view traceparent) {
   const char low = traceparent[54];  // the second hexadecimal digit of the flags
@@ -52,4 +56,4 @@ inline std::string_view span_id(std::string_view traceparent) {
   return traceparent.substr(36, 16);
 }
 
-}  // namespace spillway::telemetry
+}  // namespace tracing
