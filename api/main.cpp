@@ -13,6 +13,7 @@
 #include "api/config/config.hpp"
 #include "api/db/connect_options.hpp"
 #include "api/endpoints/field.hpp"
+#include "api/endpoints/metrics.hpp"
 #include "api/schema/schema.hpp"
 #include "api/server/access_log.hpp"
 #include "api/server/descriptors.hpp"
@@ -26,6 +27,7 @@
 #include "proxy/net/listener.hpp"
 #include "proxy/net/signals.hpp"
 #include "proxy/text/utf8.hpp"
+#include "proxy/tracing/exporter.hpp"
 
 namespace {
 
@@ -125,6 +127,8 @@ int main(int argc, char** argv) {
       {"scholarship-api", "The scholarship API and its database pool.", API_VERSION, "config/api.yaml"}, std::cout,
       std::cerr);
   line.app().fallthrough();  // inherited by the subcommands: options are accepted after them, too
+  bool print_metrics = false;
+  line.app().add_flag("--print-metrics", print_metrics, "Print every metric: name, type, labels, help");
   CLI::App* migrate = line.app().add_subcommand("migrate", "Update the tables of the database, then exit");
   CLI::App* seed = line.app().add_subcommand("seed-demo", "Add demo scholarships and a demo user, then exit.");
   int scholarships = kDemoScholarships;
@@ -138,6 +142,10 @@ int main(int argc, char** argv) {
   line.app().require_subcommand(0, 1);
   if (auto status = line.parse(argc, argv)) return *status;
 
+  if (print_metrics) {
+    api::print_metrics(std::cout);
+    return config::kExitOk;
+  }
   if (*new_secret) {
     std::cout << api::auth::make_secret() << '\n';
     return config::kExitOk;
@@ -182,6 +190,11 @@ int main(int argc, char** argv) {
     return fail("the limit of " + std::to_string(descriptors) + " open descriptors is too low for " +
                 std::to_string(capacity) + " database connections and a client: raise it (ulimit -n, LimitNOFILE)");
   }
+  const auto exporter = tracing::Exporter::make(
+      config.tracing, "scholarship-api", API_VERSION,
+      [](bool failed, const std::string& news) { failed ? spdlog::warn("{}", news) : spdlog::info("{}", news); },
+      error);
+  if (!error.empty()) return fail(error);
   // Install the signal handlers before the first log line and before any thread, and keep them until the end.
   net::Signals signals(config.timeouts.drain);
   api::start_log(config.log.level);
@@ -189,12 +202,17 @@ int main(int argc, char** argv) {
     spdlog::warn("limits.connections is {}, but the limit of {} open descriptors leaves room for {} connections only",
                  wanted, descriptors, shared.max_connections);
   }
+  if (exporter) {
+    shared.spans = &exporter->queue();
+    exporter->start();
+  }
   bool good = false;
   {
     api::Server server(std::move(config), std::move(options), std::move(sockets), std::move(admin), line.config_path(),
                        shared, signals);
     good = server.run();
   }
+  if (exporter) exporter->stop();
   const int status = good ? config::kExitOk : config::kExitFailure;
   if (!api::stop_log()) std::_Exit(status);
   return status;

@@ -184,6 +184,8 @@ void describe(config::Fields& f, ApiConfig& c) {
               f.text({.name = "listen", .doc = "Address to serve them on. Empty: nowhere.", .needs_restart = true},
                      c.admin.listen, kAdminAddress);
             });
+  f.section({"tracing", "Spans of sampled requests for OpenTelemetry: the request, waits for connections, queries."},
+            [&] { config::describe_tracing(f, c.tracing); });
   f.number({"degrade_at",
             "Pressure that the proxy reports (`Spillway-Pressure`) from which lists and searches give cheaper answers: "
             "at most 10 items, no `total`, the best of the first 500 matches only, `\"degraded\": true`. 0: never."},
@@ -192,7 +194,7 @@ void describe(config::Fields& f, ApiConfig& c) {
       {.name = "trusted_proxies",
        .doc =
            "Proxies whose X-Forwarded-For is believed, for the limit on logins: the client is the right-most address "
-           "that is none of theirs. A unix-socket peer always is believed.",
+           "that is none of theirs. Their traceparent is continued. A unix-socket peer always is believed.",
        .needs_restart = true},
       c.trusted_proxies);
   f.section({"log", "JSON lines on stdout."}, [&] {
@@ -213,6 +215,7 @@ void check(const ApiConfig& c, config::Problems& problems) {
   std::set<std::string> kids;
   for (const SecretConfig& each : auth.secrets) kids.insert(each.kid);
   problems.require(kids.size() == auth.secrets.size(), {"auth.secrets"}, "two of auth.secrets have the same kid");
+  config::check_tracing(c.tracing, problems);
 }
 
 }  // namespace api

@@ -10,6 +10,7 @@
 #include "config/cidr.hpp"
 #include "config/load.hpp"
 #include "config/log.hpp"
+#include "config/tracing.hpp"
 
 namespace api {
 
@@ -84,6 +85,7 @@ struct ApiConfig {
   LimitsConfig limits;
   TimeoutsConfig timeouts;
   AdminConfig admin;
+  config::TracingConfig tracing{.service_name = "scholarship-api"};
   double degrade_at = 0.80;
   std::vector<config::Cidr> trusted_proxies;
   LogConfig log;

@@ -93,7 +93,9 @@ net::Task<Checkout> Pool::acquire(int home, Interrupt& interrupt) {
   Lock lock(mutex_);
   auto state = policy_.acquire(waiter, since);
   act(std::move(lock), home);
-  if (state == Waiter::State::waiting) {
+  Checkout checkout;
+  checkout.waited = state == Waiter::State::waiting;
+  if (checkout.waited) {
     Interrupt::Scope scope(
         interrupt,
         [](void* target) {
@@ -107,7 +109,6 @@ net::Task<Checkout> Pool::acquire(int home, Interrupt& interrupt) {
   } else {
     counts_.wait.observe(Duration::zero());
   }
-  Checkout checkout;
   if (state == Waiter::State::granted) {
     auto& entry = static_cast<Lease::Entry&>(*waiter.slot);
     entry.home = home;

@@ -66,6 +66,7 @@ struct PoolCounts {
 struct Checkout {
   Lease lease;
   CheckoutFailure failure{};  ///< when there is no lease
+  bool waited = false;        ///< no connection was free at once
 };
 
 /// Acts on the decisions of PoolPolicy: one pool for all workers, with limits that hold exactly across them. A mutex

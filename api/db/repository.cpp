@@ -341,13 +341,16 @@ net::Task<QueryReply> Repository::run(Caller caller, const Statement& statement,
   QueryReply reply;
   db::Repeats repeats;
   for (;;) {
+    db::QueryTry* const noted = caller.tries ? &caller.tries->begin(statement) : nullptr;
     db::Checkout checkout = co_await pool_.acquire(caller.home, caller.interrupt);
+    if (noted) noted->checked_out(checkout);
     if (!checkout.lease) {
       reply.error = error_of(checkout.failure);
       co_return reply;
     }
     db::Lease& lease = checkout.lease;
     db::QueryResult result = co_await lease->query(statement, parameters, lease.verify, caller.interrupt);
+    if (noted) noted->answered(result);
     const bool dead = result.failure == db::QueryFailure::broken || result.failure == db::QueryFailure::stale;
     if (!caller.interrupt.raised() && repeats.again(result.failure, result.sqlstate, lease.reused)) continue;
 

@@ -7,6 +7,7 @@
 #include "api/db/interrupt.hpp"
 #include "api/db/list_filter.hpp"
 #include "api/db/pool.hpp"
+#include "api/db/query_try.hpp"
 #include "api/db/rows.hpp"
 #include "proxy/net/io.hpp"
 
@@ -37,6 +38,7 @@ struct Caller {
   int home;  ///< index of the worker
   Interrupt& interrupt;
   bool* needed_database = nullptr;  ///< set when a connection is asked for, whether or not one becomes free
+  db::QueryTries* tries = nullptr;  ///< for the spans of the request; null: none are recorded
 };
 
 /// Every query of the API, and the only file with SQL. A query is one round trip on one connection. All of them only

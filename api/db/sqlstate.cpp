@@ -1,5 +1,6 @@
 #include "api/db/sqlstate.hpp"
 
+#include <array>
 #include <utility>
 
 namespace api::db {
@@ -37,6 +38,12 @@ const Meaning* find(std::string_view sqlstate) {
 }
 
 }  // namespace
+
+std::string_view name(QueryFailure failure) {
+  constexpr std::array<std::string_view, 7> kNames{"",        "broken", "stale", "transient", "interrupted",
+                                                   "timeout", "refused"};
+  return kNames[static_cast<std::size_t>(failure)];
+}
 
 QueryFailure failure_of(std::string_view sqlstate) {
   const Meaning* meaning = find(sqlstate);

@@ -15,6 +15,8 @@ enum class QueryFailure : std::uint8_t {
   refused,      ///< any other error of the server
 };
 
+/// `none` has an empty name.
+std::string_view name(QueryFailure failure);
 /// The kind of failure that an error code of the server means. Pure.
 QueryFailure failure_of(std::string_view sqlstate);
 /// The same query may succeed a moment later. Pure.

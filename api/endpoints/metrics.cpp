@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <ostream>
+#include <utility>
 #include <vector>
 
 #include <prometheus/text_serializer.h>
@@ -48,7 +50,7 @@ class Page {
     family(name, type, help);
     add(value);
   }
-  std::string text() const { return prometheus::TextSerializer().Serialize(families_); }
+  std::vector<MetricFamily> take() { return std::move(families_); }
 
  private:
   std::vector<MetricFamily> families_;
@@ -58,9 +60,7 @@ constexpr auto kGauge = MetricType::Gauge;
 constexpr auto kCounter = MetricType::Counter;
 constexpr auto kHistogram = MetricType::Histogram;
 
-void add_pool(Page& page, const db::Pool& pool) {
-  const db::PoolGauges gauges = pool.gauges();
-  const db::PoolCounts& counts = pool.counts();
+void add_pool(Page& page, const db::PoolGauges& gauges, const db::PoolCounts& counts) {
   // The names that the proxy exports from the load report, so that dashboards and alerts fit both.
   page.single("database_pool_size", kGauge, "Base connections of the database pool", gauges.size);
   page.single("database_pool_overflow", kGauge, "Open database connections beyond the base ones", gauges.overflow);
@@ -109,7 +109,8 @@ void Metrics::logged_in(LoginOutcome outcome) {
   logins_[static_cast<std::size_t>(outcome) - 1].fetch_add(1, std::memory_order_relaxed);
 }
 
-std::string Metrics::text(const db::Pool& pool) const {
+std::vector<MetricFamily> Metrics::families(const db::PoolGauges& gauges, const db::PoolCounts& counts,
+                                            std::uint64_t spans_dropped) const {
   Page page;
   page.family("scholarship_api_requests_total", kCounter, "Requests by endpoint and class of status");
   for (std::size_t i = 0; i < kCountedEndpoints; ++i) {
@@ -128,8 +129,28 @@ std::string Metrics::text(const db::Pool& pool) const {
     page.add(logins_[i].load(std::memory_order_relaxed),
              {{"outcome", std::string(name(static_cast<LoginOutcome>(i + 1)))}});
   }
-  add_pool(page, pool);
-  return page.text();
+  page.single("scholarship_api_trace_spans_dropped_total", kCounter,
+              "Spans lost because the collector refused them, or was away", spans_dropped);
+  add_pool(page, gauges, counts);
+  return page.take();
+}
+
+std::string Metrics::text(const db::PoolGauges& gauges, const db::PoolCounts& counts,
+                          std::uint64_t spans_dropped) const {
+  return prometheus::TextSerializer().Serialize(families(gauges, counts, spans_dropped));
+}
+
+void print_metrics(std::ostream& out) {
+  const db::PoolCounts counts;
+  for (const MetricFamily& family : Metrics().families({}, counts, 0)) {
+    const bool gauge = family.type == kGauge;
+    out << family.name << '\t' << (gauge ? "gauge" : family.type == kCounter ? "counter" : "histogram") << '\t';
+    const char* separator = "";
+    for (const ClientMetric::Label& label : family.metric.front().label) {
+      out << std::exchange(separator, ", ") << label.name;
+    }
+    out << '\t' << family.help << '\n';
+  }
 }
 
 }  // namespace api

@@ -4,8 +4,12 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <iosfwd>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include <prometheus/metric_family.h>
 
 #include "api/db/histogram.hpp"
 #include "api/db/pool.hpp"
@@ -38,8 +42,12 @@ class Metrics {
   void answered(Endpoint endpoint, int status, Duration took);
   void logged_in(LoginOutcome outcome);
 
-  /// In the text format of Prometheus. Every series exists from the start.
-  std::string text(const db::Pool& pool) const;
+  /// In the text format of Prometheus. Every series exists from the start. `spans_dropped`: those lost so far.
+  std::string text(const db::PoolGauges& gauges, const db::PoolCounts& counts, std::uint64_t spans_dropped) const;
+
+  /// The same, as families.
+  std::vector<prometheus::MetricFamily> families(const db::PoolGauges& gauges, const db::PoolCounts& counts,
+                                                 std::uint64_t spans_dropped) const;
 
  private:
   static constexpr std::size_t kCodes = 5;  ///< gone, 2xx, 3xx, 4xx, 5xx
@@ -53,5 +61,8 @@ class Metrics {
   std::array<PerEndpoint, kCountedEndpoints> endpoints_;
   std::array<Count, kLogins> logins_{};
 };
+
+/// One line for each metric: name, type, labels, help; separated by tabs.
+void print_metrics(std::ostream& out);
 
 }  // namespace api

@@ -8,6 +8,7 @@
 #include "api/config/config.hpp"
 #include "api/db/repository.hpp"
 #include "api/endpoints/metrics.hpp"
+#include "proxy/tracing/queue.hpp"
 
 namespace api {
 
@@ -23,6 +24,7 @@ struct Services {
   auth::Tokens tokens;
   auth::PasswordVerifier passwords;
   Metrics metrics;
+  const tracing::Queue* spans = nullptr;  ///< null: none are recorded; set before the workers run
   std::atomic<bool> checked{false};       ///< the database has been found usable
   std::atomic<int> degrade_from;          ///< pressure in hundredths from which answers are degraded
   std::atomic<int> missing_migration{0};  ///< why it is not usable; 0: not known

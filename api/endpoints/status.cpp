@@ -38,7 +38,9 @@ net::Task<> ready(Context& context, Request& request, Response& response) {
 }
 
 net::Task<> metrics(Context& context, Request&, Response& response) {
-  response.body = context.services.metrics.text(context.services.pool);
+  const Services& services = context.services;
+  const std::uint64_t lost = services.spans ? services.spans->dropped() : 0;
+  response.body = services.metrics.text(services.pool.gauges(), services.pool.counts(), lost);
   response.content_type = "text/plain; version=0.0.4; charset=utf-8";
   response.no_store = true;
   co_return;

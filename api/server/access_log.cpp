@@ -7,19 +7,19 @@
 #include "api/endpoints/metrics.hpp"
 #include "api/server/response_head.hpp"
 #include "proxy/text/json.hpp"
-#include "proxy/text/request_id.hpp"
+#include "proxy/tracing/ids.hpp"
 
 namespace api {
 
 namespace {
 
 namespace http = boost::beast::http;
+using config::Outcome;
 
-/// The trace's part of a `traceparent` (W3C Trace Context, 3.2.2). Empty: there is none.
-std::string_view trace_id(std::string_view traceparent) {
-  constexpr std::size_t kBegin = 3, kLength = 32, kWhole = 55;
-  if (traceparent.size() < kWhole || !text::valid_request_id(traceparent)) return {};
-  return traceparent.substr(kBegin, kLength);
+std::string_view trace_id(const Finished& finished) {
+  if (!finished.trace_id.empty()) return finished.trace_id;
+  const std::string_view told = finished.message["traceparent"];
+  return tracing::valid_traceparent(told) ? tracing::trace_id(told) : std::string_view();
 }
 
 /// Only the members, so that the line can begin with its time.
@@ -43,33 +43,12 @@ Outcome outcome_of(const Response& response) {
   return response.reason == "statement_timeout" ? Outcome::timeout : Outcome::upstream_error;
 }
 
-std::string_view name(Outcome outcome) {
-  constexpr std::array<std::string_view, 6> kNames{"ok",   "client_error", "upstream_error",
-                                                   "shed", "timeout",      "aborted"};
-  return kNames[static_cast<std::size_t>(outcome)];
-}
-
-LogLevel level_of(Outcome outcome) {
-  switch (outcome) {
-    case Outcome::ok:
-    case Outcome::client_error:
-    case Outcome::aborted:
-      break;
-    case Outcome::shed:
-    case Outcome::timeout:
-      return LogLevel::warn;
-    case Outcome::upstream_error:
-      return LogLevel::error;
-  }
-  return LogLevel::info;
-}
-
 std::string access_members(const Response& response, const Finished& finished) {
   const Message& message = finished.message;
   std::string line;
   text::JsonWriter json(line);
   json.begin_object().member("request_id", finished.request_id);
-  optional_member(json, "trace_id", trace_id(message["traceparent"]));
+  optional_member(json, "trace_id", trace_id(finished));
   json.member("client", finished.client);
   if (finished.peer != finished.client) json.member("peer", finished.peer);
   json.member("method", std::string_view(message.method_string())).member("path", finished.path);

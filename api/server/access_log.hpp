@@ -15,17 +15,13 @@ namespace api {
 struct Finished {
   const Message& message;  ///< what was read of it
   std::string_view request_id, client, peer, path;
-  bool sent_body = false;  ///< the body of the response, which HEAD has not
+  std::string_view trace_id = {};  ///< of its spans; empty: the caller's, if it has sent one
+  bool sent_body = false;          ///< the body of the response, which HEAD has not
   Duration total{};
   int in_flight = 0, limit = 0;  ///< requests in flight with this one, and how many may be
 };
 
-enum class Outcome : std::uint8_t { ok, client_error, upstream_error, shed, timeout, aborted };
-
-/// `upstream_error` is a failure of the database or of this program.
-Outcome outcome_of(const Response& response);
-std::string_view name(Outcome outcome);
-LogLevel level_of(Outcome outcome);
+config::Outcome outcome_of(const Response& response);
 
 /// Members of a JSON object, without its brackets.
 std::string access_members(const Response& response, const Finished& finished);

@@ -16,11 +16,13 @@
 #include "api/endpoints/http.hpp"
 #include "api/server/request.hpp"
 #include "api/server/request_reader.hpp"
+#include "api/server/request_spans.hpp"
 #include "api/server/route.hpp"
 #include "proxy/net/clock.hpp"
 #include "proxy/net/io.hpp"
 #include "proxy/net/listener.hpp"
 #include "proxy/text/intrusive_list.hpp"
+#include "proxy/tracing/queue.hpp"
 
 namespace api {
 
@@ -53,6 +55,8 @@ struct Shared {
   std::atomic<int> evictions_wanted{0};  ///< idle connections that any worker shall close
   std::atomic<int> in_flight{0};
   std::atomic<AccessLog> access{AccessLog::errors};
+  tracing::Queue* spans = nullptr;      ///< null: no spans are recorded; set before the workers run
+  std::atomic<double> sample_ratio{0};  ///< of the traces begun here
   std::atomic<bool> draining{false};
 };
 
@@ -64,7 +68,8 @@ class ClientConnection : public text::Linked<ClientConnection> {
     const ApiConfig& config;
     Shared& shared;
     endpoints::Context& endpoints;
-    int home;  ///< index of the worker
+    int home;                   ///< index of the worker
+    tracing::IdGenerator& ids;  ///< of the worker
     std::span<const Route> routes;
     text::List<ClientConnection>& connections;  ///< of the worker; holds this one from before `run` to its end
   };
@@ -98,6 +103,8 @@ class ClientConnection : public text::Linked<ClientConnection> {
   net::Task<bool> write(bool keep_alive, bool with_body);
   net::Task<> reject(int status);
   void validate();
+  void begin_trace(Request& request, bool monitoring);
+  void leave_spans(std::string_view client, std::string_view path);
   /// Counts and logs the request. `sent_body`: the response has gone out with its body.
   void account(std::string_view client, std::string_view path, bool sent_body);
   bool client_has_gone();
@@ -113,6 +120,9 @@ class ClientConnection : public text::Linked<ClientConnection> {
   bool surplus_;
   bool served_ = false;  ///< at least one request
   Endpoint endpoint_ = Endpoint::other;
+  const Route* route_ = nullptr;  ///< null: no route has the path
+  Trace trace_;
+  db::QueryTries tries_;
   int in_flight_ = 0;  ///< requests when this one was admitted or refused, with it
   std::string_view request_id_;
   Time request_began_{};

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
-#include <random>
 
 #include <boost/beast/core/string.hpp>
 
 #include "api/endpoints/brown_out.hpp"
 #include "config/forwarded.hpp"
 #include "proxy/text/request_id.hpp"
+#include "proxy/tracing/ids.hpp"
 
 namespace api {
 
@@ -52,18 +52,26 @@ Method method_of(http::verb verb) {
   }
 }
 
-/// Of two fields nobody can tell which one is meant.
+/// Empty if there is none. Of two fields nobody can tell which one is meant.
+std::string_view only_value(const Message& message, std::string_view name) {
+  const auto [begin, end] = message.equal_range(name);
+  return begin != end && std::next(begin) == end ? std::string_view(begin->value()) : std::string_view();
+}
+
 int pressure_of(const Message& message) {
-  const auto [begin, end] = message.equal_range("Spillway-Pressure");
-  return begin != end && std::next(begin) == end ? parse_pressure(begin->value()) : 0;
+  const std::string_view value = only_value(message, "Spillway-Pressure");
+  return value.empty() ? 0 : parse_pressure(value);
 }
 
 }  // namespace
 
 std::string make_request_id() {
-  thread_local std::mt19937_64 random(std::random_device{}());
-  const std::uint64_t high = random();
-  return std::string(text::view(text::request_id(high, random())));
+  thread_local tracing::IdGenerator ids;
+  return std::string(text::view(ids.request_id()));
+}
+
+std::string_view traceparent_of(const Message& message, const Sender& sender) {
+  return sender.trusted ? only_value(message, "traceparent") : std::string_view();
 }
 
 int fault_of_head(const Message& message) {

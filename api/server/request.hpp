@@ -26,6 +26,9 @@ struct Sender {
 /// has sent no valid id.
 Request make_request(const Message& message, const Sender& sender, std::string& made_up_id, Caller caller);
 
+/// The caller's traceparent; empty: it has sent none, or several, or is not trusted.
+std::string_view traceparent_of(const Message& message, const Sender& sender);
+
 std::string make_request_id();
 
 }  // namespace api

@@ -24,6 +24,10 @@ RouteMatch match_route(std::span<const Route> routes, Method method, std::string
   return {};
 }
 
+std::string route_text(const Route& route) {
+  return std::string(route.path) + (route.path.ends_with('/') ? "{id}" : "");
+}
+
 std::string_view allowed_methods(const Route& route) {
   return route.method == Method::get ? "GET, HEAD, OPTIONS" : "POST, OPTIONS";
 }

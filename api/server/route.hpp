@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "api/endpoints/endpoints.hpp"
@@ -31,6 +32,9 @@ struct RouteMatch {
 
 /// Pure. The first route with this path.
 RouteMatch match_route(std::span<const Route> routes, Method method, std::string_view path);
+
+/// As spans name it: `/items/{id}`.
+std::string route_text(const Route& route);
 
 /// For the field `Allow`.
 std::string_view allowed_methods(const Route& route);

@@ -92,6 +92,8 @@ Server::Server(ApiConfig config, db::ConnectOptions options, std::vector<std::ve
                                        config_.database.echo_pool)),
       services_(std::make_unique<Services>(config_, *pool_)) {
   shared_.access = config_.log.access;
+  shared_.sample_ratio = config_.tracing.sample_ratio;
+  services_->spans = shared_.spans;
   for (int home = 0; home < config_.workers; ++home) {
     const auto index = static_cast<std::size_t>(home);
     workers_.push_back(std::make_unique<Worker>(config_, shared_, *services_, *contexts_[index], home,
@@ -161,6 +163,7 @@ void Server::reload() {
   replace_secrets(fresh.auth);
   services_->degrade_from = degrade_from(fresh.degrade_at);
   shared_.access = fresh.log.access;
+  shared_.sample_ratio = fresh.tracing.sample_ratio;
   set_log_level(fresh.log.level);
   spdlog::info("reloaded: pool_size {}, max_overflow {}, pool_timeout {} ms", fresh.database.pool_size,
                fresh.database.max_overflow,

@@ -179,7 +179,7 @@ class Worker::Registration {
 
 net::Task<> Worker::serve(net::Accepted accepted, [[maybe_unused]] Open open, [[maybe_unused]] Counted counted,
                           std::optional<Counted> surplus) {
-  ClientConnection connection({config_, shared_, endpoints_, home_, routes_, connections_}, std::move(accepted),
+  ClientConnection connection({config_, shared_, endpoints_, home_, ids_, routes_, connections_}, std::move(accepted),
                               surplus.has_value());
   const Registration registration(*this, connection);
   co_await connection.run();

@@ -11,6 +11,7 @@
 #include "api/server/client_connection.hpp"
 #include "proxy/net/io.hpp"
 #include "proxy/net/listener.hpp"
+#include "proxy/tracing/ids.hpp"
 
 namespace api {
 
@@ -48,6 +49,7 @@ class Worker {
   const int home_;
   const std::span<const Route> routes_;
   endpoints::Context endpoints_;
+  tracing::IdGenerator ids_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;  ///< one for each address
   net::Timer sweep_timer_;
   text::List<ClientConnection> connections_;  ///< ordered by the beginning of their phase, oldest first

@@ -1,10 +1,10 @@
 # bash completion for spillway(1) and scholarship-api(1)
 _spillway() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-  local options='--config --check-config --format --print-config --print-schema --version --help'
+  local options='--config --check-config --format --print-config --print-schema --print-metrics --version --help'
   local commands='migrate seed-demo user secret'
   if [[ ${COMP_WORDS[0]} == *spillway ]]; then
-    options+=' --print-metrics --upstream --listen --max-concurrent --set' commands='healthcheck advise'
+    options+=' --upstream --listen --max-concurrent --set' commands='healthcheck advise'
   fi
   case $previous in
     --config) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;

@@ -12,6 +12,7 @@
 #include "api/server/request_reader.hpp"
 #include "api/server/route.hpp"
 #include "proxy/text/request_id.hpp"
+#include "proxy/tracing/ids.hpp"
 #include "tests/fuzz/require.hpp"
 
 using namespace api;
@@ -80,6 +81,9 @@ void take(const Message& message, bool trusted) {
   config::IpBytes address;
   FUZZ_REQUIRE(config::parse(request.client, address));
   FUZZ_REQUIRE(trusted || request.client == kPeer);
+  const std::string_view parent = traceparent_of(message, {kPeer, trusted});
+  FUZZ_REQUIRE(trusted || parent.empty());
+  if (tracing::valid_traceparent(parent)) FUZZ_REQUIRE(tracing::span_id(parent).size() == 16);
   handle(request);
 }
 

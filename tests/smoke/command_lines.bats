@@ -110,6 +110,8 @@ for_both() {
 @test "--print-metrics names every metric" {
   run -0 "$proxy" --print-metrics
   [[ $output == *database_pool_size* && $output == *spillway_requests_total* && $output == *load_shedding_rejections* ]]
+  run -0 "$api" --print-metrics
+  [[ $output == *database_pool_size* && $output == *scholarship_api_requests_total* ]]
 }
 
 @test "healthcheck fails when there is no proxy" {

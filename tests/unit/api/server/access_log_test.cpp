@@ -8,6 +8,7 @@ namespace api {
 namespace {
 
 using namespace std::chrono_literals;
+using config::Outcome;
 
 Message message() {
   Message m;
