@@ -6,7 +6,7 @@
 import pathlib
 import sys
 
-from panels import (BAD_FROM_1, BY, COLOURS, GOOD, GOOD_AT_1, BAD, OUTCOMES, QUANTILES, REASONS, SERVICE, SHARE, WARN, board, graph,
+from panels import (BAD_FROM_1, BY, COLOURS, GOOD, GOOD_AT_1, BAD, OUTCOMES, QUANTILES, REASONS, SERVICE, SHARE, WARN, api_notes, board, graph,
                     heatmap, mapped, named, of_service, panel, quantile, quantiles, rate, row, runbook_url, runbooks, stat, text, write)
 
 OUT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parent)
@@ -17,8 +17,8 @@ BUDGET_LEFT = (f"1 - avg_over_time(job:spillway_errors:rate5m{SERVICE}[30d])"
 P95, P99 = f"max(job:spillway_objective_p95:seconds{SERVICE})", f"max(job:spillway_objective_p99:seconds{SERVICE})"
 
 
-def dashboard(*arguments):
-    write(OUT, board(*arguments))
+def dashboard(*arguments, **more):
+    write(OUT, board(*arguments, **more))
 
 
 dashboard("overview", "Overview", "Does it serve, what does it refuse and why, how full is the pool, what should I do", [
@@ -202,5 +202,36 @@ dashboard("fleet", "Fleet", "One line per proxy: does one differ from the others
     graph("Versions", "Proxies by version: two while a rollout is under way.", 8,
           [(f"count by (version) (spillway_build_info{BY})", "{{version}}")], min=0),
 ])
+
+dashboard("api", "Scholarship API", "What the API itself says, where its admin listener is scraped", [
+    graph("Requests by endpoint", "Answered per second.", 12,
+          [(rate("scholarship_api_requests_total", "endpoint") + " > 0", "{{endpoint}}")], unit="reqps", stack=True, min=0,
+          noValue="none"),
+    graph("Not answered as asked", "Per second, by class of status; `none`: the client had left. The log names the reason of each 5xx.", 12,
+          [(rate("scholarship_api_requests_total", "code", code="~4xx|5xx|none"), "{{code}}")], unit="reqps", min=0,
+          runbook="ErrorBudgetBurnFast",
+          colours={"5xx": COLOURS["failed"], "4xx": COLOURS["r3"], "none": COLOURS["limit"]}),
+    graph("Latency in the API", "Last byte of the request to the last byte of the response. The probes are left out.", 8,
+          [(quantile(q, "scholarship_api_request_duration_seconds", endpoint="!health|ready"), f"p{100 * q:.0f}")
+           for q in (0.5, 0.95, 0.99)], unit="s", min=0, colours=QUANTILES, runbook="LatencyP95High"),
+    graph("Latency in the API by endpoint: p95", "Logins check a password: about 25 ms of a core.", 8,
+          [(quantile(0.95, "scholarship_api_request_duration_seconds", "endpoint"), "{{endpoint}}")], unit="s", min=0,
+          runbook="LatencyP95High"),
+    graph("Logins", "Per second, by outcome, as in the audit log.", 8,
+          [(rate("scholarship_api_logins_total", "outcome"), "{{outcome}}")], unit="reqps", stack=True, min=0),
+    graph("Wait for a connection", "Of each query, from the wish for a connection to having one, or to giving up.", 8,
+          quantiles("scholarship_api_pool_wait_seconds"), unit="s", min=0, colours=QUANTILES, runbook="DatabasePoolNearCapacity"),
+    graph("Queries without a connection", "Per second, by cause.", 8,
+          [(rate("scholarship_api_pool_failures_total", "cause"), "{{cause}}")], unit="ops", min=0,
+          runbook="DatabasePoolNearCapacity"),
+    graph("Connections opened and recycled", "Per second. Many openings: the pool is too small for its load, or the database drops"
+          " connections. Recycled: closed because of `pool_recycle`.", 8,
+          [(rate("scholarship_api_pool_opens_total"), "opened"), (rate("scholarship_api_pool_recycles_total"), "recycled")],
+          unit="ops", min=0, runbook="DatabaseConnectionErrors"),
+    graph("Database reachable", "1 if it can be reached.", 12, [(named(f"scholarship_api_database_reachable{BY}"), "{{proxy}}")],
+          min=0, max=1, runbook="DatabaseConnectionErrors"),
+    graph("API: spans lost", "Spans of sampled requests that the collector refused, or that waited for it too long.", 12,
+          [(named(rate("scholarship_api_trace_spans_dropped_total", "instance", "pod")), "{{proxy}}")], unit="cps", min=0),
+], of="scholarship_api_database_reachable", notes=api_notes())
 
 dashboard("runbooks", "Runbooks", "A page for each alert; the panels of the other dashboards link to them", runbooks())

@@ -25,14 +25,16 @@ RUNBOOKS = ["README", *sorted({p.stem for p in (ROOT / "deploy/runbooks").glob("
 
 
 def by(**labels):
-    """The selector of the variables with more labels: by(outcome="ok"); a value that begins with ~ is a pattern."""
-    more = "".join(f', {k}=~"{v[1:]}"' if v.startswith("~") else f', {k}="{v}"' for k, v in labels.items())
+    """The selector of the variables with more labels: by(outcome="ok"); a value that begins with ~ is a pattern, one with !
+    a pattern that must not match."""
+    kinds = {"~": "=~", "!": "!~"}
+    more = "".join(f', {k}{kinds[v[0]]}"{v[1:]}"' if v[0] in kinds else f', {k}="{v}"' for k, v in labels.items())
     return BY[:-1] + more + "}"
 
 
-def quantile(q, metric, *labels):
+def quantile(q, metric, *labels, **selected):
     kept = ", ".join(("le",) + labels)
-    return f"histogram_quantile({q}, sum by ({kept}) (rate({metric}_bucket{BY}[$__rate_interval])))"
+    return f"histogram_quantile({q}, sum by ({kept}) (rate({metric}_bucket{by(**selected)}[$__rate_interval])))"
 
 
 def quantiles(metric):
@@ -159,7 +161,21 @@ def note(label, expression, colour, caption):
             "titleFormat": caption, "textFormat": "{{instance}}", "step": "15s"}
 
 
-def board(name, title, description, panels):
+def proxy_notes():
+    return [note("Deploys", f"spillway_build_info{BY} and on (namespace, job, instance, pod)"
+                 f" (time() - process_start_time_seconds{BY} < 60)", COLOURS["queue"], "Started: {{version}}"),
+            note("Reloads", f"changes(spillway_config_last_reload_timestamp_seconds{BY}[$__rate_interval]) > 0",
+                 COLOURS["answered"], "Configuration taken into use"),
+            note("Breaker", f"spillway_breaker_state{BY} == 2", COLOURS["failed"], "Breaker open"),
+            note("API down", f"spillway_upstream_healthy{BY} == 0", COLOURS["f2"], "The API does not answer health polls")]
+
+
+def api_notes():
+    return [note("Database down", f"scholarship_api_database_reachable{BY} == 0", COLOURS["failed"], "The database cannot be reached")]
+
+
+def board(name, title, description, panels, of="spillway_build_info", notes=None):
+    """`of`: a series of each process that the dashboard is about."""
     return {
         "uid": f"spillway-{name}", "title": f"Spillway / {title}", "description": description, "tags": ["spillway"],
         "schemaVersion": 39, "editable": True, "graphTooltip": 1, "refresh": "30s", "timezone": "browser",
@@ -169,17 +185,11 @@ def board(name, title, description, panels):
         "templating": {"list": [
             {"type": "datasource", "name": "datasource", "label": "datasource", "query": "prometheus", "refresh": 1,
              "current": {"text": "Prometheus", "value": "prometheus"}},
-            choice("namespace", "label_values(spillway_build_info, namespace)"),
-            choice("job", 'label_values(spillway_build_info{namespace=~"$namespace"}, job)'),
-            choice("pod", f"label_values(spillway_build_info{SERVICE}, pod)"),
-            choice("instance", f"label_values(spillway_build_info{SERVICE[:-1]}" + ', pod=~"$pod"}, instance)')]},
-        "annotations": {"list": [
-            note("Deploys", f"spillway_build_info{BY} and on (namespace, job, instance, pod)"
-                 f" (time() - process_start_time_seconds{BY} < 60)", COLOURS["queue"], "Started: {{version}}"),
-            note("Reloads", f"changes(spillway_config_last_reload_timestamp_seconds{BY}[$__rate_interval]) > 0",
-                 COLOURS["answered"], "Configuration taken into use"),
-            note("Breaker", f"spillway_breaker_state{BY} == 2", COLOURS["failed"], "Breaker open"),
-            note("API down", f"spillway_upstream_healthy{BY} == 0", COLOURS["f2"], "The API does not answer health polls")]},
+            choice("namespace", f"label_values({of}, namespace)"),
+            choice("job", f"label_values({of}" + '{namespace=~"$namespace"}, job)'),
+            choice("pod", f"label_values({of}{SERVICE}, pod)"),
+            choice("instance", f"label_values({of}{SERVICE[:-1]}" + ', pod=~"$pod"}, instance)')]},
+        "annotations": {"list": notes or proxy_notes()},
         "panels": lay_out(panels)}
 
 

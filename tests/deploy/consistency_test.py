@@ -29,9 +29,13 @@ PANELS = [(name, panel) for name, board in BOARDS.items() for panel in board["pa
 SHOWN = [(name, panel) for name, panel in PANELS if panel["type"] not in ("row", "text")]
 
 
-def declared():
-    lines = subprocess.run([BIN / "proxy/spillway", "--print-metrics"], capture_output=True, text=True, check=True).stdout
+def declared(program="proxy/spillway"):
+    lines = subprocess.run([BIN / program, "--print-metrics"], capture_output=True, text=True, check=True).stdout
     return {line.split("\t")[0]: line.split("\t")[1] for line in lines.splitlines() if line}
+
+
+def declared_by_both():
+    return declared() | declared("api/scholarship-api")
 
 
 def names(expression):
@@ -56,7 +60,7 @@ def rule_expressions():
 
 class Metrics(unittest.TestCase):
     def setUp(self):
-        self.metrics = declared()
+        self.metrics = declared_by_both()
         self.panels = set().union(*(names(t["expr"]) for _, p in SHOWN for t in p["targets"]),
                                   *(names(a["expr"]) for b in BOARDS.values() for a in b["annotations"]["list"]))
         self.rules = set().union(*(names(e) for e in rule_expressions()))
@@ -71,6 +75,14 @@ class Metrics(unittest.TestCase):
         used = {base(n, self.metrics) for n in self.panels | self.rules}
         self.assertEqual(set(self.metrics) - used - set(EXEMPT), set(), "neither shown, nor alerted on, nor exempt")
         self.assertEqual(set(EXEMPT) & used, set(), "exempt, but used")
+
+    def test_the_api_names_the_pool_as_the_proxy_does_and_explains_each_metric(self):
+        own, of_proxy = declared("api/scholarship-api"), declared()
+        shared = {n for n in own if not n.startswith("scholarship_api_")}
+        self.assertEqual(shared, {n for n in of_proxy if n.startswith("database_")})
+        self.assertEqual({n: own[n] for n in shared}, {n: of_proxy[n] for n in shared})
+        explained = set(re.findall(r"`([a-z_]+)[`{]", (ROOT / "api/README.md").read_text()))
+        self.assertEqual(set(own) - explained, set())
 
     def test_the_reader_of_expressions_sees_names(self):
         self.assertEqual(names('sum by (le, job) (rate(a_bucket{x=~"b|c"}[$__rate_interval])) / (d:e > 0.8) or up'),
@@ -245,7 +257,7 @@ class Dashboards(unittest.TestCase):
         self.assertEqual(written, {p.name: p.read_text() for p in (ROOT / "dashboards").glob("*.json")})
 
     def test_every_panel_says_what_it_shows(self):
-        self.assertEqual(set(BOARDS), {"overview", "pool", "latency", "fleet", "runbooks"})
+        self.assertEqual(set(BOARDS), {"overview", "pool", "latency", "fleet", "api", "runbooks"})
         for name, panel in SHOWN:
             self.assertTrue(panel["description"] and panel["fieldConfig"]["defaults"]["unit"], f"{name}: {panel['title']}")
             for target in panel["targets"]:
@@ -301,7 +313,8 @@ class Dashboards(unittest.TestCase):
             for variable in variables.values():
                 if variable["type"] == "query":  # a label that does not exist must not hide everything
                     self.assertEqual(variable["allValue"], ".*")
-            self.assertEqual({n["name"] for n in board["annotations"]["list"]}, {"Deploys", "Reloads", "Breaker", "API down"})
+            marks = {"Database down"} if name == "api" else {"Deploys", "Reloads", "Breaker", "API down"}
+            self.assertEqual({n["name"] for n in board["annotations"]["list"]}, marks)
 
     def test_panels_do_not_overlap(self):
         for board in BOARDS.values():

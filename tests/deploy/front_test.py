@@ -25,16 +25,26 @@ FULL = {  # a value for every name of values.yaml
     "imagePullSecrets": [{"name": "pull"}], "terminationGracePeriodSeconds": 90, "disruptionBudget": {"maxUnavailable": "25%"},
     "networkPolicy": {"enabled": True, "monitoring": "observability"},
     "podMonitor": {"enabled": True, "interval": "30s", "labels": {"release": "prometheus"}},
+    "dashboards": {"enabled": True, "labels": {"sidecar": "yes"}, "annotations": {"folder": "Proxies"}},
 }
 LEAST = {"api": {"image": "shop:1"}}
 
 
-def template(values):
+def documents(values):
     done = subprocess.run([types_test.helm(), "template", "shop", CHART, "-f", "-"], input=json.dumps(values),
                           capture_output=True, text=True, check=False)
     if done.returncode:
         raise ValueError(done.stderr)
-    return {o["kind"]: o for o in yaml.safe_load_all(done.stdout) if o}
+    return [o for o in yaml.safe_load_all(done.stdout) if o]
+
+
+def is_dashboard(document):
+    return document["kind"] == "ConfigMap" and "proxy.yaml" not in document["data"]
+
+
+def template(values):
+    """The objects by their kind; dashboards are left out."""
+    return {o["kind"]: o for o in documents(values) if not is_dashboard(o)}
 
 
 def pod(objects):
@@ -45,7 +55,7 @@ def leaves(values, path=()):
     """Every name of values.yaml, those in free-form maps excepted."""
     for key, value in values.items():
         yield (*path, key)
-        if isinstance(value, dict) and key not in ("resources", "config", "labels"):
+        if isinstance(value, dict) and key not in ("resources", "config", "labels", "annotations"):
             yield from leaves(value, (*path, key))
 
 
@@ -106,6 +116,17 @@ class Front(unittest.TestCase):
         other["spillway"]["config"]["admission"]["max_concurrent"] = 21
         self.assertNotEqual(template(other)["Deployment"], self.rendered["full"]["Deployment"])
 
+    def test_the_dashboards_are_those_of_the_repository_and_wear_the_label_of_the_sidecar(self):
+        self.assertEqual([o for o in documents(LEAST) if is_dashboard(o)], [])
+        for values, label in ((LEAST | {"dashboards": {"enabled": True}}, ("grafana_dashboard", "1")), (FULL, ("sidecar", "yes"))):
+            made = [o for o in documents(values) if is_dashboard(o)]
+            self.assertEqual(len({o["metadata"]["name"] for o in made}), len(made))
+            shipped = {p.name: p.read_text() for p in (ROOT / "dashboards").glob("*.json") if p.name != "api.json"}
+            self.assertEqual({name: text for o in made for name, text in o["data"].items()}, shipped)
+            for one in made:
+                self.assertIn(label, one["metadata"]["labels"].items())
+            self.assertEqual(types_test.compile_all({f"{o['metadata']['name']}": types_test.object_module(o) for o in made}), {})
+
     def test_every_value_is_explained_checked_and_used(self):
         text = (CHART / "values.yaml").read_text()
         schema = json.loads((CHART / "values.schema.json").read_text())
@@ -120,13 +141,16 @@ class Front(unittest.TestCase):
         for word in ("shop.js", "registry/spillway:1", "NodePort", "25%", "prometheus", '"e": "f"', '"c": "d"', "pull", '"a": "b"',
                      "/tmp", "1Gi", "secretRef", "observability", '"runAsUser": 1000', "90", "30s"):
             self.assertIn(word, rendered)
+        dashboard = json.dumps([o["metadata"] for o in documents(FULL) if is_dashboard(o)])
+        for word in ('"sidecar": "yes"', '"folder": "Proxies"'):
+            self.assertIn(word, dashboard)
 
     def test_wrong_values_are_refused(self):
         for wrong in ({}, {"api": {"image": ""}}, LEAST | {"replica": 2}, LEAST | {"replicas": 0},
                       {"api": {"image": "x", "port": 8080}}, {"api": {"image": "x", "ports": [1]}},
                       LEAST | {"spillway": {"config": {"listen": ":80"}}}, LEAST | {"spillway": {"image": 3}},
                       LEAST | {"service": {"type": "Clusterip"}}, LEAST | {"terminationGracePeriodSeconds": 10},
-                      LEAST | {"podMonitor": {"interval": 15}}):
+                      LEAST | {"podMonitor": {"interval": 15}}, LEAST | {"dashboards": {"labels": {"a": 1}}}):
             with self.subTest(wrong), self.assertRaisesRegex(ValueError, "values don't meet the specifications"):
                 template(wrong)
 

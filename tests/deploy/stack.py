@@ -65,7 +65,7 @@ class Stack:
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory()
         self.dir = pathlib.Path(self.folder.name)
-        self.traffic, self.admin, self.api, self.prometheus = free_ports(4)
+        self.traffic, self.admin, self.api, self.api_admin, self.prometheus = free_ports(5)
         self.url = f"http://127.0.0.1:{self.traffic}"
         self.api_url = f"http://127.0.0.1:{self.api}"
         self.admin_url = f"http://127.0.0.1:{self.admin}"
@@ -159,9 +159,14 @@ class Stack:
             proxy = re.sub(r"max_concurrent: \d+", f"max_concurrent: {self.capacity}", proxy)
         (self.dir / "proxy.yaml").write_text(proxy)
         api = (ROOT / "config/api.yaml").read_text().replace(":8081", f":{self.api}")
+        api = api.replace('admin:\n  listen: ""', f'admin:\n  listen: "127.0.0.1:{self.api_admin}"')
         (self.dir / "api.yaml").write_text(api)
         prometheus = (ROOT / "deploy/prometheus/prometheus.yml").read_text()
         prometheus = prometheus.replace("proxy:9901", f"127.0.0.1:{self.admin}").replace(": 15s", f": {self.scrape}")
         prometheus += "        labels: {namespace: shop, pod: shop-0}\n"  # as on Kubernetes
+        # As api/README.md says: the pool is there already, from the proxy.
+        prometheus += (f"  - job_name: scholarship-api\n    static_configs:\n      - targets: ['127.0.0.1:{self.api_admin}']\n"
+                       "        labels: {namespace: shop, pod: shop-0}\n"
+                       "    metric_relabel_configs: [{source_labels: [__name__], regex: database_.*, action: drop}]\n")
         prometheus = prometheus.replace("rules/", f"{ROOT}/deploy/prometheus/rules/")
         (self.dir / "prometheus.yml").write_text(prometheus)
