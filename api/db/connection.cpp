@@ -1,5 +1,6 @@
 #include "api/db/connection.hpp"
 
+#include <algorithm>
 #include <cassert>
 #include <string_view>
 #include <utility>
@@ -7,16 +8,18 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "api/db/cancel.hpp"
 #include "api/db/connection_url.hpp"
+#include "api/db/wait_until.hpp"
 
 namespace api::db {
 
 namespace {
 
-/// How often a query is checked that has had no answer for `ping_timeout`.
+/// How often an operation is checked that takes longer than this.
 constexpr Duration kLookInterval = std::chrono::milliseconds(100);
 
 std::string first_line(const char* message) {
@@ -35,6 +38,11 @@ bool holds_more(PGconn* connection) {
   if (!PQsslInUse(connection)) return false;
   auto* tls = static_cast<SSL*>(PQsslStruct(connection, "OpenSSL"));
   return tls && SSL_pending(tls) > 0;
+}
+
+bool is_readable(int socket) {
+  pollfd looked{socket, POLLIN, 0};
+  return ::poll(&looked, 1, 0) > 0;
 }
 
 /// Lets the kernel close the connection if the peer does not acknowledge for this long. No effect on unix sockets.
@@ -78,7 +86,7 @@ class Connection::Busy {
   explicit Busy(Connection& connection) : watch_(connection.watch_) {
     connection.heard_ = Clock::now();
     watch_->busy = &connection;
-    watch_->arm(connection.options_->ping_timeout);
+    watch_->arm(std::min(kLookInterval, connection.options_->ping_timeout));
   }
   ~Busy() { watch_->busy = nullptr; }
   Busy(const Busy&) = delete;
@@ -93,11 +101,12 @@ Connection::Connection(net::Executor executor, Siblings& siblings)
 
 Connection::~Connection() {
   // libpq closes the socket.
-  if (descriptor_) descriptor_->release();
+  boost::system::error_code ignored;
+  if (socket_) socket_->release(ignored);
 }
 
 net::Task<bool> Connection::connect(const ConnectOptions& options, const Attempt& attempt) {
-  assert(!descriptor_);
+  assert(!socket_);
   options_ = &options;
   target_ = attempt.target;
   late_.clear();
@@ -135,7 +144,7 @@ net::Task<bool> Connection::connect(const ConnectOptions& options, const Attempt
   }
   if (state != PGRES_POLLING_OK) co_return false;
   PQsetnonblocking(connection_.get(), 1);
-  descriptor_.emplace(executor_, PQsocket(connection_.get()));
+  socket_.emplace(executor_, PQsocket(connection_.get()));
   if (options.unacknowledged_limit > Duration::zero()) {
     limit_unacknowledged(PQsocket(connection_.get()), options.unacknowledged_limit);
   }
@@ -185,14 +194,22 @@ net::Task<bool> Connection::ping() {
 /// Sends what is queued and reads the reply to its end.
 net::Task<> Connection::exchange(QueryResult& result) {
   Busy busy(*this);
-  bool alive = co_await flush();
+  has_read_ = false;
+  const int left = PQflush(connection_.get());
+  bool alive = left == 0;
+  if (left > 0) alive = co_await flush();
   while (alive) {
     if (PQisBusy(connection_.get())) {
-      alive = co_await consume_input();
+      if (!silent_ && !has_input()) {
+        auto [error] = co_await socket_->wait_input();
+        alive = !error || has_input();  // input that `check_silence` has found
+      }
+      alive = alive && consume_input();
       continue;
     }
     PGresult* taken = PQgetResult(connection_.get());
     if (taken) {
+      has_read_ = true;  // perhaps by libpq itself, when it could not send
       if (!take(taken, result)) break;
     } else if (!pipeline_) {
       break;
@@ -206,18 +223,32 @@ net::Task<> Connection::exchange(QueryResult& result) {
   }
 }
 
-/// The operation has taken at least `ping_timeout`: decides whether the server is silent.
+/// The operation has taken long: looks for input that is not reported, and decides whether the server is silent.
 void Connection::check_silence() {
   const Duration ping_timeout = options_->ping_timeout;
   const Duration limit = options_->silence_limit;
   const Duration silence = Clock::now() - heard_;
+  const Duration first_look = std::min(kLookInterval, ping_timeout);
+  if (silence < first_look) {
+    watch_->arm(first_look - silence);
+    return;
+  }
+  // The end of the connection that came together with the last bytes of an earlier answer. libpq tells nobody that it
+  // could not send the query then.
+  if (!has_read_ && is_readable(PQsocket(connection_.get()))) {
+    has_read_ = true;
+    socket_->end_wait();
+    watch_->arm(kLookInterval);
+    return;
+  }
   if (silence < ping_timeout) {
-    watch_->arm(ping_timeout - silence);
+    watch_->arm(std::min(kLookInterval, ping_timeout - silence));
     return;
   }
   if (pinging_ || (limit > Duration::zero() && silence > limit) || siblings_.replaced_at() > heard_) {
     silent_ = true;
-    descriptor_->cancel();
+    boost::system::error_code ignored;
+    socket_->cancel(ignored);
     return;
   }
   watch_->arm(kLookInterval);
@@ -260,23 +291,29 @@ bool Connection::send_query(const Statement& statement, const Parameters& parame
                            arrays.values.data(), arrays.lengths.data(), arrays.formats.data(), kBinary);
 }
 
+/// Sends the rest of what was too much for the socket.
 net::Task<bool> Connection::flush() {
-  int left = PQflush(connection_.get());
+  int left = 1;
   while (left > 0 && !silent_) {
-    auto [error] = co_await descriptor_->async_wait(Descriptor::wait_write, net::kAwait);
+    auto [error] = co_await socket_->async_wait(net::Socket::wait_write, net::kAwait);
     left = error ? -1 : PQflush(connection_.get());
   }
   co_return left == 0;
 }
 
-net::Task<bool> Connection::consume_input() {
-  if (silent_) co_return false;
-  if (!holds_more(connection_.get())) {
-    auto [error] = co_await descriptor_->async_wait(Descriptor::wait_read, net::kAwait);
-    if (error) co_return false;
-  }
+/// Whether there is input that has been reported already. libpq does not tell whether it has read all, and the next
+/// report may never come. Before the first read of an operation there is none: whatever has come since the last one is
+/// reported.
+bool Connection::has_input() const {
+  return holds_more(connection_.get()) || (has_read_ && is_readable(PQsocket(connection_.get())));
+}
+
+/// After a wait. False: the connection is lost.
+bool Connection::consume_input() {
+  if (silent_ || PQsocket(connection_.get()) < 0) return false;
   heard_ = Clock::now();
-  co_return PQconsumeInput(connection_.get()) != 0;
+  has_read_ = true;
+  return PQconsumeInput(connection_.get()) != 0;
 }
 
 /// Takes ownership of `taken`. False: it is the end of the pipeline.
@@ -348,8 +385,9 @@ void Connection::move_to(net::Executor executor) {
   if (executor == executor_) return;
   executor_ = executor;
   watch_ = std::make_shared<Watch>(executor);
-  descriptor_->release();
-  descriptor_.emplace(executor_, PQsocket(connection_.get()));
+  boost::system::error_code ignored;
+  socket_->release(ignored);
+  socket_.emplace(executor_, PQsocket(connection_.get()));
 }
 
 /// The first call cancels the query; the second one closes the connection.

@@ -12,7 +12,7 @@
 #include "api/db/result.hpp"
 #include "api/db/sqlstate.hpp"
 #include "api/db/statement.hpp"
-#include "api/db/wait_until.hpp"
+#include "proxy/net/edge_socket.hpp"
 #include "proxy/net/io.hpp"
 
 namespace api::db {
@@ -100,7 +100,8 @@ class Connection {
   bool send_ping();
   net::Task<> exchange(QueryResult& result);
   net::Task<bool> flush();
-  net::Task<bool> consume_input();
+  bool has_input() const;
+  bool consume_input();
   void check_silence();
   bool take(PGresult* taken, QueryResult& result);
   void interrupt();
@@ -112,12 +113,13 @@ class Connection {
   TargetSession target_ = TargetSession::any;
   std::string late_;  ///< the address that did not answer at the last attempt to connect
   std::unique_ptr<PGconn, Finish> connection_;
-  std::optional<Descriptor> descriptor_;
-  std::shared_ptr<Watch> watch_;  ///< of the operation that runs
-  Time heard_{};                  ///< when bytes last arrived, or the operation began
-  bool pinging_ = false;          ///< its ping has not been answered
-  std::uint64_t prepared_ = 0;    ///< bit 1 << Statement::id
-  std::uint64_t preparing_ = 0;   ///< the bit of the statement that is being prepared
+  std::optional<net::EdgeSocket> socket_;  ///< libpq's
+  std::shared_ptr<Watch> watch_;           ///< of the operation that runs
+  Time heard_{};                           ///< when bytes last arrived, or the operation began
+  bool has_read_ = false;                  ///< something, since the operation began
+  bool pinging_ = false;                   ///< its ping has not been answered
+  std::uint64_t prepared_ = 0;             ///< bit 1 << Statement::id
+  std::uint64_t preparing_ = 0;            ///< the bit of the statement that is being prepared
   bool pipeline_ = false;
   bool broken_ = false;
   bool stale_ = false;

@@ -27,7 +27,7 @@ using boost::system::error_code;
 /// How long the connection stays open after a refusal. Unread bytes at the close would reset the connection, and the
 /// client could lose the response.
 constexpr Duration kLinger = std::chrono::seconds(1);
-/// A request must take this long before the connection checks whether its client has gone.
+/// A request, or the wait for one, must take this long before the connection checks whether its client has gone.
 constexpr Duration kGoneCheckAfter = std::chrono::milliseconds(100);
 /// If a cancelled query still runs after this time, its connection to the database is closed.
 constexpr Duration kInterruptAgain = std::chrono::seconds(2);
@@ -67,7 +67,10 @@ ClientConnection::ClientConnection(Context context, net::Accepted accepted, bool
       sender_{peer_, config::trusts(context.config.trusted_proxies, peer_), context.config.trusted_proxies},
       since_(Clock::now()),
       surplus_(surplus),
-      reader_(context.config.limits) {}
+      reader_(context.config.limits) {
+  error_code ignored;
+  socket_.non_blocking(true, ignored);
+}
 
 net::Task<> ClientConnection::run() {
   bool more = true;
@@ -91,18 +94,37 @@ net::Task<int> ClientConnection::read_request() {
   for (;;) {
     const int status = reader_.advance();
     if (status != RequestReader::kMore) co_return status;
+    if (phase_ == Phase::idle && (reader_.has_bytes() || reader_.head_done())) enter(Phase::receiving);
     if (reader_.head_done()) {
       const bool alive = co_await continue_body();
       if (!alive) co_return kEnded;
     }
     if (phase_ == Phase::idle && served_ && context_.shared.draining) co_return kEnded;
-    auto [error, bytes] = co_await socket_.async_read_some(reader_.room(), net::kAwait);
+    error_code error;
+    if (phase_ == Phase::idle && emptied_) {
+      // Whatever comes now is reported. `sweep` looks for an end that came with the last request.
+      auto [closed] = co_await socket_.wait_input();
+      error = closed;
+    } else {
+      auto [closed] = co_await socket_.async_wait(net::Socket::wait_read, net::kAwait);
+      error = closed;
+    }
+    if (error) co_return kEnded;
+    const std::size_t bytes = read_now(error);
+    if (error == net::asio::error::would_block) continue;
     // The client has closed its sending side in the middle of a request, but may still read the refusal.
     if (error == net::asio::error::eof && phase_ == Phase::receiving) co_return 400;
     if (error) co_return kEnded;
     reader_.received(bytes);
-    if (phase_ == Phase::idle) enter(Phase::receiving);
   }
+}
+
+/// Reads what has come into the reader's room. `would_block`: nothing has.
+std::size_t ClientConnection::read_now(error_code& error) {
+  const net::asio::mutable_buffer room = reader_.room();
+  const std::size_t bytes = socket_.read_some(room, error);
+  emptied_ = bytes < room.size();
+  return bytes;
 }
 
 /// Answers `Expect: 100-continue`: the client sends the body only after that. False: the connection has ended.
@@ -192,15 +214,32 @@ void ClientConnection::validate() {
   }
 }
 
+/// Writes what fits, and leaves the rest in `buffers`.
+void ClientConnection::write_now(std::span<net::asio::const_buffer> buffers, error_code& error) {
+  std::size_t sent = socket_.write_some(buffers, error);
+  if (error == net::asio::error::would_block) error.clear();
+  for (net::asio::const_buffer& each : buffers) {
+    const std::size_t part = std::min(sent, each.size());
+    each += part;
+    sent -= part;
+  }
+}
+
 /// Writes `response_`. False: the connection has ended.
 net::Task<bool> ClientConnection::write(bool keep_alive, bool with_body) {
   enter(Phase::writing);
   const Keep keep = !keep_alive ? Keep::no : reader_.message().version() == 10 ? Keep::told : Keep::yes;
   head_.clear();
   append_head(head_, response_, keep, context_.endpoints.services.pool.gauges(), request_id_);
-  const std::array buffers{net::asio::buffer(head_),
-                           with_body ? net::asio::buffer(response_.body) : net::asio::mutable_buffer()};
-  auto [error, bytes] = co_await net::asio::async_write(socket_, buffers, net::kAwait);
+  std::array<net::asio::const_buffer, 2> buffers{net::asio::buffer(head_)};
+  if (with_body) buffers[1] = net::asio::buffer(response_.body);
+  error_code error;
+  if (!reader_.has_bytes()) write_now(buffers, error);
+  // A client that sends many requests in one go waits its turn between two of them.
+  if (!error && net::asio::buffer_size(buffers) > 0) {
+    auto [failed, bytes] = co_await net::asio::async_write(socket_, buffers, net::kAwait);
+    error = failed;
+  }
   if (response_.body.capacity() > kKeptCapacity) response_.body = std::string();
   co_return !error;
 }
@@ -228,8 +267,11 @@ net::Task<> ClientConnection::reject(int status) {
   reader_.discard();
   for (;;) {
     // The bytes are not reported to the reader, so each read overwrites the last one.
-    auto [error, bytes] = co_await socket_.async_read_some(reader_.room(), net::kAwait);
-    if (error) break;
+    auto [closed] = co_await socket_.async_wait(net::Socket::wait_read, net::kAwait);
+    if (closed) break;
+    error_code error;
+    read_now(error);
+    if (error && error != net::asio::error::would_block) break;
   }
 }
 
@@ -288,7 +330,12 @@ void ClientConnection::sweep(Time now) {
   const Duration spent = now - since_;
   switch (phase_) {
     case Phase::idle:
-      if (spent > (context_.shared.draining ? kFreshMayTake : config.timeouts.keep_alive)) close();
+      if (spent > (context_.shared.draining ? kFreshMayTake : config.timeouts.keep_alive)) {
+        close();
+      } else if (spent > kGoneCheckAfter && !looked_) {
+        looked_ = true;
+        if (input_has_ended()) close();
+      }
       break;
     case Phase::receiving:
     case Phase::writing:
@@ -327,6 +374,13 @@ bool ClientConnection::client_has_gone() {
   return sent < 0 ? errno != EAGAIN : static_cast<std::size_t>(sent) < kContinue.size();
 }
 
+/// All input has been read, and the client sends no more.
+bool ClientConnection::input_has_ended() {
+  char next = 0;
+  const ssize_t size = ::recv(socket_.native_handle(), &next, 1, MSG_PEEK | MSG_DONTWAIT);
+  return size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 void ClientConnection::drain() {
   if (is_idle()) close();
 }
@@ -349,6 +403,7 @@ bool ClientConnection::is_evictable_surplus() const {
 void ClientConnection::enter(Phase phase) {
   phase_ = phase;
   since_ = Clock::now();
+  looked_ = false;
   idle_.reset();
   if (phase == Phase::idle && served_) idle_.emplace(context_.shared.idle);
   context_.connections.erase(*this);

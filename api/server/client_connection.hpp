@@ -19,6 +19,7 @@
 #include "api/server/request_spans.hpp"
 #include "api/server/route.hpp"
 #include "proxy/net/clock.hpp"
+#include "proxy/net/edge_socket.hpp"
 #include "proxy/net/io.hpp"
 #include "proxy/net/listener.hpp"
 #include "proxy/text/intrusive_list.hpp"
@@ -97,10 +98,12 @@ class ClientConnection : public text::Linked<ClientConnection> {
   enum class Phase : std::uint8_t { idle, receiving, handling, writing, lingering, closing };
 
   net::Task<int> read_request();
+  std::size_t read_now(boost::system::error_code& error);
   net::Task<bool> continue_body();
   net::Task<bool> serve();
   net::Task<> handle(Request& request);
   net::Task<bool> write(bool keep_alive, bool with_body);
+  void write_now(std::span<net::asio::const_buffer> buffers, boost::system::error_code& error);
   net::Task<> reject(int status);
   void validate();
   void begin_trace(Request& request, bool monitoring);
@@ -108,10 +111,11 @@ class ClientConnection : public text::Linked<ClientConnection> {
   /// Counts and logs the request. `sent_body`: the response has gone out with its body.
   void account(std::string_view client, std::string_view path, bool sent_body);
   bool client_has_gone();
+  bool input_has_ended();
   void enter(Phase phase);
 
   const Context context_;
-  net::Socket socket_;
+  net::EdgeSocket socket_;
   const std::string peer_;
   const Sender sender_;
   Phase phase_ = Phase::idle;
@@ -119,6 +123,8 @@ class ClientConnection : public text::Linked<ClientConnection> {
   std::optional<Counted> idle_;
   bool surplus_;
   bool served_ = false;  ///< at least one request
+  bool emptied_ = true;  ///< the last read has taken all there was, except perhaps the end
+  bool looked_ = false;  ///< in this phase, for the end of the input
   Endpoint endpoint_ = Endpoint::other;
   const Route* route_ = nullptr;  ///< null: no route has the path
   Trace trace_;

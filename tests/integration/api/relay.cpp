@@ -83,6 +83,17 @@ void Relay::silence() {
   });
 }
 
+void Relay::half_close() {
+  on_loop([this] {
+    for (const auto& link : links_) {
+      if (!link->silent) ++silent_;
+      link->silent = true;
+      boost::system::error_code ignored;
+      link->client.shutdown(Stream::socket::shutdown_send, ignored);
+    }
+  });
+}
+
 void Relay::restore() {
   on_loop([this] {
     hanging_ = false;

@@ -31,6 +31,9 @@ class Relay {
   void hang();
   /// Drops what either side sends in open connections. New ones work.
   void silence();
+  /// Ends what it sends to the API in open connections, and drops what the API sends there: as a balancer whose server
+  /// has gone. New ones work.
+  void half_close();
   /// Ends the fault. What hung goes on.
   void restore();
   int open() const { return open_; }
