@@ -42,8 +42,9 @@ constexpr std::uint32_t kNullLength = 0xFFFFFFFF;
 
 /// Header: dimensions, whether there are nulls, element type; then of each dimension its length and lower bound; then
 /// the elements, each with its length in front. Returns as `fault_of`; `each` sees the elements before a fault.
-template <class Each>
-std::string_view walk_texts(std::string_view bytes, Each each) {
+/// `Good`: whether the bytes of an element are text.
+template <class Each, class Good = bool (*)(std::string_view)>
+std::string_view walk_texts(std::string_view bytes, Each each, Good good = text::valid_utf8) {
   Reader reader(bytes);
   std::uint32_t dimensions = 0, nulls = 0, type = 0, count = 0, lower_bound = 0;
   if (!reader.take(dimensions) || !reader.take(nulls) || !reader.take(type)) return kBrokenArray;
@@ -57,7 +58,7 @@ std::string_view walk_texts(std::string_view bytes, Each each) {
     if (!reader.take(length)) return kBrokenArray;
     if (length == kNullLength) return "has a NULL element";
     if (!reader.take(length, element)) return kBrokenArray;
-    if (!text::valid_utf8(element)) return kNotUtf8;
+    if (!good(element)) return kNotUtf8;
     each(element);
   }
   return reader.left() == 0 ? std::string_view() : kBrokenArray;
@@ -156,6 +157,17 @@ std::optional<std::vector<std::string_view>> decode_texts(std::string_view bytes
   std::vector<std::string_view> values;
   const auto fault = walk_texts(bytes, [&values](std::string_view element) { values.push_back(element); });
   if (!fault.empty()) return std::nullopt;
+  return values;
+}
+
+std::vector<std::string_view> decode_checked_texts(std::string_view bytes) {
+  constexpr std::size_t kUsual = 4;
+  std::vector<std::string_view> values;
+  if (bytes.empty()) return values;
+  values.reserve(kUsual);
+  walk_texts(
+      bytes, [&values](std::string_view element) { values.push_back(element); },
+      [](std::string_view /*element*/) { return true; });
   return values;
 }
 

@@ -18,9 +18,10 @@ std::string Result::fault(std::span<const Column> columns) const {
   for (int row = 0; row < rows(); ++row) {
     for (int i = 0; i < count; ++i) {
       const Column& column = columns[static_cast<std::size_t>(i)];
+      const std::string_view value = bytes(row, i);
       std::string_view fault;
-      if (!null(row, i)) {
-        fault = fault_of(column.kind, bytes(row, i));
+      if (!value.empty() || !null(row, i)) {
+        fault = fault_of(column.kind, value);
       } else if (!column.nullable) {
         fault = "is NULL";
       }
@@ -41,8 +42,9 @@ std::string Result::name_of_row(int row, std::span<const Column> columns) const 
 }
 
 std::string_view Result::bytes(int row, int column) const {
-  if (null(row, column)) return {};
-  return {PQgetvalue(result_.get(), row, column), static_cast<std::size_t>(PQgetlength(result_.get(), row, column))};
+  const int length = PQgetlength(result_.get(), row, column);  // 0 of a null
+  if (length <= 0) return {};
+  return {PQgetvalue(result_.get(), row, column), static_cast<std::size_t>(length)};
 }
 
 bool Result::boolean(int row, int column) const {
@@ -66,7 +68,7 @@ Day Result::date(int row, int column) const {
 }
 
 std::vector<std::string_view> Result::texts(int row, int column) const {
-  return decode_texts(bytes(row, column)).value_or(std::vector<std::string_view>());
+  return decode_checked_texts(bytes(row, column));
 }
 
 }  // namespace api::db

@@ -90,6 +90,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case Kind::texts:
       FUZZ_REQUIRE(decode_texts(bytes).has_value() == good);
       if (good) require_texts(*decode_texts(bytes), bytes);
+      if (good) FUZZ_REQUIRE(decode_checked_texts(bytes) == *decode_texts(bytes));
       break;
   }
   return 0;

@@ -33,6 +33,7 @@ std::string array(std::uint32_t count, const std::string& elements, TypeId type 
 std::string_view fault_of_texts(const std::string& bytes) {
   const std::string_view fault = fault_of(Kind::texts, bytes);
   CHECK(decode_texts(bytes).has_value() == fault.empty());
+  if (fault.empty()) CHECK(decode_checked_texts(bytes) == *decode_texts(bytes));
   return fault;
 }
 
@@ -79,6 +80,8 @@ TEST_CASE("Lists of text: text or varchar, with any lower bound") {
   CHECK(decode_texts(array(2, element("Law") + element(""))) == Texts{"Law", ""});
   CHECK(decode_texts(array(1, element("Law"), kVarchar)) == Texts{"Law"});
   CHECK(decode_texts(int4(1) + int4(1) + int4(kText) + int4(1) + int4(7) + element("Law")) == Texts{"Law"});
+  CHECK(decode_checked_texts(array(2, element("Law") + element(""))) == Texts{"Law", ""});
+  CHECK(decode_checked_texts("") == Texts{});
 }
 
 TEST_CASE("Lists of text: every malformed array is refused") {

@@ -91,6 +91,24 @@ TEST_CASE("The load report has the words and the order of the contract") {
   CHECK(without == pool + ",named_metrics.request_db=0\r\n");
 }
 
+TEST_CASE("The utilization has two decimals and is rounded") {
+  struct {
+    int in_use, capacity;
+    const char* text;
+  } const cases[] = {{0, 50, "0.00"},  {1, 3, "0.33"},   {2, 3, "0.67"},   {1, 8, "0.13"},   {1, 200, "0.01"},
+                     {1, 201, "0.00"}, {7, 100, "0.07"}, {50, 50, "1.00"}, {60, 50, "1.20"}, {5, 0, "0.00"}};
+  for (const auto& each : cases) {
+    CAPTURE(each.in_use);
+    CAPTURE(each.capacity);
+    db::PoolGauges pool;
+    pool.size = each.in_use;
+    pool.capacity = each.capacity;
+    std::string head;
+    append_load_report(head, pool, false);
+    CHECK(head.starts_with("Endpoint-Load-Metrics: TEXT application_utilization=" + std::string(each.text) + ","));
+  }
+}
+
 TEST_CASE("The pressure has two decimals, and any other text says nothing") {
   CHECK(parse_pressure("0.00") == 0);
   CHECK(parse_pressure("0.07") == 7);

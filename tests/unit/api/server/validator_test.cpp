@@ -24,6 +24,10 @@ TEST_CASE("A tag is a quoted string that depends on every byte of the body") {
   }
   for (std::size_t i = 0; i < body.size(); ++i) tags.insert(entity_tag(body.substr(i)));
   CHECK(tags.size() == 200);
+  for (std::size_t zeros = 0; zeros < 20; ++zeros) tags.insert(entity_tag(std::string(zeros, '\0')));
+  CHECK(tags.size() == 220);
+  // Two words exchanged.
+  CHECK(entity_tag("aaaaaaaabbbbbbbb") != entity_tag("bbbbbbbbaaaaaaaa"));
 }
 
 TEST_CASE("If-None-Match is a star, or a list of tags, weak or not") {
