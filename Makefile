@@ -51,7 +51,7 @@ package: deps ## Debian packages in build/release/packages, checked, then instal
 	@deploy/dev/package.sh
 	@tests/package/install.sh build/release/packages/*.deb
 
-bench-api: build ## the API beside the FastAPI stack that it replaces, about 8 minutes: ROUNDS=3 DURATION=5 SCENARIOS=cost,memory,storm,users
+bench-api: build ## the API beside the FastAPI stack that it replaces, about 9 minutes: ROUNDS=3 DURATION=5 SCENARIOS=cost,pgbench,memory,storm,users
 	@deploy/dev/deps.sh bench-api
 	@exec tests/bench/api.sh
 

@@ -4,13 +4,16 @@
 # itself can do. PostgreSQL has core 1, everything else core 0.
 #
 #   cost     CPU time of the service per lookup and per search, 20 clients; they take turns in every round
+#   pgbench  look-ups and searches of the API, and the same statements by pgbench -M prepared: as many connections, the
+#            same cores, in turns. The API shares its core with wrk; so wrk and pgbench run as batch jobs, which do not
+#            interrupt the API at each response. A client on a machine of its own does not, either.
 #   memory   private memory of scholarship-api with 50 open connections
 #   storm    searches, 200 a second, alone and beside 200 logins a second of one user (all cores for
 #            everybody; no limit on failures, which would cut the storm off)
 #   users    5, 50 and 500 users at once: the baseline, the API, the API behind the proxy (all cores for everybody).
 #            LAYERS sessions are open at a time during a request of the baseline: see baseline/app.py
 #
-# ROUNDS=3 DURATION=5 SCENARIOS=cost,memory,storm,users LAYERS=4
+# ROUNDS=3 DURATION=5 SCENARIOS=cost,pgbench,memory,storm,users LAYERS=4
 # shellcheck disable=SC2016 # the dollars are jq's
 set -euo pipefail
 
@@ -36,7 +39,7 @@ if [[ ${1:-} != with-database ]]; then
 fi
 taskset -pc 0-$(($(nproc) - 1)) $$ >/dev/null # PostgreSQL alone stays where it is
 
-IFS=, read -ra scenarios <<<"${SCENARIOS:-cost,memory,storm,users}"
+IFS=, read -ra scenarios <<<"${SCENARIOS:-cost,pgbench,memory,storm,users}"
 rounds=${ROUNDS:-3}
 duration=${DURATION:-5}
 layers=${LAYERS:-4}
@@ -47,6 +50,7 @@ postgres_pid=$(psql -XAtc "SELECT pg_read_file('postmaster.pid')" "$DATABASE_URL
 
 dir=$(mktemp -d)
 service_pid='' proxy_pid='' storm_pid=''
+as_batch=() # before a command: the scheduler does not let it interrupt others
 trap 'kill -KILL $storm_pid $proxy_pid $service_pid 2>/dev/null || true; rm -rf "$dir"' EXIT
 trap 'exit 130' INT TERM
 
@@ -115,7 +119,7 @@ private_kib() {
 }
 
 load() {
-  taskset -c "$kServiceCore" wrk -t 1 -c "$1" -d "$2s" -s tests/bench/api.lua "http://127.0.0.1:$port/" -- "$token" "$3" |
+  taskset -c "$kServiceCore" "${as_batch[@]}" wrk -t 1 -c "$1" -d "$2s" -s tests/bench/api.lua "http://127.0.0.1:$port/" -- "$token" "$3" |
     tail -n 1
 }
 
@@ -133,19 +137,23 @@ measure_cost() {
     '{$scenario, $service, cpu_us: (1e6 * $ticks / $hertz / $r.requests), rps: ($r.requests / $r.seconds), p99_ms: $r.p99_ms}'
 }
 
+# What pgbench gets of the statements of a look-up or a search, in transactions per second. The API asks for one row
+# more than it shows, from the best score and the first id on.
+pgbench_tps() {
+  taskset -c "$kServiceCore" "${as_batch[@]}" pgbench -n -M prepared -c "$kClients" -j 1 -T "$duration" \
+    -D words="$kSearchWord" -D today="$(date -u +%F)" -D score=2147483647 -D id=0 -D limit="$((kSearchLimit + 1))" \
+    -f "tests/bench/baseline/$1.sql" "$DATABASE_URL" 2>/dev/null | sed -n 's/^tps = \([0-9.]*\).*/\1/p'
+}
+
 measure_pgbench() {
-  local tps
-  tps=$(taskset -c "$kServiceCore" pgbench -n -M prepared -c "$kClients" -j 1 -T "$duration" \
-    -D words="$kSearchWord" -D limit="$kSearchLimit" -f "tests/bench/baseline/$1.sql" "$DATABASE_URL" 2>/dev/null |
-    sed -n 's/^tps = \([0-9.]*\).*/\1/p')
-  sample --arg scenario "$1" --argjson rps "$tps" '{$scenario, service: "pgbench", rps: $rps}'
+  sample --arg scenario "$1" --argjson rps "$(pgbench_tps "$1")" '{$scenario, service: "pgbench", rps: $rps}'
 }
 
 # Both services must give the same response, or the comparison means nothing.
 compare_answers() {
   local path
   for path in "/api/v1/scholarships/17" "/api/v1/scholarships/42" "/api/v1/search?q=$kSearchWord"; do
-    curl -sf -H "Authorization: Bearer $token" "http://127.0.0.1:$port$path" | jq -S .
+    curl -sf -H "Authorization: Bearer $token" "http://127.0.0.1:$port$path" | jq -S 'del(.next_cursor)'
   done >"$dir/answers.$1"
   cmp -s "$dir/answers.$1" "$dir/answers.scholarship-api" || fail "$1 does not answer as scholarship-api does: $(diff "$dir/answers.$1" "$dir/answers.scholarship-api" | head -n 4)"
 }
@@ -165,6 +173,24 @@ run_cost() {
     measure_pgbench lookup
     measure_pgbench search
   done
+}
+
+run_pgbench() {
+  local kind pgbench result as_batch=(chrt --batch 0)
+  start scholarship-api "$kServiceCore" "pool_size: $kClients, max_overflow: 0"
+  for kind in lookup search; do
+    load "$kClients" "$kWarmUpSeconds" "$kind" >/dev/null
+    for ((round = 1; round <= rounds; round++)); do
+      printf '\rpgbench, %s, round %d of %d        ' "$kind" "$round" "$rounds" >&2
+      pgbench=$(pgbench_tps "$kind")
+      result=$(load "$kClients" "$duration" "$kind")
+      jq -e '.requests > 0 and .socket_errors == 0 and .error_statuses == 0' <<<"$result" >/dev/null ||
+        fail "scholarship-api failed at $kind: $result"
+      sample --arg kind "$kind" --argjson pgbench "$pgbench" --argjson r "$result" \
+        '{scenario: "pgbench", $kind, $pgbench, rps: ($r.requests / $r.seconds)}'
+    done
+  done
+  stop
 }
 
 run_memory() {
@@ -236,7 +262,7 @@ printf 'POST /api/v1/auth/login HTTP/1.1\r\nHost: bench\r\nContent-Length: 32\r\
 for scenario in "${scenarios[@]}"; do
   [[ $scenario != storm && $scenario != users ]] || free_database
   case $scenario in
-    cost | memory | storm | users) "run_$scenario" ;;
+    cost | pgbench | memory | storm | users) "run_$scenario" ;;
     *) fail "unknown scenario $scenario" ;;
   esac
 done
@@ -253,6 +279,9 @@ jq -s --arg cpu "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" 
    cost: (map(select(.scenario == "lookup" or .scenario == "search")) | group_by([.scenario, .service])
      | map({scenario: .[0].scenario, service: .[0].service, rps: (map(.rps) | median)}
            + if .[0].cpu_us then {cpu_us: (map(.cpu_us) | median), p99_ms: (map(.p99_ms) | median)} else {} end)),
+   pgbench: (map(select(.scenario == "pgbench")) | group_by(.kind)
+     | map({kind: .[0].kind, pgbench: (map(.pgbench) | median), rps: (map(.rps) | median),
+            ratio: (map(.rps / .pgbench) | median)})),
    memory: (map(select(.scenario == "memory")) | first),
    storm: (map(select(.scenario == "storm"))
      | if . == [] then null else {rounds: ., p99_ratio: ((map(.storm.p99_ms) | median) / (map(.quiet.p99_ms) | median))} end),
@@ -269,6 +298,7 @@ jq -r '
   def round2: . * 100 | round / 100;
   (.cost[] | "\(.scenario) \(.service): \(.rps | round)/s" + if .cpu_us then ", \(.cpu_us | round2) us CPU, p99 \(.p99_ms | round2) ms" else "" end),
   (.ratios // {} | to_entries[] | "\(.key): \(.value | round2)"),
+  (.pgbench[] | "\(.kind): \(.rps | round)/s, pgbench \(.pgbench | round)/s, median ratio of a round \(.ratio | round2)"),
   (.memory // empty | "memory: \(.private_mib | round2) MiB private with \(.connections) connections"),
   (.storm // empty | (.rounds[] | "storm: search p99 \(.quiet.p99_ms | round2) ms quiet, \(.storm.p99_ms | round2) ms beside \(.logins.ok) logins and \(.logins.refused) refused"),
     "storm: p99 ratio \(.p99_ratio | round2)")' "$report"

@@ -9,6 +9,7 @@ LAYERS  sessions that a request holds at a time: 1 as the documentation has it; 
 """
 
 import os
+from datetime import datetime, timezone
 from pathlib import Path
 
 from fastapi import Depends, FastAPI, HTTPException, Request
@@ -34,14 +35,16 @@ make_session = sessionmaker(bind=engine)
 app = FastAPI()
 
 
-def query(name: str):
+def statements(name: str):
     """The SQL of a pgbench script, without pgbench's own commands."""
     lines = Path(__file__).with_name(name).read_text().splitlines()
-    return text("\n".join(line for line in lines if not line.startswith(("\\", "--"))))
+    sql = "\n".join(line for line in lines if not line.startswith(("\\", "--")))
+    return [text(statement) for statement in sql.split(";") if statement.strip()]
 
 
-LOOKUP = query("lookup.sql")
-SEARCH = query("search.sql")
+[LOOKUP] = statements("lookup.sql")
+ESTIMATE, RANKED = statements("search.sql")
+BEFORE_ALL = {"score": 2**31 - 1, "id": 0}
 
 
 def open_session():
@@ -99,5 +102,8 @@ def scholarship(id: int, _: str = Depends(user), session: Session = Depends(open
 
 @app.get("/api/v1/search", dependencies=LAYER_DEPENDENCIES)
 def search(q: str, limit: int = 20, _: str = Depends(user), session: Session = Depends(open_session)):
-    rows = session.execute(SEARCH, {"words": q, "limit": limit}).all()
-    return {"items": [summary(row) for row in rows], "total": rows[0][7] if rows else 0}
+    session.execute(ESTIMATE, {"words": q}).scalar()
+    # One more than is shown tells whether there is a next page.
+    asked = {"words": q, "today": datetime.now(timezone.utc).date(), "limit": limit + 1} | BEFORE_ALL
+    rows = session.execute(RANKED, asked).all()
+    return {"items": [summary(row) for row in rows[:limit]], "total": rows[0][8] if rows else 0}
