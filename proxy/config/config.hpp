@@ -174,10 +174,13 @@ struct LogConfig {
   std::vector<LogFieldChoice> fields = {LogFieldChoice{}};
 };
 
+enum class Io : std::uint8_t { automatic, epoll, io_uring };
+
 enum class Reload : std::uint8_t { automatic, signal };
 
 struct ProxyConfig {
   std::vector<config::Listen> listen = {{.address = config::Address::tcp("0.0.0.0", 8080)}};
+  Io io = Io::automatic;
   int workers = 1;
   Reload reload = Reload::automatic;
   AdminConfig admin;

@@ -255,6 +255,11 @@ ClassConfig critical_health(const HealthConfig& health) {
 void describe(Fields& f, ProxyConfig& c) {
   f.one_or_more({.name = "listen", .doc = "One address or a list.", .needs_restart = true}, c.listen, 16,
                 [&f](config::Listen& each) { config::describe(f, each); });
+  f.choice({.name = "io",
+            .doc = "How workers talk to their sockets. Both auto and epoll use epoll. io_uring is not in this build: "
+                   "it is an error.",
+            .needs_restart = true},
+           c.io, {{"auto", Io::automatic}, {"epoll", Io::epoll}, {"io_uring", Io::io_uring}});
   f.integer({.name = "workers",
              .doc = "Event-loop threads. The admission cap holds across all of them.",
              .needs_restart = true},

@@ -54,6 +54,7 @@ constexpr FieldRow kFields[] = {
     {"listen[].tls.client_certificate", "maybe", "one of none, request, require"},
     {"listen[].tls.min_version", "'1.1'", "one of 1.2, 1.3"},
     {"listen[].tls.tickets", "1h", "true or false"},
+    {"io", "kqueue", "one of auto, epoll, io_uring"},
     {"workers", "0", "an integer from 1 to 64"},
     {"reload", "never", "one of auto, signal"},
     {"admin.listen", "x", kAddressWords},

@@ -54,6 +54,7 @@ TEST_CASE("a reload keeps and names the values that take a restart, and applies 
            Row{"", "admin: {listen: a:1}", {"admin.listen"}, ""},
            Row{"", "upstream: {address: a:1, max_idle: 3}", {"upstream.address"}, "upstream: {max_idle: 3}"},
            Row{"", "reload: signal\nlog: {format: text}", {"log.format", "reload"}, ""},
+           Row{"", "io: epoll", {"io"}, ""},
            Row{two, renamed, {"classes[].name"}, two},
            Row{two, swapped, {"classes[].name"}, two},
            Row{two, "limits: {head: 4KiB, uri: 1KiB}", {"classes[].name"}, two + "\nlimits: {head: 4KiB, uri: 1KiB}"},
