@@ -12,7 +12,9 @@
 namespace net {
 
 /// A read that waits for the system to report input. Asio's own read tries first, which on an idle connection is a
-/// system call for nothing; this one uses Asio's reactor below its public interface. It must outlive its wait.
+/// system call for nothing, and its wait registers anew, which is one, too; this one uses Asio's reactor below its
+/// public interface. Without space it only waits, and whoever waits has to read all that there is. It must outlive its
+/// wait.
 class QuietRead final : public asio::detail::reactor_op {
  public:
   using Done = void (*)(void* target, error_code error, std::size_t size);
@@ -24,6 +26,7 @@ class QuietRead final : public asio::detail::reactor_op {
 
   static status perform(reactor_op* base) {
     auto& self = *static_cast<QuietRead*>(base);
+    if (self.space_.size() == 0) return done_and_exhausted;
     ssize_t size = 0;
     do {
       size = ::recv(self.descriptor_, self.space_.data(), self.space_.size(), 0);

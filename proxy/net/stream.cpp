@@ -16,7 +16,7 @@ bool Stream::prepare_read(std::size_t space) {
 }
 
 void Stream::await_input(std::size_t space) {
-  if (peer_closed_ || transport_.tls()) return start_read(space);
+  if (peer_closed_ || filled_ || transport_.has_buffered()) return start_read(space);
   if (prepare_read(space)) transport_.read_quietly(quiet_read_, asio::buffer(in.space(), in.space_size()));
 }
 
@@ -28,22 +28,26 @@ void Stream::start_read(std::size_t space) {
 }
 
 void Stream::begin_read() {
-  if (cancelled_) return on_read(asio::error::operation_aborted, 0);
+  cancelled_ ? on_read(asio::error::operation_aborted, 0) : read_or_wait();
+}
+
+void Stream::read_or_wait() {
   const asio::mutable_buffer space = asio::buffer(in.space(), in.space_size());
-  if (transport_.tls()) {
-    return transport_.async_read(space, [this](error_code error, std::size_t size) { on_read(error, size); });
-  }
   error_code error;
-  const std::size_t size = transport_.read_now(space, false, error);
-  if (error != asio::error::would_block) return on_read(error, size);
-  transport_.read_quietly(quiet_read_, space);
+  std::size_t size = 0;
+  const tls::Step step = transport_.try_read(space, size, error);
+  if (step == tls::Step::done) return on_read(error, size);
+  if (cancelled_) return on_read(asio::error::operation_aborted, 0);
+  if (step == tls::Step::wants_read) return transport_.read_quietly(quiet_read_, space);
+  transport_.async_wait_writable([this](error_code failed) { failed ? on_read(failed, 0) : begin_read(); });
 }
 
 void Stream::quiet_read_ended(void* self, error_code error, std::size_t size) {
   auto& stream = *static_cast<Stream*>(self);
   const bool anew = std::exchange(stream.reads_anew_, false);
   if (anew && error == asio::error::operation_aborted && !stream.cancelled_) return stream.begin_read();
-  stream.on_read(error, size);
+  // Over TLS it has only waited. The report is used up, so that a wait that has been cancelled meanwhile reads, too.
+  !error&& stream.transport_.tls() ? stream.read_or_wait() : stream.on_read(error, size);
 }
 
 void Stream::on_peer_closed() {
@@ -56,6 +60,7 @@ void Stream::on_peer_closed() {
 void Stream::on_read(error_code error, std::size_t size) {
   reading_ = false;
   read_error_ = error;
+  if (error != asio::error::operation_aborted) filled_ = size == in.space_size();
   in.produced(size);
   if (parking_.occupied()) {
     parking_.resume();

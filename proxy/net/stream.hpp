@@ -36,8 +36,8 @@ class Stream final : private HangUps::Watched {
   /// Starts a read into `in`, which gets room for `space` bytes, unless one is outstanding.
   /// While it is, `in` may be read and consumed but must not be reserved or released.
   void start_read(std::size_t space = kBlockSize / 4);
-  /// The same where nothing is likely to have come yet: a system call less, unless over TLS. Unless the peer is
-  /// watched, its close may be told late.
+  /// The same where nothing is likely to have come yet: a system call less. Unless the peer is watched, its close may
+  /// be told late.
   void await_input(std::size_t space = kBlockSize / 4);
   /// The transport is connected. From here on the peer's close is told to whoever reads.
   void watch_peer(HangUps& hang_ups) { peer_closed_ = !transport_.watch(hang_ups, *this); }
@@ -71,6 +71,7 @@ class Stream final : private HangUps::Watched {
  private:
   bool prepare_read(std::size_t space);
   void begin_read();
+  void read_or_wait();
   void on_peer_closed() override;
   static void quiet_read_ended(void* self, error_code error, std::size_t size);
   void on_read(error_code error, std::size_t size);
@@ -87,6 +88,7 @@ class Stream final : private HangUps::Watched {
   bool cancelled_ = false;     ///< since the read was started
   bool ends_sending_ = false;  ///< once the transport takes more
   bool peer_closed_ = false;
+  bool filled_ = false;      ///< the last read: more may have come
   bool reads_anew_ = false;  ///< the peer has closed: the wait ends, and the socket is read to its end
 };
 

@@ -87,9 +87,11 @@ std::size_t Transport::read_now(asio::mutable_buffer space, bool peek, error_cod
 }
 
 bool Transport::has_unread() {
-  if (tls_) return tls_->established() && tls_->peek() == tls::Step::done;
+  if (tls_ && !tls_->established()) return false;
   char byte;
-  return ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+  if (::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) return true;
+  // Only now: TLS would take off the socket what the system has not reported yet, and then never does.
+  return tls_ && tls_->has_buffered() && tls_->peek() == tls::Step::done;
 }
 
 bool Transport::stale() {

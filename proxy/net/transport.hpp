@@ -56,9 +56,16 @@ class Transport {
       read_tls(space, std::move(handler));
     });
   }
+  /// Reads what has come, without waiting. `done`: there are bytes, or an `error`. `wants_read`: there is nothing
+  /// before the system reports input. `wants_write`: nothing before a write would not block.
+  tls::Step try_read(asio::mutable_buffer space, std::size_t& size, error_code& error);
   /// As `async_read`, where nothing is likely to have come yet: does not try first. If the peer has closed together
-  /// with the bytes that were read last, that is not told: `watch` tells it.
-  void read_quietly(QuietRead& read, asio::mutable_buffer space) { socket_.start(read, space); }
+  /// with the bytes that were read last, that is not told: `watch` tells it. Over TLS it only waits; then `try_read`.
+  void read_quietly(QuietRead& read, asio::mutable_buffer space) {
+    socket_.start(read, tls_ ? asio::mutable_buffer() : space);
+  }
+  /// Over TLS, bytes have been taken off the socket that no read has returned.
+  bool has_buffered() const { return tls_ && tls_->has_buffered(); }
   void stop(QuietRead& read) { socket_.stop(read); }
   /// Has `watched` told of the peer's close. False: it will not be.
   bool watch(HangUps& hang_ups, HangUps::Watched& watched) { return hang_ups.watch(socket_.native_handle(), watched); }

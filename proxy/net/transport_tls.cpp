@@ -31,6 +31,17 @@ error_code Transport::error_of(tls::Step step) const {
   return boost::system::errc::make_error_code(boost::system::errc::protocol_error);
 }
 
+tls::Step Transport::try_read(asio::mutable_buffer space, std::size_t& size, error_code& error) {
+  if (!tls_) {
+    size = read_now(space, false, error);
+    return error == asio::error::would_block ? tls::Step::wants_read : tls::Step::done;
+  }
+  const tls::Step step = tls_->read(static_cast<char*>(space.data()), space.size(), size);
+  if (step == tls::Step::wants_read || step == tls::Step::wants_write) return step;
+  if (step != tls::Step::done) error = error_of(step);
+  return tls::Step::done;
+}
+
 bool Transport::write_tls(Gather& output, error_code& error) {
   char record[tls::Session::kRecord];
   while (!output.empty()) {

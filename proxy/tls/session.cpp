@@ -52,7 +52,8 @@ void Session::count_message(const SSL* ssl, int where, int /*value*/) {
 
 /// False: there is no connection any more.
 bool Session::begin_step() {
-  ERR_clear_error();
+  // An old error would be taken for one of this step. To clear the queue costs more than to look whether it is empty.
+  if (ERR_peek_error() != 0) ERR_clear_error();
   errno = 0;
   if (!detached_) return true;
   system_error_ = EBADF;
