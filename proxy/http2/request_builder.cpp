@@ -1,6 +1,7 @@
 #include "proxy/http2/request_builder.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "proxy/http/check.hpp"
@@ -19,15 +20,32 @@ constexpr std::size_t kFieldCost = 32;
 /// More memory than that is given back after a request.
 constexpr std::size_t kKept = 4 * 1024;
 
-bool is_text(char c) {
-  return http::is_blank(c) || is_octet(c, http::kVisible) || static_cast<unsigned char>(c) >= 0x80;
+/// What an octet of a field may be. Each one of a head is looked at.
+enum FieldOctet : std::uint8_t { kText = 1, kNameByte = 2, kUpper = 4 };
+constexpr std::array<std::uint8_t, 256> kFieldOctets = [] {
+  std::array<std::uint8_t, 256> table{};
+  for (unsigned c = 0; c < table.size(); ++c) {
+    const bool visible = (http::kOctets[c] & http::kVisible) != 0;
+    unsigned bits = 0;
+    if (visible || c == ' ' || c == '\t' || c >= 0x80) bits |= kText;
+    if ((http::kOctets[c] & http::kToken) != 0) bits |= kNameByte;
+    if (c >= 'A' && c <= 'Z') bits |= kUpper;
+    table[c] = static_cast<std::uint8_t>(bits);
+  }
+  return table;
+}();
+
+unsigned field_octet(char c) {
+  return kFieldOctets[static_cast<unsigned char>(c)];
 }
 
 /// RFC 9113, section 8.2.1, and no control byte at all, as in HTTP/1.1.
 const char* check_value(std::string_view value) {
-  if (!std::all_of(value.begin(), value.end(), is_text)) return "control byte in a field value";
-  if (http::trim(value).size() != value.size()) return "white space around a field value";
-  return nullptr;
+  unsigned common = kText;
+  for (const char c : value) common &= field_octet(c);
+  if (common == 0) return "control byte in a field value";
+  const bool blank = !value.empty() && (http::is_blank(value.front()) || http::is_blank(value.back()));
+  return blank ? "white space around a field value" : nullptr;
 }
 
 /// Fields of which one is enough to say two things.
@@ -44,9 +62,14 @@ const char* check_repeated(const http::RequestHead& head) {
 
 /// The name of a regular field (RFC 9113, section 8.2).
 const char* check_name(std::string_view name) {
-  if (!http::is_token(name)) return "invalid field name";
-  const bool upper = std::any_of(name.begin(), name.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
-  return upper ? "upper case in a field name" : nullptr;
+  unsigned common = kNameByte;
+  unsigned any = 0;
+  for (const char c : name) {
+    common &= field_octet(c);
+    any |= field_octet(c);
+  }
+  if (common == 0 || name.empty()) return "invalid field name";
+  return (any & kUpper) != 0 ? "upper case in a field name" : nullptr;
 }
 
 /// Fields of an HTTP/1.1 connection (RFC 9113, section 8.2.2).

@@ -8,7 +8,9 @@ namespace spillway::http2 {
 
 void ResponseFields::begin_field(std::string_view name) {
   lines_.push_back({text_.size(), name.size(), 0});
-  for (const char c : name) text_.push_back(http::to_lower(c));
+  text_.append(name);
+  char* const copy = text_.data() + lines_.back().at;
+  for (std::size_t i = 0; i < name.size(); ++i) copy[i] = http::to_lower(copy[i]);
 }
 
 void ResponseFields::field(std::string_view name, std::string_view value) {

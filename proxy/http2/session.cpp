@@ -140,7 +140,7 @@ struct Session::Callbacks {
 
   static int on_close(nghttp2_session*, std::int32_t id, std::uint32_t, void* user) {
     Session& self = of(user);
-    if (self.closed(id) == Closed::unknown) self.remember(id, false);
+    if (!self.has_just_reset(id)) self.remember(id, false);
     StreamEvents* const closed = self.stream(id);
     if (!closed) return 0;
     if (self.current_ == closed) self.current_ = nullptr;
@@ -280,6 +280,11 @@ Session::Closed Session::closed(std::int32_t stream) const {
       return (each & 1u) != 0 ? Closed::reset_here : Closed::finished;
   }
   return Closed::unknown;
+}
+
+/// nghttp2 closes a stream right after it has sent the reset.
+bool Session::has_just_reset(std::int32_t stream) const {
+  return closed_[(closed_at_ + kRemembered - 1) % kRemembered] == (static_cast<std::uint32_t>(stream) << 1 | 1u);
 }
 
 void Session::remember(std::int32_t stream, bool reset_here) {

@@ -133,6 +133,7 @@ class Session {
   bool fail(ErrorCode code);
   StreamEvents* stream(std::int32_t id) const;
   Closed closed(std::int32_t stream) const;
+  bool has_just_reset(std::int32_t stream) const;
   void remember(std::int32_t stream, bool reset_here);
 
   SessionEvents& events_;

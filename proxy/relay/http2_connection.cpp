@@ -42,6 +42,7 @@ Http2Connection::Http2Connection(Worker& worker, Connection& connection, net::St
       input_memory_(worker.shared().buffered),
       began_(Clock::now()) {
   stream_.observe(this);
+  stream_.watch_peer(worker.hang_ups());
 }
 
 Http2Connection::~Http2Connection() {
@@ -75,8 +76,10 @@ net::Task<> Http2Connection::wait_for_bytes() {
     stream_.transport().async_wait_readable([this](net::error_code) { resting_.resume(); });
     co_await resting_.wait();
     if (over()) co_return;
+    stream_.start_read();
+  } else {
+    stream_.await_input();
   }
-  stream_.start_read(net::kBlockSize / 4);
   co_await stream_.wait_read();
   const net::error_code error = stream_.read_error();
   if (error && error != net::asio::error::operation_aborted) lose();
@@ -241,17 +244,19 @@ void Http2Connection::ready(Http2Stream& stream) {
   ask_for_turn();
 }
 
-void Http2Connection::ended(Http2Stream& stream) {
+bool Http2Connection::ended(Http2Stream& stream) {
   --carried_;
-  if (stream.over()) forget(stream);
   ask_for_turn();
+  return !stream.over() || forget(stream);
 }
 
-void Http2Connection::forget(Http2Stream& stream) {
+bool Http2Connection::forget(Http2Stream& stream) {
   stream.Http2ReadyHook::unlink();
   stream.Http2StreamHook::unlink();
   std::unique_ptr<Http2Stream> owned(&stream);
-  if (spare_.size() < kSpareStreams) spare_.push_back(std::move(owned));
+  if (spare_.size() >= kSpareStreams) return false;
+  spare_.push_back(std::move(owned));
+  return true;
 }
 
 /// The connection's window is opened again at once if there is memory for what has come, and otherwise when it is

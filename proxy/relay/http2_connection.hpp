@@ -53,10 +53,10 @@ class Http2Connection final : private http2::SessionEvents, private net::Stream:
   void start(Http2Stream& stream);
   /// Its exchange is to be resumed in the next turn.
   void ready(Http2Stream& stream);
-  /// Its exchange has ended.
-  void ended(Http2Stream& stream);
-  /// The session has closed it, and no exchange uses it.
-  void forget(Http2Stream& stream);
+  /// Its exchange has ended. False: the stream has been destroyed.
+  bool ended(Http2Stream& stream);
+  /// The session has closed it, and no exchange uses it: it is kept for another request, or destroyed, which is false.
+  bool forget(Http2Stream& stream);
   /// Makes frames of what streams have to send, as far as there is room.
   void produce();
   void on_output(std::string_view bytes) override { output_.append(bytes); }

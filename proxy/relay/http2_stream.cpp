@@ -29,7 +29,11 @@ Http2Stream::Http2Stream(Worker& worker, Http2Connection& connection, std::strin
       kept_(worker.blocks()),
       output_memory_(worker.shared().buffered) {}
 
-Http2Stream::~Http2Stream() = default;
+/// Its coroutine waits for a request that will not come, and ends.
+Http2Stream::~Http2Stream() {
+  retired_ = true;
+  if (starting_.occupied()) starting_.resume();
+}
 
 void Http2Stream::begin(std::int32_t id, Time now) {
   builder_.begin(worker_.settings()->config.limits.request_head);
@@ -77,13 +81,19 @@ void Http2Stream::on_head(bool end_stream) {
   connection_.begins(*this);
 }
 
+/// One request after the other: to start a coroutine costs more than to resume one.
 net::Task<> Http2Stream::carry() {
-  if (gone_ && !failure_) failure_ = Failure::Kind::client_gone;  // reset before anybody looked at it
-  co_await exchange_->run(failure_);
-  end();
+  for (;;) {
+    if (gone_ && !failure_) failure_ = Failure::Kind::client_gone;  // reset before anybody looked at it
+    co_await exchange_->run(failure_);
+    if (!end()) co_return;
+    co_await starting_.wait();
+    if (retired_) co_return;
+  }
 }
 
-void Http2Stream::end() {
+/// False: this has been destroyed.
+bool Http2Stream::end() {
   give_back(incoming_.size() + body_.size());
   give_back_memory(incoming_);
   give_back_memory(body_);
@@ -93,7 +103,7 @@ void Http2Stream::end() {
   settle();
   pending_ = {};
   builder_.release();
-  connection_.ended(*this);
+  return connection_.ended(*this);
 }
 
 void Http2Stream::on_closed() {
@@ -121,7 +131,9 @@ void Http2Stream::abort() {
 }
 
 void Http2Stream::proceed() {
-  if (exchange_ && !std::exchange(started_, true)) return connection_.start(*this);
+  if (exchange_ && !std::exchange(started_, true)) {
+    return starting_.occupied() ? starting_.resume() : connection_.start(*this);
+  }
   if (upgraded_) return proceed_in_tunnel();
   const bool ended = gone_ || std::exchange(cancelled_, false);
   if (reading_.occupied()) {

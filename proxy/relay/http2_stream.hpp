@@ -42,7 +42,8 @@ class Http2Stream final : public ClientStream,
 
   /// A head begins.
   void begin(std::int32_t id, Time now);
-  /// Carries out the request. The last act tells the connection, which may destroy the stream.
+  /// Carries out the request, and waits for the next one. The connection, which is told when one has ended, may destroy
+  /// the stream.
   net::Task<> carry();
   /// Resumes the exchange if what it waits for has come.
   void proceed();
@@ -114,7 +115,7 @@ class Http2Stream final : public ClientStream,
   void shutdown_send() override;
   void give_back(std::size_t size);
   void settle();
-  void end();
+  bool end();
 
   Worker& worker_;
   Http2Connection& connection_;
@@ -131,6 +132,7 @@ class Http2Stream final : public ClientStream,
   std::size_t unpaid_ = 0;          ///< bytes of both beyond `limits.buffered`
   std::string_view pending_;        ///< output in the exchange's memory
   net::Parking reading_, writing_;
+  net::Parking starting_;                   ///< where `carry` waits for the next request
   TunnelSide::Observer* tunnel_ = nullptr;  ///< once upgraded
   std::size_t handed_ = 0;                  ///< of the tunnel's output, as `write_now` has left it
   net::error_code read_error_;              ///< of the tunnel's last read
@@ -161,6 +163,7 @@ class Http2Stream final : public ClientStream,
   bool upgraded_ = false;
   bool tunnel_reads_ = false;
   bool tunnel_awaits_room_ = false;
+  bool retired_ = false;  ///< it carries out no further request
 };
 
 }  // namespace spillway::relay

@@ -102,6 +102,44 @@ TEST_CASE("bodies of all sizes and framings arrive whole, both ways") {
   CHECK(proxy.accounts_balance());
 }
 
+/// What a client may send first, all in one piece: a request, with a body if there is one.
+std::string first_flight(H2Client& client, std::string_view method, std::string_view body) {
+  std::string all = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + H2Client::bytes_of(h2::kSettings, 0, 0);
+  const int ends = body.empty() ? h2::kEndStream : 0;
+  all += H2Client::bytes_of(h2::kHeaders, h2::kEndHeaders | ends, 1, client.encode(H2Client::request(method, "/")));
+  while (!body.empty()) {
+    const std::string_view part = body.substr(0, 16'384);
+    body.remove_prefix(part.size());
+    all += H2Client::bytes_of(h2::kData, body.empty() ? h2::kEndStream : 0, 1, part);
+  }
+  return all;
+}
+
+TEST_CASE("more may come at once than a read takes") {
+  Upstream upstream(echo);
+  Proxy proxy(upstream, {.listen = kListen});
+  for (const std::size_t size : {16'000, 16'384, 33'000, 65'535}) {
+    CAPTURE(size);
+    const std::string body = pattern(size);
+    H2Client client(proxy, H2Client::Silent{});
+    client.send(first_flight(client, "POST", body));
+    CHECK(client.receive(1).body == body);
+  }
+  CHECK(proxy.accounts_balance());
+}
+
+TEST_CASE("a client that leaves with its last bytes has left") {
+  Upstream upstream([](Turn& turn) { turn.left(); });
+  Proxy proxy(upstream, {.upstream = "when_client_leaves: cancel", .listen = kListen});
+  constexpr int kClients = 20;
+  for (int i = 0; i < kClients; ++i) {
+    H2Client client(proxy, H2Client::Silent{});
+    client.send(first_flight(client, "GET", ""));
+  }
+  CHECK(eventually([&] { return proxy.stat("aborted") == kClients; }));
+  CHECK(proxy.accounts_balance());
+}
+
 TEST_CASE("responses of all framings arrive whole") {
   const std::string body = pattern(300'000);
   Upstream upstream([&](Turn& turn) {
