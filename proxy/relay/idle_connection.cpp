@@ -80,9 +80,12 @@ void IdleConnection::on_deadline() {
 }
 
 void IdleConnection::wait_ended(net::error_code error) {
+  const bool secure = client_.transport.tls() != nullptr;
   // Over TLS what has come may be no data: a part of a record, or new keys. It has no deadline of its own.
-  if (!closing_ && !error && client_.transport.tls() && !client_.transport.stale()) return wait_for_record();
-  bool request_comes = !closing_ && (!error || has_unread());
+  if (!closing_ && !error && secure && !client_.transport.stale()) return wait_for_record();
+  // Nor is an end: it would have to be waited for once more. When many connections end at once, each would be taken for
+  // one that is idle before its turn has come, and again and again.
+  bool request_comes = !closing_ && ((!error && !secure) || has_unread());
   if (request_comes && !introduced()) {
     request_comes = read_proxy_header();
     if (request_comes && (!introduced() || !client_.handshake)) return wait();

@@ -2,6 +2,8 @@
 
 #include <csignal>
 #include <cstdio>
+#include <memory>
+#include <vector>
 
 #include <doctest/doctest.h>
 #include <openssl/ssl.h>
@@ -285,6 +287,24 @@ TEST_CASE("an idle connection outlives new keys, and serves the next request") {
   REQUIRE(client.update_keys());
   client.send(kRequest);
   CHECK(client.read_until("ok").starts_with("HTTP/1.1 200 OK"));
+}
+
+TEST_CASE("when many idle connections are cut at once, all of them are closed") {
+  constexpr int kMany = 900;  // many more than the 256 that keep a buffer, and than epoll reports at once
+  const TlsFiles files;
+  files.put("a");
+  Upstream upstream;
+  const Proxy proxy(upstream, {.listen = files.listen("a")});
+  std::vector<std::unique_ptr<TlsClient>> clients;
+  for (int i = 0; i < kMany; ++i) {
+    clients.push_back(std::make_unique<TlsClient>(proxy.port(), files.wish()));
+    REQUIRE(clients.back()->connected());
+  }
+  REQUIRE(eventually([&] { return proxy.metric("spillway_client_connections") == kMany; }));
+  proxy.signal(SIGSTOP);
+  clients.clear();
+  proxy.signal(SIGCONT);
+  CHECK(eventually([&] { return proxy.metric("spillway_client_connections") == 0; }));
 }
 
 TEST_CASE("an idle connection is closed with a message") {
