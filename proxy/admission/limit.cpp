@@ -25,7 +25,8 @@ constexpr double kLong = 1;       // unless the window has lasted so many second
 // Start.
 constexpr double kGrows = 0.34;        // log 1.4: throughput that grows less when the limit doubles has met the knee,
 constexpr double kQueues = 0.3;        // if the excess has grown by this, too
-constexpr double kQueuesAtOnce = 0.4;  // so much excess above the spread of the latencies is a queue without comparison
+constexpr double kQueuesAtOnce = 0.4;  // so much excess above the spread of the latencies is a queue uncompared,
+constexpr double kDoubt = 3;           // and so many standard errors more: the first window knows short calls best
 constexpr double kInProportion =
     0.7;                           // throughput that grows by this part of the limit's growth: nothing queued at all
 constexpr int kSecondLook = 4;     // times as many answers before the start ends
@@ -176,8 +177,8 @@ void Limit::start(const Point& now_at, Time now) {
   const bool compared = before_.limit > 0;
   const double raised = compared ? std::log(now_at.limit / before_.limit) : 0;
   const double grew = now_at.reading.rate - before_.reading.rate, excess = now_at.reading.excess;
-  const bool full =
-      compared ? grew < kGrows && excess - before_.reading.excess > kQueues : excess > kQueuesAtOnce + window_.spread();
+  const bool full = compared ? grew < kGrows && excess - before_.reading.excess > kQueues
+                             : excess > kQueuesAtOnce + window_.spread() + kDoubt * now_at.reading.error;
   Point here = now_at;
   double wrong = 0;  // with the floors: the first window knows short calls only, as long ones have not ended
   if (compared && excess > 0 && grew > kInProportion * raised) wrong = excess;

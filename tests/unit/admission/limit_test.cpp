@@ -1,5 +1,7 @@
 #include "proxy/admission/limit.hpp"
 
+#include <cmath>
+
 #include <doctest/doctest.h>
 
 #include "tests/unit/admission/simulation.hpp"
@@ -57,6 +59,28 @@ TEST_CASE("a fixed limit is the configured one") {
   CHECK(limit.value() == 100);
   limit.configure({.enabled = false, .min = kMin}, 50);
   CHECK(limit.value() == 50);
+}
+
+TEST_CASE("at the start a first window of short calls does not make the second one a queue") {
+  struct Row {
+    double longer;  // logarithm of how much the calls of the second window take longer
+    int limit;      // after it
+  };
+  for (const Row& row : {Row{1.25, 40}, Row{2.0, 4}}) {
+    CAPTURE(row.longer);
+    Limit limit({.enabled = true, .min = kMin}, 1000);
+    auto now = spillway::Time{} + 1h;
+    const auto answers = [&](int count, double typical) {
+      for (int i = 0; i < count; ++i, now += 60ms) {
+        limit.kept_waiting(now);
+        limit.learn(0, seconds(typical * std::exp(i % 2 == 0 ? 0.8 : -0.8)), now);
+      }
+    };
+    answers(20, 0.2);
+    REQUIRE(limit.value() == 20);
+    answers(20, 0.2 * std::exp(row.longer));
+    CHECK(limit.value() == row.limit);
+  }
 }
 
 TEST_CASE("for an API that slows down with its queue, the learned limit is as good as the best fixed one within 10 s") {
