@@ -3,6 +3,8 @@ capacity (overload_load, overload_backend). The proxy has core 0, load and API s
 
 SCENARIOS=steady,mix,...   which; all but the long ones unless told
 TARGETS=none,nginx,haproxy,haproxy-1s,spillway
+LOADS=0.5,1,1.2,2,5,10        of `steady`
+ROUNDS=3                      of `steady`, each with other arrivals and service times; the checks take the median
 The report: a table here, build/reports/overload.json and build/reports/overload.html.
 """
 
@@ -14,6 +16,7 @@ import random
 import resource
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -35,6 +38,8 @@ PATIENCE = 1  # seconds until a client gives up
 HAPROXY_QUEUE = {"haproxy": "50ms", "haproxy-1s": "1s"}
 ALL_TARGETS = ["none", "nginx", *HAPROXY_QUEUE, "spillway"]
 TARGETS = os.environ.get("TARGETS", ",".join(ALL_TARGETS)).split(",")
+LOADS = [float(load) for load in os.environ.get("LOADS", "0.5,1,1.2,2,5,10").split(",")]
+ROUNDS = int(os.environ.get("ROUNDS", 1))
 
 
 def free_port():
@@ -142,13 +147,13 @@ class Lab:
         time.sleep(after)
         self.start_backend()
 
-    def run(self, seconds, streams, begin=2.0, end=None, events=()):
+    def run(self, seconds, streams, begin=2.0, end=None, events=(), seed=7):
         """Loads it; `events` are (time, action). Counts what is due from `begin` to `end`: not the last second, whose
         requests wait on when nobody overtakes them any more, and are answered as under no load at all."""
         end = end or seconds - 1
         self.command("/_stats")
         timers = [threading.Timer(at, action) for at, action in events]
-        command = [BUILD / "tests/bench/overload_load", self.port, seconds, begin, end, *streams]
+        command = [BUILD / "tests/bench/overload_load", self.port, seconds, begin, end, f"seed={seed}", *streams]
         for timer in timers:
             timer.start()
         load = subprocess.run([str(part) for part in command], capture_output=True, check=True,
@@ -253,28 +258,44 @@ def of_class(name, load):
 
 def steady(report):
     """Exponential service, and nothing configured but the limit."""
-    results = {}
-    for load in (0.5, 1, 1.2, 2, 5, 10):
-        for target in TARGETS:
-            with Lab(target, backend=["exponential"]) as lab:
-                results[target, load] = report.add("steady", f"{load}x", target, lab.run(10, [poisson(load)]))
+    results = {}  # of the rounds, by target and load
+    for load in LOADS:
+        # At a load of 1 the queue is a random walk, so that one round says little: without a proxy its p99 of 7 s is
+        # 100 ms in one of ten rounds and 245 ms in another.
+        for seed in range(7, 7 + (max(3, ROUNDS) if load == 1 else ROUNDS)):
+            for target in TARGETS:
+                with Lab(target, backend=["exponential", f"seed={seed}"]) as lab:
+                    result = report.add("steady", f"{load:g}x", target, lab.run(10, [poisson(load)], seed=seed))
+                    results.setdefault((target, load), []).append(result)
     if "spillway" not in TARGETS:
         return
-    calm = results["spillway", 0.5].p99()
-    if "none" in TARGETS:
-        direct, own = results["none", 1], results["spillway", 1]
-        report.at_most("1x: p99 of successes to that without a proxy", own.p99() / direct.p99(), 1.1)
-        report.at_least("1x: answered, beside that without a proxy", own.success() - direct.success(), -0.01)
-    own = results["spillway", 1.2]
-    report.at_most("1.2x: p99 of successes, ms", own.p99(), 150)
-    report.at_most("1.2x: p99 of refusals, ms", own.p99("refused_ms"), 200)
-    report.at_least("1.2x: goodput of capacity", own.goodput() / CAPACITY, 0.97)
+
+    def median(load, figure):
+        return statistics.median(figure(own) for own in results["spillway", load])
+
+    def goodput(load, wanted):
+        report.at_least(f"{load:g}x: goodput of capacity", median(load, lambda own: own.goodput()) / CAPACITY, wanted)
+
+    if 1 in LOADS and "none" in TARGETS:
+        pairs = list(zip(results["spillway", 1], results["none", 1]))
+        report.at_most("1x: p99 of successes to that without a proxy",
+                       statistics.median(own.p99() / direct.p99() for own, direct in pairs), 1.1)
+        report.at_least("1x: answered, beside that without a proxy",
+                        statistics.median(own.success() - direct.success() for own, direct in pairs), -0.01)
+    if 1.2 in LOADS:
+        report.at_most("1.2x: p99 of successes, ms", median(1.2, lambda own: own.p99()), 150)
+        report.at_most("1.2x: p99 of refusals, ms", median(1.2, lambda own: own.p99("refused_ms")), 200)
+        goodput(1.2, 0.97)
     for load, refused in ((2, 50), (5, 15), (10, 15)):
-        own = results["spillway", load]
-        report.at_most(f"{load}x: p99 of refusals, ms", own.p99("refused_ms"), refused)
-        report.at_least(f"{load}x: goodput of capacity", own.goodput() / CAPACITY, 0.975)
-        report.at_most(f"{load}x: p99 admitted to that at 0.5x", own.p99() / calm, 1.05)
-        report.at_most(f"{load}x: most inside the API", own.backend["most_inside"], SLOTS)
+        if load not in LOADS:
+            continue
+        report.at_most(f"{load}x: p99 of refusals, ms", median(load, lambda own: own.p99("refused_ms")), refused)
+        goodput(load, 0.975)
+        if 0.5 in LOADS:
+            calm = median(0.5, lambda own: own.p99())
+            report.at_most(f"{load}x: p99 admitted to that at 0.5x", median(load, lambda own: own.p99()) / calm, 1.05)
+        report.at_most(f"{load}x: most inside the API",
+                       max(own.backend["most_inside"] for own in results["spillway", load]), SLOTS)
 
 
 def closed(report):

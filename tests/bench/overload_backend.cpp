@@ -1,7 +1,7 @@
 // An API of finite capacity: it works on SLOTS requests at a time for SERVICE milliseconds each, and keeps all others
 // in a queue without bound, in which it does not notice that a client has left. One thread.
 //
-//   overload_backend PORT SLOTS SERVICE_MS [exponential] [slowdown=X] [pool_timeout=SECONDS]
+//   overload_backend PORT SLOTS SERVICE_MS [exponential] [slowdown=X] [pool_timeout=SECONDS] [seed=N]
 //
 //   slowdown      a request takes 1 + X * (requests in the queue) times as long
 //   pool_timeout  the slots stand for database connections: they are reported as a pool, and who has waited so long
@@ -74,6 +74,7 @@ class Backend {
   bool exponential = false;
   double slowdown = 0;
   double pool_timeout = 0;  // seconds; 0: no pool
+  void seed(std::uint64_t seed) { random_.seed(seed); }
 
   [[noreturn]] void run() {
     std::array<epoll_event, kEventsPerWait> events;
@@ -285,8 +286,10 @@ class Backend {
 
 int main(int argc, char** argv) {
   if (argc < 4) {
-    std::fputs("usage: overload_backend PORT SLOTS SERVICE_MS [exponential] [slowdown=X] [pool_timeout=SECONDS]\n",
-               stderr);
+    std::fputs(
+        "usage: overload_backend PORT SLOTS SERVICE_MS [exponential] [slowdown=X] [pool_timeout=SECONDS] "
+        "[seed=N]\n",
+        stderr);
     return 2;
   }
   Backend backend(std::atoi(argv[1]), std::atoi(argv[2]), std::atof(argv[3]) / 1000);
@@ -295,6 +298,7 @@ int main(int argc, char** argv) {
     if (option == "exponential") backend.exponential = true;
     if (option.starts_with("slowdown=")) backend.slowdown = std::atof(argv[i] + 9);
     if (option.starts_with("pool_timeout=")) backend.pool_timeout = std::atof(argv[i] + 13);
+    if (option.starts_with("seed=")) backend.seed(std::strtoull(argv[i] + 5, nullptr, 10));
   }
   backend.run();
 }

@@ -2,7 +2,7 @@
 // earlier ones have been answered, and its latency counts from that moment (a generator that waits for answers would
 // not see the very delays it is to measure). Results as JSON on standard output.
 //
-//   overload_load PORT SECONDS FROM TO STREAM...
+//   overload_load PORT SECONDS FROM TO [seed=N] STREAM...
 //
 // Latencies and totals are those of requests due between FROM and TO; the bins hold all. A STREAM is one argument such
 // as 'name=critical rate=500 header=X-Priority:high':
@@ -102,8 +102,8 @@ std::string_view value_of(std::string_view head, std::string_view name) {
 
 class Load {
  public:
-  Load(int port, double seconds, double from, double to, std::vector<Stream> streams)
-      : port_(port), seconds_(seconds), from_(from), to_(to), streams_(std::move(streams)) {
+  Load(int port, double seconds, double from, double to, std::uint64_t seed, std::vector<Stream> streams)
+      : port_(port), seconds_(seconds), from_(from), to_(to), streams_(std::move(streams)), random_(seed) {
     for (Stream& stream : streams_) {
       if (stream.to == 0) stream.to = seconds_;
       stream.bins.resize(static_cast<std::size_t>(seconds_ / kBin) + 1);
@@ -410,7 +410,7 @@ class Load {
   std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;
   LogLinear lag_;
   long busy_ = 0;
-  std::mt19937_64 random_{7};
+  std::mt19937_64 random_;
   std::uniform_real_distribution<double> uniform_;
 };
 
@@ -444,12 +444,19 @@ Stream parse(const std::string& text) {
 
 int main(int argc, char** argv) {
   if (argc < 6) {
-    std::fputs("usage: overload_load PORT SECONDS FROM TO STREAM...\n", stderr);
+    std::fputs("usage: overload_load PORT SECONDS FROM TO [seed=N] STREAM...\n", stderr);
     return 2;
   }
   std::vector<Stream> streams;
-  for (int i = 5; i < argc; ++i) streams.push_back(parse(argv[i]));
-  Load load(std::atoi(argv[1]), std::atof(argv[2]), std::atof(argv[3]), std::atof(argv[4]), std::move(streams));
+  std::uint64_t seed = 7;
+  for (int i = 5; i < argc; ++i) {
+    if (std::strncmp(argv[i], "seed=", 5) == 0) {
+      seed = std::strtoull(argv[i] + 5, nullptr, 10);
+    } else {
+      streams.push_back(parse(argv[i]));
+    }
+  }
+  Load load(std::atoi(argv[1]), std::atof(argv[2]), std::atof(argv[3]), std::atof(argv[4]), seed, std::move(streams));
   load.run();
   load.print();
 }
