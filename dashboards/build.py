@@ -178,7 +178,7 @@ dashboard("fleet", "Fleet", "One line per proxy: does one differ from the others
           [(rate("spillway_bad_requests_total", "code"), "{{code}}")], unit="reqps", min=0),
     graph("Requests by version of HTTP", "Requests parsed, per second.", 8,
           [(rate("spillway_http_requests_total", "protocol"), "{{protocol}}")], unit="reqps", stack=True, min=0),
-    graph("HTTP/2 abuse", "Connections closed because their clients did something too often, by what that was.", 8,
+    graph("HTTP/2 abuse", "Connections closed because of what their clients did too often, or against the protocol.", 8,
           [(rate("spillway_http2_abuse_total", "kind"), "{{kind}}")], unit="cps", min=0),
     graph("TLS handshakes", "Of clients, by how they ended. `resumed` are short ones, from a ticket.", 8,
           [(rate("spillway_tls_handshakes_total", "result"), "{{result}}")], unit="ops", min=0),

@@ -157,6 +157,9 @@ struct Session::Callbacks {
     } else if (frame->hd.type == NGHTTP2_GOAWAY) {
       // Behind the announcement: whoever answers has heard it.
       if (self.announced_ && !self.ended_) nghttp2_submit_ping(session, NGHTTP2_FLAG_NONE, nullptr);
+      const std::uint32_t code = frame->goaway.error_code;
+      const bool own = code == NGHTTP2_NO_ERROR || code == NGHTTP2_INTERNAL_ERROR || code == NGHTTP2_ENHANCE_YOUR_CALM;
+      if (!own && !self.abuse_) self.abuse_ = Abuse::protocol_error;
     } else if (frame->hd.type == NGHTTP2_RST_STREAM) {
       self.remember(frame->hd.stream_id, true);
       const std::uint32_t code = frame->rst_stream.error_code;

@@ -283,7 +283,7 @@ constexpr Metric kMetrics[] = {
        }
      }},
     {"spillway_http2_abuse_total", kCounter, "kind",
-     "HTTP/2 connections closed because of what their clients did too often",
+     "HTTP/2 connections closed because of what their clients did too often, or against the protocol",
      [](Series& s, const Reading&) {
        for (std::size_t i = 0; i < http2::kAbuseKinds; ++i) {
          s.add_sum([i](const WorkerCounters& w) -> auto& { return w.http2_abuse[i]; },

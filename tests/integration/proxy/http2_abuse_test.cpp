@@ -83,38 +83,6 @@ TEST_CASE("a client that resets while it waits for a slot leaves the queue") {
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("MadeYouReset: what makes the proxy reset a stream ends the connection, or is counted") {
-  struct Row {
-    const char* name;
-    int code;
-    std::function<bool(H2Client&, std::uint32_t)> provoke;
-  };
-  for (const Row& row : {
-           Row{"WINDOW_UPDATE of 0", h2::kProtocolError,
-               [](H2Client&c, std::uint32_t s) { return c.frame(h2::kWindowUpdate, 0, s, four_bytes(0)); }},
-           Row{"DATA after the end", h2::kStreamClosed, [](H2Client&c, std::uint32_t s) { return c.data(s, "x"); }},
-           Row{"a stream that depends on itself", h2::kProtocolError,
-               [](H2Client&c, std::uint32_t s) { return c.frame(h2::kPriority, 0, s, four_bytes(s) + "\x10"); }},
-           Row{"a priority of another length", h2::kFrameSizeError,
-               [](H2Client&c, std::uint32_t s) { return c.frame(h2::kPriority, 0, s, "1234"); }},
-           Row{"a window beyond its maximum", h2::kEnhanceYourCalm,
-               [](H2Client&c, std::uint32_t s) { return c.frame(h2::kWindowUpdate, 0, s, four_bytes(0x7fffffff)); }},
-       }) {
-    CAPTURE(row.name);
-    Upstream upstream(hold);
-    Proxy proxy(upstream, {.limits = kLimits, .admission = admit(10) + ", queue: {max_wait: 0s}", .listen = kListen});
-    H2Client client(proxy);
-    const int code = until_goaway(client, [&] { return row.provoke(client, client.start("GET", "/")); });
-    CHECK(code == row.code);
-    CHECK(client.ended());
-    CHECK(upstream.most_inside() <= 10);
-    if (row.code == h2::kEnhanceYourCalm) CHECK(abuse(proxy, "provoked") + abuse(proxy, "window_update") == 1);
-    upstream.release_all();
-    CHECK(eventually([&] { return proxy.stat("in_flight") == 0; }));
-    CHECK(proxy.accounts_balance());
-  }
-}
-
 TEST_CASE("malformed requests are reset, and too many of them end the connection") {
   Upstream upstream;
   Proxy proxy(upstream, {.limits = kLimits, .listen = kListen});
@@ -127,48 +95,6 @@ TEST_CASE("malformed requests are reset, and too many of them end the connection
   CHECK(abuse(proxy, "provoked") == 1);
   CHECK(upstream.requests() == 1);
   CHECK(proxy.accounts_balance());
-}
-
-TEST_CASE("floods of frames that carry nothing end the connection") {
-  struct Row {
-    const char* kind;
-    std::function<bool(H2Client&)> send;
-  };
-  for (const Row& row : {
-           Row{"settings", [](H2Client& c) { return c.frame(h2::kSettings, 0, 0); }},
-           Row{"ping", [](H2Client& c) { return c.frame(h2::kPing, 0, 0, "12345678"); }},
-           Row{"priority", [](H2Client& c) { return c.frame(h2::kPriority, 0, 1001, four_bytes(3) + "\x10"); }},
-           Row{"priority", [](H2Client& c) { return c.frame(16, 0, 0, four_bytes(1) + "u=1"); }},
-           Row{"window_update", [](H2Client& c) { return c.frame(h2::kWindowUpdate, 0, 0, four_bytes(1)); }},
-           Row{"empty", [](H2Client& c) { return c.frame(h2::kData, 0, 1); }},
-           Row{"empty", [](H2Client& c) { return c.frame(h2::kData, h2::kPadded, 1, std::string(1, '\0')); }},
-           Row{"unknown", [](H2Client& c) { return c.frame(77, 0, 0, "x"); }},
-       }) {
-    CAPTURE(row.kind);
-    Upstream upstream(hold);
-    Proxy proxy(upstream, {.limits = kLimits, .listen = kListen});
-    H2Client client(proxy);
-    client.start("POST", "/", false);
-    CHECK(client.ping());
-    CHECK(until_goaway(client, [&] { return row.send(client); }) == h2::kEnhanceYourCalm);
-    CHECK(client.ended());
-    CHECK(abuse(proxy, row.kind) == 1);
-    upstream.release_all();
-  }
-}
-
-TEST_CASE("a client that floods and reads nothing is cut, too") {
-  Upstream upstream;
-  Proxy proxy(upstream, {.limits = "http2: {frames: 100000}", .listen = kListen});
-  H2Client client(proxy);
-  const std::string ping = H2Client::bytes_of(h2::kPing, 0, 0, "12345678");
-  std::string many;
-  for (int i = 0; i < 1000; ++i) many += ping;
-  while (client.wire().send(many)) {
-    if (abuse(proxy, "unread") + abuse(proxy, "ping") > 0) break;
-  }
-  CHECK(abuse(proxy, "unread") + abuse(proxy, "ping") == 1);
-  CHECK(proxy.memory() < std::size_t{200} * 1024 * 1024);
 }
 
 TEST_CASE("a connection that is closed for abuse forgets the answers that still wait for its windows") {
