@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/basic_stream_socket.hpp>
@@ -31,3 +33,9 @@ using Timer = asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Execut
 inline constexpr asio::as_tuple_t<asio::use_awaitable_t<Executor>> kAwait{asio::use_awaitable_t<Executor>{}};
 
 }  // namespace net
+
+/// Where the frames of `Task` live: `frames.cpp`.
+template <>
+void* boost::asio::detail::awaitable_frame_base<net::Executor>::operator new(std::size_t size);
+template <>
+void boost::asio::detail::awaitable_frame_base<net::Executor>::operator delete(void* frame, std::size_t size);

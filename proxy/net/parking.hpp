@@ -3,8 +3,6 @@
 #include <optional>
 #include <utility>
 
-#include <boost/asio/async_result.hpp>
-
 #include "proxy/net/io.hpp"
 
 namespace net {
@@ -13,24 +11,26 @@ namespace net {
 /// post the resume there. A coroutine must not be parked when the object dies.
 class Parking {
  public:
-  bool occupied() const { return handler_.has_value(); }
+  bool occupied() const { return parked_.has_value(); }
 
-  Task<> wait() {
-    asio::use_awaitable_t<Executor> token;
-    return asio::async_initiate<asio::use_awaitable_t<Executor>, void()>(
-        [this](Handler handler) { handler_.emplace(std::move(handler)); }, token);
+  /// For `co_await`. What `asio::async_initiate` does, without a coroutine of its own for each wait.
+  auto wait() {
+    return [this](auto* frame) -> Thread* {
+      parked_.emplace(std::move(*frame->detach_thread()));
+      return nullptr;
+    };
   }
 
   /// Runs the parked coroutine up to its next wait, which may destroy this object.
   void resume() {
-    Handler handler = std::move(*handler_);
-    handler_.reset();
-    handler();
+    Thread thread = std::move(*parked_);
+    parked_.reset();
+    thread.launch();
   }
 
  private:
-  using Handler = asio::async_result<asio::use_awaitable_t<Executor>, void()>::handler_type;
-  std::optional<Handler> handler_;
+  using Thread = asio::detail::awaitable_thread<Executor>;
+  std::optional<Thread> parked_;
 };
 
 }  // namespace net

@@ -44,8 +44,8 @@ class Stream final : private HangUps::Watched {
   /// The watched peer has closed, or could not be watched: the connection should not be kept.
   bool peer_closed() const { return peer_closed_; }
   bool reading() const { return reading_; }
-  /// Waits for the outstanding read, which there must be, or for the end of all that is outstanding after `close`.
-  Task<> wait_read() { return parking_.wait(); }
+  /// For `co_await`: the end of the outstanding read, which there must be, or of all that is outstanding after `close`.
+  auto wait_read() { return parking_.wait(); }
   /// Why no more bytes come: end of file, a failure, or `operation_aborted` after `cancel`. Cleared by `start_read`.
   error_code read_error() const { return read_error_; }
 

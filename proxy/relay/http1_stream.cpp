@@ -236,7 +236,7 @@ void Http1Stream::flush_backlog() {
 
 net::Task<> Http1Stream::wait_writable() {
   stream_.await_writable();
-  return writable_.wait();
+  co_await writable_.wait();
 }
 
 void Http1Stream::on_writable(net::Stream&) {
