@@ -52,7 +52,9 @@ net::Task<> Connection::serve(Worker& worker, Client client) {
     Connection c(worker, std::move(client));
     worker.connections().opened();
     while (next == Next::request) {
-      next = co_await c.await_request();
+      const bool waits = c.begin_wait();
+      if (waits) co_await c.stream_.wait_read();
+      next = c.end_wait(waits);
       if (next != Next::request) break;
       if (c.protocol_ == Protocol::either) co_await c.find_protocol();
       if (c.protocol_ == Protocol::http2) {
@@ -86,21 +88,26 @@ net::Task<> Connection::serve(Worker& worker, Client client) {
 }
 #pragma GCC diagnostic pop
 
-/// Waits for the first byte of the next request. A connection that was just used keeps its buffer for a moment.
-net::Task<Connection::Next> Connection::await_request() {
+/// Before the first byte of a request. A connection that was just used keeps its buffer for a moment. False: there is
+/// no need to wait.
+bool Connection::begin_wait() {
   http1_.shrink_input();
-  if (stream_.in.empty()) {
-    worker_.connections().is_recently_used(*this);
-    arm(Clock::now(), std::min(kKeepBuffer, worker_.settings()->idle_for));
-    stream_.await_input();  // a close that it does not tell is seen when the buffer has been given back
-    co_await stream_.wait_read();
+  if (!stream_.in.empty()) return false;
+  worker_.connections().is_recently_used(*this);
+  arm(Clock::now(), std::min(kKeepBuffer, worker_.settings()->idle_for));
+  stream_.await_input();  // a close that it does not tell is seen when the buffer has been given back
+  return true;
+}
+
+Connection::Next Connection::end_wait(bool waited) {
+  if (waited) {
     worker_.connections().was_recently_used();
-    if (closing_) co_return Next::close;
-    if (stream_.in.empty()) co_return timed_out_ || ending_ ? Next::idle : Next::close;
+    if (closing_) return Next::close;
+    if (stream_.in.empty()) return timed_out_ || ending_ ? Next::idle : Next::close;
   }
   disarm();
   worker_.connections().is_busy(*this);
-  co_return Next::request;
+  return Next::request;
 }
 
 /// Whether the client begins with the preface of HTTP/2, which is no request of HTTP/1. The answer is `either` if it

@@ -70,7 +70,8 @@ class Connection final : public net::Deadline, public ConnectionHook {
   enum class Next : std::uint8_t { request, idle, close };
 
   static Protocol protocol_of(const Client& client);
-  net::Task<Next> await_request();
+  bool begin_wait();
+  Next end_wait(bool waited);
   net::Task<> find_protocol();
   net::Task<> serve_http2();
   bool begin_exchange(Failure& failure);

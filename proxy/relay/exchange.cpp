@@ -20,9 +20,9 @@ telemetry::Outcome outcome_of(int status) {
 Exchange::Exchange(Worker& worker) : worker_(worker), ticket_(worker.executor()) {}
 
 /// Keeps all capacity.
-void Exchange::begin(ClientStream& client, std::shared_ptr<const Settings> settings, Time now) {
+void Exchange::begin(ClientStream& client, const std::shared_ptr<const Settings>& settings, Time now) {
   client_ = &client;
-  settings_ = std::move(settings);
+  if (settings_ != settings) settings_ = settings;  // counting references costs two locked operations
   began_ = now;
   arrived_ = sent_ = answered_ = {};
   queue_wait_ = {};

@@ -46,7 +46,7 @@ class Exchange final : public net::Deadline,
   Exchange(const Exchange&) = delete;
 
   /// A request begins. `client` must outlive `run`.
-  void begin(ClientStream& client, std::shared_ptr<const Settings> settings, Time now);
+  void begin(ClientStream& client, const std::shared_ptr<const Settings>& settings, Time now);
   /// Carries out the request whose head stands in `request`, or answers with `failure`, if its head has one. When it
   /// returns, the client's stream has been finished or reset, and the exchange has been counted.
   net::Task<> run(Failure failure);
@@ -77,7 +77,7 @@ class Exchange final : public net::Deadline,
   net::Task<Failure> connect();
   Failure send_head();
   net::Task<Failure> upload();
-  net::Task<Failure> read_response_head();
+  bool read_response_head(Failure& failure);
   net::Task<Failure> relay_response();
   net::Task<Failure> tunnel();
   net::Task<> answer(Failure failure);

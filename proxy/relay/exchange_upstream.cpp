@@ -60,7 +60,7 @@ net::Task<Failure> Exchange::forward(bool fresh) {
   if (!failure) failure = send_head();
   while (!failure) {
     if (!client_->body_complete() || !output_.empty()) failure = co_await upload();
-    if (!failure) failure = co_await read_response_head();
+    while (!failure && !read_response_head(failure)) co_await upstream_->stream.wait_read();
     if (failure || !response_.informational() || switches_protocol()) break;
     failure = co_await pass_on_interim();
   }
@@ -192,28 +192,34 @@ Failure Exchange::send_head() {
   return {};
 }
 
-/// Reads the next head of the API, which may be an informational one. Forwards nothing of it yet.
-net::Task<Failure> Exchange::read_response_head() {
+/// Looks for the next head of the API, which may be an informational one, in what has come. Forwards nothing of it yet.
+/// False: a read for more is outstanding.
+bool Exchange::read_response_head(Failure& failure) {
   net::Stream& up = upstream_->stream;
-  for (;;) {
-    const http::HeadScanner::Result head = response_scanner_.scan(up.in.view(), settings_->config.limits.response_head);
-    if (head.violation) co_return Failure::response_invalid(head.violation);
-    if (head.complete) {
-      const std::string_view bytes = up.in.view().substr(head.begin, head.end - head.begin);
-      const http::Violation violation = http::parse_response(bytes, request_.head_method, response_);
-      if (violation) co_return Failure::response_invalid(violation);
-      if (fakes_upgrade()) co_return Failure::response_invalid({502, "success without the upgrade that was asked for"});
+  const http::HeadScanner::Result head = response_scanner_.scan(up.in.view(), settings_->config.limits.response_head);
+  if (head.violation) failure = Failure::response_invalid(head.violation);
+  if (head.complete) {
+    const std::string_view bytes = up.in.view().substr(head.begin, head.end - head.begin);
+    const http::Violation violation = http::parse_response(bytes, request_.head_method, response_);
+    if (violation) {
+      failure = Failure::response_invalid(violation);
+    } else if (fakes_upgrade()) {
+      failure = Failure::response_invalid({502, "success without the upgrade that was asked for"});
+    } else {
       response_head_size_ = head.end;
       upstream_status_ = response_.status;
-      co_return Failure();
     }
-    if (!up.reading()) {
-      if (up.read_error() || timed_out_) co_return read_failure(up.in.empty());
-      up.start_read();
-    }
-    if (client_->body_complete() && output_.empty()) watch_client(ClientStream::Watch::answer);
-    co_await up.wait_read();
   }
+  if (failure || head.complete) return true;
+  if (!up.reading()) {
+    if (up.read_error() || timed_out_) {
+      failure = read_failure(up.in.empty());
+      return true;
+    }
+    up.start_read();
+  }
+  if (client_->body_complete() && output_.empty()) watch_client(ClientStream::Watch::answer);
+  return false;
 }
 
 /// Why no more of a response comes.
