@@ -11,25 +11,31 @@ namespace net {
 
 /// Bytes of a standard block: one read of a relayed body, and a common head with room to spare.
 inline constexpr std::size_t kBlockSize = 16 * 1024;
+/// Bytes of a block for a body that flows, see `FlowBlock`: a sixteenth of the system calls. More would leave the
+/// cache of a core.
+inline constexpr std::size_t kLargeBlock = 256 * 1024;
 
-/// Recycles blocks of `kBlockSize`, latest first (its cache lines are warm). One per worker; not thread-safe.
+/// Recycles blocks of these two sizes, latest first (its cache lines are warm). One per worker; not thread-safe.
 class BlockPool {
  public:
   using Block = std::unique_ptr<char[]>;
 
-  Block take() {
-    if (free_.empty()) return std::make_unique_for_overwrite<char[]>(kBlockSize);
-    Block block = std::move(free_.back());
-    free_.pop_back();
+  Block take(std::size_t size = kBlockSize) {
+    std::vector<Block>& free = size == kBlockSize ? free_ : large_;
+    if (free.empty()) return std::make_unique_for_overwrite<char[]>(size);
+    Block block = std::move(free.back());
+    free.pop_back();
     return block;
   }
-  void give(Block block) {
-    if (free_.size() < kKept) free_.push_back(std::move(block));
+  void give(Block block, std::size_t size = kBlockSize) {
+    std::vector<Block>& free = size == kBlockSize ? free_ : large_;
+    if (free.size() < (size == kBlockSize ? kKept : kLargeKept)) free.push_back(std::move(block));
   }
 
  private:
-  static constexpr std::size_t kKept = 64;  ///< 1 MiB; more goes back to the system
-  std::vector<Block> free_;
+  static constexpr std::size_t kKept = 64;      ///< 1 MiB; more goes back to the system
+  static constexpr std::size_t kLargeKept = 4;  ///< likewise
+  std::vector<Block> free_, large_;
 };
 
 /// A contiguous input buffer: unread bytes, and free space behind them. Holds no memory until `reserve`.
@@ -49,6 +55,8 @@ class Buffer {
   std::size_t space_size() const { return capacity_ - end_; }
   bool has_block() const { return capacity_ != 0; }
   std::size_t capacity() const { return capacity_; }
+  /// Bytes that have come since the buffer was empty and got room.
+  std::size_t filled() const { return end_; }
 
   void produced(std::size_t n) { end_ += n; }
   void consume(std::size_t n) { begin_ += n; }
@@ -85,9 +93,16 @@ class Buffer {
     reserve(space);
   }
 
+  /// Takes a large block in place of the one there is. Unread bytes are lost.
+  void enlarge() {
+    release();
+    block_ = pool_->take(kLargeBlock);
+    capacity_ = kLargeBlock;
+  }
+
   /// Gives the memory back. Unread bytes are lost.
   void release() {
-    if (capacity_ == kBlockSize) pool_->give(std::move(block_));
+    if (capacity_ == kBlockSize || capacity_ == kLargeBlock) pool_->give(std::move(block_), capacity_);
     block_.reset();
     capacity_ = begin_ = end_ = 0;
   }

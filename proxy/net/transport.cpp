@@ -62,6 +62,7 @@ void Transport::cancel() {
 bool Transport::write_now(Gather& output, error_code& error) {
   if (tls_) return write_tls(output, error);
   while (!output.empty()) {
+    const std::size_t offered = output.size();
     const auto pieces = output.pieces();  // one piece: a plain send, cheaper than a gathered one
     const std::size_t size =
         pieces.size() == 1 ? socket_.write_some(pieces.front(), error) : socket_.write_some(pieces, error);
@@ -72,6 +73,7 @@ bool Transport::write_now(Gather& output, error_code& error) {
     if (error) return false;
     written_ += size;
     output.consume(size);
+    if (size < offered) return false;  // full: to try again would be a system call for nothing
   }
   return true;
 }

@@ -17,7 +17,8 @@ telemetry::Outcome outcome_of(int status) {
 }
 }  // namespace
 
-Exchange::Exchange(Worker& worker) : worker_(worker), ticket_(worker.executor()) {}
+Exchange::Exchange(Worker& worker)
+    : worker_(worker), ticket_(worker.executor()), download_block_(worker.shared().buffered) {}
 
 /// Keeps all capacity.
 void Exchange::begin(ClientStream& client, const std::shared_ptr<const Settings>& settings, Time now) {

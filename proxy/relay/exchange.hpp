@@ -7,6 +7,7 @@
 #include "proxy/http/message.hpp"
 #include "proxy/http1/body_decoder.hpp"
 #include "proxy/http1/head_scanner.hpp"
+#include "proxy/net/flow_block.hpp"
 #include "proxy/net/timer_wheel.hpp"
 #include "proxy/relay/client_stream.hpp"
 #include "proxy/relay/failure.hpp"
@@ -205,6 +206,7 @@ class Exchange final : public net::Deadline,
   http::ResponseHead response_;
   std::size_t response_head_size_ = 0;  ///< bytes of the head at the front of the API's input buffer
   http::BodyDecoder download_;
+  net::FlowBlock download_block_;  ///< of the API's input buffer
   OwnResponse own_response_;
   std::string to_client_;    ///< lent to the client's stream
   std::uint64_t taken_ = 0;  ///< bytes that the client had taken at the last look

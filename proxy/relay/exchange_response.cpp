@@ -70,6 +70,7 @@ net::Task<Failure> Exchange::relay_response() {
     up.in.consume(step.consumed);
 
     arm(Clock::now(), settings_->config.timeouts.response);
+    download_block_.prepare(up, settings_->flow_memory());
     up.start_read(net::kBlockSize);
     co_await up.wait_read();
   }

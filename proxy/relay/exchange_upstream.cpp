@@ -272,6 +272,7 @@ void Exchange::return_upstream() {
                         client_->body_complete() && !upload_cut_ && upstream_->stream.in.empty() &&
                         !upstream_->stream.reading();
   if (!reusable) return drop_upstream();
+  download_block_.end(upstream_->stream);
   watch_client(ClientStream::Watch::off);
   worker_.upstream().give(std::move(upstream_), answered_);
 }
@@ -282,6 +283,7 @@ void Exchange::drop_upstream() {
   if (const tls::Session* const session = upstream_->stream.transport().tls()) note_tls(session->fault());
   watch_client(ClientStream::Watch::off);
   upstream_->stream.observe(nullptr);
+  download_block_.end(upstream_->stream);
   worker_.upstream().discard(std::move(upstream_));
 }
 

@@ -25,6 +25,7 @@ Http1Stream::Http1Stream(Worker& worker, Connection& connection, net::Stream& st
       connection_(connection),
       stream_(stream),
       input_memory_(worker.shared().buffered),
+      upload_block_(worker.shared().buffered),
       backlog_(worker.blocks()),
       output_memory_(worker.shared().buffered) {
   stream_.observe(this);
@@ -87,11 +88,12 @@ http::Violation Http1Stream::decode_body() {
 void Http1Stream::consume_body() {
   stream_.in.consume(std::exchange(held_, 0));
   payload_ = 0;
-  shrink_input();
+  if (input_memory_.size() > 0) shrink_input();
 }
 
 net::Task<std::size_t> Http1Stream::read_body(std::size_t space) {
   const std::size_t before = stream_.in.size();
+  upload_block_.prepare(stream_, settings_->flow_memory());
   stream_.start_read(space);
   co_await stream_.wait_read();
   co_return stream_.in.size() - before;
@@ -119,7 +121,9 @@ bool Http1Stream::make_body_space(std::size_t limit) {
 }
 
 void Http1Stream::shrink_input() {
-  if (input_memory_.size() == 0 || !stream_.in.empty() || stream_.reading()) return;
+  if (!stream_.in.empty() || stream_.reading()) return;
+  upload_block_.end(stream_);
+  if (input_memory_.size() == 0) return;
   stream_.in.release();
   input_memory_.reset();
 }

@@ -6,6 +6,7 @@
 #include "proxy/http1/body_decoder.hpp"
 #include "proxy/http1/head_scanner.hpp"
 #include "proxy/net/backlog.hpp"
+#include "proxy/net/flow_block.hpp"
 #include "proxy/net/memory_budget.hpp"
 #include "proxy/relay/client_stream.hpp"
 #include "proxy/relay/settings.hpp"
@@ -91,6 +92,7 @@ class Http1Stream final : public ClientStream, private net::Stream::Observer {
   Connection& connection_;
   net::Stream& stream_;
   net::MemoryShare input_memory_;            ///< of `stream_.in`, beyond a block
+  net::FlowBlock upload_block_;              ///< of `stream_.in`
   net::Backlog backlog_;                     ///< output that has been kept: goes out before `output_`
   net::MemoryShare output_memory_;           ///< of `backlog_`
   std::unique_ptr<StreamSide> tunnel_side_;  ///< once upgraded

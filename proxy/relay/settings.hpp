@@ -33,6 +33,10 @@ struct Settings {
   /// Whether admission refuses requests. In the modes `shadow` and `off` it does not.
   bool enforces() const { return config.admission.mode == admission::Mode::enforce; }
 
+  /// How much of `limits.buffered` large blocks may fill, so that bodies that are held find room beside those that
+  /// flow.
+  std::size_t flow_memory() const { return config.limits.buffered / 2; }
+
   ProxyConfig config;
   Contexts contexts;
   classify::Classifier classifier;

@@ -194,6 +194,27 @@ TEST_CASE("a slow reader holds up the API, not the proxy's memory") {
           proxy.memory() / 1024, " KiB");
 }
 
+TEST_CASE("many slow readers hold no more memory than a few") {
+  constexpr int kReaders = 24;
+  Upstream upstream([](Turn& turn) {
+    turn.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(kLarge) + "\r\n\r\n");
+    const std::string piece = pattern(kMiB);
+    while (turn.wire().send(piece)) continue;
+  });
+  Proxy proxy(upstream, {.limits = "buffered: 1MiB"});
+  std::vector<Client> readers;
+  const std::size_t before = proxy.memory();
+  for (int i = 0; i < kReaders; ++i) {
+    Client& reader = readers.emplace_back(proxy);
+    reader.start("GET", "/");
+    std::string head;
+    REQUIRE(reader.wire().read_head(head));
+    CHECK(reader.wire().skip(kMiB));  // by now it flows
+  }
+  // 16 KiB each, with twice that for what a connection and its exchange take; a large block each would be 6 MiB.
+  CHECK(proxy.memory() < before + kReaders * 48 * 1024 + 2 * kGrowth);
+}
+
 TEST_CASE("a slow API holds up the upload, not the proxy's memory") {
   Upstream upstream([&](Turn& turn) {
     turn.hold();
