@@ -4,6 +4,7 @@
 #
 #   tcp, unix   proxied GETs, upstream over TCP or a unix socket
 #   refusal     the proxy answers 503 itself
+#   bodies      proxied GETs of 16 MiB over TCP, from nginx
 #   log         proxied GETs over TCP, each logged as a JSON line to a file
 #   h2          proxied GETs over TCP, from clients of HTTP/2 without TLS: 32 connections with 10 streams each (h2load)
 #   tls         proxied GETs over TLS 1.3, upstream over TCP
@@ -12,7 +13,7 @@
 #   idle        private memory per connection, 4000 connections that have made one request each
 #   idle_tls    the same over TLS 1.3
 #
-# ROUNDS=3 DURATION=5 SCENARIOS=tcp,unix,refusal,log,h2,tls,tls_h2,handshake,idle,idle_tls PROXIES=spillway,nginx,haproxy,nghttpx
+# ROUNDS=3 DURATION=5 SCENARIOS=tcp,unix,refusal,bodies,log,h2,tls,tls_h2,handshake,idle,idle_tls PROXIES=spillway,nginx,haproxy,nghttpx
 # nghttpx takes part in h2, tls, tls_h2 and handshake, which it is for.
 # CPU time comes from /proc/PID/stat of the worker, in ticks of 10 ms: 5 s of load keep its error below 1 %.
 set -euo pipefail
@@ -21,13 +22,14 @@ readonly kProxyCore=0 kLoadCore=1
 readonly kConnections=64
 readonly kHttp2Connections=32 kStreams=10
 readonly kWarmUpSeconds=1
+readonly kBodyMiB=16 kBodyConnections=8
 readonly kIdleConnections=4000
 readonly kIdleSettleSeconds=3 # for buffers to be given back
 readonly kStartSeconds=10
 readonly kOpenFiles=10100 # HAProxy asks for two per connection, and has a limit of 5000
 
 cd "$(dirname "$0")/../.."
-IFS=, read -ra scenarios <<<"${SCENARIOS:-tcp,unix,refusal,log,h2,tls,tls_h2,handshake,idle,idle_tls}"
+IFS=, read -ra scenarios <<<"${SCENARIOS:-tcp,unix,refusal,bodies,log,h2,tls,tls_h2,handshake,idle,idle_tls}"
 IFS=, read -ra proxies <<<"${PROXIES:-spillway,nginx,haproxy,nghttpx}"
 rounds=${ROUNDS:-3}
 duration=${DURATION:-5}
@@ -45,8 +47,8 @@ ulimit -n "$(ulimit -Hn)"
 cmake --build build/release --target trivial_upstream idle_connections >/dev/null
 
 dir=$(mktemp -d)
-upstream_pid='' proxy_pid='' idle_pid=''
-trap 'kill $idle_pid $proxy_pid $upstream_pid 2>/dev/null || true; rm -rf "$dir"' EXIT
+upstream_pid='' bodies_pid='' proxy_pid='' idle_pid=''
+trap 'kill $idle_pid $proxy_pid $bodies_pid $upstream_pid 2>/dev/null || true; rm -rf "$dir"' EXIT
 trap 'exit 130' INT TERM
 
 # --- The processes ---------------------------------------------------------------------------------------------------
@@ -111,6 +113,7 @@ measure_load() {
   local scenario=$1 proxy=$2 url=http://127.0.0.1:$proxy_port/ generator=load options=() before after result
   case $scenario in
     refusal) url+=refused ;;
+    bodies) url+=16MiB options=(-c "$kBodyConnections") ;;
     h2) generator=load_http2 ;;
     tls) url=https://127.0.0.1:$tls_port/ ;;
     tls_h2) url=https://127.0.0.1:$tls_port/ generator=load_http2 ;;
@@ -166,12 +169,19 @@ measure_idle() {
 find_port && upstream_port=$port
 find_port && proxy_port=$port
 find_port && admin_port=$port
+find_port && bodies_port=$port
 find_port && tls_port=$port
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=bench -keyout "$dir/tls.pem" \
   -out "$dir/certificate" 2>/dev/null
 cat "$dir/certificate" >>"$dir/tls.pem"
 taskset -c "$kLoadCore" build/release/tests/bench/trivial_upstream "$upstream_port" "$dir/upstream.sock" &
 upstream_pid=$!
+mkdir "$dir/www"
+head -c "$((kBodyMiB << 20))" /dev/zero >"$dir/www/16MiB"
+echo '{"status":"ok"}' >"$dir/www/small"
+sed -e "s|@DIR@|$dir|; s|@PORT@|$bodies_port|" tests/bench/nginx_bodies.conf >"$dir/nginx_bodies.conf"
+taskset -c "$kLoadCore" nginx -c "$dir/nginx_bodies.conf" -e "$dir/bodies_log" &
+bodies_pid=$!
 
 for ((round = 1; round <= rounds; round++)); do
   for scenario in "${scenarios[@]}"; do
@@ -180,9 +190,10 @@ for ((round = 1; round <= rounds; round++)); do
       printf '\rround %d of %d: %-9s %-9s' "$round" "$rounds" "$scenario" "$proxy" >&2
       upstream=127.0.0.1:$upstream_port
       [[ $scenario != unix ]] || upstream=unix:$dir/upstream.sock
+      [[ $scenario != bodies ]] || upstream=127.0.0.1:$bodies_port
       start_proxy "$proxy" "$upstream" "$scenario"
       case $scenario in
-        tcp | unix | refusal | h2 | tls | tls_h2 | handshake) measure_load "$scenario" "$proxy" ;;
+        tcp | unix | refusal | bodies | h2 | tls | tls_h2 | handshake) measure_load "$scenario" "$proxy" ;;
         log)
           measure_load "$scenario" "$proxy"
           check_log "$proxy"
