@@ -61,6 +61,19 @@ Advisor::Range Advisor::range(double from, double to) const {
   return sum;
 }
 
+std::vector<Advisor::Level> Advisor::learned() const {
+  std::size_t count = kLevels;
+  while (count > 0 && levels_[count - 1].seconds == 0) --count;
+  return {levels_.begin(), levels_.begin() + static_cast<std::ptrdiff_t>(count)};
+}
+
+void Advisor::restore(const std::vector<Level>& levels) {
+  levels_ = {};
+  std::copy_n(levels.begin(), std::min(levels.size(), kLevels), levels_.begin());
+  seconds_ = 0;
+  for (const Level& level : levels_) seconds_ += level.seconds;
+}
+
 Advice Advisor::advice() const {
   Advice advice;
   Range low, high;  // the two ends of the curve

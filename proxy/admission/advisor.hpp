@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "proxy/net/clock.hpp"
 
@@ -42,6 +43,13 @@ class Advisor {
 
   Advice advice() const;
 
+  struct Level {
+    double seconds = 0, answers = 0;
+  };
+  /// The curve: by level, up to the last that has been seen.
+  std::vector<Level> learned() const;
+  void restore(const std::vector<Level>& levels);
+
  private:
   static constexpr int kExact = 64;        // up to so many in flight there is a level for each number …
   static constexpr int kPerDoubling = 16;  // … then so many for each doubling
@@ -49,9 +57,6 @@ class Advisor {
   static std::size_t level_of(int in_flight);
   static double in_flight_at(std::size_t level);
 
-  struct Level {
-    double seconds = 0, answers = 0;
-  };
   /// Neighbouring levels together.
   struct Range {
     double seconds = 0, slot_seconds = 0, answers = 0;

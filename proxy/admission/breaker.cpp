@@ -170,6 +170,48 @@ void Breaker::enter(State state, Cause cause, Time now) {
   sum_ = {};
 }
 
+Breaker::Learned Breaker::learned(Time now) const {
+  Breaker copy = *this;
+  copy.bucket_at(now);  // empties what has left the window
+  Learned learned{.state = state_,
+                  .in_state = now - since_,
+                  .since_opened = now - open_since_,
+                  .until_trial = remaining(now),
+                  .open_period = open_period_,
+                  .ramp = ramp_,
+                  .ramp_left = std::max(ramp_end_ - now, Duration::zero()),
+                  .trials_succeeded = trials_succeeded_,
+                  .window = {},
+                  .usual = usual_.learned()};
+  for (int i = 0; i < kBuckets; ++i) {
+    learned.window[static_cast<std::size_t>(i)] = copy.bucket(copy.bucket_number_ + kBuckets - i);
+  }
+  return learned;
+}
+
+void Breaker::restore(const Learned& learned, Time now) {
+  usual_.restore(learned.usual);
+  if (!policy_.enabled) return;
+  state_ = learned.state;
+  since_ = now - learned.in_state;
+  asked_ = now;
+  open_since_ = now - learned.since_opened;
+  open_until_ = now + std::min(learned.until_trial, policy_.max_open);
+  open_period_ = std::min(learned.open_period, policy_.max_open);
+  ramp_ = std::max(learned.ramp, Duration(1));
+  ramp_end_ = now + std::min(learned.ramp_left, ramp_);
+  trials_succeeded_ = learned.trials_succeeded;
+  bucket_at(now);
+  sum_ = {};
+  for (int i = 0; i < kBuckets; ++i) {
+    const Counts& counts = learned.window[static_cast<std::size_t>(i)];
+    bucket(bucket_number_ + kBuckets - i) = counts;
+    sum_.all += counts.all;
+    sum_.failed += counts.failed;
+    sum_.slow += counts.slow;
+  }
+}
+
 std::string_view name(Breaker::State state) {
   constexpr std::array<std::string_view, 3> kNames{"closed", "half_open", "open"};
   return kNames[static_cast<std::size_t>(state)];

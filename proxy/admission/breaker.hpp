@@ -87,17 +87,30 @@ class Breaker {
   /// Returns the last change of state and forgets it.
   std::optional<Change> take_change();
 
- private:
+  static constexpr int kBuckets = 10;  ///< of the window, which slides in steps of a tenth
   struct Counts {
     int all = 0, failed = 0, slow = 0;
   };
+  /// What a successor goes on with. Trials under way are not in it: it sends its own.
+  struct Learned {
+    State state = State::closed;
+    Duration in_state{}, since_opened{}, until_trial{}, open_period{};
+    Duration ramp{}, ramp_left{};
+    int trials_succeeded = 0;
+    std::array<Counts, kBuckets> window{};  ///< newest first
+    UsualLatency::Learned usual;
+  };
+  Learned learned(Time now) const;
+  /// No change is told. A breaker that the policy disables stays closed.
+  void restore(const Learned& learned, Time now);
+
+ private:
   struct Trial {
     std::uint32_t number;
     Time started;
     bool body_at_hand;
   };
-  static constexpr int kBuckets = 10;  // the window slides in steps of a tenth
-
+  Counts& bucket(std::int64_t number) { return buckets_[static_cast<std::size_t>(number % kBuckets)]; }
   Counts& bucket_at(Time now);
   void count(Result result, bool slow, Time now);
   void end_trial(std::uint32_t number, Result result, bool late, Time now);

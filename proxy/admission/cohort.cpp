@@ -26,6 +26,11 @@ void CohortThreshold::begin(double served, double arriving, Time now) {
   updated_ = now;
 }
 
+void CohortThreshold::restore(double threshold, Time now) {
+  threshold_ = std::clamp(threshold, kLeast, 1.0);
+  updated_ = now;
+}
+
 void CohortThreshold::observe(double load, Duration wait, Duration max_wait, Time now) {
   const double passed = std::min(in_seconds(now - updated_), kLongestStep);
   updated_ = now;

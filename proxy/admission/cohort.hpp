@@ -29,6 +29,7 @@ class CohortThreshold {
   /// Overload has begun: `served` of `arriving` requests per second can go on.
   void begin(double served, double arriving, Time now);
   void end() { threshold_ = 1; }
+  void restore(double threshold, Time now);
   /// `load`: what arrives of the served clients, as a part of what the API serves. `wait`: of the oldest request.
   /// `max_wait`: the longest that a request may wait.
   void observe(double load, Duration wait, Duration max_wait, Time now);

@@ -51,7 +51,7 @@ Request::State Controller::arrive(Request& request, Time now) {
   const Class& c = class_of(request.class_id);
   const bool limit_binds =
       c.most == limit() || c.in_flight < c.most;  // and not the class's cap, nor its breaker's ramp
-  if (limit() == limit_.value() && limit_binds) limit_.kept_waiting(now);
+  if (limit() == limit_.value() && limit_binds && alone()) limit_.kept_waiting(now);
   if (over_fair_share(request, now)) return refuse(request, Reason::fairness, now);
   no_slot_ = now;
   // refuse if queueing is off,
@@ -79,8 +79,8 @@ void Controller::finish(Request& request, Completion completion, Time now) {
 
 /// Takes an admitted request out of the slots.
 void Controller::release(Request& request, Completion completion, Time now) {
-  advisor_.passed(in_flight_, now);
-  if (completion == Completion::success) advisor_.answered(in_flight_);
+  advisor_.passed(alone() ? in_flight_ : 0, now);
+  if (completion == Completion::success && alone()) advisor_.answered(in_flight_);
   --in_flight_;
   request.shadow_refused ? --in_flight_refused_in_shadow_ : --class_of(request.class_id).in_flight;
   if (request.counted) clients_.finish(request.key, now);
@@ -182,8 +182,8 @@ int Controller::in_flight_with_need() const {
 bool Controller::may_start(int class_id, Time now) const {
   const Class& c = class_of(class_id);
   const int occupied = this->occupied();
-  if (c.share == 0 || occupied >= limit() || c.in_flight >= c.most) return false;
-  return c.in_flight < c.reserve || (occupied < c.share && occupied + held_for_others(class_id, now) < limit());
+  if (c.share == 0 || occupied >= slots() || c.in_flight >= c.most) return false;
+  return c.in_flight < c.reserve || (occupied < c.share && occupied + held_for_others(class_id, now) < slots());
 }
 
 /// A client has its share if it has so many requests, those that wait included, or else it could fill the queue; or if
@@ -212,7 +212,7 @@ bool Controller::may_wait(int class_id) const {
 
 /// Slots in use. In `shadow`, a request that `enforce` would refuse uses none, so that the decisions are the same.
 int Controller::occupied() const {
-  return policy_.mode == Mode::shadow ? in_flight_ - in_flight_refused_in_shadow_ : in_flight_;
+  return elsewhere_ + (policy_.mode == Mode::shadow ? in_flight_ - in_flight_refused_in_shadow_ : in_flight_);
 }
 
 /// Free slots that are reserved for other classes. At least one slot is never reserved.
@@ -251,7 +251,7 @@ Duration Controller::surely_done_in(int class_id, Time now) const {
 
 Request::State Controller::admit(Request& request, Time now) {
   Class& c = class_of(request.class_id);
-  advisor_.passed(in_flight_, now);
+  advisor_.passed(alone() ? in_flight_ : 0, now);
   ++in_flight_;
   request.shadow_refused ? ++in_flight_refused_in_shadow_ : ++c.in_flight;
   request.admitted = now;

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,6 +31,7 @@ struct Snapshot {
   Mode mode{};
   int in_flight = 0, limit = 0, queue_length = 0;
   int streams = 0;                 ///< tunnels and event streams; not in `in_flight`
+  int elsewhere = 0;               ///< slots that the process has which this one succeeds
   double baseline_seconds = 0;     ///< geometric mean of the latency of an unloaded API; 0 while not learned
   double latency_seconds = 0;      ///< the same of the latency now
   double pool_capacity_pct = 0;    ///< as estimated for this moment; 0 without a fresh report
@@ -53,6 +56,27 @@ struct Snapshot {
     Duration service_time{}, estimated_wait{};
   };
   std::vector<Class> classes;  ///< as in the policy
+};
+
+/// What a successor of the process goes on with.
+struct Learned {
+  Limit::Learned limit;
+  Breaker::Learned reach;
+  TypicalTime::Learned service;
+  double retry_after = RetryAfter::kLeast;
+  bool need_reported = false;
+  std::vector<Advisor::Level> curve;
+  struct Class {
+    std::string name;
+    bool floor_known = false;
+    double floor = 0;  ///< of latency: log of seconds
+    TypicalTime::Learned service;
+    Duration p90{};
+    Breaker::Learned breaker;
+    DatabaseNeed::Learned database;
+    Queue::Learned queue;
+  };
+  std::vector<Class> classes;
 };
 
 /// A breaker has changed its state.
@@ -118,6 +142,20 @@ class Controller {
   /// The same for a request that the driver refused.
   int retry_after(std::uint32_t random) const { return retry_after_.seconds(random); }
 
+  Learned learned(Time now) const;
+  /// Once, before the first request. Classes are told by their names; those that the policy does not have are left out.
+  void restore(const Learned& learned, Time now);
+
+  // Two processes in front of one API: a successor has taken over, and its predecessor drains.
+  /// The successor: so many requests and streams of the predecessor may be at the API. They count as this one's do, and
+  /// while there are requests among them nothing is learned of the limit. May end the wait of others.
+  void set_elsewhere(int requests, int streams, Time now);
+  /// The predecessor: so many of its own requests may be at the API, if the limit is not lower. May end the wait of
+  /// others.
+  void set_ceiling(int requests, Time now);
+  int ceiling() const { return ceiling_; }
+  static constexpr int kNoCeiling = std::numeric_limits<int>::max();
+
   int in_flight() const { return in_flight_; }
   int streams() const { return streams_; }
   int queue_length() const { return queue_.size(); }
@@ -153,7 +191,7 @@ class Controller {
 
   // What `arrive` asks, in this order.
   bool circuit_closed(const Request& request, Time now);
-  bool streams_full() const { return streams_ >= policy_.streams.max; }
+  bool streams_full() const { return streams_ + streams_elsewhere_ >= policy_.streams.max; }
   bool too_late(const Request& request, Time now) const;
   bool pool_exhausted(int class_id, Time now) const;
   int in_flight_with_need() const;
@@ -168,6 +206,8 @@ class Controller {
   bool may_wait(int class_id) const;
 
   int occupied() const;
+  bool alone() const { return elsewhere_ == 0; }
+  int slots() const { return std::min(limit(), ceiling_); }
   int held_for_others(int class_id, Time now) const;
   Duration estimated_wait(int class_id, Time now) const;
   Duration surely_done_in(int class_id, Time now) const;
@@ -206,6 +246,8 @@ class Controller {
   int in_flight_ = 0;
   int in_flight_refused_in_shadow_ = 0;
   int streams_ = 0;
+  int elsewhere_ = 0, streams_elsewhere_ = 0;  // of the process that this one succeeds
+  int ceiling_ = kNoCeiling;                   // set when this one has a successor
 
   Limit limit_;
   int limit_now_ = 0;

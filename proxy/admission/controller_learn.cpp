@@ -17,7 +17,7 @@ void Controller::learn(const Request& request, Completion completion, Time now) 
   const Time begin = request.sent == Time{} ? request.admitted : request.sent;
   const Duration latency = (request.answered == Time{} ? now : request.answered) - begin;
   if (completion == Completion::success) {
-    limit_.learn(request.class_id, latency, now);
+    if (alone()) limit_.learn(request.class_id, latency, now);
     service_time_.learn(latency, now);
     c.service_time.learn(latency, now);
     c.served = now;
@@ -69,7 +69,7 @@ void Controller::learn_of_load(Class& c, Completion completion, Time now) {
       break;
     case Completion::shed:
       c.shedding.shed(now);
-      if (sheds_all(now)) limit_.shed(now);
+      if (sheds_all(now) && alone()) limit_.shed(now);
       break;
     case Completion::ignore:
     case Completion::unreachable:

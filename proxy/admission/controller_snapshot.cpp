@@ -43,6 +43,7 @@ Snapshot Controller::snapshot(Time now) const {
                .limit = limit_now_,
                .queue_length = queue_.size(),
                .streams = streams_,
+               .elsewhere = elsewhere_,
                .baseline_seconds = limit_.baseline(),
                .latency_seconds = limit_.latency(),
                .pool_capacity_pct = pool_.capacity_pct(in_flight_with_need(), now),

@@ -24,6 +24,16 @@ class DatabaseNeed {
   bool needed() const { return share_ >= kNone; }
   bool unknown() const { return reports_ < kReports; }
 
+  struct Learned {
+    double share = 1;
+    int reports = 0;
+  };
+  Learned learned() const { return {share_, reports_}; }
+  void restore(const Learned& learned) {
+    share_ = learned.share;
+    reports_ = learned.reports;
+  }
+
  private:
   double share_ = 1;
   int reports_ = 0;

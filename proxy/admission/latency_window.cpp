@@ -15,6 +15,28 @@ void LatencyWindow::Average::learn(double sample) {
   value = value == 0 ? sample : value + kGain * (sample - value);
 }
 
+std::size_t LatencyWindow::place_of(int class_id) {
+  return static_cast<std::size_t>(std::min(class_id, kClasses - 1));
+}
+
+void LatencyWindow::restore(const Learned& learned) {
+  floor_seconds_ = learned.floor_seconds;
+  log_variance_.value = learned.log_variance;
+  variance_.value = learned.variance;
+  turnover_.value = learned.turnover;
+}
+
+std::optional<double> LatencyWindow::floor(int class_id) const {
+  const Class& c = classes_[place_of(class_id)];
+  return c.known ? std::optional(c.floor) : std::nullopt;
+}
+
+void LatencyWindow::set_floor(int class_id, double floor) {
+  Class& c = classes_[place_of(class_id)];
+  c.known = true;
+  c.floor = floor;
+}
+
 void LatencyWindow::begin(Time now) {
   begun_ = now;
   answers_ = 0;
@@ -28,7 +50,7 @@ void LatencyWindow::begin(Time now) {
 void LatencyWindow::add(int class_id, double seconds) {
   seconds = std::max(seconds, kShortest);
   const double log = std::log(seconds);
-  Class& c = classes_[static_cast<std::size_t>(std::min(class_id, kClasses - 1))];
+  Class& c = classes_[place_of(class_id)];
   ++c.answers;
   c.logs += log;
   c.squares += log * log;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 
 #include "proxy/net/clock.hpp"
 
@@ -44,6 +45,16 @@ class LatencyWindow {
   /// Geometric mean of the floors of the window's answers, in seconds; 0 while unknown.
   double floor_seconds() const { return floor_seconds_; }
 
+  /// What outlasts a window, beside the floors of the classes.
+  struct Learned {
+    double floor_seconds = 0, log_variance = 0, variance = 0, turnover = 0;
+  };
+  Learned learned() const { return {floor_seconds_, log_variance_.value, variance_.value, turnover_.value}; }
+  void restore(const Learned& learned);
+  /// The floor of a class: log of seconds; nothing while unknown.
+  std::optional<double> floor(int class_id) const;
+  void set_floor(int class_id, double floor);
+
  private:
   static constexpr int kClasses = 64;  // later ones share the last place
   struct Class {
@@ -57,6 +68,8 @@ class LatencyWindow {
     double value = 0;
     void learn(double sample);
   };
+
+  static std::size_t place_of(int class_id);
 
   std::array<Class, kClasses> classes_{};
   Time begun_{};

@@ -82,6 +82,44 @@ void Limit::configure(const AdaptivePolicy& policy, int max) {
   }
 }
 
+Limit::Learned Limit::learned() const {
+  return {.enabled = policy_.enabled && read_,
+          .level = level_,
+          .found = phase_ != Phase::start,
+          .smooth_known = smooth_known_,
+          .smooth = smooth_,
+          .noise = noise_,
+          .held = held_,
+          .rises = rises_,
+          .until_dip = until_dip_,
+          .dip_period = dip_period_,
+          .window = window_.learned()};
+}
+
+void Limit::restore(const Learned& learned, Time now) {
+  if (!policy_.enabled || !learned.enabled) return;
+  answered_ = read_ = true;
+  smooth_known_ = learned.smooth_known;
+  smooth_ = learned.smooth;
+  noise_ = learned.noise;
+  held_ = learned.held;
+  rises_ = std::max(0, learned.rises);
+  dip_period_ = std::clamp(learned.dip_period, 1, kDipPeriod);
+  until_dip_ = std::clamp(learned.until_dip, 0, dip_period_);
+  before_ = anchor_ = {};
+  window_.restore(learned.window);
+  move(learned.level, learned.found ? Phase::hold : Phase::start, now);
+  begin_anew(now);
+}
+
+void Limit::begin_anew(Time now) {
+  if (!policy_.enabled || !answered_) return;
+  last_answer_ = now;
+  settling_ = limit_;
+  filling_ = false;
+  restart_window(now);
+}
+
 double Limit::latency() const {
   return window_.floor_seconds() * std::exp(smooth_);
 }

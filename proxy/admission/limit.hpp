@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "proxy/admission/latency_window.hpp"
 #include "proxy/admission/policy.hpp"
 
@@ -55,6 +57,24 @@ class Limit {
   double baseline() const { return window_.floor_seconds(); }
   /// The same of the latency now, smoothed; 0 while unknown.
   double latency() const;
+
+  /// What a successor goes on with, beside the floors of the classes.
+  struct Learned {
+    bool enabled = false;  ///< else nothing has been learned
+    double level = 0;      ///< the limit before rounding, and outside dips
+    bool found = false;    ///< the start is over
+    bool smooth_known = false;
+    double smooth = 0, noise = 0;
+    int held = 0, rises = 0, until_dip = 1, dip_period = 1;
+    LatencyWindow::Learned window;
+  };
+  Learned learned() const;
+  /// Within the bounds of the policy. Nothing changes if one of both does not learn.
+  void restore(const Learned& learned, Time now);
+  std::optional<double> floor(int class_id) const { return window_.floor(class_id); }
+  void set_floor(int class_id, double floor) { window_.set_floor(class_id, floor); }
+  /// Something else has had part of the API until now: what was seen meanwhile says nothing.
+  void begin_anew(Time now);
 
  private:
   enum class Phase { start, hold, dip, trial };

@@ -22,6 +22,8 @@ constexpr double kOverloadWaitOfService = 0.2;
 /// some ten requests per second: at a load of 1.2 a fifth of the starts finds a free slot with five places, a
 /// thirteenth with ten. Free slots count as the end of the overload, which would begin and end all the time.
 constexpr double kOverloadPlaces = 10;
+/// A rate that a predecessor has told counts as unknown below it: requests per second.
+constexpr double kSlowest = 1e-3;
 
 }  // namespace
 
@@ -141,6 +143,24 @@ Request* Queue::victim_for(int class_id) const {
     if (better == class_id) break;
   }
   return victim;
+}
+
+Queue::Learned Queue::learned(int class_id, Time now) const {
+  const Line& own = line(class_id);
+  return {.arriving = own.arriving.per_second(now, own.times.interval),
+          .asking = own.asking.per_second(now, own.times.patience),
+          .served = own.service.per_second(),
+          .standing = own.overload.standing(),
+          .threshold = own.cohorts.value()};
+}
+
+void Queue::restore(int class_id, const Learned& learned, Time now) {
+  Line& own = line(class_id);
+  own.arriving.restore(learned.arriving, now);
+  own.asking.restore(learned.asking, now);
+  own.service.restore(learned.served < kSlowest ? 0 : learned.served);
+  own.overload.restore(learned.standing);
+  if (cohorts_) own.cohorts.restore(learned.threshold, now);
 }
 
 Request* Queue::last() const {

@@ -67,6 +67,15 @@ class Queue {
   /// The request that would be served last: of the lowest class that is not empty. Null if nobody waits.
   Request* last() const;
 
+  /// What a successor goes on with, of a class: requests per second, and how its overload is dealt with.
+  struct Learned {
+    double arriving = 0, asking = 0, served = 0;
+    bool standing = false;
+    double threshold = 1;  ///< of the cohorts
+  };
+  Learned learned(int class_id, Time now) const;
+  void restore(int class_id, const Learned& learned, Time now);
+
  private:
   struct Line : text::List<Request> {
     ArrivalRate arriving;      // of this class, over `times.interval`

@@ -19,6 +19,11 @@ class ArrivalRate {
     const Duration quiet = std::max(Duration::zero(), now - folded_ - interval / kSteps);
     return decayed(rate_, now - folded_, interval) + decayed(fresh_ * weight(interval), quiet, interval);
   }
+  void restore(double per_second, Time now) {
+    rate_ = per_second;
+    folded_ = now;
+    fresh_ = 0;
+  }
 
  private:
   static constexpr int kSteps = 16;  // of an interval: arrivals within a step count as one moment, for one exponential
@@ -58,6 +63,7 @@ class ServiceRate {
   }
   /// 0: nothing has been counted yet.
   double per_second() const { return rate_; }
+  void restore(double per_second) { rate_ = per_second; }
 
  private:
   static constexpr double kWindow = 0.1;  // seconds: a count takes at least so long

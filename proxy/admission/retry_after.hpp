@@ -49,6 +49,11 @@ class RetryAfter {
   /// The shortest that is told.
   Duration shortest() const { return policy_.automatic ? from_seconds(level_ / 2) : policy_.least; }
   double level() const { return level_; }
+  void restore(double level, Time now) {
+    level_ = std::clamp(level, kLeast, kMost);
+    last_refused_ = now;
+    begin_period(now);
+  }
 
  private:
   static constexpr double kWanted = 0.1;  // refusals per admission: enough are there to use every slot

@@ -22,6 +22,16 @@ class TypicalTime {
   /// 0 while unknown.
   Duration typical(Time now) const { return faded(average_, now); }
 
+  struct Learned {
+    Duration average{};  ///< 0: unknown
+    Duration age{};      ///< of the last sample
+  };
+  Learned learned(Time now) const { return {average_, now - learned_}; }
+  void restore(const Learned& learned, Time now) {
+    average_ = learned.average;
+    learned_ = now - learned.age;
+  }
+
  protected:
   Duration average() const { return average_; }
   Duration faded(Duration time, Time now) const {
@@ -46,6 +56,14 @@ class ServiceTime : public TypicalTime {
 
   /// At least the typical time; 0 while unknown.
   Duration p90(Time now) const { return faded(std::max(average(), p90_), now); }
+
+  Duration learned_p90() const { return p90_; }
+  /// The next p90 is found after 32 samples.
+  void restore(const Learned& learned, Duration p90, Time now) {
+    TypicalTime::restore(learned, now);
+    p90_ = p90;
+    samples_ = kLast;
+  }
 
  private:
   static constexpr std::size_t kLast = 32;

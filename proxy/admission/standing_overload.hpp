@@ -41,6 +41,7 @@ class StandingOverload {
   void started(bool free) { found_free_ += ((free ? 1 : 0) - found_free_) / kStarts; }
 
   bool standing() const { return standing_; }
+  void restore(bool standing) { standing_ = standing; }
   /// Clearly less has been arriving than is served, for longer than a moment.
   static bool over(const Rates& rates);
 

@@ -35,6 +35,16 @@ class UsualLatency {
     return usual_ * kOutOfTheOrdinary;
   }
 
+  struct Learned {
+    Duration usual{};
+    int periods = 0;
+  };
+  Learned learned() const { return {usual_, periods_}; }
+  void restore(const Learned& learned) {
+    usual_ = learned.usual;
+    periods_ = std::clamp(learned.periods, 0, kMemory);
+  }
+
  private:
   void end_period(Time now) {
     if (answers_ < kLeastAnswers || now - begin_ < kPeriod) return;

@@ -66,6 +66,24 @@ class Gate {
   /// A request waits for a slot, or one was refused after `since` because none was free.
   bool short_of_slots(Time since) const;
 
+  // For a hand-over to a successor; see proxy/README.md, Upgrades.
+  admission::Learned learned(Time now) const;
+  void restore(const admission::Learned& learned, Time now);
+  /// What a process that has a successor still needs.
+  struct Needs {
+    int requests = 0;  ///< slots
+    int streams = 0;
+  };
+  /// The predecessor: gives up the slots that it does not need for its requests, those that wait included, and for
+  /// `spare` further ones. Returns what it needs, which may be more than it has.
+  Needs give_up(int spare);
+  /// The predecessor: has so many slots from now on. `kNoCeiling`: it has no successor any more.
+  void set_ceiling(int slots, Time now);
+  static constexpr int kNoCeiling = admission::Controller::kNoCeiling;
+  /// The successor: leaves the predecessor what it needs, before anybody here gets a slot. Returns the slots that the
+  /// predecessor may have already.
+  int leave(const Needs& needs, Time now);
+
   telemetry::AdmissionState state() const;
   admission::Snapshot snapshot(Time now) const;
   admission::SizedAdvice advice() const;
