@@ -5,7 +5,7 @@ URL    ?= http://localhost:8080
 ADMIN  ?= http://localhost:9901
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run test test-deploy launch-gate smoke bench bench-api abuse brownout fleet contention restarts overload package fuzz race slowhttp large clean
+.PHONY: help deps build run test test-deploy launch-gate smoke bench bench-api abuse brownout fleet contention restarts upgrades overload package fuzz race slowhttp large clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -70,6 +70,10 @@ restarts: build ## kill PostgreSQL under the API RESTARTS=50 times
 	@cmake --build --preset release --target integration_api >/dev/null
 	@SPILLWAY_BIN_DIR=build/release RESTARTS=$(or $(RESTARTS),50) tests/with_postgres.sh \
 	  build/release/tests/integration/api/integration_api --test-case="PostgreSQL is killed*"
+
+upgrades: build ## replace the proxy under full load UPGRADES=100 times: failed requests, and the limit before and after
+	@cmake --build --preset release --target integration_proxy_handover >/dev/null
+	@UPGRADES=$(or $(UPGRADES),100) build/release/tests/integration/proxy/integration_proxy_handover --test-case="upgrades under full load*"
 
 fuzz: deps ## fuzz the parsers: SECONDS=60 for each target
 	@deploy/dev/deps.sh fuzz

@@ -42,6 +42,6 @@ int main(int argc, char** argv) {
 
   ProxyConfig configuration;
   if (const auto status = line.load(kProxyDefinition, configuration)) return *status;
-  Process process(std::move(configuration), line.references(), line.origin());
+  Process process(std::move(configuration), line.references(), line.origin(), {argv, argv + argc});
   return process.start() ? process.run() : config::kExitFailure;
 }

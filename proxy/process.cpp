@@ -47,7 +47,8 @@ telemetry::ProcessUse process_use(int most_descriptors, double started) {
 }
 }  // namespace
 
-Process::Process(ProxyConfig config, config::References references, config::Origin origin)
+Process::Process(ProxyConfig config, config::References references, config::Origin origin,
+                 std::vector<std::string> command)
     : config_(std::move(config)),
       in_force_(config_),
       references_(std::move(references)),
@@ -59,17 +60,20 @@ Process::Process(ProxyConfig config, config::References references, config::Orig
       certificate_watch_(
           loop_.get_executor(), tls_files(config_), [this] { reload_certificates(); }, Certificates::digest_of),
       drain_timer_(loop_.get_executor()),
-      tick_timer_(loop_.get_executor()) {
+      tick_timer_(loop_.get_executor()),
+      command_(std::move(command)) {
   shared_.state.maintenance = config_.maintenance.enabled;
   shared_.state.reload_time = std::time(nullptr);
   signals_.start({.drain = [this] { net::asio::post(loop_, [this] { drain(); }); },
                   .reload = [this] { net::asio::post(loop_, [this] { reload(); }); },
-                  .end = [](net::Signals::Forced) { return config::kExitOk; }});
+                  .end = [](net::Signals::Forced) { return config::kExitOk; },
+                  .upgrade = [this] { net::asio::post(loop_, [this] { start_successor(); }); }});
 }
 
 /// Coroutines that wait on the loop refer to the members.
 Process::~Process() {
-  shared_.addresses.stop();  // its news go to the workers
+  if (offer_) offer_->stop();  // its thread uses the members
+  shared_.addresses.stop();    // its news go to the workers
   loop_.shutdown();
 }
 
@@ -82,7 +86,7 @@ bool Process::start() {
         shared_, std::make_shared<const relay::Settings>(config_, certificates_.contexts())));
   }
   find_api();
-  if (!prepare_tracing() || !open_admin() || !open_listeners()) return false;
+  if (!prepare_tracing() || !take_over() || !open_admin() || !open_listeners() || !open_handover()) return false;
   descriptors_.used = net::open_descriptors();
   return fit_to_descriptors();
 }
@@ -153,20 +157,25 @@ std::size_t Process::configured(const config::Listen& inherited) const {
 
 bool Process::open_listeners() {
   std::vector<std::string> names;
-  const std::vector<config::Listen> given = net::given_by_systemd();
+  std::vector<config::Listen> given = net::given_by_systemd();
+  if (given.empty() && predecessor_) given = predecessor_->given_by_systemd();
   const std::vector<config::Listen>& wanted = given.empty() ? config_.listen : given;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     const std::size_t entry = given.empty() ? i : configured(wanted[i]);
     const config::Listen& listen = entry < config_.listen.size() ? config_.listen[entry] : wanted[i];
     std::string error;
-    auto all = net::open_all_listeners(listen, config_.workers, error);
+    const auto number = static_cast<int>(i);
+    auto all = sockets_of({.use = handover::Listening::Use::traffic, .entry = number, .systemd = !given.empty()},
+                          listen, config_.workers, error);
     if (all.empty()) {
       shared_.log.error(error);
       return false;
     }
     for (std::vector<net::ListenSocket>& sockets : all) {
       names.push_back(net::local_name(sockets.front()));
-      for (std::size_t w = 0; w < sockets.size(); ++w) workers_[w]->listen(std::move(sockets[w]), listen, entry);
+      for (std::size_t s = 0; s < sockets.size(); ++s) {
+        workers_[s % workers_.size()]->listen(std::move(sockets[s]), listen, entry);
+      }
     }
   }
   announce(names);
@@ -175,7 +184,7 @@ bool Process::open_listeners() {
 
 bool Process::open_admin() {
   std::string error;
-  auto all = net::open_all_listeners(config_.admin.listen, 1, error);
+  auto all = sockets_of({.use = handover::Listening::Use::admin}, config_.admin.listen, 1, error);
   if (all.empty()) {
     shared_.log.error("admin: " + error);
     return false;
@@ -195,6 +204,7 @@ bool Process::open_admin() {
   values.version = kVersion;
   metrics_ = std::make_unique<telemetry::Metrics>(values);
   history_ = std::make_unique<telemetry::History>(values.workers);
+  if (taken_) history_->restore(std::move(taken_->history));
   std::vector<net::ListenSocket> sockets;
   for (std::vector<net::ListenSocket>& each : all) {
     shared_.log.info("admin on " + net::local_name(each.front()));
@@ -255,9 +265,11 @@ int Process::run() {
       loop_, shared_.addresses, config_.upstream.health, certificates_.contexts().upstream,
       [this](const upstream::HealthResult& result) { note_poll(result); });
   health_->start();
+  if (predecessor_ && !succeed()) return config::kExitFailure;
   if (exporter_) exporter_->start();
   for (const auto& worker : workers_) threads_.emplace_back([&w = *worker] { w.run(); });
-  ::sd_notify(0, "READY=1");
+  if (!predecessor_) ::sd_notify(0, "READY=1");
+  if (offer_) offer_->start();
   // The control loop ends when the last worker has drained.
   std::thread waiter([this] {
     for (std::thread& thread : threads_) thread.join();
@@ -266,13 +278,18 @@ int Process::run() {
   loop_.run();
   waiter.join();
   if (exporter_) exporter_->stop();
+  if (offer_) offer_->stop();
+  predecessor_.reset();
   shared_.log.info("drained, bye");
   return config::kExitOk;
 }
 
 void Process::note_poll(const upstream::HealthResult& result) {
   if (!result.asked) return;
-  shared_.gate.polled(result.healthy, result.report, Clock::now());
+  // An API that is not polled counts as healthy, but that must not end the opening of a breaker that was taken over.
+  const HealthConfig& health = config_.upstream.health;
+  const bool polled = health.mode != HealthMode::off && health.interval > Duration::zero();
+  if (polled) shared_.gate.polled(result.healthy, result.report, Clock::now());
   std::uint64_t answers = 0;
   for (const auto& worker : workers_) answers += std::as_const(*worker).counters().answered_by_api.value();
   const bool served = std::exchange(answers_, answers) != answers;
@@ -312,6 +329,7 @@ void Process::tick() {
   }
   shared_.log.tick();
   shared_.gate.tick(now);
+  reap_successor();
   if (now - sampled_ >= telemetry::History::kInterval) {
     sampled_ = now;
     history_->sample(std::time(nullptr), shared_.gate.state(), shared_.state);
@@ -324,18 +342,28 @@ void Process::tick() {
 
 void Process::drain() {
   const Time told = Clock::now();
-  const DrainPlan plan = plan_drain(config_.timeouts);
+  DrainPlan plan = plan_drain(config_.timeouts);
+  if (offer_ && successor_ == 0) offer_->stop();  // a hand-over that is being completed still counts
+  const pid_t successor = successor_;
   shared_.state.draining = true;
-  ::sd_notify(0, "STOPPING=1");
-  shared_.log.info("draining");
+  if (successor != 0) {
+    plan.begin = Duration::zero();  // no balancer has to notice anything
+    admin_->stop();
+    shared_.log.info(fmt::format("hand-over: process {} serves; draining", successor));
+  } else {
+    ::sd_notify(0, "STOPPING=1");
+    shared_.log.info("draining");
+  }
   const auto at = [this, told](Duration when, auto what) {
     drain_timer_.expires_at(told + when);
     drain_timer_.async_wait([what](net::error_code error) {
       if (!error) what();
     });
   };
-  at(plan.begin, [this, plan, at] {
-    for (const auto& worker : workers_) worker->drain();
+  at(plan.begin, [this, plan, at, successor] {
+    held_.clear();
+    using relay::Worker;
+    for (const auto& worker : workers_) worker->drain(successor != 0 ? Worker::Drain::succeeded : Worker::Drain::ends);
     at(plan.close, [this, plan, at] {
       shared_.log.warning("timeouts.drain is over: closing what is still open");
       shared_.gate.refuse_waiting(admission::Reason::draining);

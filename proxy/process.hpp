@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -11,6 +13,8 @@
 #include "proxy/config/config.hpp"
 #include "proxy/descriptors.hpp"
 #include "proxy/file_watch.hpp"
+#include "proxy/handover/offer.hpp"
+#include "proxy/handover/predecessor.hpp"
 #include "proxy/net/signals.hpp"
 #include "proxy/relay/worker.hpp"
 #include "proxy/telemetry/history.hpp"
@@ -24,8 +28,9 @@ namespace spillway {
 /// The running proxy: workers and signals on threads of their own; admin listener and health polls on the caller's.
 class Process {
  public:
-  /// `references` of the configuration: see config::References. `origin`: what a reload reads.
-  Process(ProxyConfig config, config::References references, config::Origin origin);
+  /// `references` of the configuration: see config::References. `origin`: what a reload reads. `command`: what started
+  /// it, and would start its successor.
+  Process(ProxyConfig config, config::References references, config::Origin origin, std::vector<std::string> command);
   ~Process();
 
   /// Opens every listener and finds the API. False: one clear line per problem has been logged, nothing runs.
@@ -37,6 +42,8 @@ class Process {
   void find_api();
   bool prepare_tracing();
   std::size_t configured(const config::Listen& inherited) const;
+  std::vector<std::vector<net::ListenSocket>> sockets_of(handover::Listening what, const config::Listen& listen,
+                                                         int workers, std::string& error);
   bool open_listeners();
   bool open_admin();
   bool fit_to_descriptors();
@@ -48,6 +55,17 @@ class Process {
   std::vector<std::string> files(const ProxyConfig& config) const;
   void drain();
   void tick();
+
+  // process_handover.cpp: from a predecessor, and to a successor.
+  bool take_over();
+  bool open_handover();
+  bool succeed();
+  std::string state_for_successor();
+  int spare_slots() const;
+  void own_files(bool owned) const;
+  void succeeded_by(pid_t successor);
+  void start_successor();
+  void reap_successor();
   void note_poll(const upstream::HealthResult& result);
   void announce(const std::vector<std::string>& addresses);
   void announce_page();
@@ -84,6 +102,20 @@ class Process {
   upstream::HealthState health_state_;
   bool down_answers_ = false;  ///< the log has said that an API that is down answers its polls
   std::uint64_t answers_ = 0;  ///< of the API, at the last poll
+
+  // Upgrades, see handover/.
+  std::vector<std::string> command_;
+  struct Held {
+    handover::Listening what;
+    net::ListenSocket socket;
+  };
+  std::vector<Held> held_;                ///< copies of the listening sockets, for a successor
+  std::optional<handover::State> taken_;  ///< from the predecessor, until it is in use
+  std::atomic<pid_t> successor_{0};       ///< it has taken over
+  std::atomic<Time> succeeded_{Time{}};   ///< when
+  pid_t child_ = 0;                       ///< started to become the successor
+  std::unique_ptr<handover::Predecessor> predecessor_;
+  std::unique_ptr<handover::Offer> offer_;  ///< null: `handover` is empty
 };
 
 }  // namespace spillway

@@ -33,6 +33,10 @@ proxy/relay/               : proxy/relay/ proxy/tls/ proxy/tracing/ proxy/upstre
 proxy/relay/pace           : proxy/net/clock.hpp :
 proxy/relay/slow_clients   : proxy/relay/pace.hpp proxy/net/clock.hpp : boost/intrusive/
 proxy/admin/               : proxy/admin/ proxy/tls/ proxy/upstream/ proxy/telemetry/ proxy/admission/ proxy/net/ proxy/text/ config/ : boost/ prometheus/ fmt/
+proxy/handover/            : proxy/handover/ proxy/admission/ proxy/telemetry/ proxy/net/ config/listen.hpp : boost/ fmt/ posix
+proxy/handover/frame       : proxy/handover/ :
+proxy/handover/state       : proxy/handover/ proxy/admission/ proxy/telemetry/ :
+proxy/handover/members     : proxy/net/clock.hpp : boost/
 proxy/                     : proxy/ config/ : boost/ CLI/ fmt/ systemd/ posix
 
 api/db/                    : api/db/ proxy/net/ proxy/text/ : boost/ spdlog/ libpq-fe.h openssl/ posix
@@ -64,7 +68,7 @@ tests/bench/gate_contention : proxy/relay/gate.hpp : boost/ posix
 '
 
 # Headers of the system's C library that are not C++.
-readonly kPosix='arpa/ fcntl.h net/ netdb.h netinet/ poll.h pthread.h signal.h sys/ unistd.h'
+readonly kPosix='arpa/ fcntl.h net/ netdb.h netinet/ poll.h pthread.h signal.h spawn.h sys/ unistd.h'
 
 cd "$(dirname "$0")/.."
 

@@ -44,7 +44,10 @@ void write_class(text::JsonWriter& json, const admission::Snapshot::Class& c) {
 
 /// The numbers behind the decisions of admission.
 void write_control(text::JsonWriter& json, const admission::Snapshot& now) {
-  json.begin_object().member("mode", name(now.mode)).member("elsewhere", now.elsewhere).member("baseline_ms", 1000 * now.baseline_seconds, 3);
+  json.begin_object()
+      .member("mode", name(now.mode))
+      .member("elsewhere", now.elsewhere)
+      .member("baseline_ms", 1000 * now.baseline_seconds, 3);
   json.member("latency_ms", 1000 * now.latency_seconds, 3);
   json.member("pool_capacity_pct", now.pool_capacity_pct, 1).member("clients", now.keys);
   json.member("retry_after_level_seconds", now.retry_after_seconds, 1).member("breaker_state", name(now.breaker));

@@ -84,6 +84,13 @@ void Server::start() {
   for (const auto& listener : listeners_) listener->start();
 }
 
+void Server::stop() {
+  for (const auto& listener : listeners_) listener->stop();
+  for (Connections* list : {&silent_, &active_}) {
+    while (!list->empty()) list->front().evict();
+  }
+}
+
 Page Server::answer(std::string_view method, std::string_view target, const Asked& asked) const {
   if (method != "GET" && method != "HEAD") return {405, "text/plain; charset=utf-8", "This listener is read-only.\n"};
   const auto page = pages_.find(target.substr(0, target.find('?')));

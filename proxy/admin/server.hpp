@@ -43,6 +43,8 @@ class Server {
   /// For connections from now on; null: plain.
   void set_tls(std::shared_ptr<const tls::ServerContext> tls) { tls_ = std::move(tls); }
   void start();
+  /// Closes the listeners, which another process may go on listening on, and every connection.
+  void stop();
 
  private:
   class Connection;

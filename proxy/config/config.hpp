@@ -183,6 +183,7 @@ struct ProxyConfig {
   Io io = Io::automatic;
   int workers = 1;
   Reload reload = Reload::automatic;
+  std::string handover;  ///< path of a unix socket; empty: no successor can take over
   AdminConfig admin;
   UpstreamConfig upstream;
   TimeoutsConfig timeouts;

@@ -50,6 +50,11 @@ constexpr config::TextForm kStatuses = {
     "statuses such as 200-399 or 200,401-403", "^[1-5][0-9]{2}(-[1-5][0-9]{2})?(,[1-5][0-9]{2}(-[1-5][0-9]{2})?)*$",
     [](std::string_view text) { return each_status_range(text, [](int, int) {}); }, true};
 
+constexpr config::TextForm kSocketPath = {
+    "an absolute path of at most 107 bytes, or empty", "^(/.{1,106})?$", [](std::string_view text) {
+      return text.empty() || (text.front() == '/' && text.size() > 1 && text.size() <= 107);
+    }};
+
 void describe_upstream(Fields& f, UpstreamConfig& c) {
   f.value(
       {.name = "address",
@@ -268,6 +273,13 @@ void describe(Fields& f, ProxyConfig& c) {
                    "on SIGHUP only.",
             .needs_restart = true},
            c.reload, {{"auto", Reload::automatic}, {"signal", Reload::signal}});
+  f.text(
+      {.name = "handover",
+       .doc = "Path of a unix socket, for this user alone. A process that finds another one there at its start takes "
+              "over from it: listeners, the learned limit and latencies, breakers, history; see deploy/README.md. "
+              "SIGUSR2 starts such a successor. Empty: neither.",
+       .needs_restart = true},
+      c.handover, kSocketPath);
   f.section({"admin", "The read-only listener: metrics, health, status page."}, [&] {
     f.one({.name = "listen",
            .doc = "One address, or a map as under `listen`. Keep it private: it answers every client, unless `tls` "

@@ -61,12 +61,17 @@ ListenSocket listen_on(const sockaddr* address, socklen_t length, bool share_por
   return ListenSocket(-1);
 }
 
+bool listens(int descriptor) {
+  int listening = 0;
+  socklen_t length = sizeof listening;
+  return ::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) == 0 && listening != 0;
+}
+
 /// Copies of one descriptor: the workers share its queue.
 std::vector<ListenSocket> shared_by_all(ListenSocket first, int workers) {
   std::vector<ListenSocket> sockets;
   for (int i = 1; i < workers; ++i) {
-    sockets.emplace_back(::fcntl(first.get(), F_DUPFD_CLOEXEC, 3), first.inherited());
-    sockets.back().file = first.file;
+    sockets.push_back(duplicate(first));
   }
   sockets.push_back(std::move(first));
   return sockets;
@@ -135,9 +140,7 @@ std::vector<ListenSocket> listen_unix(const config::Listen& listen, int workers,
 }
 
 std::vector<ListenSocket> adopt(const config::Address& address, int workers, std::string& error) {
-  int listening = 0;
-  socklen_t length = sizeof listening;
-  if (::getsockopt(address.descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) != 0 || !listening) {
+  if (!listens(address.descriptor)) {
     const std::string which = "descriptor " + std::to_string(address.descriptor);
     return error = because(address, which + " is not a listening socket"), std::vector<ListenSocket>{};
   }
@@ -179,6 +182,31 @@ void refuse_new(int descriptor) {
 ListenSocket::~ListenSocket() {
   file.reset();
   if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+ListenSocket duplicate(const ListenSocket& socket) {
+  ListenSocket copy(::fcntl(socket.get(), F_DUPFD_CLOEXEC, 3), socket.inherited());
+  copy.file = socket.file;
+  return copy;
+}
+
+ListenSocket adopt_listener(int descriptor, bool inherited) {
+  ListenSocket socket(descriptor, inherited);
+  if (!listens(descriptor)) return ListenSocket(-1);
+  ::fcntl(descriptor, F_SETFL, ::fcntl(descriptor, F_GETFL) | O_NONBLOCK);
+  if (inherited) return socket;
+  if (const std::string name = local_name(socket); name.starts_with("unix:")) {
+    socket.file = std::make_shared<SocketFile>(name.substr(5), false);
+  }
+  return socket;
+}
+
+std::vector<ListenSocket> spread(std::vector<ListenSocket> sockets, int workers) {
+  const std::size_t given = sockets.size();
+  for (std::size_t i = given; given > 0 && i < static_cast<std::size_t>(workers); ++i) {
+    sockets.push_back(duplicate(sockets[i % given]));
+  }
+  return sockets;
 }
 
 std::vector<ListenSocket> open_listeners(const config::Listen& listen, int workers, std::string& error,

@@ -38,6 +38,18 @@ class ListenSocket {
   bool inherited_;
 };
 
+/// A further descriptor of the same socket: both have one queue, and own its file together. Without a descriptor if
+/// there are none left.
+ListenSocket duplicate(const ListenSocket& socket);
+
+/// Takes a listening socket that came from another process, with its file if it is a unix socket; that is still the
+/// other's own. `inherited`: it is systemd's, or the shell's. Without a descriptor, and closed, if it does not listen.
+ListenSocket adopt_listener(int descriptor, bool inherited);
+
+/// Copies of `sockets`, in turn, until there is one for each worker: workers may share a queue, and none may be left
+/// without a worker.
+std::vector<ListenSocket> spread(std::vector<ListenSocket> sockets, int workers);
+
 /// How workers share a TCP port. Unix and inherited sockets always have one queue.
 enum class TcpQueue : std::uint8_t {
   per_worker,  ///< a socket for each, and the kernel spreads the connections: nobody waits for a lock
@@ -83,6 +95,8 @@ class Listener {
   /// Hands on what the kernel has accepted already, then closes: those clients believe that they are connected.
   void drain();
   void stop();
+  /// Another process goes on listening on it. Before `drain`.
+  void share() { inherited_ = true; }
 
  private:
   static constexpr Duration kPause = std::chrono::milliseconds(100);

@@ -51,6 +51,7 @@ void Signals::drain() {
 
 void Signals::take() {
   std::optional<Time> end;  // set when the drain begins
+  bool told = false;        // to end, by a signal
   const auto begin_drain = [this, &end] {
     end = Clock::now() + std::max(drain_limit_.load(), kShortestDrain);
     handlers_.drain();
@@ -61,9 +62,11 @@ void Signals::take() {
     const int signal = end ? ::sigtimedwait(&taken_, nullptr, &left) : ::sigwaitinfo(&taken_, nullptr);
     if (signal == SIGHUP) {
       if (!end) handlers_.reload();
+    } else if (signal == SIGUSR2) {
+      if (!end && handlers_.upgrade) handlers_.upgrade();
     } else if (signal == SIGTERM || signal == SIGINT || signal == SIGQUIT) {
-      if (end) ::_exit(handlers_.end(Forced::second_signal));
-      begin_drain();
+      if (std::exchange(told, true)) ::_exit(handlers_.end(Forced::second_signal));
+      if (!end) begin_drain();
     } else if (signal < 0 && errno == EAGAIN) {
       ::_exit(handlers_.end(Forced::drain_limit));
     }

@@ -13,10 +13,11 @@ namespace net {
 /// Takes the signals of the process on a thread of its own, so that the process can be stopped whatever its other
 /// threads wait for (a reader of the log, a look-up, a lock).
 ///
-/// - SIGTERM, SIGINT and SIGQUIT begin the drain. The process is ended by force at a second one, and when the drain
-///   takes longer than its limit.
+/// - SIGTERM, SIGINT and SIGQUIT begin the drain, or find one that the program has begun. The process is ended by force
+///   at a second one, and when the drain takes longer than its limit.
 /// - SIGHUP reloads.
-/// - SIGUSR1, SIGUSR2 and SIGPIPE change nothing.
+/// - SIGUSR2 begins an upgrade, where the program has one.
+/// - SIGUSR1 and SIGPIPE change nothing.
 class Signals {
  public:
   /// Why the process is ended by force.
@@ -28,6 +29,7 @@ class Signals {
     std::function<void()> reload;  ///< never after `drain`
     /// The process ends right after this call, with the status that it returns.
     std::function<int(Forced)> end;
+    std::function<void()> upgrade = {};  ///< never after `drain`
   };
 
   /// Blocks the signals for the calling thread and for every thread that it starts later: make this object before any

@@ -35,7 +35,7 @@ std::optional<gid_t> find_group(const std::string& name) {
 
 }  // namespace
 
-SocketFile::SocketFile(std::string path) : path_(std::move(path)) {
+SocketFile::SocketFile(std::string path, bool owned) : path_(std::move(path)), owned_(owned) {
   struct stat status {};
   if (::lstat(path_.c_str(), &status) != 0) return;
   device_ = status.st_dev;
@@ -44,7 +44,7 @@ SocketFile::SocketFile(std::string path) : path_(std::move(path)) {
 
 SocketFile::~SocketFile() {
   struct stat status {};
-  if (::lstat(path_.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) return;
+  if (!owned_ || ::lstat(path_.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) return;
   if (status.st_dev == device_ && status.st_ino == inode_) ::unlink(path_.c_str());
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <string>
 
 #include <sys/types.h>
@@ -12,13 +13,17 @@ namespace net {
 /// it. Release it while the socket is open: until then no other file can have the same inode.
 class SocketFile {
  public:
-  explicit SocketFile(std::string path);
+  /// `owned`: see `own`.
+  explicit SocketFile(std::string path, bool owned = true);
   ~SocketFile();
   SocketFile(const SocketFile&) = delete;
   SocketFile& operator=(const SocketFile&) = delete;
+  /// Whether this process removes it: not while another one serves there. From any thread.
+  void own(bool owned) { owned_ = owned; }
 
  private:
   std::string path_;
+  std::atomic<bool> owned_;
   dev_t device_ = 0;
   ino_t inode_ = 0;
 };

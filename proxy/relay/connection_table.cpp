@@ -17,7 +17,8 @@ namespace {
 /// Connections that keep their buffer while they wait for the next request: 4 MiB of buffers.
 constexpr int kRecentlyUsedMax = 256;
 /// How long a client that has just connected may take to send its request when the process is told to stop: its bytes
-/// may be on the way, and a connection closed now would be an error to it.
+/// may be on the way, and a connection closed now would be an error to it. So may any idle client if the process has a
+/// successor: then nobody is in a hurry.
 constexpr Duration kFreshMayTake = std::chrono::seconds(1);
 /// How many eviction candidates to examine; the oldest come first.
 constexpr int kCandidatesMax = 8;
@@ -202,7 +203,7 @@ IdleConnection& ConnectionTable::await_request(Client client, bool fresh) {
 
 void ConnectionTable::is_idle(Client client, bool ending) {
   IdleConnection& idle = await_request(std::move(client), false);
-  if (ending || worker_.draining()) idle.end();
+  if (ending || (worker_.draining() && !worker_.succeeded())) idle.end();
 }
 
 void ConnectionTable::idle_ended(Client client, bool request_comes) {
@@ -295,13 +296,15 @@ void ConnectionTable::drain() {
   handshakes_.drain(kFreshMayTake);
   // Ending one may take it off the list, but only later, from its own coroutine.
   for (IdleConnection& idle : idle_) {
-    if (idle.fresh()) {
+    if (idle.fresh() || worker_.succeeded()) {
       worker_.timers().arm(idle, Clock::now() + kFreshMayTake);
     } else {
       idle.end();
     }
   }
-  for (Connection& connection : recently_used_) connection.end();
+  if (!worker_.succeeded()) {
+    for (Connection& connection : recently_used_) connection.end();
+  }
   for (Connections* list : {&busy_, &heads_, &streams_, &quiet_}) {
     for (Connection& connection : *list) connection.drain();
   }

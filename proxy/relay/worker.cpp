@@ -70,10 +70,14 @@ void Worker::reconfigure(std::shared_ptr<const Settings> settings) {
   });
 }
 
-void Worker::drain() {
-  net::asio::post(loop_, [this] {
+void Worker::drain(Drain how) {
+  net::asio::post(loop_, [this, how] {
     draining_ = true;
-    for (auto& listener : listeners_) listener->drain();
+    succeeded_ = how == Drain::succeeded;
+    for (auto& listener : listeners_) {
+      if (succeeded_) listener->share();
+      listener->drain();
+    }
     connections_->drain();
     finish_if_drained();
   });

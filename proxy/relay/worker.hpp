@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <ctime>
 #include <memory>
 #include <string>
@@ -80,9 +81,15 @@ class Worker {
 
   // From any thread.
   void reconfigure(std::shared_ptr<const Settings> settings);
+  enum class Drain : std::uint8_t {
+    ends,  ///< idle connections close at once
+    /// Another process goes on listening. Its start must not cost a client an error: idle connections have a moment
+    /// for a request that is on its way, whose answer says that the connection ends.
+    succeeded,
+  };
   /// Takes what the kernel has accepted and closes the listeners. Running and pipelined requests are answered, streams
   /// go on, idle connections close; `run` returns when none is left.
-  void drain();
+  void drain(Drain how);
   /// Makes room for a connection to an API that serves few at a time.
   void close_idle_upstream();
   /// Closes idle connections to addresses that the API's name no longer has.
@@ -105,6 +112,7 @@ class Worker {
   telemetry::WorkerCounters& counters() { return counters_; }
   tracing::IdGenerator& ids() { return ids_; }
   bool draining() const { return draining_; }
+  bool succeeded() const { return succeeded_; }
   /// Of now, for a `Date` field.
   std::string_view http_date() { return date_.at(std::time(nullptr)); }
   struct Refused {
@@ -169,7 +177,7 @@ class Worker {
   SlotTick slot_tick_{*this};
   UnnamedBalancer unnamed_balancer_;
   int waiting_at_gate_ = 0;
-  bool draining_ = false;
+  bool draining_ = false, succeeded_ = false;
   text::HttpDate date_;
 };
 

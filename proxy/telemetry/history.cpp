@@ -79,6 +79,15 @@ void History::sample(std::int64_t at, const AdmissionState& admission, const Pro
   if (samples_.size() > kSamples) samples_.pop_front();
 }
 
+void History::restore(std::vector<Sample> samples) {
+  for (Sample& each : samples) {
+    each.offered_of.resize(totals_.size());
+    each.refused_of.resize(totals_.size());
+    samples_.push_back(std::move(each));
+    if (samples_.size() > kSamples) samples_.pop_front();
+  }
+}
+
 double quantile(const std::array<std::uint64_t, LatencyHistogram::kBuckets>& buckets, double p) {
   const auto total = static_cast<double>(std::accumulate(buckets.begin(), buckets.end(), std::uint64_t{0}));
   if (total == 0) return 0;

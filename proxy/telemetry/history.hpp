@@ -38,6 +38,8 @@ class History {
 
   /// Adds a sample of what has happened since the last one.
   void sample(std::int64_t at, const AdmissionState& admission, const ProcessState& process);
+  /// Begins with the samples of the process before this one. The newest `kSamples` are kept.
+  void restore(std::vector<Sample> samples);
   /// Oldest first.
   const std::deque<Sample>& samples() const { return samples_; }
 

@@ -283,8 +283,9 @@ class Commands:
 
     def command_systemctl(self, words, _):
         options, rest = split_options(words, ())
-        need({n for n, _ in options} <= {"--now"}, f"systemctl {options}")
-        need(rest[0] in {"status", "reload", "restart", "start", "stop", "enable", "disable", "edit"}, f"systemctl {rest[0]}")
+        need({n for n, _ in options} <= {"--now", "--signal", "--kill-whom"}, f"systemctl {options}")
+        need(rest[0] in {"status", "reload", "restart", "start", "stop", "enable", "disable", "edit", "kill"},
+             f"systemctl {rest[0]}")
         for name in rest[1:]:
             self.unit(name)
 

@@ -57,6 +57,7 @@ constexpr FieldRow kFields[] = {
     {"io", "kqueue", "one of auto, epoll, io_uring"},
     {"workers", "0", "an integer from 1 to 64"},
     {"reload", "never", "one of auto, signal"},
+    {"handover", "run/spillway.sock", "an absolute path of at most 107 bytes, or empty"},
     {"admin.listen", "x", kAddressWords},
     {"upstream.address", "x", kAddressWords},
     {"upstream.resolve_interval", "0", "a duration from 100ms to 1h"},

@@ -106,6 +106,24 @@ TEST_CASE("the program can begin the drain itself, once, and then no reload foll
         }) == kLate);
 }
 
+TEST_CASE("the first signal after a drain that the program has begun does not end the process by force") {
+  CHECK(run([] {
+          static std::atomic<int> drains = 0;
+          Signals& signals = take(
+              1h, [] { ++drains; }, [] { ::_exit(9); });
+          signals.drain();
+          while (drains == 0) ::usleep(100);
+          ::kill(::getpid(), SIGTERM);
+          sigset_t pending;
+          do {
+            ::usleep(100);
+            ::sigpending(&pending);
+          } while (::sigismember(&pending, SIGTERM) == 1);
+          ::usleep(1000);
+          ::_exit(8);
+        }) == 8);
+}
+
 TEST_CASE("the thread of the signals ends with its object") {
   CHECK(run([] {
           {
