@@ -3,6 +3,9 @@
 #include <new>
 #include <utility>
 
+#include <boost/asio/io_context.hpp>
+
+// Asio's inner headers need the one above before them.
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/detail/bind_handler.hpp>
 #include <boost/asio/detail/handler_alloc_helpers.hpp>
