@@ -60,7 +60,8 @@ void Stream::on_peer_closed() {
 void Stream::on_read(error_code error, std::size_t size) {
   reading_ = false;
   read_error_ = error;
-  if (error != asio::error::operation_aborted) filled_ = size == in.space_size();
+  // Over TLS a read takes a record: only one that finds nothing has taken all that has come.
+  if (error != asio::error::operation_aborted) filled_ = transport_.tls() ? size > 0 : size == in.space_size();
   in.produced(size);
   if (parking_.occupied()) {
     parking_.resume();

@@ -111,7 +111,8 @@ class Clients(unittest.TestCase):
         for version, url in (("--http2-prior-knowledge", self.url), ("--http2", self.tls_url)):
             self.assertEqual(self.run_client(*curl, version, url + "/a"), b"/a2")
             self.assertEqual(self.run_client(*curl, version, "--tlsv1.2", "--tls-max", "1.2", url + "/a"), b"/a2")
-            for more in ((), ("-H", "Content-Length:")):
+            # Often: whether a part of it waits in the socket when the rest has been read is up to chance.
+            for more in ((), ("-H", "Content-Length:")) * 10:
                 self.assertEqual(self.run_client(*curl, version, "--data-binary", "@-", *more, url, input=BODY), BODY + b"2")
         self.assertEqual(self.run_client(*curl, "--http1.1", self.tls_url + "/a"), b"/a1.1")
         self.assertEqual(self.run_client(*curl, "--no-alpn", self.tls_url + "/a"), b"/a1.1")
