@@ -104,6 +104,7 @@ bool Process::succeed() {
   const auto leave = [this](const handover::Needs& needs) {
     return shared_.gate.leave({needs.requests, needs.streams}, Clock::now());
   };
+  const int limit = shared_.gate.state().limit;  // as restored: once the workers run, it is learned on
   std::string error;
   const std::optional<handover::Needs> first = predecessor_->ready(error);
   if (!first) {
@@ -116,7 +117,7 @@ bool Process::succeed() {
     return false;
   }
   shared_.log.info(fmt::format("taken over from process {}: limit {}, {} requests and {} streams still there",
-                               predecessor_->pid(), shared_.gate.state().limit, first->requests, first->streams));
+                               predecessor_->pid(), limit, first->requests, first->streams));
   taken_.reset();
   own_files(true);
   offer_->own_file(true);

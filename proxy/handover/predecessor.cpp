@@ -44,8 +44,6 @@ std::unique_ptr<Predecessor> Predecessor::find(const std::string& path, std::str
     return nullptr;
   }
   std::unique_ptr<Predecessor> found(new Predecessor(std::move(link)));
-  const auto peer = found->link_.peer();
-  found->pid_ = peer ? peer->pid : 0;
   if (found->take_all(error)) return found;
   if (!error.empty()) error = fmt::format("handover: {}: {}", path, error);
   return nullptr;
@@ -75,6 +73,7 @@ bool Predecessor::take_all(std::string& error) {
       error = "the process there has sent a listener that is none";
       return false;
     }
+    if (frame.kind == "hello") pid_ = parse_pid(frame.payload);
     if (frame.kind == "state") state_ = std::move(frame.payload);
     if (frame.kind == "end") return true;
   }

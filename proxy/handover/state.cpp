@@ -236,4 +236,10 @@ std::optional<Needs> parse_needs(std::string_view text) {
   return read<Needs>(text, kNeeds, error);
 }
 
+int parse_pid(std::string_view text) {
+  constexpr auto kPid = [](auto& members, auto& pid) { members.number("pid", pid, 0, 1 << 22); };
+  std::string error;
+  return read<int>(text, kPid, error).value_or(0);
+}
+
 }  // namespace spillway::handover

@@ -54,4 +54,8 @@ struct Needs {
 std::string to_json(const Needs& needs);
 std::optional<Needs> parse_needs(std::string_view json);
 
+/// The process that a `hello` is from. The kernel knows only who has begun to listen, which may be a process before. 0:
+/// it does not say.
+int parse_pid(std::string_view json);
+
 }  // namespace spillway::handover

@@ -164,6 +164,9 @@ TEST_CASE("what goes beside the state arrives, too") {
   const Needs needs{12, 3};
   CHECK(parse_needs(to_json(needs)) == needs);
   CHECK_FALSE(parse_needs(R"({"requests": -1})"));
+  CHECK(parse_pid(R"({"version": 1, "pid": 4711})") == 4711);
+  CHECK(parse_pid(R"({"version": 1})") == 0);
+  CHECK(parse_pid(R"({"pid": "4711"})") == 0);
 }
 
 }  // namespace
