@@ -145,7 +145,7 @@ std::string Process::state_for_successor() {
   std::future<std::string> text = made->get_future();
   net::asio::post(loop_, [this, made] {
     const auto& samples = history_->samples();
-    admission::Learned learned = shared_.gate.learned(Clock::now());
+    admission::Learned learned = shared_.gate.learned();
     const double limit = learned.limit.enabled ? learned.limit.level : shared_.gate.state().limit;
     shared_.log.info(fmt::format("hand-over: what was learned goes over: limit {}", std::lround(limit)));
     made->set_value(handover::to_json(handover::State{.admission = std::move(learned),

@@ -67,7 +67,8 @@ class Gate {
   bool short_of_slots(Time since) const;
 
   // For a hand-over to a successor; see proxy/README.md, Upgrades.
-  admission::Learned learned(Time now) const;
+  /// Reads the clock itself: a worker may have come in between, and ages must not be negative.
+  admission::Learned learned() const;
   void restore(const admission::Learned& learned, Time now);
   /// What a process that has a successor still needs.
   struct Needs {

@@ -5,9 +5,9 @@
 
 namespace spillway::relay {
 
-admission::Learned Gate::learned(Time now) const {
+admission::Learned Gate::learned() const {
   const std::lock_guard lock(mutex_);
-  return controller_.learned(now);
+  return controller_.learned(Clock::now());
 }
 
 void Gate::restore(const admission::Learned& learned, Time now) {
