@@ -3,27 +3,19 @@
 #include <new>
 #include <utility>
 
-#include <boost/asio/io_context.hpp>
-
-// Asio's inner headers need the one above before them.
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/detail/bind_handler.hpp>
 #include <boost/asio/detail/handler_alloc_helpers.hpp>
-#include <boost/asio/detail/reactor.hpp>
-#include <boost/asio/detail/reactor_op.hpp>
 
-#include "proxy/net/io.hpp"
+#include "proxy/net/reactor_socket.hpp"
 
 namespace net {
 
-/// A socket that can wait for input without a system call. It has been registered with the loop's edge-triggered epoll
-/// since it was opened. Asio's own waits either try the operation first, or register anew; this one uses Asio's reactor
-/// below its public interface and only waits for the report.
-class EdgeSocket final : public Socket {
+/// A socket on which a coroutine can wait for input without a system call, see ReactorSocket. The wait owns what it
+/// needs, so that the socket may go away meanwhile.
+class EdgeSocket final : public ReactorSocket {
  public:
-  explicit EdgeSocket(Socket socket) : Socket(std::move(socket)) {}
-  /// Takes a connected socket of another owner, who may take it back with `release`.
-  EdgeSocket(Executor executor, int descriptor) : Socket(executor, asio::generic::stream_protocol(0, 0), descriptor) {}
+  using ReactorSocket::ReactorSocket;
   EdgeSocket(EdgeSocket&&) = delete;
 
   /// Waits until input or the end of it has been reported since the last such wait ended. A report that came in between
@@ -38,13 +30,9 @@ class EdgeSocket final : public Socket {
   }
 
   /// Ends the wait for input, if there is one, with `operation_aborted`.
-  void end_wait() {
-    reactor_.cancel_ops_by_key(native_handle(), impl_.get_implementation().reactor_data_, Reactor::read_op, this);
-  }
+  void end_wait() { stop_read(this); }
 
  private:
-  using Reactor = asio::detail::reactor;
-
   template <class Handler>
   class InputWait final : public asio::detail::reactor_op {
    public:
@@ -77,14 +65,9 @@ class EdgeSocket final : public Socket {
     using Wait = InputWait<Handler>;
     typename Wait::ptr memory = {std::addressof(handler), Wait::ptr::allocate(handler), nullptr};
     memory.p = new (memory.v) Wait(handler);
-    memory.p->cancellation_key_ = this;
-    constexpr bool kContinues = false, kEndsIfReported = true;
-    reactor_.start_op(Reactor::read_op, native_handle(), impl_.get_implementation().reactor_data_, memory.p, kContinues,
-                      kEndsIfReported);
+    start_read(*memory.p, this);
     memory.v = memory.p = nullptr;
   }
-
-  Reactor& reactor_ = asio::use_service<Reactor>(get_executor().context());
 };
 
 }  // namespace net

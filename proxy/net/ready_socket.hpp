@@ -1,20 +1,15 @@
 #pragma once
 
 #include <cerrno>
-#include <utility>
 
-#include <boost/asio/detail/reactor.hpp>
-#include <boost/asio/detail/reactor_op.hpp>
 #include <sys/socket.h>
 
-#include "proxy/net/io.hpp"
+#include "proxy/net/reactor_socket.hpp"
 
 namespace net {
 
-/// A read that waits for the system to report input. Asio's own read tries first, which on an idle connection is a
-/// system call for nothing, and its wait registers anew, which is one, too; this one uses Asio's reactor below its
-/// public interface. Without space it only waits, and whoever waits has to read all that there is. It must outlive its
-/// wait.
+/// A read that waits for the system to report input, see ReactorSocket. Without space it only waits, and whoever waits
+/// has to read all that there is. It must outlive its wait.
 class QuietRead final : public asio::detail::reactor_op {
  public:
   using Done = void (*)(void* target, error_code error, std::size_t size);
@@ -44,7 +39,6 @@ class QuietRead final : public asio::detail::reactor_op {
     self.told_(self.target_, self.ec_, self.bytes_transferred_);
   }
 
-  asio::detail::reactor* reactor_ = nullptr;  ///< of its loop, once it has been started
   Done told_;
   void* target_;
   int descriptor_ = -1;
@@ -52,31 +46,19 @@ class QuietRead final : public asio::detail::reactor_op {
 };
 
 /// A socket that takes such reads besides Asio's.
-class ReadySocket : public Socket {
+class ReadySocket : public ReactorSocket {
  public:
-  explicit ReadySocket(Socket socket) : Socket(std::move(socket)) {}
-  explicit ReadySocket(Executor executor) : Socket(std::move(executor)) {}
+  using ReactorSocket::ReactorSocket;
 
   void start(QuietRead& read, asio::mutable_buffer space) {
-    if (!read.reactor_) read.reactor_ = &asio::use_service<Reactor>(get_executor().context());
     read.ec_ = {};
     read.bytes_transferred_ = 0;
-    read.cancellation_key_ = &read;
     read.descriptor_ = native_handle();
     read.space_ = space;
-    constexpr bool kContinues = false, kTriesIfReported = true;
-    read.reactor_->start_op(Reactor::read_op, read.descriptor_, impl_.get_implementation().reactor_data_, &read,
-                            kContinues, kTriesIfReported);
+    start_read(read, &read);
   }
   /// Ends its wait with `operation_aborted`, if it waits; those of others go on.
-  void stop(QuietRead& read) {
-    if (!read.reactor_) return;
-    read.reactor_->cancel_ops_by_key(native_handle(), impl_.get_implementation().reactor_data_, Reactor::read_op,
-                                     &read);
-  }
-
- private:
-  using Reactor = asio::detail::reactor;
+  void stop(QuietRead& read) { stop_read(&read); }
 };
 
 }  // namespace net
