@@ -1,19 +1,15 @@
 #include "api/db/connection.hpp"
 
 #include <algorithm>
-#include <cassert>
 #include <string_view>
 #include <utility>
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/socket.h>
 
 #include "api/db/cancel.hpp"
 #include "api/db/connection_url.hpp"
-#include "api/db/wait_until.hpp"
 
 namespace api::db {
 
@@ -21,13 +17,6 @@ namespace {
 
 /// How often an operation is checked that takes longer than this.
 constexpr Duration kLookInterval = std::chrono::milliseconds(100);
-
-std::string first_line(const char* message) {
-  std::string_view text = message ? message : "";
-  return std::string(text.substr(0, text.find('\n')));
-}
-
-void ignore_notice(void*, const PGresult*) {}
 
 /// read_only_sql_transaction: the server has become a standby.
 constexpr std::string_view kReadOnly = "25006";
@@ -45,19 +34,7 @@ bool is_readable(int socket) {
   return ::poll(&looked, 1, 0) > 0;
 }
 
-/// Lets the kernel close the connection if the peer does not acknowledge for this long. No effect on unix sockets.
-void limit_unacknowledged(int socket, Duration limit) {
-  const auto ms = static_cast<unsigned>(std::chrono::ceil<std::chrono::milliseconds>(limit).count());
-  ::setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
-}
-
 }  // namespace
-
-/// Releases the descriptor at the end, because libpq closes its socket itself.
-struct Connection::Borrowed {
-  Descriptor descriptor;
-  ~Borrowed() { descriptor.release(); }
-};
 
 /// Calls `check_silence` while an operation takes long. The timer goes on from one operation to the next, so a short
 /// operation sets and cancels none. When the connection moves to another thread, this stays on its own and does
@@ -103,65 +80,6 @@ Connection::~Connection() {
   // libpq closes the socket.
   boost::system::error_code ignored;
   if (socket_) socket_->release(ignored);
-}
-
-net::Task<bool> Connection::connect(const ConnectOptions& options, const Attempt& attempt) {
-  assert(!socket_);
-  options_ = &options;
-  target_ = attempt.target;
-  late_.clear();
-  std::vector<const char*> keywords, values;
-  auto add = [&](const char* keyword, const std::string& value) {
-    keywords.push_back(keyword);
-    values.push_back(value.c_str());
-  };
-  for (std::size_t i = 0; i < options.keywords.size(); ++i) {
-    if (!is_place(options.keywords[i])) add(options.keywords[i].c_str(), options.values[i]);
-  }
-  // Pass the name beside the address: certificates and password files contain the name.
-  add("host", attempt.host.name);
-  add("hostaddr", attempt.address);
-  add("port", attempt.host.port);
-  keywords.insert(keywords.end(), {"target_session_attrs", nullptr});
-  values.insert(values.end(), {to_text(attempt.target), nullptr});
-  connection_.reset(PQconnectStartParams(keywords.data(), values.data(), 0));
-  if (!connection_ || PQstatus(connection_.get()) == CONNECTION_BAD) co_return false;
-  PQsetNoticeReceiver(connection_.get(), ignore_notice, nullptr);
-  PQsetErrorVerbosity(connection_.get(), PQERRORS_VERBOSE);
-
-  auto state = PGRES_POLLING_WRITING;
-  while (state != PGRES_POLLING_OK && state != PGRES_POLLING_FAILED) {
-    // libpq may change its socket at every step, for example to try without TLS. So register it for one step only.
-    Borrowed borrowed{{executor_, PQsocket(connection_.get())}};
-    const auto direction = state == PGRES_POLLING_READING ? Descriptor::wait_read : Descriptor::wait_write;
-    const bool ready = co_await wait_until(borrowed.descriptor, direction, attempt.deadline);
-    if (!ready) {
-      late_ = attempt.host.name + (attempt.address.empty() ? "" : " (" + attempt.address + ")") + ", port " +
-              attempt.host.port;
-      break;
-    }
-    state = PQconnectPoll(connection_.get());
-  }
-  if (state != PGRES_POLLING_OK) co_return false;
-  PQsetnonblocking(connection_.get(), 1);
-  socket_.emplace(executor_, PQsocket(connection_.get()));
-  if (options.unacknowledged_limit > Duration::zero()) {
-    limit_unacknowledged(PQsocket(connection_.get()), options.unacknowledged_limit);
-  }
-  co_return true;
-}
-
-ConnectError Connection::connect_error() const {
-  if (!late_.empty()) return {.message = "no answer in time from " + late_, .late = true};
-  ConnectError error{.message = first_line(PQerrorMessage(connection_.get()))};
-  // libpq has the code only in the text: `… FATAL:  28P01: password authentication failed …`.
-  constexpr std::string_view kFatal = "FATAL:  ";
-  if (const std::size_t at = error.message.find(kFatal); at != std::string::npos) {
-    const std::string_view code = std::string_view(error.message).substr(at + kFatal.size(), 5);
-    error.permanent = code.starts_with("28") || code == "3D000";  // invalid authorization, unknown database
-  }
-  error.message = without_name(error.message, options_->hidden_user);
-  return error;
 }
 
 net::Task<QueryResult> Connection::query(const Statement& statement, const Parameters& parameters, bool verify,
@@ -341,7 +259,7 @@ bool Connection::take(PGresult* taken, QueryResult& result) {
       result.sqlstate = sqlstate ? sqlstate : "08006";
       result.failure = failure_of(result.sqlstate);
       read_only_ = read_only_ || result.sqlstate == kReadOnly;
-      result.message = first_line(PQresultErrorMessage(taken));
+      result.message = without_name(PQresultErrorMessage(taken), options_->hidden_user);
       return true;
     }
   }
@@ -401,7 +319,7 @@ void Connection::set_broken(QueryResult& result) {
   broken_ = true;
   result.failure = QueryFailure::broken;
   if (silent_ && result.message.empty()) result.message = "no answer in time";
-  if (result.message.empty()) result.message = first_line(PQerrorMessage(connection_.get()));
+  if (result.message.empty()) result.message = without_name(PQerrorMessage(connection_.get()), options_->hidden_user);
 }
 
 }  // namespace api::db

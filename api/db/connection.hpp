@@ -87,7 +87,6 @@ class Connection {
   int backend_pid() const { return PQbackendPID(connection_.get()); }
 
  private:
-  struct Borrowed;
   struct Watch;
   class Busy;
   struct Finish {
