@@ -8,7 +8,6 @@
 namespace spillway::test {
 namespace {
 
-constexpr const char* kListen = "{address: 127.0.0.1:0, http2: true}";
 /// 50 resets and 100 frames of a kind in a burst.
 constexpr const char* kLimits = "http2: {resets: 5, frames: 10}";
 
@@ -32,8 +31,9 @@ int until_goaway(H2Client& client, Send send) {
 
 TEST_CASE("rapid reset: the API never holds more than the cap, and the connection is closed") {
   Upstream upstream(hold);
-  Proxy proxy(upstream,
-              {.limits = "http2: {resets: 20}", .admission = admit(10) + ", queue: {max_wait: 0s}", .listen = kListen});
+  Proxy proxy(
+      upstream,
+      {.limits = "http2: {resets: 20}", .admission = admit(10) + ", queue: {max_wait: 0s}", .listen = kHttp2Listen});
   H2Client client(proxy);
   const int code = until_goaway(client, [&] {
     const std::uint32_t stream = client.start("GET", "/");
@@ -53,7 +53,7 @@ TEST_CASE("rapid reset: the API never holds more than the cap, and the connectio
 
 TEST_CASE("a request that was reset while the API works on it keeps its place among the connection's streams") {
   Upstream upstream(hold);
-  Proxy proxy(upstream, {.limits = "http2: {streams: 5}", .admission = admit(20), .listen = kListen});
+  Proxy proxy(upstream, {.limits = "http2: {streams: 5}", .admission = admit(20), .listen = kHttp2Listen});
   H2Client client(proxy);
   for (int i = 0; i < 5; ++i) client.start("GET", "/");
   CHECK(eventually([&] { return upstream.inside() == 5; }));
@@ -68,7 +68,7 @@ TEST_CASE("a request that was reset while the API works on it keeps its place am
 
 TEST_CASE("a client that resets while it waits for a slot leaves the queue") {
   Upstream upstream(hold);
-  Proxy proxy(upstream, {.admission = admit(1) + ", queue: {max_wait: 60s}", .listen = kListen});
+  Proxy proxy(upstream, {.admission = admit(1) + ", queue: {max_wait: 60s}", .listen = kHttp2Listen});
   H2Client client(proxy);
   const std::uint32_t held = client.start("GET", "/");
   CHECK(eventually([&] { return upstream.inside() == 1; }));
@@ -85,7 +85,7 @@ TEST_CASE("a client that resets while it waits for a slot leaves the queue") {
 
 TEST_CASE("malformed requests are reset, and too many of them end the connection") {
   Upstream upstream;
-  Proxy proxy(upstream, {.limits = kLimits, .listen = kListen});
+  Proxy proxy(upstream, {.limits = kLimits, .listen = kHttp2Listen});
   H2Client client(proxy);
   CHECK(client.request_with(H2Client::request("GET", "/", {{"Upper", "1"}})).reset == h2::kProtocolError);
   CHECK(client.get("/").status() == 200);
@@ -100,7 +100,7 @@ TEST_CASE("malformed requests are reset, and too many of them end the connection
 TEST_CASE("a connection that is closed for abuse forgets the answers that still wait for its windows") {
   const std::string body = pattern(300'000);
   Upstream upstream([&](Turn& turn) { turn.answer(body); });
-  Proxy proxy(upstream, {.limits = kLimits, .admission = admit(50), .listen = kListen});
+  Proxy proxy(upstream, {.limits = kLimits, .admission = admit(50), .listen = kHttp2Listen});
   for (int round = 0; round < 5; ++round) {
     H2Client client(proxy, {{4, 1'000'000}});
     client.frame(h2::kWindowUpdate, 0, 0, four_bytes(50'000'000));
@@ -117,7 +117,7 @@ TEST_CASE("a connection that is closed for abuse forgets the answers that still 
 
 TEST_CASE("heads: too many CONTINUATION frames or compressed bytes end the connection, too large a list is answered") {
   Upstream upstream;
-  Proxy proxy(upstream, {.limits = "http2: {continuations: 8}", .listen = kListen});
+  Proxy proxy(upstream, {.limits = "http2: {continuations: 8}", .listen = kHttp2Listen});
   {
     H2Client client(proxy);
     client.frame(h2::kHeaders, h2::kEndStream, 1, client.encode(H2Client::request("GET", "/")));
@@ -161,7 +161,7 @@ TEST_CASE("heads: too many CONTINUATION frames or compressed bytes end the conne
 
 TEST_CASE("frames of streams that the proxy has reset are ignored, up to a bound") {
   Upstream upstream;
-  Proxy proxy(upstream, {.limits = kLimits, .listen = kListen});
+  Proxy proxy(upstream, {.limits = kLimits, .listen = kHttp2Listen});
   H2Client client(proxy);
   // A body that nobody wants: it is refused, and the rest of it is on its way.
   const std::uint32_t stream = client.start(H2Client::request("POST", "/", {{"content-length", "100000000"}}), false);
@@ -176,7 +176,7 @@ TEST_CASE("frames of streams that the proxy has reset are ignored, up to a bound
 TEST_CASE("streams that never open their windows do no harm to a good client") {
   const std::string body = pattern(100'000);
   Upstream upstream([&](Turn& turn) { turn.answer(body); });
-  Proxy proxy(upstream, {.timeouts = "response: 60s", .admission = admit(20), .listen = kListen});
+  Proxy proxy(upstream, {.timeouts = "response: 60s", .admission = admit(20), .listen = kHttp2Listen});
   H2Client shut(proxy, {{4, 0}});
   shut.open_no_windows();
   for (int i = 0; i < 100; ++i) shut.start("GET", "/");
@@ -188,8 +188,9 @@ TEST_CASE("streams that never open their windows do no harm to a good client") {
 
 TEST_CASE("bodies that are held for a connection take from limits.buffered, and without it the window bounds them") {
   Upstream upstream(hold);
-  Proxy proxy(upstream,
-              {.limits = "buffered: 100KiB", .admission = admit(1) + ", queue: {max_wait: 60s}", .listen = kListen});
+  Proxy proxy(
+      upstream,
+      {.limits = "buffered: 100KiB", .admission = admit(1) + ", queue: {max_wait: 60s}", .listen = kHttp2Listen});
   H2Client client(proxy);
   client.start("GET", "/");
   CHECK(eventually([&] { return upstream.inside() == 1; }));
@@ -210,8 +211,9 @@ TEST_CASE("bodies that are held for a connection take from limits.buffered, and 
 TEST_CASE("answers on shut windows that find no memory are given up, and hold no slot either") {
   const std::string body = pattern(10'000);
   Upstream upstream([&](Turn& turn) { turn.answer(body); });
-  Proxy proxy(upstream,
-              {.timeouts = "response: 60s", .limits = "buffered: 100KiB", .admission = admit(4), .listen = kListen});
+  Proxy proxy(
+      upstream,
+      {.timeouts = "response: 60s", .limits = "buffered: 100KiB", .admission = admit(4), .listen = kHttp2Listen});
   H2Client shut(proxy, {{4, 0}});
   shut.open_no_windows();
   int given_up = 0;

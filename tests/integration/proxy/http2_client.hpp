@@ -15,6 +15,9 @@ struct nghttp2_hd_inflater;
 
 namespace spillway::test {
 
+/// An entry of `listen` for clients with prior knowledge.
+inline constexpr const char* kHttp2Listen = "{address: 127.0.0.1:0, http2: true}";
+
 using Fields = std::vector<std::pair<std::string, std::string>>;
 
 /// Types and flags of frames (RFC 9113, section 6).

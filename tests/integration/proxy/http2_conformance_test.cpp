@@ -389,7 +389,7 @@ TEST_CASE("frames, streams and errors as RFC 9113 wants them") {
 
 TEST_CASE("3.4: a bad preface, and another frame than SETTINGS first") {
   Upstream upstream;
-  Proxy proxy(upstream, {.listen = kListen});
+  Proxy proxy(upstream, {.listen = kHttp2Listen});
   H2Client bad(proxy, H2Client::Silent{});
   bad.send("INVALID CONNECTION PREFACE\r\n\r\n");
   CHECK(bad.ended());
@@ -401,7 +401,7 @@ TEST_CASE("3.4: a bad preface, and another frame than SETTINGS first") {
 
 TEST_CASE("3.4, 6.5.3: SETTINGS is what comes first, and each one of the client is acknowledged at once") {
   Upstream upstream;
-  Proxy proxy(upstream, {.listen = kListen});
+  Proxy proxy(upstream, {.listen = kHttp2Listen});
   H2Client client(proxy);
   Frame frame = client.read();
   CHECK(frame.type == h2::kSettings);
@@ -416,7 +416,7 @@ TEST_CASE("3.4, 6.5.3: SETTINGS is what comes first, and each one of the client 
 
 TEST_CASE("5.1.2: more streams than announced") {
   Upstream upstream(hold);
-  Proxy proxy(upstream, {.limits = "http2: {streams: 3}", .admission = admit(20), .listen = kListen});
+  Proxy proxy(upstream, {.limits = "http2: {streams: 3}", .admission = admit(20), .listen = kHttp2Listen});
   H2Client client(proxy);
   CHECK(client.ping());
   CHECK(client.settings().at(3) == 3);
@@ -428,7 +428,7 @@ TEST_CASE("5.1.2: more streams than announced") {
 
 TEST_CASE("6.8, 7: a client's GOAWAY, of whatever code, lets end what it has asked for, and then the connection") {
   Upstream upstream(hold);
-  Proxy proxy(upstream, {.listen = kListen});
+  Proxy proxy(upstream, {.listen = kHttp2Listen});
   for (const std::uint32_t code : {0U, 0xffU}) {
     H2Client client(proxy);
     const std::uint32_t stream = client.start("GET", "/");
@@ -443,7 +443,7 @@ TEST_CASE("6.8, 7: a client's GOAWAY, of whatever code, lets end what it has ask
 
 TEST_CASE("6.9: DATA waits for the windows, and goes on as they open") {
   Upstream upstream([](Turn& turn) { turn.answer("12345"); });
-  Proxy proxy(upstream, {.listen = kListen});
+  Proxy proxy(upstream, {.listen = kHttp2Listen});
   {
     H2Client client(proxy, {{4, 1}});
     client.open_no_windows();
@@ -472,7 +472,7 @@ TEST_CASE("6.9: DATA waits for the windows, and goes on as they open") {
 
 TEST_CASE("6.7: a PING is answered with its payload") {
   Upstream upstream;
-  Proxy proxy(upstream, {.listen = kListen});
+  Proxy proxy(upstream, {.listen = kHttp2Listen});
   H2Client client(proxy);
   client.frame(h2::kPing, 0, 0, "h2spec\1\2");
   const Frame frame = client.read(h2::kPing);

@@ -11,7 +11,6 @@
 namespace spillway::test {
 namespace {
 
-constexpr const char* kListen = "{address: 127.0.0.1:0, http2: true}";
 /// 50 resets and 100 frames of a kind in a burst.
 constexpr const char* kLimits = "http2: {resets: 5, frames: 10}";
 constexpr int kCap = 5;
@@ -173,7 +172,7 @@ TEST_CASE("a flood: the API never holds more than the cap, and the connection is
     Proxy proxy(upstream, {.timeouts = "request_body: 5m, response: 5m",
                            .limits = kLimits,
                            .admission = admit(kCap) + ", queue: {max_wait: 5m, max_length: 1000}",
-                           .listen = kListen});
+                           .listen = kHttp2Listen});
     // The API is idle when the first one comes, and full when the second one does.
     for (int attack = 1; attack <= 2; ++attack) {
       H2Client client(proxy);
@@ -207,7 +206,7 @@ TEST_CASE("a flood of requests whose windows stay shut, when there is no memory 
   Proxy proxy(upstream, {.timeouts = "response: 5m",
                          .limits = "buffered: 100KiB, http2: {resets: 1}",
                          .admission = admit(kCap),
-                         .listen = kListen});
+                         .listen = kHttp2Listen});
   H2Client client(proxy, {{4, 0}});
   client.open_no_windows();
   const Flood shut{"", "shut_window", h2::kEnhanceYourCalm, [](H2Client& c, int) {
@@ -229,7 +228,7 @@ TEST_CASE("a flood of PING whose answers are not read") {
   Proxy proxy(upstream, {.timeouts = "response: 5m",
                          .limits = "http2: {frames: 100000}",
                          .admission = admit(kCap) + ", queue: {max_wait: 5m, max_length: 1000}",
-                         .listen = kListen});
+                         .listen = kHttp2Listen});
   H2Client client(proxy);
   for (int i = 0; i < kRequests; ++i) client.start("GET", "/");
   CHECK(eventually([&] { return upstream.inside() == kCap; }));

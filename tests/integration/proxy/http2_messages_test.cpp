@@ -201,7 +201,7 @@ TEST_CASE("7541 6: every representation of a field reaches the API as this field
       {never + kHuffmanKey + kHuffmanValue, "custom-key", "custom-value"},
   };
   Upstream upstream;
-  Proxy proxy(upstream, {.listen = kListen});
+  Proxy proxy(upstream, {.listen = kHttp2Listen});
   for (const Form& form : forms) {
     H2Client client(proxy);
     client.frame(h2::kHeaders, kGet, 1, block(client) + form.bytes);

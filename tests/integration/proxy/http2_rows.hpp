@@ -12,7 +12,6 @@
 // Tables of conformance: what a client sends on a fresh connection, and how the proxy takes it.
 namespace spillway::test {
 
-inline constexpr const char* kListen = "{address: 127.0.0.1:0, http2: true}";
 inline constexpr int kGet = h2::kEndHeaders | h2::kEndStream;
 
 inline std::string four(std::uint32_t value) {
@@ -83,7 +82,7 @@ inline void check_all(const std::vector<Row>& rows) {
     if (turn.request() == "GET /held") turn.hold();
     turn.answer();
   });
-  Proxy proxy(upstream, {.listen = kListen});
+  Proxy proxy(upstream, {.listen = kHttp2Listen});
   for (const Row& row : rows) check(proxy, row);
   upstream.release_all();
   CHECK(eventually([&] { return proxy.stat("in_flight") == 0; }));

@@ -1,7 +1,6 @@
 // HTTP/2 in front: the same requests, bodies, refusals and accounts as over HTTP/1.1.
 
 #include <algorithm>
-#include <atomic>
 #include <cctype>
 
 #include <doctest/doctest.h>
@@ -12,15 +11,13 @@
 namespace spillway::test {
 namespace {
 
-constexpr const char* kListen = "{address: 127.0.0.1:0, http2: true}";
-
 void echo(Turn& turn) {
   turn.answer(turn.body());
 }
 
 TEST_CASE("a GET over HTTP/2 reaches the API as a request of HTTP/1.1, written anew") {
   Upstream upstream([](Turn& turn) { turn.answer("hello", "X-Of-Api: Yes\r\nConnection: x-hop\r\nX-Hop: 1\r\n"); });
-  Proxy proxy(upstream, {.listen = kListen});
+  Proxy proxy(upstream, {.listen = kHttp2Listen});
   H2Client client(proxy);
   const H2Reply reply = client.request_with(H2Client::request(
       "GET", "/a?b=c", {{"user-agent", "test"}, {"cookie", "a=1"}, {"te", "trailers"}, {"cookie", "b=2"}}));
@@ -48,7 +45,7 @@ TEST_CASE("a GET over HTTP/2 reaches the API as a request of HTTP/1.1, written a
 
 TEST_CASE("HTTP/1.1 is served on the same listener, byte by byte too, and HTTP/2 not where it is not asked for") {
   Upstream upstream;
-  Proxy both(upstream, {.listen = kListen});
+  Proxy both(upstream, {.listen = kHttp2Listen});
   CHECK(Client(both).get("/").status == 200);
   Client slow(both);
   for (const char c : std::string("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"))
@@ -67,7 +64,7 @@ TEST_CASE("HTTP/1.1 is served on the same listener, byte by byte too, and HTTP/2
 
 TEST_CASE("bodies of all sizes and framings arrive whole, both ways") {
   Upstream upstream(echo);
-  Proxy proxy(upstream, {.listen = kListen});
+  Proxy proxy(upstream, {.listen = kHttp2Listen});
   H2Client client(proxy);
   for (const std::size_t size : {0, 1, 100, 16'383, 16'384, 16'385, 48'000, 65'535, 65'536, 400'000}) {
     for (const bool by_length : {true, false}) {
@@ -117,7 +114,7 @@ std::string first_flight(H2Client& client, std::string_view method, std::string_
 
 TEST_CASE("more may come at once than a read takes") {
   Upstream upstream(echo);
-  Proxy proxy(upstream, {.listen = kListen});
+  Proxy proxy(upstream, {.listen = kHttp2Listen});
   for (const std::size_t size : {16'000, 16'384, 33'000, 65'535}) {
     CAPTURE(size);
     const std::string body = pattern(size);
@@ -130,7 +127,7 @@ TEST_CASE("more may come at once than a read takes") {
 
 TEST_CASE("a client that leaves with its last bytes has left") {
   Upstream upstream([](Turn& turn) { turn.left(); });
-  Proxy proxy(upstream, {.upstream = "when_client_leaves: cancel", .listen = kListen});
+  Proxy proxy(upstream, {.upstream = "when_client_leaves: cancel", .listen = kHttp2Listen});
   constexpr int kClients = 20;
   for (int i = 0; i < kClients; ++i) {
     H2Client client(proxy, H2Client::Silent{});
@@ -158,7 +155,7 @@ TEST_CASE("responses of all framings arrive whole") {
       turn.answer(body);
     }
   });
-  Proxy proxy(upstream, {.listen = kListen});
+  Proxy proxy(upstream, {.listen = kHttp2Listen});
   H2Client client(proxy);
   for (const char* path : {"/chunked", "/close", "/length"}) {
     CAPTURE(path);
@@ -183,7 +180,7 @@ TEST_CASE("many requests at a time share the connection, and none waits for anot
     if (turn.request() == "GET /held") turn.hold();
     turn.answer(turn.request());
   });
-  Proxy proxy(upstream, {.listen = kListen});
+  Proxy proxy(upstream, {.listen = kHttp2Listen});
   H2Client client(proxy);
   std::vector<std::uint32_t> held;
   for (int i = 0; i < 30; ++i) held.push_back(client.start("GET", "/held"));
@@ -199,7 +196,7 @@ TEST_CASE("many requests at a time share the connection, and none waits for anot
 
 TEST_CASE("refusals, answers of the proxy and log lines are the same as over HTTP/1.1") {
   Upstream upstream(hold);
-  Proxy proxy(upstream, {.admission = admit(1) + ", queue: {max_wait: 0s}", .listen = kListen});
+  Proxy proxy(upstream, {.admission = admit(1) + ", queue: {max_wait: 0s}", .listen = kHttp2Listen});
   H2Client client(proxy);
   const std::uint32_t first = client.start("GET", "/held");
   CHECK(eventually([&] { return upstream.inside() == 1; }));
@@ -222,7 +219,7 @@ TEST_CASE("refusals, answers of the proxy and log lines are the same as over HTT
 TEST_CASE("a window that stays shut holds no slot, and is given up in time") {
   const std::string body = pattern(200'000);
   Upstream upstream([&](Turn& turn) { turn.answer(body); });
-  Proxy proxy(upstream, {.timeouts = "response: 2s", .admission = admit(1), .listen = kListen});
+  Proxy proxy(upstream, {.timeouts = "response: 2s", .admission = admit(1), .listen = kHttp2Listen});
   H2Client shut(proxy, {{4, 0}});
   shut.open_no_windows();
   std::vector<std::uint32_t> streams;
@@ -242,272 +239,11 @@ TEST_CASE("a response is cut by a reset when the API cuts it") {
     turn.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
     turn.close();
   });
-  Proxy proxy(upstream, {.listen = kListen});
+  Proxy proxy(upstream, {.listen = kHttp2Listen});
   H2Client client(proxy);
   const H2Reply reply = client.get("/");
   CHECK(reply.reset == h2::kInternalError);
   CHECK_FALSE(reply.whole);
-  CHECK(client.ping());
-}
-
-TEST_CASE("a client that leaves, or resets, is counted as aborted, and its slot goes back when the API has answered") {
-  Upstream upstream(hold);
-  Proxy proxy(upstream, {.admission = admit(4), .listen = kListen});
-  {
-    H2Client client(proxy);
-    client.start("GET", "/");
-    const std::uint32_t reset = client.start("GET", "/");
-    CHECK(eventually([&] { return upstream.inside() == 2; }));
-    client.reset(reset);
-    CHECK(client.ping());
-    CHECK(proxy.stat("in_flight") == 2);
-  }
-  CHECK(eventually([&] { return proxy.metric("spillway_client_connections") >= 0; }));
-  CHECK(proxy.stat("in_flight") == 2);
-  upstream.release_all();
-  CHECK(eventually([&] { return proxy.stat("in_flight") == 0; }));
-  CHECK(proxy.accounts_balance());
-  CHECK(proxy.stat("aborted") == 2);
-}
-
-TEST_CASE("when_client_leaves: cancel ends the request at the API with the stream") {
-  std::atomic<bool> left{false};
-  Upstream upstream([&](Turn& turn) { left = turn.left(); });
-  Proxy proxy(upstream, {.upstream = "when_client_leaves: cancel", .listen = kListen});
-  H2Client client(proxy);
-  const std::uint32_t stream = client.start("GET", "/");
-  CHECK(eventually([&] { return upstream.inside() == 1; }));
-  client.reset(stream);
-  CHECK(eventually([&] { return left.load(); }));
-  CHECK(client.ping());
-  CHECK(proxy.accounts_balance());
-}
-
-TEST_CASE("time-outs: an unfinished preface or head, a late body, a connection without requests") {
-  Upstream upstream(echo);
-  Proxy proxy(upstream, {.timeouts = "request_head: 300ms, request_body: 300ms, keep_alive: 300ms", .listen = kListen});
-  H2Client unfinished(proxy, H2Client::Silent{});
-  unfinished.send("PRI * HT");
-  CHECK(unfinished.ended());
-  Client begun(proxy);
-  begun.send("P");
-  CHECK(begun.receive().status == 408);
-  H2Client no_settings(proxy, H2Client::Silent{});
-  no_settings.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-  CHECK(no_settings.goaway() >= 0);
-  CHECK(no_settings.ended());
-  H2Client head(proxy);
-  CHECK(head.ping());
-  head.frame(h2::kHeaders, h2::kEndStream, 1, head.encode({{":method", "GET"}}));
-  CHECK(head.goaway() == h2::kNoError);
-  H2Client body(proxy);
-  const H2Reply late = body.receive(body.start("POST", "/", false));
-  CHECK(late.status() == 408);
-  H2Client idle(proxy);
-  CHECK(idle.get("/").status() == 200);
-  CHECK(idle.goaway() == h2::kNoError);
-  CHECK(idle.ended());
-  CHECK(proxy.accounts_balance());
-}
-
-TEST_CASE("the client of a PROXY header is the client of each request behind it") {
-  Upstream upstream;
-  Settings settings{.listen = "{address: 127.0.0.1:0, http2: true, proxy_protocol: true}"};
-  settings.more = "trusted_proxies: [127.0.0.0/8]\n";
-  Proxy proxy(upstream, settings);
-  H2Client client(proxy, H2Client::Silent{});
-  client.send("PROXY TCP4 192.0.2.1 10.0.0.1 56324 443\r\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" +
-              H2Client::bytes_of(h2::kSettings, 0, 0));
-  for (int i = 0; i < 2; ++i) CHECK(client.get("/").status() == 200);
-  CHECK(field_of(upstream.seen().back().head, "X-Forwarded-For") == "192.0.2.1");
-  CHECK(proxy.await_log(R"("client":"192.0.2.1","peer":"127.0.0.1")"));
-}
-
-TEST_CASE("an idle connection of HTTP/2 makes room for a new one") {
-  Upstream upstream;
-  Proxy proxy(upstream, {.limits = "connections: 2", .listen = kListen});
-  H2Client first(proxy);
-  CHECK(first.get("/").status() == 200);
-  H2Client second(proxy);
-  CHECK(second.get("/").status() == 200);
-  H2Client third(proxy);
-  CHECK(third.get("/").status() == 200);
-  CHECK(first.goaway() == h2::kNoError);
-  CHECK(second.get("/").status() == 200);
-}
-
-TEST_CASE("a drain announces itself, serves what is on its way, and names the last stream") {
-  Upstream upstream(hold);
-  Proxy proxy(upstream, {.listen = kListen});
-  H2Client client(proxy);
-  const std::uint32_t held = client.start("GET", "/");
-  CHECK(eventually([&] { return upstream.inside() == 1; }));
-  proxy.signal(15);
-  client.read(h2::kGoaway);
-  CHECK(client.last_stream() == 0x7fffffff);
-  const std::uint32_t late = client.start("GET", "/");
-  client.read(h2::kGoaway);
-  CHECK(client.last_stream() >= held);
-  const bool served = client.last_stream() >= late;  // unless this machine has slept for a second
-  client.start("GET", "/ignored");
-  upstream.release_all();
-  CHECK(client.receive(held).status() == 200);
-  if (served) CHECK(client.receive(late).status() == 200);
-  CHECK(client.ended());
-  CHECK(proxy.wait() == 0);
-  CHECK(upstream.requests() == (served ? 2 : 1));
-}
-
-/// Accepts a WebSocket, and says what it gets in upper case until the client ends.
-void shout(Turn& turn) {
-  turn.send(
-      "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-      "Sec-WebSocket-Accept: x\r\nSec-WebSocket-Protocol: chat\r\n\r\n");
-  for (;;) {
-    std::string line;
-    if (!turn.wire().read_line(line)) break;
-    for (char& c : line) c = static_cast<char>(std::toupper(c));
-    turn.wire().send(line + "\r\n");
-  }
-  turn.close();
-}
-
-Fields websocket() {
-  Fields fields = H2Client::request("GET", "/chat", {{"sec-websocket-version", "13"}});
-  fields[0].second = "CONNECT";
-  fields.insert(fields.begin() + 1, {":protocol", "websocket"});
-  return fields;
-}
-
-TEST_CASE("an extended CONNECT is a tunnel to a WebSocket of HTTP/1.1, beside other requests") {
-  Upstream upstream([](Turn& turn) { turn.request() == "GET /chat" ? shout(turn) : turn.answer(); });
-  Proxy proxy(upstream, {.listen = kListen});
-  H2Client client(proxy);
-  CHECK(client.ping());
-  CHECK(client.settings().at(8) == 1);
-  const std::uint32_t stream = client.start(websocket(), false);
-  client.data(stream, "hello\r\n");
-  std::string got;
-  Fields fields;
-  while (got.size() < 7) {
-    const Frame frame = client.read();
-    REQUIRE(frame.type >= 0);
-    REQUIRE(frame.type != h2::kRst);
-    if (frame.type == h2::kData) got += frame.payload;
-  }
-  CHECK(got == "HELLO\r\n");
-  CHECK(proxy.stat("in_flight") == 0);
-  CHECK(client.get("/").status() == 200);
-  // More than any window or buffer, both ways at once.
-  std::string line(10'000, 'x');
-  line[9'998] = '\r';
-  line[9'999] = '\n';
-  std::size_t sent = 0;
-  std::size_t received = 0;
-  std::int64_t stream_window = 65'535 - 7;
-  while (received < 1'000'000) {
-    if (sent < 1'000'000 && client.window() >= 10'000 && stream_window >= 10'000) {
-      client.data(stream, line);
-      sent += line.size();
-      stream_window -= 10'000;
-      continue;
-    }
-    const Frame frame = client.read();
-    REQUIRE(frame.type >= 0);
-    if (frame.type == h2::kWindowUpdate && frame.stream == stream) stream_window += frame.number(0);
-    if (frame.type == h2::kData) received += frame.payload.size();
-  }
-  client.data(stream, "", true);
-  const H2Reply reply = client.receive(stream);
-  CHECK(reply.status() == 200);
-  CHECK(reply.field("sec-websocket-protocol") == "chat");
-  CHECK(reply.field("sec-websocket-accept").empty());
-  CHECK(reply.field("upgrade").empty());
-  CHECK(reply.whole);
-  const std::string head = upstream.seen().at(0).head;
-  CHECK(head.starts_with("GET /chat HTTP/1.1\r\n"));
-  CHECK(field_of(head, "Upgrade") == "websocket");
-  CHECK(field_of(head, "Connection") == "Upgrade");
-  CHECK(field_of(head, "Sec-WebSocket-Key").size() == 24);
-  CHECK(eventually([&] { return proxy.metric("spillway_streams") == 0; }));
-  CHECK(proxy.accounts_balance());
-}
-
-TEST_CASE("what a client sends before the API has switched waits for that, and is never taken for a request") {
-  Upstream upstream([](Turn& turn) {
-    if (turn.request() != "GET /chat") return turn.answer();
-    turn.field("X-Refuse").empty() ? shout(turn) : turn.answer("no", "", "403 Forbidden");
-  });
-  Proxy proxy(upstream, {.listen = kListen});
-  H2Client client(proxy);
-  // In one piece, so that all of it is there before the API is asked.
-  const auto start = [&](const Fields& fields, std::string_view data) {
-    const std::uint32_t stream = client.next_stream();
-    client.skip_streams(1);
-    client.send(H2Client::bytes_of(h2::kHeaders, h2::kEndHeaders, stream, client.encode(fields)) +
-                H2Client::bytes_of(h2::kData, 0, stream, data));
-    return stream;
-  };
-  Fields refused = websocket();
-  refused.emplace_back("x-refuse", "1");
-  for (int i = 0; i < 3; ++i) {
-    CHECK(client.receive(start(refused, "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n")).status() == 403);
-    CHECK(client.get("/").status() == 200);
-  }
-  CHECK(upstream.requests() == 6);
-  const std::uint32_t stream = start(websocket(), "hello\r\n");
-  client.data(stream, "end\r\n", true);
-  CHECK(client.receive(stream).body == "HELLO\r\nEND\r\n");
-  CHECK(upstream.requests() == 7);
-  CHECK(proxy.accounts_balance());
-}
-
-TEST_CASE("a tunnel ends with its stream, with the API, and with a drain") {
-  Upstream upstream([](Turn& turn) { turn.request() == "GET /chat" ? shout(turn) : turn.answer(); });
-  Proxy proxy(upstream, {.timeouts = "drain: 2s", .listen = kListen});
-  H2Client client(proxy);
-  const std::uint32_t reset = client.start(websocket(), false);
-  CHECK(eventually([&] { return proxy.metric("spillway_streams") == 1; }));
-  client.reset(reset);
-  CHECK(eventually([&] { return proxy.metric("spillway_streams") == 0; }));
-  const std::uint32_t held = client.start(websocket(), false);
-  CHECK(eventually([&] { return proxy.metric("spillway_streams") == 1; }));
-  proxy.signal(15);
-  const H2Reply reply = client.receive(held);
-  CHECK((reply.whole || reply.reset >= 0));
-  CHECK(client.ended());
-  CHECK(proxy.wait() == 0);
-}
-
-TEST_CASE("an API that answers an upgrade with a success but does not switch has not accepted the CONNECT") {
-  Upstream upstream([](Turn& turn) {
-    turn.field("X-Refuse").empty() ? turn.answer("plain") : turn.answer("no", "", "403 Forbidden");
-  });
-  Proxy proxy(upstream, {.listen = kListen});
-  H2Client client(proxy);
-  CHECK(client.receive(client.start(websocket(), false)).status() == 502);
-  Fields fields = websocket();
-  fields.emplace_back("x-refuse", "1");
-  const H2Reply refused = client.receive(client.start(fields, false));
-  CHECK(refused.status() == 403);
-  CHECK(refused.body == "no");
-  CHECK(proxy.accounts_balance());
-}
-
-TEST_CASE("an event stream over HTTP/2 holds no slot, and ends with the client's stream") {
-  std::atomic<bool> left{false};
-  Upstream upstream([&](Turn& turn) {
-    turn.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n");
-    left = turn.left();
-  });
-  Proxy proxy(upstream, {.admission = admit(2), .listen = kListen});
-  H2Client client(proxy);
-  const std::uint32_t stream = client.start("GET", "/");
-  const Frame frame = client.read(h2::kData);
-  CHECK(frame.payload == "data: 1\n\n");
-  CHECK(proxy.metric("spillway_streams") == 1);
-  client.reset(stream);
-  CHECK(eventually([&] { return left.load(); }));
   CHECK(client.ping());
 }
 

@@ -7,7 +7,7 @@
 
 #include <doctest/doctest.h>
 
-#include "proxy/text/json.hpp"
+#include "tests/unit/tracing/record_json.hpp"
 
 namespace spillway::relay {
 namespace {
@@ -34,14 +34,6 @@ ExchangeSpans exchange(bool waits, bool sent) {
   s.upstream_secure = true;
   s.upstream_status = sent ? 200 : 0;
   return s;
-}
-
-std::string json_of(const ExchangeSpans& spans) {
-  std::string out;
-  text::JsonWriter json(out);
-  tracing::SpanWriter writer(json);
-  spans.write(writer);
-  return out;
 }
 
 bool has(const std::string& text, std::string_view part) {

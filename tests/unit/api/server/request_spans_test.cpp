@@ -7,7 +7,7 @@
 
 #include <doctest/doctest.h>
 
-#include "proxy/text/json.hpp"
+#include "tests/unit/tracing/record_json.hpp"
 
 namespace api {
 namespace {
@@ -49,14 +49,6 @@ RequestSpans request() {
   spans.ids[0].fill('c');
   spans.ids[1].fill('d');
   return spans;
-}
-
-std::string json_of(const RequestSpans& spans) {
-  std::string out;
-  text::JsonWriter json(out);
-  tracing::SpanWriter writer(json);
-  spans.write(writer);
-  return out;
 }
 
 bool has(const std::string& text, std::string_view part) {
