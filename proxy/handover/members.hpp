@@ -124,28 +124,16 @@ class MemberReader {
   }
   template <class List, class Describe>
   void list(std::string_view name, List& items, std::size_t most, Describe describe) {
-    const json::array* const array = array_of(name, most);
-    if (!array) return;
-    resize(items, array->size());
-    std::size_t at = 0;
-    for (auto& item : items) {
-      if (at == array->size()) return;
-      const json::value& each = (*array)[at++];
-      if (!each.is_object()) return wrong(name);
-      MemberReader members(each.get_object(), error_, path_of(name));
+    fill(name, items, most, [&](const json::value& from, auto& item) {
+      if (!from.is_object()) return false;
+      MemberReader members(from.get_object(), error_, path_of(name));
       describe(members, item);
-    }
+      return true;
+    });
   }
   template <class List>
   void numbers(std::string_view name, List& items, std::size_t most, double least, double highest) {
-    const json::array* const array = array_of(name, most);
-    if (!array) return;
-    resize(items, array->size());
-    std::size_t at = 0;
-    for (auto& item : items) {
-      if (at == array->size()) return;
-      if (!read((*array)[at++], item, least, highest)) return wrong(name);
-    }
+    fill(name, items, most, [&](const json::value& from, auto& item) { return read(from, item, least, highest); });
   }
 
  private:
@@ -165,17 +153,19 @@ class MemberReader {
     value = static_cast<Number>(number);
     return true;
   }
-  const json::array* array_of(std::string_view name, std::size_t most) {
-    const json::value* const found = object_.if_contains(view(name));
-    if (!found) return nullptr;
-    if (found->is_array() && found->get_array().size() <= most) return &found->get_array();
-    wrong(name);
-    return nullptr;
-  }
   /// A list of a fixed size takes what it has room for: a later version may have more of its kind.
-  template <class List>
-  static void resize(List& items, std::size_t size) {
-    if constexpr (requires { items.resize(size); }) items.resize(size);
+  template <class List, class ReadItem>
+  void fill(std::string_view name, List& items, std::size_t most, ReadItem read_item) {
+    const json::value* const found = object_.if_contains(view(name));
+    if (!found) return;
+    if (!found->is_array() || found->get_array().size() > most) return wrong(name);
+    const json::array& array = found->get_array();
+    if constexpr (requires { items.resize(array.size()); }) items.resize(array.size());
+    std::size_t at = 0;
+    for (auto& item : items) {
+      if (at == array.size()) return;
+      if (!read_item(array[at++], item)) return wrong(name);
+    }
   }
   std::string path_of(std::string_view name) const { return path_ + (path_.empty() ? "" : ".") + std::string(name); }
   void wrong(std::string_view name) {
