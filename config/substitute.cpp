@@ -1,5 +1,6 @@
 #include "config/substitute.hpp"
 
+#include <algorithm>
 #include <cctype>
 #include <cerrno>
 #include <cstdlib>
@@ -112,9 +113,13 @@ FileText read_bounded(const std::string& path, std::size_t limit, bool only_regu
   if (only_regular && (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode))) {
     result.error = "not a regular file";
   }
-  result.text.resize(result.error.empty() ? limit + 1 : 0);
+  // Watched files are read four times a second: the memory is that of the file, not of the limit. It is seldom moved,
+  // since a copy that is left behind may be of a key.
+  constexpr std::size_t kLeast = 4 * 1024;
+  const std::size_t expected = std::max(kLeast, static_cast<std::size_t>(status.st_size) + 1);
   std::size_t length = 0;
-  while (length < result.text.size()) {
+  while (result.error.empty() && length <= limit) {
+    if (length == result.text.size()) result.text.resize(std::min(std::max(expected, 2 * length), limit + 1));
     const ssize_t got = ::read(descriptor, result.text.data() + length, result.text.size() - length);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) result.error = reason_of(errno);
