@@ -13,8 +13,11 @@ config/                    : config/ proxy/text/ : yaml-cpp/ CLI/ posix
 
 proxy/tls/                 : proxy/tls/ config/ : openssl/
 proxy/tls/handshake_gate   : : boost/intrusive/
+proxy/tls/descriptor       : proxy/tls/descriptor.hpp : openssl/ posix
+proxy/tls/record_memory    : proxy/tls/record_memory.hpp : openssl/ malloc.h
 proxy/net/                 : proxy/net/ proxy/tls/ proxy/text/take.hpp config/ : boost/ systemd/ posix grp.h linux/filter.h
 proxy/net/clock            : :
+proxy/net/free_blocks      : :
 proxy/net/memory_budget    : :
 proxy/net/line_queue       : proxy/net/line_queue proxy/net/line_writer.hpp : spdlog/
 proxy/net/timer_wheel      : proxy/net/ : boost/intrusive/
@@ -24,7 +27,7 @@ proxy/tracing/exporter     : proxy/tracing/ proxy/net/clock.hpp proxy/net/host_n
 proxy/config/              : config/ proxy/config/ proxy/tls/ proxy/admission/policy.hpp proxy/admission/reason.hpp proxy/http/head_limits.hpp proxy/http/grammar.hpp proxy/http2/limits.hpp proxy/net/clock.hpp : re2/
 proxy/http/                : proxy/http/ proxy/text/ : arpa/inet.h
 proxy/http1/               : proxy/http/ proxy/http1/ proxy/text/ : llhttp.h
-proxy/http2/               : proxy/http/ proxy/http2/ proxy/text/ proxy/net/clock.hpp : nghttp2/
+proxy/http2/               : proxy/http/ proxy/http2/ proxy/text/ proxy/net/clock.hpp proxy/net/free_blocks.hpp : nghttp2/
 proxy/classify/            : proxy/classify/ proxy/config/ proxy/http/ proxy/text/ proxy/admission/policy.hpp config/ : arpa/inet.h
 proxy/admission/           : proxy/admission/ proxy/net/clock.hpp proxy/text/intrusive_list.hpp :
 proxy/telemetry/           : proxy/telemetry/ config/log.hpp proxy/http2/abuse_kind.hpp proxy/admission/ proxy/config/ proxy/text/ proxy/net/clock.hpp proxy/net/line_queue.hpp : prometheus/ spdlog/ fmt/ posix

@@ -8,6 +8,7 @@
 
 #include "proxy/http/field_name.hpp"
 #include "proxy/http/head_limits.hpp"
+#include "proxy/text/octets.hpp"
 
 namespace spillway::http {
 
@@ -84,14 +85,7 @@ constexpr char to_lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
 }
 
-/// ASCII case-insensitive equality; `lower` is already in lower case.
-inline bool equals_lower(std::string_view text, std::string_view lower) {
-  if (text.size() != lower.size()) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (to_lower(text[i]) != lower[i]) return false;
-  }
-  return true;
-}
+using text::equals_lower;
 bool equals_ignoring_case(std::string_view left, std::string_view right);
 
 }  // namespace spillway::http

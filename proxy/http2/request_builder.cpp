@@ -7,6 +7,7 @@
 #include "proxy/http/check.hpp"
 #include "proxy/http/grammar.hpp"
 #include "proxy/http/method.hpp"
+#include "proxy/text/octets.hpp"
 
 namespace spillway::http2 {
 
@@ -20,14 +21,12 @@ constexpr std::size_t kFieldCost = 32;
 /// More memory than that is given back after a request.
 constexpr std::size_t kKept = 4 * 1024;
 
-/// What an octet of a field may be. Each one of a head is looked at.
-enum FieldOctet : std::uint8_t { kText = 1, kNameByte = 2, kUpper = 4 };
+/// What an octet of a name may be. Each one of a head is looked at.
+enum FieldOctet : std::uint8_t { kNameByte = 1, kUpper = 2 };
 constexpr std::array<std::uint8_t, 256> kFieldOctets = [] {
   std::array<std::uint8_t, 256> table{};
   for (unsigned c = 0; c < table.size(); ++c) {
-    const bool visible = (http::kOctets[c] & http::kVisible) != 0;
     unsigned bits = 0;
-    if (visible || c == ' ' || c == '\t' || c >= 0x80) bits |= kText;
     if ((http::kOctets[c] & http::kToken) != 0) bits |= kNameByte;
     if (c >= 'A' && c <= 'Z') bits |= kUpper;
     table[c] = static_cast<std::uint8_t>(bits);
@@ -41,9 +40,7 @@ unsigned field_octet(char c) {
 
 /// RFC 9113, section 8.2.1, and no control byte at all, as in HTTP/1.1.
 const char* check_value(std::string_view value) {
-  unsigned common = kText;
-  for (const char c : value) common &= field_octet(c);
-  if (common == 0) return "control byte in a field value";
+  if (text::has_control(value)) return "control byte in a field value";
   const bool blank = !value.empty() && (http::is_blank(value.front()) || http::is_blank(value.back()));
   return blank ? "white space around a field value" : nullptr;
 }

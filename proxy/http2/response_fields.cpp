@@ -3,14 +3,14 @@
 #include <charconv>
 
 #include "proxy/http/forwarding.hpp"
+#include "proxy/text/octets.hpp"
 
 namespace spillway::http2 {
 
 void ResponseFields::begin_field(std::string_view name) {
   lines_.push_back({text_.size(), name.size(), 0});
   text_.append(name);
-  char* const copy = text_.data() + lines_.back().at;
-  for (std::size_t i = 0; i < name.size(); ++i) copy[i] = http::to_lower(copy[i]);
+  text::make_lower(text_.data() + lines_.back().at, name.size());
 }
 
 void ResponseFields::field(std::string_view name, std::string_view value) {

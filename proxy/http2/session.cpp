@@ -7,6 +7,8 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include "proxy/http2/session_memory.hpp"
+
 namespace spillway::http2 {
 
 namespace {
@@ -28,14 +30,18 @@ std::string_view view(const std::uint8_t* bytes, std::size_t size) {
   return {reinterpret_cast<const char*>(bytes), size};
 }
 
-/// nghttp2 keeps the views until it sends the head, but not the vector.
-const std::vector<nghttp2_nv>& lines_of(const ResponseFields& head) {
+/// How often a field that changes with each response goes into the table of HPACK: its name is found there afterwards,
+/// and takes a byte or two instead of one for each letter. Others push it out, but not as soon.
+constexpr std::uint64_t kRenewName = 64;
+
+/// nghttp2 keeps the views until it sends the head, but not the vector. `index_all`: also fields that change.
+const std::vector<nghttp2_nv>& lines_of(const ResponseFields& head, bool index_all) {
   thread_local std::vector<nghttp2_nv> lines;
   lines.clear();
   const char* const text = head.text().data();
   for (const ResponseFields::Line& line : head.lines()) {
     auto* const name = reinterpret_cast<std::uint8_t*>(const_cast<char*>(text + line.at));
-    const int index = line.changing ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
+    const int index = line.changing && !index_all ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
     lines.push_back({name, name + line.name_size, line.name_size, line.value_size,
                      static_cast<std::uint8_t>(NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE | index)});
   }
@@ -216,7 +222,8 @@ struct Session::Callbacks {
 
 Session::Session(SessionEvents& events, const Limits& limits, std::uint64_t head_size)
     : events_(events), limits_(limits), head_size_(head_size), meter_(limits) {
-  if (nghttp2_session_server_new2(&session_, Callbacks::all(), this, options()) != 0) throw std::bad_alloc();
+  if (nghttp2_session_server_new3(&session_, Callbacks::all(), this, options(), session_memory()) != 0)
+    throw std::bad_alloc();
   const nghttp2_settings_entry settings[] = {
       {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, static_cast<std::uint32_t>(limits.streams)},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<std::uint32_t>(head_size)},
@@ -312,12 +319,12 @@ bool Session::over() const {
 }
 
 void Session::submit_interim(std::int32_t stream, const ResponseFields& head) {
-  const auto& lines = lines_of(head);
+  const auto& lines = lines_of(head, false);
   nghttp2_submit_headers(session_, NGHTTP2_FLAG_NONE, stream, nullptr, lines.data(), lines.size(), nullptr);
 }
 
 void Session::submit_response(std::int32_t stream, StreamEvents& events, const ResponseFields& head, bool has_body) {
-  const auto& lines = lines_of(head);
+  const auto& lines = lines_of(head, responses_++ % kRenewName == 0);
   nghttp2_data_provider body{};
   body.source.ptr = &events;
   body.read_callback = Callbacks::on_read;

@@ -149,6 +149,7 @@ class Session {
   int continuations_ = 0;  ///< of the head
   std::uint64_t frames_ = 0;
   std::uint64_t heads_ = 0;
+  std::uint64_t responses_ = 0;
   std::int32_t newest_ = 0;  ///< greatest stream of the client
   std::int32_t last_ = 0;    ///< that is served, once `end` has been called
   bool announced_ = false;   ///< the end

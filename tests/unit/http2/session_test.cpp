@@ -1,8 +1,10 @@
 #include "proxy/http2/session.hpp"
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -131,6 +133,31 @@ TEST_CASE("no stream is called any more once they have been abandoned, at whatev
     const std::string goaway = frame(FrameType::goaway, 0, 0, std::string("\0\0\0\x03\0\0\0\x0b", 8));
     CHECK(peer.output.find(goaway) != std::string::npos);
   }
+}
+
+TEST_CASE("the name of a field that changes with each response is sent once in a while, and else as an index") {
+  Peer peer;
+  ResponseFields fields;
+  http::ResponseHead head;
+  head.status = 200;
+  std::vector<std::size_t> sizes;
+  constexpr int kResponses = 200;
+  for (int i = 0; i < kResponses; ++i) {
+    const auto id = 2 * i + 1;
+    peer.session.receive(frame(FrameType::headers, kEndHeaders | kEndStream, static_cast<std::uint32_t>(id), kGet),
+                         kNow);
+    fields.write(head, std::to_string(100'000 + i), true);
+    peer.output.clear();
+    peer.session.submit_response(id, *peer.streams.at(id), fields, false);
+    peer.session.produce(kNow);
+    sizes.push_back(peer.output.size());
+  }
+  const std::size_t least = *std::min_element(sizes.begin(), sizes.end());
+  constexpr std::size_t kName = 7;  // the least that twelve letters take; values differ by a byte or two
+  const auto with_name =
+      std::count_if(sizes.begin(), sizes.end(), [&](std::size_t size) { return size > least + kName; });
+  CHECK(sizes.front() > least + kName);
+  CHECK(with_name <= kResponses / 50);
 }
 
 TEST_CASE("what an ended session still gets is not looked at") {
