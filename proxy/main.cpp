@@ -9,10 +9,12 @@
 #include "proxy/config/fields.hpp"
 #include "proxy/process.hpp"
 #include "proxy/telemetry/metrics.hpp"
+#include "proxy/tls/record_memory.hpp"
 #include "proxy/version.hpp"
 
 int main(int argc, char** argv) {
   using namespace spillway;
+  tls::keep_record_memory();
   config::CommandLine line({"spillway", "Keeps one API alive under overload", kVersion, "config/proxy.yaml"}, std::cout,
                            std::cerr);
   line.add_shortcut("--upstream", "ADDRESS", "upstream.address",

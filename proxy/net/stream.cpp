@@ -60,8 +60,7 @@ void Stream::on_peer_closed() {
 void Stream::on_read(error_code error, std::size_t size) {
   reading_ = false;
   read_error_ = error;
-  // Over TLS a read takes a record: only one that finds nothing has taken all that has come.
-  if (error != asio::error::operation_aborted) filled_ = transport_.tls() ? size > 0 : size == in.space_size();
+  if (error != asio::error::operation_aborted) filled_ = transport_.may_have_more(size, in.space_size());
   in.produced(size);
   if (parking_.occupied()) {
     parking_.resume();

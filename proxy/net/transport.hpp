@@ -66,6 +66,9 @@ class Transport {
   }
   /// Over TLS, bytes have been taken off the socket that no read has returned.
   bool has_buffered() const { return tls_ && tls_->has_buffered(); }
+  /// Behind the `size` bytes that the last read has returned for `space` there may be more: it has not found the end of
+  /// what had come.
+  bool may_have_more(std::size_t size, std::size_t space) const { return tls_ ? tls_->may_have_more() : size == space; }
   void stop(QuietRead& read) { socket_.stop(read); }
   /// Has `watched` told of the peer's close. False: it will not be.
   bool watch(HangUps& hang_ups, HangUps::Watched& watched) { return hang_ups.watch(socket_.native_handle(), watched); }

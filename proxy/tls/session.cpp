@@ -38,7 +38,7 @@ Session::~Session() {
 }
 
 void Session::attach(int descriptor) {
-  SSL_set_fd(ssl_, descriptor);
+  descriptor_.attach(ssl_, descriptor);
 }
 
 /// OpenSSL calls this for each message of a handshake, and for no other.
@@ -161,10 +161,6 @@ std::string_view Session::version() const {
 
 bool Session::resumed() const {
   return SSL_session_reused(ssl_) == 1;
-}
-
-std::uint64_t Session::sent() const {
-  return BIO_number_written(SSL_get_wbio(ssl_));
 }
 
 }  // namespace tls

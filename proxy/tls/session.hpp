@@ -8,6 +8,8 @@
 
 #include <openssl/types.h>
 
+#include "proxy/tls/descriptor.hpp"
+
 namespace tls {
 
 /// What became of a step.
@@ -37,10 +39,10 @@ class Session {
   ~Session();
   Session(const Session&) = delete;
 
-  /// The descriptor must outlive the session, which never closes it.
+  /// The descriptor must outlive the session, which never closes it. Without memory the first step fails.
   void attach(int descriptor);
   /// The descriptor is closed: its number may soon be another connection's. All further steps fail.
-  void detach() { detached_ = true; }
+  void detach() { detached_ = true, descriptor_.detach(); }
 
   /// One step of the handshake.
   Step handshake();
@@ -52,6 +54,8 @@ class Session {
   Step peek();
   /// Bytes have come from the descriptor that no read has taken. They may be less than a record.
   bool has_buffered() const;
+  /// A read now may find something: not all that had come has been taken, or returned.
+  bool may_have_more() const { return has_buffered() || !descriptor_.drained(); }
   /// Writes the front of `bytes`, at most a record; `n` of them have gone to the descriptor. After `wants_write` a part
   /// of the record may have: the next call must begin with the same bytes.
   Step write(std::string_view bytes, std::size_t& n);
@@ -67,7 +71,7 @@ class Session {
   /// Of a client; null if it has shown none.
   const PeerCertificate* peer() const { return peer_.get(); }
   /// Bytes given to the descriptor so far.
-  std::uint64_t sent() const;
+  std::uint64_t sent() const { return descriptor_.sent(); }
 
   /// Why the last step failed, in words.
   const std::string& error() const { return error_; }
@@ -89,6 +93,7 @@ class Session {
 
   std::shared_ptr<const void> kept_;
   SSL* ssl_;
+  Descriptor descriptor_;
   std::unique_ptr<PeerCertificate> peer_;
   std::string error_;
   std::size_t begun_ = 0;  ///< bytes of a record that has gone out in part
