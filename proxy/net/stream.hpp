@@ -3,6 +3,7 @@
 #include "proxy/net/buffer.hpp"
 #include "proxy/net/parking.hpp"
 #include "proxy/net/transport.hpp"
+#include "proxy/net/turn.hpp"
 
 namespace net {
 
@@ -26,7 +27,8 @@ class Stream final : private HangUps::Watched {
     ~Observer() = default;
   };
 
-  Stream(Transport transport, BlockPool& pool) : in(pool), transport_(std::move(transport)) {}
+  Stream(Transport transport, BlockPool& pool)
+      : in(pool), transport_(std::move(transport)), turn_(Turn::of(transport_.executor())) {}
 
   Buffer in;
 
@@ -54,6 +56,10 @@ class Stream final : private HangUps::Watched {
 
   /// As `Transport::write_now`.
   bool write_now(Gather& output, error_code& error) { return transport_.write_now(output, error); }
+  /// For `co_await` on a loop with a `Turn`: the same at the end of the turn; then `written` tells what came of it. The
+  /// output must stay, and nothing else may be written meanwhile. `close` and `reset` end it with `operation_aborted`.
+  auto write_at_end_of_turn(Gather& output) { return turn_->send(write_, transport_, output); }
+  const Turn::Write& written() const { return write_; }
   /// Waits until the transport takes more.
   Task<error_code> writable() { return transport_.writable(); }
   /// Has the observer told when the transport takes more, unless that has been asked already.
@@ -62,11 +68,17 @@ class Stream final : private HangUps::Watched {
   void await_hang_up();
   /// Something is outstanding: a read, or what the observer is to be told. Then the stream must not die; it ends soon
   /// after `close`, and `wait_read` waits for it once there is no observer.
-  bool busy() const { return reading_ || awaits_room_ || awaits_hang_up_; }
+  bool busy() const { return reading_ || awaits_room_ || awaits_hang_up_ || write_.queued(); }
 
   void shutdown_send();
-  void close() { transport_.close(); }
-  void reset() { transport_.reset(); }
+  void close() {
+    write_.withdraw();
+    transport_.close();
+  }
+  void reset() {
+    write_.withdraw();
+    transport_.reset();
+  }
 
  private:
   bool prepare_read(std::size_t space);
@@ -78,6 +90,8 @@ class Stream final : private HangUps::Watched {
   void ended();
 
   Transport transport_;
+  Turn* turn_;  ///< of its loop; null: it has none
+  Turn::Write write_;
   Observer* observer_ = nullptr;
   Parking parking_;
   error_code read_error_;

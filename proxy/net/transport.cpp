@@ -66,6 +66,7 @@ bool Transport::write_now(Gather& output, error_code& error) {
     const auto pieces = output.pieces();  // one piece: a plain send, cheaper than a gathered one
     const std::size_t size =
         pieces.size() == 1 ? socket_.write_some(pieces.front(), error) : socket_.write_some(pieces, error);
+    if (error == asio::error::interrupted) continue;
     if (error == asio::error::would_block) {
       error = {};
       return false;
@@ -75,6 +76,7 @@ bool Transport::write_now(Gather& output, error_code& error) {
     output.consume(size);
     if (size < offered) return false;  // full: to try again would be a system call for nothing
   }
+  error = {};
   return true;
 }
 
@@ -85,7 +87,11 @@ std::uint64_t Transport::taken() const {
 }
 
 std::size_t Transport::read_now(asio::mutable_buffer space, bool peek, error_code& error) {
-  return socket_.receive(space, peek ? Socket::message_peek : 0, error);
+  std::size_t size = 0;
+  do {
+    size = socket_.receive(space, peek ? Socket::message_peek : 0, error);
+  } while (error == asio::error::interrupted);
+  return size;
 }
 
 bool Transport::has_unread() {

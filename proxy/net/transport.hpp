@@ -14,7 +14,7 @@
 
 namespace net {
 
-/// A byte stream to a peer: a socket, or TLS over one. Code above this class never uses the descriptor.
+/// A byte stream to a peer: a socket, or TLS over one. Code above `net/` never uses the descriptor.
 /// Runs on one event loop. Handlers are called once, also after `cancel` and `close`; the transport must outlive them.
 class Transport {
  public:
@@ -26,6 +26,7 @@ class Transport {
   explicit Transport(Executor executor) : socket_(std::move(executor)) {}
 
   Executor executor() { return socket_.get_executor(); }
+  int descriptor() { return socket_.native_handle(); }
 
   /// Opens a socket that can connect to `endpoint`, with TCP options set. False: the process has no descriptor left.
   /// True with an `error`: an option could not be set.

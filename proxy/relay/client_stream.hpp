@@ -34,7 +34,12 @@ class ClientStream {
   };
 
   /// What has become of output.
-  enum class Sent : std::uint8_t { all, blocked, failed };
+  enum class Sent : std::uint8_t {
+    all,
+    blocked,
+    failed,
+    soon,  ///< at the end of the loop's turn; `await_sent` tells what came of it
+  };
 
   struct HeadContext {
     std::string_view request_id;
@@ -87,9 +92,12 @@ class ClientStream {
   virtual Sent write_interim(const http::ResponseHead& head, const HeadContext& context) = 0;
   /// The head goes out with the first piece of the body. May be called again before that.
   virtual void write_head(const http::ResponseHead& head, const HeadContext& context) = 0;
-  /// Sends a piece of the body; `last` ends the response. Unless all has been sent, `payload` must stay until `flush`
-  /// has sent the rest, or `keep` has copied it.
+  /// Sends a piece of the body; `last` ends the response. `soon`: the payload has been copied, and the caller awaits
+  /// `await_sent` before anything else of the response. `blocked`: `payload` must stay until `flush` has sent the rest,
+  /// or `keep` has copied it.
   virtual Sent write_body(std::string_view payload, bool last) = 0;
+  /// Sends what `write_body` has left for the end of the turn, and waits for that. Never `soon`.
+  virtual net::Task<Sent> await_sent() = 0;
   /// Sends what is left.
   virtual Sent flush() = 0;
   /// Copies what is left, and sends it as the client takes it. At most `limit` bytes may be kept for all clients

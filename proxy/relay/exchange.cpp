@@ -55,7 +55,7 @@ void Exchange::begin(ClientStream& client, const std::shared_ptr<const Settings>
   retries_ = 0;
   response_scanner_.reset();
   bytes_out_ = tunneled_in_ = 0;
-  response_started_ = timed_out_ = ending_ = lasts_ = false;
+  response_started_ = timed_out_ = ending_ = lasts_ = client_left_ = false;
 }
 
 /// One request and its response: the whole path.
@@ -237,6 +237,7 @@ void Exchange::on_client_gone() {
   } else if (race_) {
     stop_connecting();
   } else if (upstream_) {
+    client_left_ = !upstream_->stream.reading();  // then it waits for the end of the turn, and looks
     upstream_->stream.cancel();
   }
 }

@@ -76,7 +76,7 @@ class Exchange final : public net::Deadline,
   net::Task<Failure> forward(bool fresh);
   bool reuse_connection();
   net::Task<Failure> connect();
-  Failure send_head();
+  Failure gather_request();
   net::Task<Failure> upload();
   bool read_response_head(Failure& failure);
   net::Task<Failure> relay_response();
@@ -100,6 +100,7 @@ class Exchange final : public net::Deadline,
   void gather_upload();
   net::Task<Failure> await_upload();
   void write_upstream();
+  void wrote_upstream(std::size_t size, net::error_code error);
   net::Task<> flush_upstream();
   bool answered_early() const;
   void hold_slot_for_client();
@@ -189,7 +190,7 @@ class Exchange final : public net::Deadline,
   // Towards the API.
   upstream::ConnectionPool::Lease upstream_;
   upstream::ConnectRace* race_ = nullptr;  ///< while connecting
-  bool client_left_ = false;               ///< while connecting, or the process cuts what is still open
+  bool client_left_ = false;               ///< while nothing of the API was awaited, or the process cuts what is open
   std::string to_upstream_;                ///< the head as it goes to the API
   std::string chunk_;                      ///< size line of the chunk in `output_`
   net::Gather output_;                     ///< what the API has not taken yet

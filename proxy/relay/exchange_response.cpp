@@ -55,10 +55,14 @@ net::Task<Failure> Exchange::relay_response() {
     bytes_out_ += step.payload;
     if (done) answered_ = Clock::now();
     response_started_ = true;
-    const Sent sent = client_->write_body({up.in.data(), step.payload}, done);
+    Sent sent = client_->write_body({up.in.data(), step.payload}, done);
+    // Who gets the slot has its request sent in this turn, too.
+    const bool released = done && sent == Sent::soon;
+    if (released) upstream_done(step.consumed);
+    if (sent == Sent::soon) sent = co_await client_->await_sent();
     const bool kept = sent == Sent::blocked && keep_output(done);
     if (done) {
-      upstream_done(step.consumed);
+      if (!released) upstream_done(step.consumed);
     } else if (ticket_.answered == Time{}) {
       ticket_.answered = Clock::now();  // the client's pace in reading the rest is not the API's latency
     }
@@ -66,6 +70,7 @@ net::Task<Failure> Exchange::relay_response() {
     if (sent == Sent::blocked && !kept) failure = co_await await_client();
     if (failure) co_return failure;
     if (done) break;
+    if (client_left_) co_return Failure::Kind::client_gone;
     if (stopped()) co_return Failure::Kind::stream_stopped;
     up.in.consume(step.consumed);
 
@@ -217,7 +222,8 @@ net::Task<> Exchange::answer(Failure failure) {
   const bool draining = failure.kind == Failure::Kind::refused && failure.reason == admission::Reason::draining;
   client_->write_head(own_response_.head,
                       {.request_id = request_id_, .made_here = true, .faulty = faulty, .draining = draining});
-  const Sent sent = client_->write_body(own_response_.body, true);
+  Sent sent = client_->write_body(own_response_.body, true);
+  if (sent == Sent::soon) sent = co_await client_->await_sent();
   Failure gone = failure_of(sent);
   if (sent == Sent::blocked) gone = co_await flush_client();
   if (gone) answer = answer_to(gone);

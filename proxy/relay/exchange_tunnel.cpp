@@ -19,7 +19,8 @@ net::Task<Failure> Exchange::tunnel() {
   answered_ = Clock::now();
   begin_stream();
   response_started_ = true;
-  const ClientStream::Sent sent = client_->write_body({}, false);
+  ClientStream::Sent sent = client_->write_body({}, false);
+  if (sent == ClientStream::Sent::soon) sent = co_await client_->await_sent();
   if (sent == ClientStream::Sent::failed) co_return Failure::Kind::client_gone;
   if (sent == ClientStream::Sent::blocked) {
     const Failure failure = co_await flush_client();

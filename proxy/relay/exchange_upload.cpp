@@ -159,14 +159,18 @@ void Exchange::hold_slot_for_client() {
   worker_.slot_held_for(*this);
 }
 
-/// Writes what the socket takes. A write error does not end the exchange: the API may have answered before it stopped
-/// reading.
+/// Writes what the socket takes.
 void Exchange::write_upstream() {
   net::error_code error;
   const std::size_t before = output_.size();
   upstream_->stream.write_now(output_, error);
-  request_written_ |= output_.size() != before;
-  if (error) upload_cut_ = true;
+  wrote_upstream(before - output_.size(), error);
+}
+
+/// A write error does not end the exchange: the API may have answered before it stopped reading.
+void Exchange::wrote_upstream(std::size_t size, net::error_code error) {
+  request_written_ |= size > 0;
+  upload_cut_ |= bool(error);
 }
 
 /// Writes all output. Returns early, with output left, if the API answers meanwhile.

@@ -57,7 +57,12 @@ net::Task<Failure> Exchange::forward(bool fresh) {
   if (traced_ && !fresh) asked_ = Clock::now();
   Failure failure;
   if (fresh || !reuse_connection()) failure = co_await connect();
-  if (!failure) failure = send_head();
+  if (!failure) failure = gather_request();
+  if (!failure) {
+    const std::size_t size = output_.size();
+    co_await upstream_->stream.write_at_end_of_turn(output_);
+    wrote_upstream(size - output_.size(), upstream_->stream.written().error());
+  }
   while (!failure) {
     if (!client_->body_complete() || !output_.empty()) failure = co_await upload();
     while (!failure && !read_response_head(failure)) co_await upstream_->stream.wait_read();
@@ -175,9 +180,9 @@ Exchange::Started Exchange::start_connect(const upstream::Endpoint& endpoint, up
   return Started::yes;
 }
 
-/// Sends the head, with the part of the body that came with it. What the socket does not take at once goes with the
+/// The head goes out with the part of the body that came with it. What the socket does not take at once goes with the
 /// upload. A request whose deadline has passed is refused instead.
-Failure Exchange::send_head() {
+Failure Exchange::gather_request() {
   sent_ = ticket_.sent = Clock::now();
   answered_ = {};
   if (sent_ >= ticket_.deadline) {
@@ -188,7 +193,6 @@ Failure Exchange::send_head() {
   output_ = {};
   output_.add(to_upstream_);
   gather_upload();
-  write_upstream();
   return {};
 }
 

@@ -10,14 +10,16 @@
 #include "proxy/admission/load_report.hpp"
 #include "proxy/admission/retry_budget.hpp"
 #include "proxy/net/parking.hpp"
+#include "proxy/net/turn.hpp"
 #include "proxy/telemetry/state.hpp"
 
 namespace spillway::relay {
 
 /// A request's place at the gate, and where its coroutine waits.
 struct Ticket : admission::Request {
-  explicit Ticket(net::Executor loop) : executor(std::move(loop)) {}
+  explicit Ticket(net::Executor loop) : executor(std::move(loop)), turn(net::Turn::of(executor)) {}
   net::Executor executor;
+  net::Turn* turn;  ///< of its loop, if that has one
   net::Parking parking;
   int in_flight = 0;    ///< requests in flight once it was admitted, itself included
   int limit = 0;        ///< requests in flight that were admitted then

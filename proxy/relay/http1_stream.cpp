@@ -198,12 +198,20 @@ ClientStream::Sent Http1Stream::write_body(std::string_view payload, bool last) 
     *text_ += payload;
     *text_ += end;
     output_.add(*text_);
+    if (!lost_ && backlog_.empty()) return Sent::soon;
   } else {
     output_.add(*text_);
     output_.add(payload);
     output_.add(end);
   }
   return flush();
+}
+
+net::Task<ClientStream::Sent> Http1Stream::await_sent() {
+  if (ahead_ > 0) output_.consume(std::exchange(ahead_, 0));
+  co_await stream_.write_at_end_of_turn(output_);
+  if (stream_.written().error()) co_return Sent::failed;
+  co_return stream_.written().all() ? Sent::all : Sent::blocked;
 }
 
 ClientStream::Sent Http1Stream::flush() {

@@ -64,6 +64,7 @@ class Http1Stream final : public ClientStream, private net::Stream::Observer {
   Sent write_interim(const http::ResponseHead& head, const HeadContext& context) override;
   void write_head(const http::ResponseHead& head, const HeadContext& context) override;
   Sent write_body(std::string_view payload, bool last) override;
+  net::Task<Sent> await_sent() override;
   Sent flush() override;
   bool keep(std::size_t limit, bool always) override;
   std::size_t unsent() const override { return backlog_.size() + output_.size(); }

@@ -123,6 +123,7 @@ net::Task<> Http2Connection::close() {
 
 void Http2Connection::ask_for_turn() {
   if (std::exchange(turning_, true)) return;
+  worker_.turn().hold();
   net::asio::post(worker_.executor(), [this] {
     turning_ = false;
     turn();

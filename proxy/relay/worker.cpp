@@ -25,6 +25,7 @@ Worker::Worker(Shared& shared, std::shared_ptr<const Settings> settings)
     : shared_(shared),
       settings_(std::move(settings)),
       loop_(kOneThread),
+      turn_(net::Turn::install(loop_)),
       work_(loop_.get_executor()),
       timers_(loop_),
       lag_timer_(loop_),

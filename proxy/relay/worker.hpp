@@ -15,6 +15,7 @@
 #include "proxy/net/listener.hpp"
 #include "proxy/net/memory_budget.hpp"
 #include "proxy/net/timers.hpp"
+#include "proxy/net/turn.hpp"
 #include "proxy/relay/client_connections.hpp"
 #include "proxy/relay/explain.hpp"
 #include "proxy/relay/gate.hpp"
@@ -105,6 +106,7 @@ class Worker {
   // For connections and exchanges.
   Shared& shared() { return shared_; }
   const std::shared_ptr<const Settings>& settings() const { return settings_; }
+  net::Turn& turn() { return turn_; }
   net::Timers& timers() { return timers_; }
   net::BlockPool& blocks() { return blocks_; }
   net::HangUps& hang_ups() { return hang_ups_; }
@@ -161,6 +163,7 @@ class Worker {
   Shared& shared_;
   std::shared_ptr<const Settings> settings_;
   net::asio::io_context loop_;
+  net::Turn& turn_;
   net::asio::executor_work_guard<net::Executor> work_;
   net::Timers timers_;
   net::Timer lag_timer_;

@@ -1,0 +1,83 @@
+#include "proxy/net/turn.hpp"
+
+#include <typeinfo>
+#include <utility>
+
+#include <boost/asio/detail/scheduler.hpp>
+
+#include "proxy/net/transport.hpp"
+
+namespace net {
+
+namespace {
+/// How often handlers that post may put off the end of a turn.
+constexpr std::uint8_t kHeldMax = 2;
+/// How many turns may go by that only resume coroutines before the system is asked for events again.
+constexpr std::uint8_t kUnreportedMax = 2;
+}  // namespace
+
+Turn::Turn(asio::io_context& loop)
+    : asio::detail::reactor(loop), scheduler_(asio::use_service<asio::detail::scheduler>(loop)) {}
+
+Turn& Turn::install(asio::io_context& loop) {
+  auto* const turn = new Turn(loop);
+  asio::add_service<asio::detail::reactor>(loop, turn);  // which owns it from here on
+  return *turn;
+}
+
+Turn* Turn::of(const Executor& executor) {
+  auto& reactor = asio::use_service<asio::detail::reactor>(executor.context());
+  return typeid(reactor) == typeid(Turn) ? static_cast<Turn*>(&reactor) : nullptr;
+}
+
+void Turn::join(Write& write, Transport& transport, Gather& output) {
+  write.transport_ = &transport;
+  write.output_ = &output;
+  write.error_ = {};
+  write.queued_ = true;
+  write.all_ = false;
+  writes_.push_back(&write);
+  scheduler_.compensating_work_started();  // the completion of an operation ends work
+}
+
+void Turn::flush(Operations& ops) {
+  for (Write* const write : writes_) {
+    if (Transport* const transport = std::exchange(write->transport_, nullptr))
+      write->all_ = transport->write_now(*write->output_, write->error_);
+    ops.push(write);
+  }
+  writes_.clear();
+}
+
+/// Asio calls this when the handlers of the last report have run. `usec` is 0 if more have been posted meanwhile.
+void Turn::run(long usec, Operations& ops) {
+  if (std::exchange(holds_, false) && held_ < kHeldMax) {
+    ++held_;
+    return;
+  }
+  held_ = 0;
+  if (!writes_.empty()) flush(ops);
+  // Whoever is resumed most often only goes on to wait: then the next call waits for events, and this one need not
+  // look.
+  if (!ops.empty() && unreported_ < kUnreportedMax) {
+    ++unreported_;
+    return;
+  }
+  unreported_ = 0;
+  asio::detail::reactor::run(ops.empty() ? usec : 0, ops);
+}
+
+void Turn::Write::withdraw() {
+  if (!queued_ || !transport_) return;
+  transport_ = nullptr;
+  error_ = asio::error::operation_aborted;
+}
+
+void Turn::Write::complete(void* owner, Operation* base, const error_code& /*error*/, std::size_t /*size*/) {
+  if (!owner) return;  // the loop has ended
+  auto& self = *static_cast<Write*>(base);
+  self.queued_ = false;
+  self.parking_.resume();
+}
+
+}  // namespace net

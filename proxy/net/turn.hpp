@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "proxy/net/gather.hpp"
+#include "proxy/net/parking.hpp"
+#include "proxy/net/reactor_socket.hpp"
+
+namespace net {
+
+class Transport;
+
+/// The turns of an event loop: a turn runs the handlers of what has been reported, and at its end sends what they want
+/// to send, one after the other. So the peers of one turn are woken together, and the loop's next report tells of all
+/// of them. The turn is the loop's reactor, which Asio asks for events when no handler is left: its end takes no post
+/// and no system call of its own. One loop's; the loop owns it.
+class Turn final : public asio::detail::reactor {
+  using Operation = asio::detail::operation;
+  using Operations = asio::detail::op_queue<Operation>;
+
+ public:
+  /// A write that waits for the end of the turn, and a coroutine that waits for the write. Must not die meanwhile.
+  class Write final : private Operation {
+   public:
+    Write() : Operation(&Write::complete) {}
+    Write(const Write&) = delete;
+
+    /// The coroutine waits.
+    bool queued() const { return queued_; }
+    /// The descriptor is about to be closed: nothing is sent, and the write fails with `operation_aborted`.
+    void withdraw();
+    /// What `Transport::write_now` said.
+    bool all() const { return all_; }
+    error_code error() const { return error_; }
+
+   private:
+    friend class Turn;
+    static void complete(void* owner, Operation* base, const error_code& error, std::size_t size);
+
+    Transport* transport_ = nullptr;  ///< null: it has been tried, or withdrawn
+    Gather* output_ = nullptr;
+    Parking parking_;
+    error_code error_;
+    bool queued_ = false;
+    bool all_ = false;
+  };
+
+  /// For a loop that nothing has used yet.
+  static Turn& install(asio::io_context& loop);
+  /// Null: the loop has none.
+  static Turn* of(const Executor& executor);
+
+  explicit Turn(asio::io_context& loop);
+
+  /// For `co_await` in a handler of the loop: `transport.write_now(output)` at the end of the turn; then `write` tells
+  /// what came of it. All three must stay, and nothing else may be written to the transport meanwhile.
+  auto send(Write& write, Transport& transport, Gather& output) {
+    join(write, transport, output);
+    return write.parking_.wait();
+  }
+  /// A handler that has just been posted belongs to this turn: its end waits for it.
+  void hold() { holds_ = true; }
+
+  void run(long usec, Operations& ops) override;
+
+ private:
+  void join(Write& write, Transport& transport, Gather& output);
+  void flush(Operations& ops);
+
+  asio::detail::scheduler& scheduler_;
+  std::vector<Write*> writes_;  ///< in the order in which they go out
+  bool holds_ = false;
+  std::uint8_t held_ = 0;        ///< times that this turn has been held
+  std::uint8_t unreported_ = 0;  ///< turns since the system was asked for events
+};
+
+}  // namespace net

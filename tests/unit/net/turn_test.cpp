@@ -1,0 +1,192 @@
+// The end of a turn of the loop: what goes out then, in which order, and who is told.
+
+#include "proxy/net/turn.hpp"
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/asio/post.hpp>
+#include <doctest/doctest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "proxy/net/spawn.hpp"
+#include "proxy/net/stream.hpp"
+
+namespace net {
+namespace {
+
+constexpr int kOneThread = BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO;
+
+/// A stream on a loop with a turn, and the descriptor of its peer.
+struct Peer {
+  Peer(asio::io_context& loop, BlockPool& blocks) {
+    int ends[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
+    descriptor = ends[1];
+    Socket socket(loop.get_executor(), asio::generic::stream_protocol(AF_UNIX, 0), ends[0]);
+    socket.non_blocking(true);
+    stream = std::make_unique<Stream>(Transport(std::move(socket)), blocks);
+  }
+  ~Peer() { ::close(descriptor); }
+
+  std::string received() const {
+    char bytes[1024];
+    const ssize_t size = ::recv(descriptor, bytes, sizeof bytes, 0);
+    return size > 0 ? std::string(bytes, static_cast<std::size_t>(size)) : std::string();
+  }
+
+  int descriptor = -1;
+  std::unique_ptr<Stream> stream;
+};
+
+struct Scene {
+  explicit Scene(int count) {
+    for (int i = 0; i < count; ++i) peers.push_back(std::make_unique<Peer>(loop, blocks));
+  }
+  Stream& stream(std::size_t i) { return *peers[i]->stream; }
+
+  /// What has happened, in order: `told` is called when the write of a stream has ended.
+  void write(std::size_t i, std::string_view bytes) {
+    spawn_vital(loop.get_executor(), write_and_note(this, i, bytes), "a write");
+  }
+  static Task<> write_and_note(Scene* scene, std::size_t i, std::string_view bytes) {
+    Gather output;
+    output.add(bytes);
+    Stream& stream = scene->stream(i);
+    co_await stream.write_at_end_of_turn(output);
+    scene->left = output.size();
+    scene->events.push_back(std::to_string(i) + (stream.written().error() ? " failed"
+                                                 : stream.written().all() ? " sent"
+                                                                          : " full"));
+  }
+  /// Runs what is ready.
+  void run() {
+    loop.restart();
+    loop.poll();
+  }
+
+  BlockPool blocks;
+  asio::io_context loop{kOneThread};
+  Turn& turn = Turn::install(loop);
+  std::vector<std::unique_ptr<Peer>> peers;
+  std::vector<std::string> events;
+  std::size_t left = 0;
+};
+
+TEST_CASE("A loop has the turn that was installed, and others have none") {
+  Scene scene(0);
+  CHECK(Turn::of(scene.loop.get_executor()) == &scene.turn);
+  asio::io_context other(kOneThread);
+  CHECK(Turn::of(other.get_executor()) == nullptr);
+}
+
+TEST_CASE("Nothing goes out before all handlers of the turn have run, then all in order") {
+  Scene scene(2);
+  scene.write(0, "first");
+  scene.write(1, "second");
+  asio::post(scene.loop, [&scene] {
+    scene.events.push_back(scene.peers[0]->received() + "handler");  // nothing has come
+  });
+  scene.run();
+  CHECK(scene.events == std::vector<std::string>{"handler", "0 sent", "1 sent"});
+  CHECK(scene.peers[0]->received() == "first");
+  CHECK(scene.peers[1]->received() == "second");
+}
+
+TEST_CASE("A turn that is held ends after the handlers that have been posted, and not for ever") {
+  struct Holds {
+    Scene* scene;
+    int times;
+    void operator()() {
+      scene->events.push_back("handler");
+      if (--times == 0) return;
+      scene->turn.hold();
+      asio::post(scene->loop, *this);
+    }
+  };
+  Scene scene(1);
+  asio::post(scene.loop, [&scene] {
+    scene.write(0, "bytes");
+    scene.turn.hold();
+    asio::post(scene.loop, Holds{&scene, 5});
+  });
+  scene.run();
+  REQUIRE(scene.events.size() == 6);
+  CHECK(scene.events[0] == "handler");
+  CHECK(scene.events[1] == "handler");
+  CHECK(scene.events.back() == "handler");  // they cannot keep the output back
+}
+
+TEST_CASE("A socket that takes a part leaves the rest to the caller") {
+  Scene scene(1);
+  const int small = 4096;
+  ::setsockopt(scene.stream(0).transport().descriptor(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+  const std::string bytes(1 << 20, 'x');
+  scene.write(0, bytes);
+  scene.run();
+  CHECK(scene.events == std::vector<std::string>{"0 full"});
+  CHECK(scene.left > 0);
+  CHECK(scene.left < bytes.size());
+}
+
+TEST_CASE("A write to a peer that has gone fails, and the next one is sent") {
+  Scene scene(2);
+  ::shutdown(scene.peers[0]->descriptor, SHUT_RDWR);
+  scene.write(0, "bytes");
+  scene.write(1, "bytes");
+  scene.run();
+  CHECK(scene.events == std::vector<std::string>{"0 failed", "1 sent"});
+}
+
+TEST_CASE("Closing takes the output back: the descriptor may be another connection's when the turn ends") {
+  Scene scene(2);
+  scene.write(0, "bytes of the closed one");
+  asio::post(scene.loop, [&scene] {
+    const int closed = scene.stream(0).transport().descriptor();
+    scene.stream(0).close();
+    REQUIRE(::dup2(scene.stream(1).transport().descriptor(), closed) == closed);
+    scene.events.emplace_back("closed");
+  });
+  scene.run();
+  CHECK(scene.events == std::vector<std::string>{"closed", "0 failed"});
+  CHECK(scene.peers[1]->received().empty());
+}
+
+TEST_CASE("A loop ends only when what waits for the end of a turn has been told") {
+  Scene scene(1);
+  scene.write(0, "bytes");
+  scene.loop.run();  // there is no other work
+  CHECK(scene.events == std::vector<std::string>{"0 sent"});
+}
+
+TEST_CASE("Coroutines that write again and again do not keep the loop from its events") {
+  Scene scene(2);
+  bool read = false;
+  const auto writes_on = [](Scene* of, const bool* until) -> Task<> {
+    for (int i = 0; i < 10 && !*until; ++i) {
+      Gather output;
+      output.add("x");
+      co_await of->stream(0).write_at_end_of_turn(output);
+    }
+  };
+  struct Reader final : Stream::Observer {
+    explicit Reader(bool& r) : read(r) {}
+    void on_unawaited_read(Stream&) override { read = true; }
+    bool& read;
+  } reader(read);
+  scene.stream(1).observe(&reader);
+  scene.stream(1).await_input();
+  scene.run();
+  REQUIRE_FALSE(read);
+  REQUIRE(::send(scene.peers[1]->descriptor, "y", 1, 0) == 1);
+  spawn_vital(scene.loop.get_executor(), writes_on(&scene, &read), "writes");
+  scene.run();
+  CHECK(read);
+  CHECK(scene.peers[0]->received().size() < 10);
+}
+
+}  // namespace
+}  // namespace net
