@@ -199,8 +199,9 @@ dashboard("fleet", "Fleet", "One line per proxy: does one differ from the others
           [(named(f"process_open_fds{BY} / process_max_fds{BY}"), "{{proxy}}")], unit="percentunit", min=0),
     graph("Uptime", "A line that falls to 0 is a restart.", 8, [(named(f"time() - process_start_time_seconds{BY}"), "{{proxy}}")],
           unit="s", min=0),
-    graph("Versions", "Proxies by version: two while a rollout is under way.", 8,
-          [(f"count by (version) (spillway_build_info{BY})", "{{version}}")], min=0),
+    graph("Versions", "Proxies by version: two while a rollout is under way. And those of them that read and send by io_uring.", 8,
+          [(f"count by (version) (spillway_build_info{BY})", "{{version}}"),
+           (f"sum(spillway_io_uring{BY})", "by io_uring")], min=0),
 ])
 
 dashboard("api", "Scholarship API", "What the API itself says, where its admin listener is scraped", [

@@ -19,6 +19,7 @@
 #include "proxy/drain.hpp"
 #include "proxy/net/descriptors.hpp"
 #include "proxy/net/host_name.hpp"
+#include "proxy/net/ring.hpp"
 #include "proxy/version.hpp"
 
 namespace spillway {
@@ -85,10 +86,32 @@ bool Process::start() {
     workers_.push_back(std::make_unique<relay::Worker>(
         shared_, std::make_shared<const relay::Settings>(config_, certificates_.contexts())));
   }
+  if (!open_rings()) return false;
   find_api();
   if (!prepare_tracing() || !take_over() || !open_admin() || !open_listeners() || !open_handover()) return false;
   descriptors_.used = net::open_descriptors();
   return fit_to_descriptors();
+}
+
+/// False: io_uring is asked for, and cannot be had.
+bool Process::open_rings() {
+  if (config_.io == Io::epoll) {
+    shared_.log.info("io: epoll");
+    return true;
+  }
+  std::vector<std::unique_ptr<net::Ring>> rings;
+  std::string why;
+  while (rings.size() < workers_.size() && why.empty()) {
+    if (auto ring = net::Ring::open(why)) rings.push_back(std::move(ring));
+  }
+  if (!why.empty() && config_.io == Io::io_uring) {
+    shared_.log.error(fmt::format("io: io_uring cannot be had: {}. `io: auto` goes without", why));
+    return false;
+  }
+  shared_.state.io_uring = why.empty();
+  shared_.log.info(why.empty() ? std::string("io: io_uring") : fmt::format("io: epoll; io_uring: {}", why));
+  for (std::size_t i = 0; i < workers_.size() && why.empty(); ++i) workers_[i]->collect(std::move(rings[i]));
+  return true;
 }
 
 /// A name that cannot be resolved yet is no reason to end: the API may be started after the proxy.

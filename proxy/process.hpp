@@ -39,6 +39,7 @@ class Process {
   int run();
 
  private:
+  bool open_rings();
   void find_api();
   bool prepare_tracing();
   std::size_t configured(const config::Listen& inherited) const;

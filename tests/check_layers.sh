@@ -15,7 +15,7 @@ proxy/tls/                 : proxy/tls/ config/ : openssl/
 proxy/tls/handshake_gate   : : boost/intrusive/
 proxy/tls/descriptor       : proxy/tls/descriptor.hpp : openssl/ posix
 proxy/tls/record_memory    : proxy/tls/record_memory.hpp : openssl/ malloc.h
-proxy/net/                 : proxy/net/ proxy/tls/ proxy/text/take.hpp config/ : boost/ systemd/ posix grp.h linux/filter.h
+proxy/net/                 : proxy/net/ proxy/tls/ proxy/text/take.hpp config/ : boost/ systemd/ posix grp.h linux/filter.h liburing.h
 proxy/net/clock            : :
 proxy/net/free_blocks      : :
 proxy/net/memory_budget    : :
@@ -57,13 +57,14 @@ api/main.cpp               : api/ config/ proxy/net/ proxy/text/ proxy/tracing/ 
 
 tests/support/certificates : tests/support/ : openssl/
 tests/support/             : tests/support/ : doctest/ dlfcn.h posix
+tests/support/preload/     : tests/support/ : dlfcn.h liburing.h posix
 tests/unit/                : tests/ proxy/ api/ config/ : doctest/ arpa/inet.h jwt.h malloc.h unistd.h
 tests/unit/tls/            : tests/ proxy/tls/ : doctest/ openssl/ posix
 tests/unit/net/            : tests/ proxy/net/ : doctest/ boost/ posix
 tests/unit/admin/          : tests/ proxy/ : doctest/ boost/
 tests/unit/upstream/       : tests/ proxy/ config/ : doctest/ boost/
 tests/unit/relay/          : tests/ proxy/ config/ : doctest/ boost/
-tests/integration/         : tests/ proxy/ api/ config/ : doctest/ boost/ openssl/ nghttp2/ libpq-fe.h dlfcn.h posix
+tests/integration/         : tests/ proxy/ api/ config/ : doctest/ boost/ openssl/ nghttp2/ libpq-fe.h dlfcn.h posix linux/filter.h linux/seccomp.h
 tests/fuzz/                : tests/fuzz/ tests/support/ proxy/ api/ config/ : boost/ openssl/ posix
 tests/bench/               : tests/bench/ : openssl/ posix
 tests/bench/fleet/         : tests/bench/fleet/ proxy/admission/ :

@@ -259,11 +259,13 @@ ClassConfig critical_health(const HealthConfig& health) {
 void describe(Fields& f, ProxyConfig& c) {
   f.one_or_more({.name = "listen", .doc = "One address or a list.", .needs_restart = true}, c.listen, 16,
                 [&f](config::Listen& each) { config::describe(f, each); });
-  f.choice({.name = "io",
-            .doc = "How workers talk to their sockets. Both auto and epoll use epoll. io_uring is not in this build: "
-                   "it is an error.",
-            .needs_restart = true},
-           c.io, {{"auto", Io::automatic}, {"epoll", Io::epoll}, {"io_uring", Io::io_uring}});
+  f.choice(
+      {.name = "io",
+       .doc = "How workers read and send. epoll: a system call for each. io_uring: one for all that a turn of the "
+              "event loop has to read or to send, while epoll tells what is ready. auto: io_uring where the kernel "
+              "and the container's filters allow it, else epoll; a line of the log says which.",
+       .needs_restart = true},
+      c.io, {{"auto", Io::automatic}, {"epoll", Io::epoll}, {"io_uring", Io::io_uring}});
   f.integer({.name = "workers",
              .doc = "Event-loop threads. The admission cap holds across all of them.",
              .needs_restart = true},

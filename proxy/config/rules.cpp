@@ -164,7 +164,6 @@ void check_order(const ProxyConfig& c, Problems& problems) {
 }  // namespace
 
 void check(const ProxyConfig& c, Problems& problems) {
-  problems.require(c.io != Io::io_uring, {"io"}, "io_uring is not in this build: use auto or epoll");
   check_addresses(c, problems);
   check_upstream(c, problems);
   check_tls(c.upstream, problems);

@@ -17,7 +17,7 @@ bool Stream::prepare_read(std::size_t space) {
 
 void Stream::await_input(std::size_t space) {
   if (peer_closed_ || filled_ || transport_.has_buffered()) return start_read(space);
-  if (prepare_read(space)) transport_.read_quietly(quiet_read_, asio::buffer(in.space(), in.space_size()));
+  if (prepare_read(space)) transport_.read_quietly(quiet_read_, asio::buffer(in.space(), in.space_size()), turn_);
 }
 
 void Stream::start_read(std::size_t space) {
@@ -38,7 +38,7 @@ void Stream::read_or_wait() {
   const tls::Step step = transport_.try_read(space, size, error);
   if (step == tls::Step::done) return on_read(error, size);
   if (cancelled_) return on_read(asio::error::operation_aborted, 0);
-  if (step == tls::Step::wants_read) return transport_.read_quietly(quiet_read_, space);
+  if (step == tls::Step::wants_read) return transport_.read_quietly(quiet_read_, space, turn_);
   transport_.async_wait_writable([this](error_code failed) { failed ? on_read(failed, 0) : begin_read(); });
 }
 
@@ -99,7 +99,24 @@ void Stream::ended() {
 
 void Stream::cancel() {
   cancelled_ = true;
+  transport_.stop(quiet_read_);
   transport_.cancel();
+}
+
+void Stream::close() {
+  withdraw();
+  transport_.close();
+}
+
+void Stream::reset() {
+  withdraw();
+  transport_.reset();
+}
+
+/// The descriptor is about to be free for another connection.
+void Stream::withdraw() {
+  ReadySocket::withdraw(quiet_read_);
+  write_.withdraw();
 }
 
 }  // namespace net

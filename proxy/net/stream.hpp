@@ -71,14 +71,8 @@ class Stream final : private HangUps::Watched {
   bool busy() const { return reading_ || awaits_room_ || awaits_hang_up_ || write_.queued(); }
 
   void shutdown_send();
-  void close() {
-    write_.withdraw();
-    transport_.close();
-  }
-  void reset() {
-    write_.withdraw();
-    transport_.reset();
-  }
+  void close();
+  void reset();
 
  private:
   bool prepare_read(std::size_t space);
@@ -88,6 +82,7 @@ class Stream final : private HangUps::Watched {
   static void quiet_read_ended(void* self, error_code error, std::size_t size);
   void on_read(error_code error, std::size_t size);
   void ended();
+  void withdraw();
 
   Transport transport_;
   Turn* turn_;  ///< of its loop; null: it has none

@@ -61,23 +61,22 @@ void Transport::cancel() {
 
 bool Transport::write_now(Gather& output, error_code& error) {
   if (tls_) return write_tls(output, error);
-  while (!output.empty()) {
-    const std::size_t offered = output.size();
-    const auto pieces = output.pieces();  // one piece: a plain send, cheaper than a gathered one
-    const std::size_t size =
-        pieces.size() == 1 ? socket_.write_some(pieces.front(), error) : socket_.write_some(pieces, error);
-    if (error == asio::error::interrupted) continue;
-    if (error == asio::error::would_block) {
-      error = {};
-      return false;
-    }
-    if (error) return false;
-    written_ += size;
-    output.consume(size);
-    if (size < offered) return false;  // full: to try again would be a system call for nothing
+  if (output.empty()) return true;
+  Transfer transfer = Transfer::send(socket_.native_handle(), output);
+  transfer.perform();
+  return wrote(transfer.result, output, error);
+}
+
+/// If a part has been taken, the socket is full: to try again would be a system call for nothing.
+bool Transport::wrote(int result, Gather& output, error_code& error) {
+  if (result == -EAGAIN || result == -EWOULDBLOCK) return false;
+  if (result < 0) {
+    error = error_code(-result, asio::error::get_system_category());
+    return false;
   }
-  error = {};
-  return true;
+  written_ += static_cast<std::size_t>(result);
+  output.consume(static_cast<std::size_t>(result));
+  return output.empty();
 }
 
 std::uint64_t Transport::taken() const {

@@ -62,8 +62,9 @@ class Transport {
   tls::Step try_read(asio::mutable_buffer space, std::size_t& size, error_code& error);
   /// As `async_read`, where nothing is likely to have come yet: does not try first. If the peer has closed together
   /// with the bytes that were read last, that is not told: `watch` tells it. Over TLS it only waits; then `try_read`.
-  void read_quietly(QuietRead& read, asio::mutable_buffer space) {
-    socket_.start(read, tls_ ? asio::mutable_buffer() : space);
+  /// `turn`: of the loop; null: it has none.
+  void read_quietly(QuietRead& read, asio::mutable_buffer space, Turn* turn) {
+    socket_.start(read, tls_ ? asio::mutable_buffer() : space, turn);
   }
   /// Over TLS, bytes have been taken off the socket that no read has returned.
   bool has_buffered() const { return tls_ && tls_->has_buffered(); }
@@ -98,6 +99,8 @@ class Transport {
 
   /// Writes without waiting. True when everything has gone out; `error` stays empty when the transport is just full.
   bool write_now(Gather& output, error_code& error);
+  /// The same of a send that a turn has performed: `result` of the transfer.
+  bool wrote(int result, Gather& output, error_code& error);
   /// Bytes that the peer has acknowledged: without what waits in the socket.
   std::uint64_t taken() const;
 

@@ -1,5 +1,6 @@
 #include "proxy/net/turn.hpp"
 
+#include <cerrno>
 #include <typeinfo>
 #include <utility>
 
@@ -12,6 +13,8 @@ namespace net {
 namespace {
 /// How often handlers that post may put off the end of a turn.
 constexpr std::uint8_t kHeldMax = 2;
+/// One transfer costs less alone.
+constexpr std::size_t kFewest = 2;
 /// How many turns may go by that only resume coroutines before the system is asked for events again.
 constexpr std::uint8_t kUnreportedMax = 2;
 }  // namespace
@@ -40,13 +43,52 @@ void Turn::join(Write& write, Transport& transport, Gather& output) {
   scheduler_.compensating_work_started();  // the completion of an operation ends work
 }
 
+void Turn::receive(QuietRead& read) {
+  reads_.push_back(&read);
+  scheduler_.compensating_work_started();
+}
+
+/// Nobody is resumed meanwhile: that is for the handlers.
 void Turn::flush(Operations& ops) {
+  const bool together = batch_ && reads_.size() + writes_.size() >= kFewest;
+  if (together) flush_together();
+  for (QuietRead* const read : reads_) {
+    if (!together) read->perform_alone();
+    ops.push(read);
+  }
   for (Write* const write : writes_) {
     if (Transport* const transport = std::exchange(write->transport_, nullptr))
       write->all_ = transport->write_now(*write->output_, write->error_);
     ops.push(write);
   }
+  reads_.clear();
   writes_.clear();
+}
+
+/// All that are neither withdrawn nor over TLS.
+void Turn::flush_together() {
+  for (const QuietRead* const read : reads_) {
+    if (read->pending()) transfers_.push_back(read->transfer());
+  }
+  for (const Write* const write : writes_) {
+    if (write->transport_ && !write->transport_->tls()) {
+      transfers_.push_back(Transfer::send(write->transport_->descriptor(), *write->output_));
+    }
+  }
+  batch_->perform(transfers_);
+  for (Transfer& each : transfers_) {
+    if (each.result == -EINTR) each.perform();  // nothing has been transferred
+  }
+  auto next = transfers_.begin();
+  for (QuietRead* const read : reads_) {
+    if (read->pending()) read->performed((next++)->result);
+  }
+  for (Write* const write : writes_) {
+    if (!write->transport_ || write->transport_->tls()) continue;
+    Transport& transport = *std::exchange(write->transport_, nullptr);
+    write->all_ = transport.wrote((next++)->result, *write->output_, write->error_);
+  }
+  transfers_.clear();
 }
 
 /// Asio calls this when the handlers of the last report have run. `usec` is 0 if more have been posted meanwhile.
@@ -56,7 +98,7 @@ void Turn::run(long usec, Operations& ops) {
     return;
   }
   held_ = 0;
-  if (!writes_.empty()) flush(ops);
+  if (!reads_.empty() || !writes_.empty()) flush(ops);
   // Whoever is resumed most often only goes on to wait: then the next call waits for events, and this one need not
   // look.
   if (!ops.empty() && unreported_ < kUnreportedMax) {

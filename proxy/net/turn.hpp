@@ -1,20 +1,24 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
+#include "proxy/net/batch.hpp"
 #include "proxy/net/gather.hpp"
 #include "proxy/net/parking.hpp"
 #include "proxy/net/reactor_socket.hpp"
 
 namespace net {
 
+class QuietRead;
 class Transport;
 
 /// The turns of an event loop: a turn runs the handlers of what has been reported, and at its end sends what they want
 /// to send, one after the other. So the peers of one turn are woken together, and the loop's next report tells of all
 /// of them. The turn is the loop's reactor, which Asio asks for events when no handler is left: its end takes no post
-/// and no system call of its own. One loop's; the loop owns it.
+/// and no system call of its own. With a `Batch` the sends take one system call together, and so do the reads of all
+/// that has been reported. One loop's; the loop owns it.
 class Turn final : public asio::detail::reactor {
   using Operation = asio::detail::operation;
   using Operations = asio::detail::op_queue<Operation>;
@@ -62,14 +66,24 @@ class Turn final : public asio::detail::reactor {
   /// A handler that has just been posted belongs to this turn: its end waits for it.
   void hold() { holds_ = true; }
 
+  /// From here on reads and sends are collected for `batch`.
+  void collect(std::unique_ptr<Batch> batch) { batch_ = std::move(batch); }
+  bool collects() const { return batch_ != nullptr; }
+  /// Has it performed with the other reads, when no handler is left. Where reads are collected, and in a handler only.
+  void receive(QuietRead& read);
+
   void run(long usec, Operations& ops) override;
 
  private:
   void join(Write& write, Transport& transport, Gather& output);
   void flush(Operations& ops);
+  void flush_together();
 
   asio::detail::scheduler& scheduler_;
-  std::vector<Write*> writes_;  ///< in the order in which they go out
+  std::unique_ptr<Batch> batch_;  ///< null: each has a system call of its own
+  std::vector<QuietRead*> reads_;
+  std::vector<Write*> writes_;       ///< in the order in which they go out
+  std::vector<Transfer> transfers_;  ///< memory for `flush_together`
   bool holds_ = false;
   std::uint8_t held_ = 0;        ///< times that this turn has been held
   std::uint8_t unreported_ = 0;  ///< turns since the system was asked for events

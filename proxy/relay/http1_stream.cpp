@@ -198,7 +198,7 @@ ClientStream::Sent Http1Stream::write_body(std::string_view payload, bool last) 
     *text_ += payload;
     *text_ += end;
     output_.add(*text_);
-    if (!lost_ && backlog_.empty()) return Sent::soon;
+    if (!lost_ && backlog_.empty()) return output_.empty() ? Sent::all : Sent::soon;
   } else {
     output_.add(*text_);
     output_.add(payload);

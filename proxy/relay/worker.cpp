@@ -48,9 +48,18 @@ void Worker::listen(net::ListenSocket socket, const config::Listen& listen, std:
 }
 
 void Worker::run() {
+  begin_collecting();
   for (auto& listener : listeners_) listener->start();
   measure_lag();
   loop_.run();
+}
+
+void Worker::begin_collecting() {
+  if (!batch_) return;
+  if (batch_->begin()) return turn_.collect(std::move(batch_));
+  batch_.reset();
+  shared_.state.io_uring = false;
+  shared_.log.warning("io: epoll: io_uring can be set up, but not used");
 }
 
 void Worker::measure_lag() {

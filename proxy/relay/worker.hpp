@@ -77,6 +77,8 @@ class Worker {
 
   /// Before `run`. `listen` is the entry of the configuration that the socket was opened for, and `entry` its index.
   void listen(net::ListenSocket socket, const config::Listen& listen, std::size_t entry);
+  /// Before `run`: what is read and sent is collected for `batch`.
+  void collect(std::unique_ptr<net::Batch> batch) { batch_ = std::move(batch); }
   /// Serves until drained. The thread's body.
   void run();
 
@@ -151,6 +153,7 @@ class Worker {
     Worker& worker;
   };
 
+  void begin_collecting();
   /// Waits for a timer, and observes how late it comes.
   void measure_lag();
 
@@ -164,6 +167,7 @@ class Worker {
   std::shared_ptr<const Settings> settings_;
   net::asio::io_context loop_;
   net::Turn& turn_;
+  std::unique_ptr<net::Batch> batch_;  ///< until the thread runs that uses it
   net::asio::executor_work_guard<net::Executor> work_;
   net::Timers timers_;
   net::Timer lag_timer_;

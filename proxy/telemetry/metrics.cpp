@@ -237,6 +237,8 @@ constexpr Metric kMetrics[] = {
      [](Series& s, const Reading& now) { s.add(now.process.reload_time.load()); }},
     {"spillway_config_restart_pending", kGauge, "", "1 while keys of the configuration wait for a restart",
      [](Series& s, const Reading& now) { s.add(now.process.restart_pending.load()); }},
+    {"spillway_io_uring", kGauge, "", "1 while workers read and send by io_uring; 0: by epoll alone",
+     [](Series& s, const Reading& now) { s.add(now.process.io_uring.load()); }},
     {"spillway_build_info", kGauge, "version", "1; the version is in the label",
      [](Series& s, const Reading& now) {
        s.add(1, {{"version", now.sources.version}});

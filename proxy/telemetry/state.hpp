@@ -16,6 +16,7 @@ struct ProcessState {
   std::atomic<bool> maintenance{false};
   std::atomic<bool> upstream_healthy{false};
   std::atomic<bool> upstream_unresolved{false};  ///< no address of the API is known yet
+  std::atomic<bool> io_uring{false};             ///< workers read and send by it; else by epoll alone
   // For the pages. The control thread alone reads and writes these.
   std::string last_poll;       ///< of the API's health, in words
   std::optional<Time> polled;  ///< when that was

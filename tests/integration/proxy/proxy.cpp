@@ -21,6 +21,12 @@ namespace spillway::test {
 
 namespace {
 
+/// The key `io` as SPILLWAY_TEST_IO has it: all tests can be run under both.
+std::string wanted_io() {
+  const char* const wanted = std::getenv("SPILLWAY_TEST_IO");  // NOLINT(concurrency-mt-unsafe)
+  return wanted ? std::string("io: ") + wanted + '\n' : std::string();
+}
+
 /// The defaults, with short health polls. The breaker is off unless `more` configures it: it would refuse requests to
 /// upstreams that fail on purpose.
 std::string yaml(const std::string& upstream, const Settings& s) {
@@ -37,6 +43,7 @@ std::string yaml(const std::string& upstream, const Settings& s) {
   if (s.more.find("log:") == std::string::npos) out << "log: {format: json}\n";
   if (s.more.find("breaker:") == std::string::npos) out << "breaker: {enabled: false}\n";
   out << s.more << '\n';
+  if (!s.more.starts_with("io:")) out << wanted_io();
   return out.str();
 }
 
@@ -58,7 +65,7 @@ Proxy::Proxy(const Upstream& upstream, const Settings& settings) : upstream_(ups
 }
 
 Proxy::Proxy(const std::string& config) {
-  configure_badly(config);
+  configure_badly(config + '\n' + wanted_io());
   start({});
   await_start(Settings().awaited);
 }

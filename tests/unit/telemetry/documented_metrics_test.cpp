@@ -110,6 +110,7 @@ std::vector<Promise> contract() {
       {"spillway_config_last_reload_successful", "gauge", "", plain, 1},
       {"spillway_config_last_reload_timestamp_seconds", "gauge", "", plain},
       {"spillway_config_restart_pending", "gauge", "", plain},
+      {"spillway_io_uring", "gauge", "", plain},
       {"spillway_build_info", "gauge", "version", {"version=\"1.2\""}, 1},
       {"spillway_client_connections", "gauge", "", plain},
       {"spillway_bad_requests_total", "counter", "code", by_code},

@@ -68,6 +68,7 @@ TEST_CASE("gauges show the state of the process and the API") {
   p.state.reload_successful = false;
   p.admission.breaker = 2;
   p.state.reload_time = 1'700'000'000;
+  p.state.io_uring = true;
   p.dropped = 12;
   p.admission.in_flight = 80;
   p.admission.queue_length = 5;
@@ -80,6 +81,7 @@ TEST_CASE("gauges show the state of the process and the API") {
       {"spillway_draining", 1},
       {"spillway_maintenance", 1},
       {"spillway_upstream_healthy", 1},
+      {"spillway_io_uring", 1},
       {"spillway_config_last_reload_successful", 0},
       {"spillway_breaker_state", 2},
       {"spillway_config_last_reload_timestamp_seconds", 1'700'000'000},
