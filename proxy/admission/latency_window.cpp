@@ -85,6 +85,7 @@ LatencyWindow::Reading LatencyWindow::read(Time now) {
   log_variance_.learn(std::max(0.0, deviation / answers_));
   variance_.learn(std::max(0.0, squares_ * answers_ / (sum_ * sum_) - 1));
   turnover_.learn(squares_ / sum_);
+  reading.answers = answers_;
   reading.error = spread() / std::sqrt(answers_);
   return reading;
 }

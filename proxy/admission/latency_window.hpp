@@ -19,6 +19,7 @@ class LatencyWindow {
     double excess = 0;  ///< mean log of latency over the class's floor: 0 unloaded, 0.69 twice that
     double rate = 0;    ///< log of the work done per second: answers, weighted with their classes' floors
     double error = 0;   ///< standard error of `excess`
+    int answers = 0;    ///< in the window
   };
 
   void begin(Time now);

@@ -23,14 +23,15 @@ constexpr double kTurnovers = 4;  // and until most slots have had new calls so 
 constexpr double kLong = 1;       // unless the window has lasted so many seconds and two answers for each slot
 
 // Start.
-constexpr double kGrows = 0.34;        // log 1.4: throughput that grows less when the limit doubles has met the knee,
-constexpr double kQueues = 0.3;        // if the excess has grown by this, too
+constexpr double kQueues = 0.35;       // throughput that grows by so much (log) less than the limit has met the knee,
+constexpr double kSure = 2;            // if so many standard errors say so, else doubling goes on
+constexpr double kGrew = 0.1;          // from this growth (log) on, nothing queued at the lower limit
+constexpr double kInProportion = 0.3;  // less missing growth than this part of the limit's: nothing queues now either
 constexpr double kQueuesAtOnce = 0.4;  // so much excess above the spread of the latencies is a queue uncompared,
 constexpr double kDoubt = 3;           // and so many standard errors more: the first window knows short calls best
-constexpr double kInProportion =
-    0.7;                           // throughput that grows by this part of the limit's growth: nothing queued at all
-constexpr int kSecondLook = 4;     // times as many answers before the start ends
-constexpr double kHeadroom = 1.1;  // above the knee, then
+constexpr double kHeadroom = 1.1;      // above the knee, then,
+constexpr double kOptimism = 0.5;      // and so many standard errors: a limit too low costs more than one too high,
+constexpr double kSlowOptimism = 4;    // the more so where windows take kLong: the way up takes many
 
 // Hold.
 constexpr double kTarget = 0.15;      // wanted excess if all latencies are equal,
@@ -169,8 +170,7 @@ double Limit::answers_wanted(double elapsed) const {
   if (shed_ > 0 && elapsed >= kLong) return kShedAnswers;
   if (!read_) return kFirst;
   if (phase_ == Phase::start) {
-    const int least = elapsed < kLong ? std::max(kAnswers, limit_) : std::max(kFirst, limit_ / 2);
-    return doubted_ ? kSecondLook * least : least;
+    return std::max(elapsed < kLong ? kAnswers : kFirst, limit_);
   }
   const double for_error = std::pow(window_.spread() / kError, 2);
   const double wanted = std::max<double>({kAnswers * 1.0, limit_ * 1.0, for_error});
@@ -210,30 +210,36 @@ void Limit::close_if_complete(Time now) {
   }
 }
 
-/// Doubles the limit as long as throughput grows with it. Then starts with the limit that the throughput needs.
-void Limit::start(const Point& now_at, Time now) {
+/// Doubles the limit until throughput surely grows less than the limit. Then starts with the limit that the throughput
+/// needs. Limits that lie further apart tell more, so that doubt ends by itself.
+void Limit::start(Point now_at, Time now) {
   const bool compared = before_.limit > 0;
   const double raised = compared ? std::log(now_at.limit / before_.limit) : 0;
-  const double grew = now_at.reading.rate - before_.reading.rate, excess = now_at.reading.excess;
-  const bool full = compared ? grew < kGrows && excess - before_.reading.excess > kQueues
-                             : excess > kQueuesAtOnce + window_.spread() + kDoubt * now_at.reading.error;
-  Point here = now_at;
-  double wrong = 0;  // with the floors: the first window knows short calls only, as long ones have not ended
-  if (compared && excess > 0 && grew > kInProportion * raised) wrong = excess;
-  if (excess < -kSignificant * now_at.reading.error) wrong = kMuchFaster * excess;
-  raise_floors(wrong);
-  here.reading.excess -= wrong;
-  here.reading.rate += wrong;
+  const Growth growth = compared ? this->growth(before_, now_at) : Growth{};
+  const double missing = raised - growth.by, error = now_at.reading.error;
+  const bool full =
+      compared ? missing > kQueues : now_at.reading.excess > kQueuesAtOnce + window_.spread() + kDoubt * error;
+  const bool sure = !compared || std::abs(missing - kQueues) > kSure * growth.error;
 
-  if (full && compared && !std::exchange(doubted_, true)) return restart_window(now);
-  doubted_ = false;
-  if (!full && limit_ < max_) {
-    before_ = here;
+  // What is wrong with the floors: the first window knows short calls only, as long ones have not ended.
+  double wrong = growth.by > kGrew ? before_.reading.excess : 0;
+  const double excess = now_at.reading.excess - wrong;
+  if (compared && excess > 0 && missing < kInProportion * raised) wrong += excess;
+  if (excess < -kSignificant * error) wrong += kMuchFaster * excess;
+  raise_floors(wrong);
+  now_at.reading.excess -= wrong;
+  now_at.reading.rate += wrong;
+
+  if (limit_ < max_ && !(full && sure)) {
+    if (sure) before_ = now_at;
     return move(2 * now_at.limit, Phase::start, now);
   }
   double level = level_;
-  if (full && compared) level = before_.limit * std::clamp(std::exp(grew), 1.0, 2.0) * kHeadroom;
-  if (full && !compared) level = level_ * std::exp(std::min(0.0, target() - excess));
+  if (full && !compared) level *= std::exp(std::min(0.0, target() - now_at.reading.excess));
+  if (full && compared) {
+    const double needed = std::max(0.0, growth.by + (slow(now) ? kSlowOptimism : kOptimism) * growth.error);
+    level = std::min(level, before_.limit * std::exp(needed) * kHeadroom);
+  }
   move(level, Phase::hold, now);
 }
 
@@ -254,13 +260,19 @@ void Limit::hold(const Point& now_at, Time now) {
   }
   const double step = this->step(now_at);
   const bool dip = --until_dip_ <= 0 && step < kChanged;
-  move(level_ * std::exp(step), dip ? Phase::dip : Phase::hold, now);
+  // A fall and a dip together go deep. The way back from there is long if windows are: first let the dip tell.
+  move(dip && slow(now) ? level_ : level_ * std::exp(step), dip ? Phase::dip : Phase::hold, now);
 }
 
 bool Limit::jumped(const Point& now_at) const {
   const double excess = now_at.reading.excess;
   return smooth_known_ && excess > target() &&
          excess - smooth_ > std::max(kJump, 3 * std::max(now_at.reading.error, noise_));
+}
+
+/// Windows take so long that a limit that is too low costs many answers before it has risen again.
+bool Limit::slow(Time now) const {
+  return in_seconds(now - window_.begun()) >= kLong;
 }
 
 /// How far the limit moves (log).
@@ -272,7 +284,9 @@ double Limit::step(const Point& now_at) {
   held_ = limit_;
   smooth_ = smooth_known_ ? smooth_ + kSmooth * (excess - smooth_) : excess;
   smooth_known_ = true;
-  Point here{level_, {.excess = smooth_, .rate = now_at.reading.rate}};
+  Point here = now_at;
+  here.limit = level_;
+  here.reading.excess = smooth_;
   const double target = this->target();
   if (smooth_ < -now_at.reading.error) raise_floors(kFaster * smooth_);
   if (smooth_ > target && limit_ <= policy_.min) raise_floors(smooth_);
@@ -289,15 +303,22 @@ double Limit::step(const Point& now_at) {
   return std::max(-kMostFall, -kFall * (smooth_ - target));
 }
 
-/// Whether throughput fell with the limit rather than latency. By Little's law both say the same, but not with the same
-/// noise: each counts by its precision.
-bool Limit::below_knee(const Point& low, const Point& high) const {
-  const double fell = std::log(high.limit / low.limit);
-  const double by_rate = std::clamp((high.reading.rate - low.reading.rate) / fell, -0.5, 1.5);
-  const double by_latency = std::clamp(1 - (high.reading.excess - low.reading.excess) / fell, -0.5, 1.5);
+/// How much throughput grew (log) from one limit to a higher one. By Little's law latency says the same, but not with
+/// the same noise: each counts by its precision.
+Limit::Growth Limit::growth(const Point& low, const Point& high) const {
+  const double apart = std::log(high.limit / low.limit);
+  const double by_rate = std::clamp((high.reading.rate - low.reading.rate) / apart, -0.5, 1.5);
+  const double by_latency = std::clamp(1 - (high.reading.excess - low.reading.excess) / apart, -0.5, 1.5);
   const double rate_weight = 1 / (window_.variance() + kLeastVariance);
   const double latency_weight = 1 / (std::pow(window_.spread(), 2) + kLeastVariance);
-  return (rate_weight * by_rate + latency_weight * by_latency) / (rate_weight + latency_weight) > kBelowKnee;
+  const double weight = rate_weight + latency_weight;
+  const double variance = (1.0 / low.reading.answers + 1.0 / high.reading.answers) / weight;
+  return {.by = apart * (rate_weight * by_rate + latency_weight * by_latency) / weight, .error = std::sqrt(variance)};
+}
+
+/// Whether throughput fell with the limit rather than latency.
+bool Limit::below_knee(const Point& low, const Point& high) const {
+  return growth(low, high).by > kBelowKnee * std::log(high.limit / low.limit);
 }
 
 /// The limit between two at which the excess would meet the target.
@@ -313,6 +334,7 @@ double Limit::between(const Point& low, const Point& high) {
 void Limit::end_dip(const Point& now_at, Time now) {
   const double excess = now_at.reading.excess;
   double level = level_;
+  Phase phase = Phase::hold;
   const bool trial = phase_ == Phase::trial;
   dip_period_ = std::min(2 * dip_period_, kDipPeriod);
   if (trial && excess > 0) level = between(now_at, before_);
@@ -326,9 +348,16 @@ void Limit::end_dip(const Point& now_at, Time now) {
     level = level_;
     raise_floors(excess);
     dip_period_ = 1;
+    if (slow(now) && excess > target() + kSignificant * now_at.reading.error) {  // the start was misled
+      before_ = now_at;
+      before_.reading.excess -= excess;
+      before_.reading.rate += excess;
+      level = 2 * now_at.limit;
+      phase = Phase::start;
+    }
   }
   until_dip_ = dip_period_;
-  move(level, Phase::hold, now);
+  move(level, phase, now);
 }
 
 void Limit::raise_floors(double by) {

@@ -14,10 +14,13 @@ namespace spillway::admission {
 /// The limit to find is the knee: below it, throughput grows with the limit and latency does not; above it, latency
 /// grows and throughput does not (or falls). By Little's law these are two views of one fact, in flight = throughput *
 /// latency, so that each checks the other. Windows of answers are read one after another, see LatencyWindow:
-///  - *start*: the limit doubles as long as throughput grows with it.
+///  - *start*: the limit doubles until throughput surely grows less than it. In doubt it doubles once more:
+///  overshooting
+///    costs a little latency, a limit that is too low costs answers.
 ///  - *hold*: the limit follows the excess of latency over the unloaded one towards a small target.
 ///  - *dip*: from time to time one window has a limit a fifth lower. Its latency is the unloaded one, or shows that the
-///    limit is still too high. Without dips the unloaded latency of a busy API stays unknown.
+///    limit is still too high. Without dips the unloaded latency of a busy API stays unknown. If it was assumed far too
+///    low, because short calls end first, and windows take a second or more, the start begins again from the dip.
 ///  - *trial*: if latency jumps although the limit did not rise, the API has fewer slots or takes longer for each call.
 ///    One window with a limit a third lower tells: if latency falls with the limit, the calls queue; if throughput
 ///    does, they do not, and the higher latency is the new unloaded one. The same comparison ends a descent of the
@@ -36,7 +39,8 @@ namespace spillway::admission {
 /// tenth of the answers were shed lowers the limit by a tenth (Chiu and Jain, 1989).
 ///
 /// Edges. Before the first answer the limit grows with demand: an API that takes 2 s is not starved for as long. At
-/// the minimum nothing queues by definition: the latency is the unloaded one. A window never spans an idle time.
+/// the minimum nothing queues by definition: the latency is the unloaded one. A window never spans an idle
+/// time.
 class Limit {
  public:
   /// The limit is `max`, or is learned up to `max` if `policy` is enabled.
@@ -86,11 +90,16 @@ class Limit {
 
   void close_if_complete(Time now);
   double answers_wanted(double elapsed) const;
+  bool slow(Time now) const;
   double target() const;
-  void start(const Point& now_at, Time now);
+  void start(Point now_at, Time now);
   void hold(const Point& now_at, Time now);
   void end_dip(const Point& now_at, Time now);
   bool jumped(const Point& now_at) const;
+  struct Growth {
+    double by = 0, error = 0;  // log, and its standard error
+  };
+  Growth growth(const Point& low, const Point& high) const;
   bool below_knee(const Point& low, const Point& high) const;
   double step(const Point& now_at);
   double between(const Point& low, const Point& high);
@@ -111,8 +120,7 @@ class Limit {
   bool answered_ = false, read_ = false;  // there has been an answer; a window
   Time last_answer_{}, hungry_since_{};
 
-  Point before_;          // before the last doubling, dip or trial
-  bool doubted_ = false;  // throughput did not grow at first sight
+  Point before_;  // the start: the highest limit at which surely nothing queues; later: before the last dip or trial
   bool smooth_known_ = false;
   double smooth_ = 0;                   // excess, smoothed over windows outside dips
   double noise_ = 0;                    // mean distance of the excess from it
