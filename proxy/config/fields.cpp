@@ -178,7 +178,7 @@ void describe_limits(Fields& f, LimitsConfig& c) {
             {1, 1000});
   f.size({"buffered",
           "Memory for bodies that are held, of requests and responses together, in addition to 16 KiB for each "
-          "connection. Half of it may be blocks of 256 KiB, which bodies that flow are read into. 0: none."},
+          "connection. Half of it may be blocks and pipes of 256 KiB for bodies that flow. 0: none."},
          c.buffered, {0, 1024 * kGiB});
   f.size({"min_rate",
           "Bytes a second that a client must send or receive while the API waits for it, averaged over 5 s; otherwise "

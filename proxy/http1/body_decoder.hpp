@@ -31,6 +31,12 @@ class BodyDecoder {
   /// Decodes `size` bytes at `data`. Consumes all of them unless the body ends earlier.
   Step decode(char* data, std::size_t size);
 
+  /// Counts bytes of a body with a Content-Length that have gone another way: fewer than `remaining`.
+  void pass_over(std::uint64_t size) {
+    left_ -= size;
+    received_ += size;
+  }
+
   bool done() const { return state_ == State::done; }
   /// Payload bytes still to come of a body with a Content-Length, else 0.
   std::uint64_t remaining() const { return state_ == State::length ? left_ : 0; }

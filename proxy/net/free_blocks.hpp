@@ -16,7 +16,7 @@ class FreeBlocks {
  public:
   /// Greatest size that is kept.
   static constexpr std::size_t kLargest = 2048;
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SPILLWAY_ADDRESS_SANITIZER
   static constexpr bool kKeeps = false;  ///< whoever uses a block after its end is to be found
 #else
   static constexpr bool kKeeps = true;

@@ -27,6 +27,16 @@ void Stream::start_read(std::size_t space) {
   asio::post(transport_.executor(), [this] { begin_read(); });
 }
 
+void Stream::start_wait(bool drained) {
+  if (reading_) return;
+  read_error_ = {};
+  reading_ = only_waits_ = true;
+  filled_ = true;  // whoever takes the bytes may leave some
+  cancelled_ = false;
+  if (drained) return transport_.read_quietly(quiet_read_, {}, turn_);
+  asio::post(transport_.executor(), [this] { on_read(cancelled_ ? asio::error::operation_aborted : error_code(), 0); });
+}
+
 void Stream::begin_read() {
   cancelled_ ? on_read(asio::error::operation_aborted, 0) : read_or_wait();
 }
@@ -45,7 +55,9 @@ void Stream::read_or_wait() {
 void Stream::quiet_read_ended(void* self, error_code error, std::size_t size) {
   auto& stream = *static_cast<Stream*>(self);
   const bool anew = std::exchange(stream.reads_anew_, false);
-  if (anew && error == asio::error::operation_aborted && !stream.cancelled_) return stream.begin_read();
+  if (anew && error == asio::error::operation_aborted && !stream.cancelled_) {
+    return stream.only_waits_ ? stream.on_read({}, 0) : stream.begin_read();
+  }
   // Over TLS it has only waited. The report is used up, so that a wait that has been cancelled meanwhile reads, too.
   !error&& stream.transport_.tls() ? stream.read_or_wait() : stream.on_read(error, size);
 }
@@ -60,7 +72,9 @@ void Stream::on_peer_closed() {
 void Stream::on_read(error_code error, std::size_t size) {
   reading_ = false;
   read_error_ = error;
-  if (error != asio::error::operation_aborted) filled_ = transport_.may_have_more(size, in.space_size());
+  if (!std::exchange(only_waits_, false) && error != asio::error::operation_aborted) {
+    filled_ = transport_.may_have_more(size, in.space_size());
+  }
   in.produced(size);
   if (parking_.occupied()) {
     parking_.resume();

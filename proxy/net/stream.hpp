@@ -41,6 +41,9 @@ class Stream final : private HangUps::Watched {
   /// The same where nothing is likely to have come yet: a system call less. Unless the peer is watched, its close may
   /// be told late.
   void await_input(std::size_t space = kBlockSize / 4);
+  /// As `start_read`, but leaves the bytes where they are: whoever waits takes them by other means. `drained`: all that
+  /// had come has been taken; otherwise the wait ends in the next turn. For plain transports.
+  void start_wait(bool drained);
   /// The transport is connected. From here on the peer's close is told to whoever reads.
   void watch_peer(HangUps& hang_ups) { peer_closed_ = !transport_.watch(hang_ups, *this); }
   /// The watched peer has closed, or could not be watched: the connection should not be kept.
@@ -97,6 +100,7 @@ class Stream final : private HangUps::Watched {
   bool cancelled_ = false;     ///< since the read was started
   bool ends_sending_ = false;  ///< once the transport takes more
   bool peer_closed_ = false;
+  bool only_waits_ = false;  ///< the outstanding read
   bool filled_ = false;      ///< the last read: more may have come
   bool reads_anew_ = false;  ///< the peer has closed: the wait ends, and the socket is read to its end
 };

@@ -6,6 +6,7 @@
 
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -77,6 +78,23 @@ bool Transport::wrote(int result, Gather& output, error_code& error) {
   written_ += static_cast<std::size_t>(result);
   output.consume(static_cast<std::size_t>(result));
   return output.empty();
+}
+
+ssize_t Transport::splice_into(int pipe, std::size_t most) {
+  ssize_t size = 0;
+  do {
+    size = ::splice(socket_.native_handle(), nullptr, pipe, nullptr, most, SPLICE_F_NONBLOCK);
+  } while (size < 0 && errno == EINTR);
+  return size;
+}
+
+ssize_t Transport::splice_from(int pipe, std::size_t most) {
+  ssize_t size = 0;
+  do {
+    size = ::splice(pipe, nullptr, socket_.native_handle(), nullptr, most, SPLICE_F_NONBLOCK);
+  } while (size < 0 && errno == EINTR);
+  if (size > 0) written_ += static_cast<std::uint64_t>(size);
+  return size;
 }
 
 std::uint64_t Transport::taken() const {

@@ -101,6 +101,9 @@ class Transport {
   bool write_now(Gather& output, error_code& error);
   /// The same of a send that a turn has performed: `result` of the transfer.
   bool wrote(int result, Gather& output, error_code& error);
+  /// splice(2) of a plain socket into a pipe, and out of one into the socket, without waiting: as it returns.
+  ssize_t splice_into(int pipe, std::size_t most);
+  ssize_t splice_from(int pipe, std::size_t most);
   /// Bytes that the peer has acknowledged: without what waits in the socket.
   std::uint64_t taken() const;
 

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "proxy/http/message.hpp"
+#include "proxy/net/pipe.hpp"
 #include "proxy/net/stream.hpp"
 #include "proxy/relay/tunnel.hpp"
 
@@ -98,6 +99,9 @@ class ClientStream {
   virtual Sent write_body(std::string_view payload, bool last) = 0;
   /// Sends what `write_body` has left for the end of the turn, and waits for that. Never `soon`.
   virtual net::Task<Sent> await_sent() = 0;
+  /// A pipe whose bytes `flush` sends behind all others, if those of the body go out as they are; good until the
+  /// response ends. It takes memory out of `limit` bytes. Null: the body has to be written.
+  virtual net::Pipe* pipe(std::size_t /*limit*/) { return nullptr; }
   /// Sends what is left.
   virtual Sent flush() = 0;
   /// Copies what is left, and sends it as the client takes it. At most `limit` bytes may be kept for all clients

@@ -18,6 +18,9 @@ constexpr std::size_t kKeptMax = 4 * 1024 * 1024;
 /// One part in this many of `limits.buffered` is left to request bodies: without memory they are refused, while a
 /// response can wait.
 constexpr std::uint64_t kLeftForRequests = 8;
+/// A body is spliced while more than this is left of it. A smaller one would not pay for the pipe; and its end, at
+/// which the API is done, is written.
+constexpr std::uint64_t kSplicedFrom = 2 * net::Pipe::kSize;
 
 Failure failure_of(Sent sent) {
   return sent == Sent::failed ? Failure::Kind::client_gone : Failure::Kind::none;
@@ -73,6 +76,11 @@ net::Task<Failure> Exchange::relay_response() {
     if (client_left_) co_return Failure::Kind::client_gone;
     if (stopped()) co_return Failure::Kind::stream_stopped;
     up.in.consume(step.consumed);
+    if (download_.remaining() > kSplicedFrom) {
+      failure = co_await splice_body();
+      if (failure) co_return failure;
+      if (up.read_error()) continue;
+    }
 
     arm(Clock::now(), settings_->config.timeouts.response);
     download_block_.prepare(up, settings_->flow_memory());
@@ -82,6 +90,34 @@ net::Task<Failure> Exchange::relay_response() {
   if (client_->unsent() == 0) co_return Failure();
   const Failure failure = co_await deliver_kept();
   co_return failure;
+}
+
+/// The body of a plain response whose length is known goes from socket to socket within the kernel, as long as there is
+/// much of it. Ends early if there is no pipe for it, or the API's connection has ended: then the body is read as
+/// usual.
+net::Task<Failure> Exchange::splice_body() {
+  net::Stream& up = upstream_->stream;
+  net::Pipe* const pipe = up.transport().tls() ? nullptr : client_->pipe(settings_->flow_memory());
+  if (!pipe) co_return Failure();
+  download_block_.end(up);
+  while (download_.remaining() > kSplicedFrom) {
+    net::error_code error;
+    const std::size_t size = pipe->fill(up.transport(), download_.remaining() - kSplicedFrom, error);
+    const bool drained = error == net::asio::error::would_block;
+    if (size == 0 && !drained) co_return Failure();
+    download_.pass_over(size);
+    bytes_out_ += size;
+    const Sent sent = client_->flush();
+    Failure failure = failure_of(sent);
+    if (sent == Sent::blocked && !keep_output(false)) failure = co_await await_client();
+    if (failure) co_return failure;
+
+    arm(Clock::now(), settings_->config.timeouts.response);
+    up.start_wait(drained);
+    co_await up.wait_read();
+    if (up.read_error()) co_return Failure();
+  }
+  co_return Failure();
 }
 
 /// What the API says of its load. Of an error it is unknown what the request would have needed the database for.

@@ -1,5 +1,6 @@
 #include "proxy/relay/http1_stream.hpp"
 
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -214,21 +215,34 @@ net::Task<ClientStream::Sent> Http1Stream::await_sent() {
   co_return stream_.written().all() ? Sent::all : Sent::blocked;
 }
 
+net::Pipe* Http1Stream::pipe(std::size_t limit) {
+  const bool as_it_is = framing_ != http::Framing::chunked && !secure();
+  if (!as_it_is || head_pending_) return nullptr;
+  if (!pipe_) pipe_ = net::Pipe::open(worker_.shared().buffered, limit);
+  return pipe_.get();
+}
+
 ClientStream::Sent Http1Stream::flush() {
   if (lost_) return Sent::failed;
   if (!backlog_.empty()) return Sent::blocked;
   if (ahead_ > 0) output_.consume(std::exchange(ahead_, 0));
   net::error_code error;
-  const bool all = stream_.write_now(output_, error);
+  const bool all = stream_.write_now(output_, error) && (!pipe_ || pipe_->write_now(stream_.transport(), error));
   if (error) return Sent::failed;
   return all ? Sent::all : Sent::blocked;
 }
 
 bool Http1Stream::keep(std::size_t limit, bool always) {
-  const bool charged = limit > 0 && output_memory_.grow_to(backlog_.memory_with(output_.size()), limit);
+  const bool charged = limit > 0 && output_memory_.grow_to(backlog_.memory_with(output_.size() + piped()), limit);
   if (!charged && !always) return false;
   for (const auto& piece : output_.pieces()) backlog_.append({static_cast<const char*>(piece.data()), piece.size()});
   output_ = {};
+  std::array<char, net::kBlockSize> piece;
+  while (piped() > 0 && !lost_) {
+    const std::size_t size = pipe_->read(piece.data(), piece.size());
+    lost_ = size == 0;  // for no known reason
+    backlog_.append({piece.data(), size});
+  }
   stream_.await_writable();
   return true;
 }
@@ -340,6 +354,7 @@ void Http1Stream::reset() {
 void Http1Stream::end_as(End end) {
   end_ = end;
   watch_ = Watch::off;
+  pipe_.reset();
   exchange_ = nullptr;
   if (!upgraded_) return;
   stream_.observe(this);  // the tunnel has observed it

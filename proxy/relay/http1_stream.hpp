@@ -65,9 +65,10 @@ class Http1Stream final : public ClientStream, private net::Stream::Observer {
   void write_head(const http::ResponseHead& head, const HeadContext& context) override;
   Sent write_body(std::string_view payload, bool last) override;
   net::Task<Sent> await_sent() override;
+  net::Pipe* pipe(std::size_t limit) override;
   Sent flush() override;
   bool keep(std::size_t limit, bool always) override;
-  std::size_t unsent() const override { return backlog_.size() + output_.size(); }
+  std::size_t unsent() const override { return backlog_.size() + output_.size() + piped(); }
   net::Task<> wait_writable() override;
   std::uint64_t taken() override { return stream_.transport().taken(); }
   void watch(Watch what) override;
@@ -82,6 +83,7 @@ class Http1Stream final : public ClientStream, private net::Stream::Observer {
   void on_writable(net::Stream& stream) override;
   void on_hang_up(net::Stream& stream) override;
 
+  std::size_t piped() const { return pipe_ ? pipe_->held() : 0; }
   void flush_backlog();
   bool may_wait_for_answer();
   bool next_is_welcome() const;
@@ -111,7 +113,8 @@ class Http1Stream final : public ClientStream, private net::Stream::Observer {
   std::size_t payload_ = 0;    ///< decoded bytes behind the head
   std::size_t held_ = 0;       ///< bytes behind the head that the payload was decoded from
   net::Gather output_;         ///< what the socket has not taken yet; points into `text_` and the caller's payload
-  std::size_t ahead_ = 0;      ///< bytes of the response that have gone out before there was one
+  std::unique_ptr<net::Pipe> pipe_;              ///< what goes out behind `output_`; null: nothing
+  std::size_t ahead_ = 0;                        ///< bytes of the response that have gone out before there was one
   http::Framing framing_ = http::Framing::none;  ///< of the response's body
   Watch watch_ = Watch::off;
   End end_ = End::close;

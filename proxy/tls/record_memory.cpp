@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kLeast = 16 * 1024, kMost = kLeast + 1024;
 /// Most are given back before the next one is taken: few are held at a time.
 constexpr std::size_t kKept = 8;
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SPILLWAY_ADDRESS_SANITIZER
 constexpr bool kKeeps = false;  // whoever uses a buffer after its end is to be found
 #else
 constexpr bool kKeeps = true;

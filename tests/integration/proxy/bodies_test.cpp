@@ -166,6 +166,44 @@ bool held_up(const std::atomic<std::size_t>& sent) {
   });
 }
 
+TEST_CASE("a large body of known length arrives whole, however the API sends it, and the next response after it") {
+  std::size_t piece = 0;
+  const std::string body = pattern(6 * kMiB + 7);
+  Upstream upstream([&](Turn& turn) {
+    if (turn.request() == "GET /small") return turn.answer();
+    turn.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n");
+    for (std::size_t at = 0; at < body.size(); at += piece) turn.send(std::string_view(body).substr(at, piece));
+  });
+  Proxy proxy(upstream);
+  Client client(proxy);
+  for (const std::size_t each : {std::size_t{999}, std::size_t{65536}, body.size()}) {
+    CAPTURE(each);
+    piece = each;
+    const Reply reply = client.get("/");
+    CHECK(reply.whole);
+    CHECK(reply.body == body);
+    CHECK(client.get("/small").body == "ok");
+  }
+  CHECK(upstream.connections() == 1);
+  CHECK(proxy.accounts_balance());
+}
+
+TEST_CASE("a large body that the API cuts does not pass for a whole one") {
+  for (const bool resets : {false, true}) {
+    CAPTURE(resets);
+    Upstream upstream([&](Turn& turn) {
+      turn.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(8 * kMiB) + "\r\n\r\n" + pattern(3 * kMiB));
+      resets ? turn.reset() : turn.close();
+    });
+    Proxy proxy(upstream);
+    Client client(proxy);
+    client.start("GET", "/");
+    CHECK_FALSE(client.receive().whole);
+    CHECK(client.wire().end() == End::reset);
+    CHECK(proxy.accounts_balance());
+  }
+}
+
 /// The proxy keeps the rest of a response once it is no larger than this.
 constexpr std::size_t kKept = 4 * kMiB;
 
