@@ -14,9 +14,8 @@ namespace spillway::admission {
 /// The limit to find is the knee: below it, throughput grows with the limit and latency does not; above it, latency
 /// grows and throughput does not (or falls). By Little's law these are two views of one fact, in flight = throughput *
 /// latency, so that each checks the other. Windows of answers are read one after another, see LatencyWindow:
-///  - *start*: the limit doubles until throughput surely grows less than it. In doubt it doubles once more:
-///  overshooting
-///    costs a little latency, a limit that is too low costs answers.
+///  - *start*: the limit doubles until throughput surely grows less than it. In doubt it doubles once more: a limit
+///    that is too high costs a little latency, one that is too low costs answers.
 ///  - *hold*: the limit follows the excess of latency over the unloaded one towards a small target.
 ///  - *dip*: from time to time one window has a limit a fifth lower. Its latency is the unloaded one, or shows that the
 ///    limit is still too high. Without dips the unloaded latency of a busy API stays unknown. If it was assumed far too
@@ -39,8 +38,7 @@ namespace spillway::admission {
 /// tenth of the answers were shed lowers the limit by a tenth (Chiu and Jain, 1989).
 ///
 /// Edges. Before the first answer the limit grows with demand: an API that takes 2 s is not starved for as long. At
-/// the minimum nothing queues by definition: the latency is the unloaded one. A window never spans an idle
-/// time.
+/// the minimum nothing queues by definition: the latency is the unloaded one. A window never spans an idle time.
 class Limit {
  public:
   /// The limit is `max`, or is learned up to `max` if `policy` is enabled.

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <span>
 
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include "proxy/net/gather.hpp"
@@ -16,6 +17,10 @@ struct Transfer {
   static Transfer send(int descriptor, const Gather& output);
   /// By a system call of its own.
   void perform();
+  /// All pieces, as sendmsg(2) wants them.
+  msghdr message();
+
+  static constexpr int kReceives = MSG_DONTWAIT, kSends = MSG_DONTWAIT | MSG_NOSIGNAL;  ///< flags
 
   int descriptor = -1;
   bool sends = false;

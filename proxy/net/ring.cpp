@@ -19,49 +19,7 @@ constexpr std::array kFlags{
     IORING_SETUP_R_DISABLED | IORING_SETUP_SUBMIT_ALL,
     IORING_SETUP_R_DISABLED,
 };
-constexpr int kNeverWaits = MSG_DONTWAIT | MSG_NOSIGNAL;
-
-msghdr message_of(Transfer& transfer) {
-  msghdr message{};
-  message.msg_iov = transfer.pieces.data();
-  message.msg_iovlen = transfer.count;
-  return message;
-}
 }  // namespace
-
-Transfer Transfer::receive(int descriptor, boost::asio::mutable_buffer space) {
-  Transfer transfer;
-  transfer.descriptor = descriptor;
-  transfer.pieces[0] = {space.data(), space.size()};
-  transfer.count = 1;
-  return transfer;
-}
-
-Transfer Transfer::send(int descriptor, const Gather& output) {
-  Transfer transfer;
-  transfer.descriptor = descriptor;
-  transfer.sends = true;
-  for (const auto& piece : output.pieces()) {
-    transfer.pieces[transfer.count++] = {const_cast<void*>(piece.data()), piece.size()};
-  }
-  return transfer;
-}
-
-void Transfer::perform() {
-  const iovec& first = pieces[0];
-  ssize_t size = 0;
-  do {
-    if (!sends) {
-      size = ::recv(descriptor, first.iov_base, first.iov_len, MSG_DONTWAIT);
-    } else if (count == 1) {
-      size = ::send(descriptor, first.iov_base, first.iov_len, kNeverWaits);
-    } else {
-      const msghdr message = message_of(*this);
-      size = ::sendmsg(descriptor, &message, kNeverWaits);
-    }
-  } while (size < 0 && errno == EINTR);
-  result = size < 0 ? -errno : static_cast<int>(size);
-}
 
 std::unique_ptr<Ring> Ring::open(std::string& why) {
   auto ring = std::unique_ptr<Ring>(new Ring);
@@ -110,12 +68,12 @@ void Ring::submit(std::span<Transfer> some) {
     io_uring_sqe* const entry = ::io_uring_get_sqe(&ring_);  // the ring is empty: there is one for each
     const iovec& first = each.pieces[0];
     if (!each.sends) {
-      ::io_uring_prep_recv(entry, each.descriptor, first.iov_base, first.iov_len, MSG_DONTWAIT);
+      ::io_uring_prep_recv(entry, each.descriptor, first.iov_base, first.iov_len, Transfer::kReceives);
     } else if (each.count == 1) {
-      ::io_uring_prep_send(entry, each.descriptor, first.iov_base, first.iov_len, kNeverWaits);
+      ::io_uring_prep_send(entry, each.descriptor, first.iov_base, first.iov_len, Transfer::kSends);
     } else {
-      messages[i] = message_of(each);
-      ::io_uring_prep_sendmsg(entry, each.descriptor, &messages[i], kNeverWaits);
+      messages[i] = each.message();
+      ::io_uring_prep_sendmsg(entry, each.descriptor, &messages[i], Transfer::kSends);
     }
     entry->user_data = i;
   }

@@ -81,9 +81,8 @@ class Http2Stream final : public ClientStream,
   Sent write_interim(const http::ResponseHead& head, const HeadContext& context) override;
   void write_head(const http::ResponseHead& head, const HeadContext& context) override;
   Sent write_body(std::string_view payload, bool last) override;
-  net::Task<Sent> await_sent() override {
-    co_return flush();
-  }  // never `soon`: its connection sends at the end of a turn
+  /// Not called: `write_body` never says `soon`, since the connection sends at the end of a turn itself.
+  net::Task<Sent> await_sent() override { co_return flush(); }
   Sent flush() override;
   bool keep(std::size_t limit, bool always) override;
   /// Of an answer that has been given up something is left for ever.
