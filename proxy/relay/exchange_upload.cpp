@@ -146,9 +146,13 @@ net::Task<Failure> Exchange::await_upload() {
   const Time now = Clock::now();
   pace_.end(size, now);
   tempo.end(size, now);
-  if (size > 0 || answered_early()) co_return Failure();
+  // The deadline has ended the read of the API, too: that is no answer, and bytes that came meanwhile are late.
+  const bool cancelled = upstream_->stream.read_error() == net::asio::error::operation_aborted;
+  const bool answered = answered_early() && !(timed_out_ && cancelled);
+  const bool late = timed_out_ && !answered;
+  if (!late && (size > 0 || answered)) co_return Failure();
   if (slot_taken_back_) co_return Failure::Kind::client_slow;
-  if (!timed_out_) co_return Failure::Kind::client_gone;
+  if (!late) co_return Failure::Kind::client_gone;
   co_return in_time < patience ? Failure::Kind::client_slow : Failure::Kind::client_timeout;
 }
 

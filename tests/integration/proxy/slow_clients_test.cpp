@@ -210,6 +210,30 @@ TEST_CASE("a large upload below the least rate while the API waits loses its slo
   CHECK(proxy.await_metric("spillway_requests_total", 1, {{"outcome", "timeout"}, {"code", "4xx"}}));
 }
 
+TEST_CASE("large uploads that are late are told so, also if a byte comes together with their deadline") {
+  constexpr int kUploads = 64;
+  Upstream upstream([](Turn& turn) { turn.left(); });
+  Proxy proxy(upstream, {.timeouts = "request_body: 60s", .admission = admit(kUploads)});
+  std::list<Client> slow;
+  for (int i = 0; i < kUploads; ++i) {
+    slow.emplace_back(proxy).send(head_of("/", "Content-Length: 200000") + pattern(60'000));
+  }
+  REQUIRE(eventually([&] { return upstream.inside() == kUploads; }));
+  CHECK(eventually([&] {
+    bool all_ended = true;
+    for (Client& client : slow) {
+      if (!client.wire().at_rest()) continue;
+      client.send("x");
+      all_ended = false;
+    }
+    return all_ended;
+  }));
+  for (Client& client : slow) CHECK(client.receive().problem("reason") == "client_slow");
+  CHECK(nothing_held(proxy));
+  CHECK(proxy.accounts_balance());
+  CHECK(proxy.await_metric("spillway_requests_total", kUploads, {{"outcome", "timeout"}, {"code", "4xx"}}));
+}
+
 TEST_CASE("when a request queues, only the slowest upload loses its slot") {
   Upstream upstream(echo);
   Proxy proxy(
@@ -273,7 +297,12 @@ TEST_CASE("16 clients that do not read their answers of some MiB hold none of 20
     // max_wait is long enough for the proxy to read 64 MiB, also under a sanitizer.
     Proxy proxy(upstream, {.admission = "max_concurrent: 20, queue: {max_wait: 60s}", .more = kCritical});
     std::list<Client> slow;
-    for (int i = 1; i <= 16; ++i) slow.emplace_back(proxy).start("GET", target);
+    const int small = 64 * 1024;  // else the system may take all of it, and the proxy has nothing to keep
+    for (int i = 1; i <= 16; ++i) {
+      Client& client = slow.emplace_back(proxy);
+      ::setsockopt(client.wire().descriptor(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+      client.start("GET", target);
+    }
     for (int i = 0; i < 20; ++i) {
       CHECK(Client(proxy).get("/").status == 200);
       CHECK(Client(proxy).get("/critical/x").status == 200);
