@@ -39,26 +39,33 @@ class Process {
   int run();
 
  private:
+  void note_poll(const upstream::HealthResult& result);
+  void tick();
+  void drain();
+  std::string effective_config() const;
+
+  // process_start.cpp
   bool open_rings();
   void find_api();
   bool prepare_tracing();
-  std::size_t configured(const config::Listen& inherited) const;
-  std::vector<std::vector<net::ListenSocket>> sockets_of(handover::Listening what, const config::Listen& listen,
-                                                         int workers, std::string& error);
-  bool open_listeners();
-  bool open_admin();
   bool fit_to_descriptors();
   void apply();
+  std::size_t configured(const config::Listen& inherited) const;
+  bool open_listeners();
+  bool open_admin();
+  void announce(const std::vector<std::string>& addresses);
+  void announce_page();
+
+  // process_reload.cpp
   void reload();
+  std::vector<std::string> files(const ProxyConfig& config) const;
   void reload_certificates();
   void refuse_reload(const std::vector<config::Error>& errors);
-  std::string effective_config() const;
-  std::vector<std::string> files(const ProxyConfig& config) const;
-  void drain();
-  void tick();
 
   // process_handover.cpp: from a predecessor, and to a successor.
   bool take_over();
+  std::vector<std::vector<net::ListenSocket>> sockets_of(handover::Listening what, const config::Listen& listen,
+                                                         int workers, std::string& error);
   bool open_handover();
   bool succeed();
   std::string state_for_successor();
@@ -67,9 +74,6 @@ class Process {
   void succeeded_by(pid_t successor);
   void start_successor();
   void reap_successor();
-  void note_poll(const upstream::HealthResult& result);
-  void announce(const std::vector<std::string>& addresses);
-  void announce_page();
 
   struct Loop : net::asio::io_context {
     using io_context::shutdown;
