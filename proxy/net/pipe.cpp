@@ -35,16 +35,14 @@ std::size_t Pipe::fill(Transport& from, std::size_t most, error_code& error) {
 }
 
 bool Pipe::write_now(Transport& to, error_code& error) {
-  while (held_ > 0) {
-    const ssize_t size = to.splice_from(out_, held_);
-    if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
-    if (size <= 0) {
-      error = error_code(size < 0 ? errno : EPIPE, asio::error::get_system_category());
-      return false;
-    }
+  if (empty()) return true;
+  const ssize_t size = to.splice_from(out_, held_);
+  if (size > 0) {
     held_ -= static_cast<std::size_t>(size);
+  } else if (size == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) {
+    error = error_code(size < 0 ? errno : EPIPE, asio::error::get_system_category());
   }
-  return true;
+  return empty();
 }
 
 std::size_t Pipe::read(char* to, std::size_t most) {

@@ -110,7 +110,7 @@ void Turn::run(long usec, Operations& ops) {
 }
 
 void Turn::Write::withdraw() {
-  if (!queued_ || !transport_) return;
+  if (!transport_) return;
   transport_ = nullptr;
   error_ = asio::error::operation_aborted;
 }

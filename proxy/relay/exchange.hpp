@@ -124,7 +124,8 @@ class Exchange final : public net::Deadline,
   void note_tls(std::string_view fault);
 
   // exchange_response.cpp: the response.
-  net::Task<Failure> splice_body();
+  net::Pipe* body_pipe();
+  net::Task<Failure> splice_body(net::Pipe& pipe);
   void take_load_report();
   bool stopped() const { return lasts_ && ending_; }
   void upstream_done(std::size_t consumed);

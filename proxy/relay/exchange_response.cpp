@@ -76,8 +76,8 @@ net::Task<Failure> Exchange::relay_response() {
     if (client_left_) co_return Failure::Kind::client_gone;
     if (stopped()) co_return Failure::Kind::stream_stopped;
     up.in.consume(step.consumed);
-    if (download_.remaining() > kSplicedFrom) {
-      failure = co_await splice_body();
+    if (net::Pipe* const pipe = body_pipe()) {
+      failure = co_await splice_body(*pipe);
       if (failure) co_return failure;
       if (up.read_error()) continue;
     }
@@ -92,17 +92,21 @@ net::Task<Failure> Exchange::relay_response() {
   co_return failure;
 }
 
-/// The body of a plain response whose length is known goes from socket to socket within the kernel, as long as there is
-/// much of it. Ends early if there is no pipe for it, or the API's connection has ended: then the body is read as
-/// usual.
-net::Task<Failure> Exchange::splice_body() {
+/// For the body of a plain response whose length is known, as long as there is much of it. Null: it is read and
+/// written.
+net::Pipe* Exchange::body_pipe() {
+  if (download_.remaining() <= kSplicedFrom || upstream_->stream.transport().tls()) return nullptr;
+  return client_->pipe(settings_->flow_memory());
+}
+
+/// The body goes from socket to socket within the kernel. Ends early if the API's connection has ended: that is found
+/// by reading on.
+net::Task<Failure> Exchange::splice_body(net::Pipe& pipe) {
   net::Stream& up = upstream_->stream;
-  net::Pipe* const pipe = up.transport().tls() ? nullptr : client_->pipe(settings_->flow_memory());
-  if (!pipe) co_return Failure();
   download_block_.end(up);
   while (download_.remaining() > kSplicedFrom) {
     net::error_code error;
-    const std::size_t size = pipe->fill(up.transport(), download_.remaining() - kSplicedFrom, error);
+    const std::size_t size = pipe.fill(up.transport(), download_.remaining() - kSplicedFrom, error);
     const bool drained = error == net::asio::error::would_block;
     if (size == 0 && !drained) co_return Failure();
     download_.pass_over(size);

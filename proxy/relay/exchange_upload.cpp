@@ -148,9 +148,8 @@ net::Task<Failure> Exchange::await_upload() {
   tempo.end(size, now);
   // The deadline has ended the read of the API, too: that is no answer, and bytes that came meanwhile are late.
   const bool cancelled = upstream_->stream.read_error() == net::asio::error::operation_aborted;
-  const bool answered = answered_early() && !(timed_out_ && cancelled);
-  const bool late = timed_out_ && !answered;
-  if (!late && (size > 0 || answered)) co_return Failure();
+  const bool late = timed_out_ && (cancelled || !answered_early());
+  if (!late && (size > 0 || answered_early())) co_return Failure();
   if (slot_taken_back_) co_return Failure::Kind::client_slow;
   if (!late) co_return Failure::Kind::client_gone;
   co_return in_time < patience ? Failure::Kind::client_slow : Failure::Kind::client_timeout;

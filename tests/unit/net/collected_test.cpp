@@ -13,8 +13,8 @@
 
 #include "proxy/net/ring.hpp"
 #include "proxy/net/spawn.hpp"
-#include "proxy/net/stream.hpp"
 #include "proxy/net/turn.hpp"
+#include "tests/unit/net/peer.hpp"
 
 namespace net {
 namespace {
@@ -50,35 +50,19 @@ class Scripted final : public Batch {
 };
 using Fault = Scripted::Fault;
 
-struct Peer final : Stream::Observer {
-  Peer(asio::io_context& loop, BlockPool& blocks) {
-    int ends[2];
-    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
-    descriptor = ends[1];
-    Socket socket(loop.get_executor(), asio::generic::stream_protocol(AF_UNIX, 0), ends[0]);
-    socket.non_blocking(true);
-    stream = std::make_unique<Stream>(Transport(std::move(socket)), blocks);
+/// Its stream reads on and on.
+struct Reader final : Peer, Stream::Observer {
+  Reader(asio::io_context& loop, BlockPool& blocks) : Peer(loop, blocks) {
     stream->observe(this);
     stream->await_input();
   }
-  ~Peer() { ::close(descriptor); }
   void on_unawaited_read(Stream& of) override {
     ++reads;
     error = of.read_error();
     if (!error && goes_on) of.await_input();
   }
-  void send(std::string_view bytes) const {
-    REQUIRE(::send(descriptor, bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()));
-  }
-  std::string received() const {
-    char bytes[1024];
-    const ssize_t size = ::recv(descriptor, bytes, sizeof bytes, 0);
-    return size > 0 ? std::string(bytes, static_cast<std::size_t>(size)) : std::string();
-  }
   std::string_view came() const { return stream->in.view(); }
 
-  int descriptor = -1;
-  std::unique_ptr<Stream> stream;
   int reads = 0;
   error_code error;
   bool goes_on = true;
@@ -88,7 +72,7 @@ struct Peer final : Stream::Observer {
 struct Scene {
   explicit Scene(std::unique_ptr<Batch> batch = nullptr) {
     turn.collect(batch ? std::move(batch) : std::make_unique<Scripted>(faults, sizes));
-    for (int i = 0; i < 2; ++i) peers.push_back(std::make_unique<Peer>(loop, blocks));
+    for (int i = 0; i < 2; ++i) peers.push_back(std::make_unique<Reader>(loop, blocks));
     run();
     sizes.clear();
   }
@@ -122,7 +106,7 @@ struct Scene {
   BlockPool blocks;
   asio::io_context loop{kOneThread};
   Turn& turn = Turn::install(loop);
-  std::vector<std::unique_ptr<Peer>> peers;
+  std::vector<std::unique_ptr<Reader>> peers;
   std::vector<std::string> events;
 };
 
@@ -235,7 +219,7 @@ TEST_CASE("Closing takes a collected read back: the descriptor may be another co
   REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
   REQUIRE(::send(ends[1], "of others", 9, 0) == 9);
   for (const auto& peer : scene.peers) peer->send("bytes");
-  Peer& closed = *scene.peers[1];
+  Reader& closed = *scene.peers[1];
   const int descriptor = closed.stream->transport().descriptor();
   scene.loop.restart();
   bool done = false;

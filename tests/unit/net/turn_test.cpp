@@ -13,34 +13,12 @@
 #include <unistd.h>
 
 #include "proxy/net/spawn.hpp"
-#include "proxy/net/stream.hpp"
+#include "tests/unit/net/peer.hpp"
 
 namespace net {
 namespace {
 
 constexpr int kOneThread = BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO;
-
-/// A stream on a loop with a turn, and the descriptor of its peer.
-struct Peer {
-  Peer(asio::io_context& loop, BlockPool& blocks) {
-    int ends[2];
-    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
-    descriptor = ends[1];
-    Socket socket(loop.get_executor(), asio::generic::stream_protocol(AF_UNIX, 0), ends[0]);
-    socket.non_blocking(true);
-    stream = std::make_unique<Stream>(Transport(std::move(socket)), blocks);
-  }
-  ~Peer() { ::close(descriptor); }
-
-  std::string received() const {
-    char bytes[1024];
-    const ssize_t size = ::recv(descriptor, bytes, sizeof bytes, 0);
-    return size > 0 ? std::string(bytes, static_cast<std::size_t>(size)) : std::string();
-  }
-
-  int descriptor = -1;
-  std::unique_ptr<Stream> stream;
-};
 
 struct Scene {
   explicit Scene(int count) {
