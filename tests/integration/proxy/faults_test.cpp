@@ -87,6 +87,23 @@ TEST_CASE("requests and answers arrive whole when sockets take them in parts") {
   }
 }
 
+TEST_CASE("a large body that passes within the kernel arrives whole, and so does what follows") {
+  const std::string body = pattern(2 * 1024 * 1024);
+  for (const char* const io : {"epoll", "auto"}) {
+    CAPTURE(io);
+    Upstream upstream([&](Turn& turn) { turn.answer(turn.request() == "GET /small" ? "ok" : body); });
+    const Faulty faulty(upstream, io);
+    std::atomic<int> wrong{0};
+    all_at_once([&](int) {
+      Client client(*faulty);
+      for (int round = 0; round < 3; ++round) {
+        if (client.get("/").body != body || client.get("/small").body != "ok") ++wrong;
+      }
+    });
+    CHECK(wrong == 0);
+  }
+}
+
 TEST_CASE("an answer that ends its connection arrives whole") {
   for (const char* const io : {"epoll", "auto"}) {
     CAPTURE(io);

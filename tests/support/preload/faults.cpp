@@ -1,7 +1,7 @@
 // Preloaded into a program under test: sockets take less than they are given, and calls are interrupted, again and
-// again. Every second send is cut to a few hundred bytes; every fifth call of send, sendmsg or recv returns EINTR and
-// does nothing. What is submitted to io_uring is cut likewise. Reads are not cut: the kernel never leaves bytes unread
-// that fit, and whoever reads edge-triggered relies on that. At the end it writes to the file that
+// again. Every second send or splice is cut to a few hundred bytes; every fifth call of these or of recv returns EINTR
+// and does nothing. What is submitted to io_uring is cut likewise. Reads are not cut: the kernel never leaves bytes
+// unread that fit, and whoever reads edge-triggered relies on that. At the end it writes to the file that
 // PRELOADED_FAULTS_FILE names how often it has cut a call, interrupted one, and cut an entry of a ring.
 
 #include <algorithm>
@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <liburing.h>
 #include <sys/socket.h>
 
@@ -78,6 +79,11 @@ ssize_t sendmsg(int descriptor, const msghdr* message, int flags) {
 ssize_t recv(int descriptor, void* bytes, std::size_t size, int flags) {
   static const auto next = real(&recv, "recv");
   return interrupts() ? -1 : next(descriptor, bytes, size, flags);
+}
+
+ssize_t splice(int from, off_t* from_at, int to, off_t* to_at, std::size_t size, unsigned flags) {
+  static const auto next = real(&splice, "splice");
+  return interrupts() ? -1 : next(from, from_at, to, to_at, room(size, cut), flags);
 }
 
 int io_uring_submit_and_wait(io_uring* ring, unsigned wanted) {
