@@ -135,7 +135,7 @@ const std::vector<std::string_view> kPieces = {
     "%20",         "%61uth",     "%2572eports", "h%65alth", "%25",     "%2",
 };
 
-std::vector<ClassConfig> classes() {
+std::vector<ClassConfig> make_classes() {
   const auto rule = [](const char* path, const char* prefix) {
     MatchRule match;
     if (*path) match.path = path;
@@ -148,6 +148,12 @@ std::vector<ClassConfig> classes() {
   result[2] = {{"background", 0.5}, {rule("", "/reports/"), rule("/auth", "")}};
   result[3] = {{"never", 0.0}, {rule("", "/v1/"), rule("/reports", "")}};
   return result;
+}
+
+/// Made once: under a sanitizer it would be most of the test's time.
+const std::vector<ClassConfig>& classes() {
+  static const std::vector<ClassConfig> made = make_classes();
+  return made;
 }
 
 double shed_at(int class_index) {
