@@ -3,6 +3,7 @@
 # core 1, 64 keep-alive connections. The proxies take turns in every round; the report holds the medians.
 #
 #   tcp, unix   proxied GETs, upstream over TCP or a unix socket
+#   many        as tcp, with 1000 connections
 #   refusal     the proxy answers 503 itself
 #   bodies      proxied GETs of 16 MiB over TCP, from nginx
 #   log         proxied GETs over TCP, each logged as a JSON line to a file
@@ -13,13 +14,14 @@
 #   idle        private memory per connection, 4000 connections that have made one request each
 #   idle_tls    the same over TLS 1.3
 #
-# ROUNDS=3 DURATION=5 SCENARIOS=tcp,unix,refusal,bodies,log,h2,tls,tls_h2,handshake,idle,idle_tls PROXIES=spillway,nginx,haproxy,nghttpx
+# ROUNDS=3 DURATION=5 SCENARIOS=tcp,unix,many,refusal,bodies,log,h2,tls,tls_h2,handshake,idle,idle_tls PROXIES=spillway,epoll,nginx,haproxy,nghttpx
+# epoll is spillway with `io: epoll`; over TLS and HTTP/2 it is left out.
 # nghttpx takes part in h2, tls, tls_h2 and handshake, which it is for.
 # CPU time comes from /proc/PID/stat of the worker, in ticks of 10 ms: 5 s of load keep its error below 1 %.
 set -euo pipefail
 
 readonly kProxyCore=0 kLoadCore=1
-readonly kConnections=64
+readonly kConnections=64 kManyConnections=1000
 readonly kHttp2Connections=32 kStreams=10
 readonly kWarmUpSeconds=1
 readonly kBodyMiB=16 kBodyConnections=8
@@ -29,8 +31,8 @@ readonly kStartSeconds=10
 readonly kOpenFiles=10100 # HAProxy asks for two per connection, and has a limit of 5000
 
 cd "$(dirname "$0")/../.."
-IFS=, read -ra scenarios <<<"${SCENARIOS:-tcp,unix,refusal,bodies,log,h2,tls,tls_h2,handshake,idle,idle_tls}"
-IFS=, read -ra proxies <<<"${PROXIES:-spillway,nginx,haproxy,nghttpx}"
+IFS=, read -ra scenarios <<<"${SCENARIOS:-tcp,unix,many,refusal,bodies,log,h2,tls,tls_h2,handshake,idle,idle_tls}"
+IFS=, read -ra proxies <<<"${PROXIES:-spillway,epoll,nginx,haproxy,nghttpx}"
 rounds=${ROUNDS:-3}
 duration=${DURATION:-5}
 report=build/reports/bench.json
@@ -60,7 +62,7 @@ trap 'exit 130' INT TERM
 start_proxy() {
   local template command upstream=$2
   case $1 in
-    spillway) template=spillway.yaml command=(build/release/proxy/spillway --config "$dir/spillway.yaml") ;;
+    spillway | epoll) template=spillway.yaml command=(build/release/proxy/spillway --config "$dir/spillway.yaml") ;;
     nginx) template=nginx.conf command=(nginx -c "$dir/nginx.conf" -e "$dir/log") ;;
     haproxy) template=haproxy.cfg command=(haproxy -db -f "$dir/haproxy.cfg") ;;
     nghttpx) template=nghttpx.conf command=(nghttpx "--conf=$dir/nghttpx.conf") upstream=${2/:/,} ;;
@@ -69,7 +71,7 @@ start_proxy() {
   [[ $1 != haproxy ]] || upstream=${upstream/#unix:/unix@}
   sed -e "s|@DIR@|$dir|; s|@PORT@|$proxy_port|; s|@ADMIN_PORT@|$admin_port|; s|@TLS_PORT@|$tls_port|; s|@UPSTREAM@|$upstream|" \
     "tests/bench/$template" >"$dir/$template"
-  # Lines that only a run with a log has begin with #log, those that only one with TLS or HTTP/2 has with #tls or #h2.
+  # Lines that only a run with a log has begin with #log, those with TLS, HTTP/2 or many connections with #tls, #h2, #many.
   local -a http2=()
   case $3 in
     log) sed -i -e 's/#log //' -e '/access_log off\|access: off/d' "$dir/$template" ;;
@@ -77,8 +79,10 @@ start_proxy() {
       sed -i -e 's/#h2 //' -e '/ #h1$/d' "$dir/$template"
       http2=(--http2-prior-knowledge)
       ;;
+    many) sed -i -e 's/#many //' -e '/ #few$/d' "$dir/$template" ;;
     *tls* | handshake) sed -i -e 's/#tls //' "$dir/$template" ;;
   esac
+  [[ $1 != epoll ]] || echo 'io: epoll' >>"$dir/$template"
   rm -f "$dir/access.log"
   taskset -c "$kProxyCore" "${command[@]}" >"$dir/access.log" 2>"$dir/log" &
   proxy_pid=$!
@@ -114,6 +118,7 @@ measure_load() {
   case $scenario in
     refusal) url+=refused ;;
     bodies) url+=16MiB options=(-c "$kBodyConnections") ;;
+    many) options=(-c "$kManyConnections") ;;
     h2) generator=load_http2 ;;
     tls) url=https://127.0.0.1:$tls_port/ ;;
     tls_h2) url=https://127.0.0.1:$tls_port/ generator=load_http2 ;;
@@ -187,13 +192,14 @@ for ((round = 1; round <= rounds; round++)); do
   for scenario in "${scenarios[@]}"; do
     for proxy in "${proxies[@]}"; do
       [[ $proxy != nghttpx || $scenario =~ ^(h2|tls|tls_h2|handshake)$ ]] || continue
+      [[ $proxy != epoll || $scenario =~ ^(tcp|unix|many|refusal|bodies|log)$ ]] || continue
       printf '\rround %d of %d: %-9s %-9s' "$round" "$rounds" "$scenario" "$proxy" >&2
       upstream=127.0.0.1:$upstream_port
       [[ $scenario != unix ]] || upstream=unix:$dir/upstream.sock
       [[ $scenario != bodies ]] || upstream=127.0.0.1:$bodies_port
       start_proxy "$proxy" "$upstream" "$scenario"
       case $scenario in
-        tcp | unix | refusal | bodies | h2 | tls | tls_h2 | handshake) measure_load "$scenario" "$proxy" ;;
+        tcp | unix | many | refusal | bodies | h2 | tls | tls_h2 | handshake) measure_load "$scenario" "$proxy" ;;
         log)
           measure_load "$scenario" "$proxy"
           check_log "$proxy"
@@ -223,15 +229,15 @@ jq -s --arg cpu "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" 
   | {$cpu, $kernel, $commit, versions: {$nginx, $haproxy, $nghttpx}, rounds: $rounds, $seconds, $connections, $results,
      # Spillway over the best peer: CPU per request, for `idle` memory per connection. Below 1 is better.
      ratio_to_best_peer: ($results | group_by(.scenario) | map(
-       (map(select(.proxy == "spillway")) | first) as $own | map(select(.proxy != "spillway")) as $peers
-       | select($own and $peers != [])
-       | {key: $own.scenario, value: (($own.median | .cpu_us // .kib) / ($peers | map(.median | .cpu_us // .kib) | min))})
+       def cost: .median | .cpu_us // .kib;
+       map(select(.proxy == "spillway" or .proxy == "epoll")) as $own | (. - $own) as $peers | select($peers != [])
+       | {key: .[0].scenario, value: ($own | map({key: .proxy, value: (cost / ($peers | map(cost) | min))}) | from_entries)})
        | from_entries)}' "$dir/samples" >"$report"
 
 jq -r '
   def round2: . * 100 | round / 100;
   .ratio_to_best_peer as $ratio | .results[] | .median as $m
-  | (if .proxy == "spillway" then $ratio[.scenario] // null else null end) as $own
+  | $ratio[.scenario][.proxy] as $own
   | [.scenario, .proxy] + (if $m.kib then [($m.kib | round2 | tostring) + " KiB", "-", "-"]
       else [($m.cpu_us | round2 | tostring) + " us", ($m.rps | round), ($m.p99_ms | round2)] end)
     + [if $own then $own | round2 else "-" end] | @tsv' "$report" |
