@@ -37,7 +37,8 @@ Policy policy_of(int max_concurrent, Mode mode) {
   return policy;
 }
 
-TEST_CASE("after ten minutes at 0.3 to 1.5 of the capacity the capacity is known within 15 %") {
+TEST_CASE("after ten minutes at 0.3 to 1.5 of the capacity the capacity is known within 15 %" *
+          doctest::test_suite("long")) {
   for (const int slots : {10, 40}) {
     for (const Mode mode : {Mode::enforce, Mode::shadow}) {
       if (slots == 40 && mode == Mode::shadow) continue;  // shows nothing new, and takes seconds
@@ -60,7 +61,8 @@ TEST_CASE("after ten minutes at 0.3 to 1.5 of the capacity the capacity is known
   }
 }
 
-TEST_CASE("a limit at or below the capacity, or too little load, only tells that the API keeps up") {
+TEST_CASE("a limit at or below the capacity, or too little load, only tells that the API keeps up" *
+          doctest::test_suite("long")) {
   const Backend backend{.slots = 40, .service = 0.020, .exponential = true};
   const Advice limited = after_ten_minutes(policy_of(25, Mode::enforce), backend, 0.3, 1.5);
   CHECK(limited.kind == Advice::Kind::at_least);
@@ -91,7 +93,7 @@ TEST_CASE("one load alone says nothing") {
   CHECK(late.advice().kind != Advice::Kind::at_least);
 }
 
-TEST_CASE("the advice follows an API that has become twice as fast") {
+TEST_CASE("the advice follows an API that has become twice as fast" * doctest::test_suite("long")) {
   Backend backend{.slots = 10, .service = 0.020, .exponential = true};
   backend.slowness = [](double t) { return t < 600 ? 2 : 1; };
   Simulation simulation(policy_of(100, Mode::enforce), backend, 5);

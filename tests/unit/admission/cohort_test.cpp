@@ -61,7 +61,8 @@ Outcome outcome_at(double load, bool cohorts, bool exponential) {
   return mean;
 }
 
-TEST_CASE("with cohorts nearly as many tasks succeed whole as could at best, and every slot is used") {
+TEST_CASE("with cohorts nearly as many tasks succeed whole as could at best, and every slot is used" *
+          doctest::test_suite("long")) {
   for (const bool exponential : {false, true}) {
     for (const double load : {1.2, 2.0, 5.0, 10.0}) {
       CAPTURE(exponential);
@@ -73,7 +74,8 @@ TEST_CASE("with cohorts nearly as many tasks succeed whole as could at best, and
   }
 }
 
-TEST_CASE("without cohorts calls are refused independently, and few tasks succeed whole") {
+TEST_CASE("without cohorts calls are refused independently, and few tasks succeed whole" *
+          doctest::test_suite("long")) {
   CHECK(outcome_at(2, false, true).whole < 0.7 / 2);
   CHECK(outcome_at(5, false, true).whole < 0.4 / 5);
 }

@@ -34,7 +34,8 @@ SlotTime slot_time(const Backend& backend, double share, double cost, double dea
   return used;
 }
 
-TEST_CASE("of two clients, one with requests 50 times as dear, each gets its share of slot time within 5 %") {
+TEST_CASE("of two clients, one with requests 50 times as dear, each gets its share of slot time within 5 %" *
+          doctest::test_suite("long")) {
   struct Row {
     int slots;
     double share, cost, dear_load, cheap_load;

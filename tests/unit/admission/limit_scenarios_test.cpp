@@ -11,6 +11,8 @@ namespace {
 using namespace spillway::admission;
 using namespace spillway::admission::simulation;
 
+TEST_SUITE_BEGIN("long");
+
 constexpr int kMin = 4;
 constexpr double kTooHigh = 10;  // the maximum, in slots of the API
 constexpr int kSeeds = 3;
@@ -234,5 +236,7 @@ TEST_CASE("the learned limit is as good as the best fixed one for an API that sl
     }
   }
 }
+
+TEST_SUITE_END();
 
 }  // namespace

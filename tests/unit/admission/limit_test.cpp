@@ -83,7 +83,8 @@ TEST_CASE("at the start a first window of short calls does not make the second o
   }
 }
 
-TEST_CASE("for an API that slows down with its queue, the learned limit is as good as the best fixed one within 10 s") {
+TEST_CASE("for an API that slows down with its queue, the learned limit is as good as the best fixed one within 10 s" *
+          doctest::test_suite("long")) {
   for (const int slots : {10, 50, 200}) {
     for (const bool exponential : {false, true}) {
       for (const double load : {1.3, 5.0}) {
@@ -107,7 +108,7 @@ TEST_CASE("for an API that slows down with its queue, the learned limit is as go
   }
 }
 
-TEST_CASE("the limit does not drift in ten minutes of overload") {
+TEST_CASE("the limit does not drift in ten minutes of overload" * doctest::test_suite("long")) {
   Search search({.slots = 10, .exponential = true, .slowdown = 0.02}, 2.0, 6);
   search.simulation.run_until(600);
   const double first = search.goodput(10, 60);
@@ -134,7 +135,7 @@ TEST_CASE("the limit does not change while the API is idle") {
   CHECK(search.highest == 20);
 }
 
-TEST_CASE("the limit follows an API that becomes slower or faster under load") {
+TEST_CASE("the limit follows an API that becomes slower or faster under load" * doctest::test_suite("long")) {
   struct Row {
     const char* what;
     double (*slowness)(double t);
@@ -176,7 +177,7 @@ TEST_CASE("if the maximum is the best limit, it is found and kept, wherever doub
   }
 }
 
-TEST_CASE("the limit leaves its minimum again") {
+TEST_CASE("the limit leaves its minimum again" * doctest::test_suite("long")) {
   for (const int min : {1, 4}) {
     CAPTURE(min);
     Search search({.slots = 50}, 1.5, 11);

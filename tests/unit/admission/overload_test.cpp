@@ -99,7 +99,8 @@ TEST_CASE("an API that serves some ten requests per second stays under standing 
 }
 
 TEST_CASE(
-    "under standing overload goodput is full, admitted requests have normal latency, and the rest is told at once") {
+    "under standing overload goodput is full, admitted requests have normal latency, and the rest is told at once" *
+    doctest::test_suite("long")) {
   for (const bool exponential : {false, true}) {
     const Backend backend = backend_of(10, exponential);
     const Policy policy = policy_for(backend);
@@ -127,7 +128,7 @@ TEST_CASE("at 1.2 of capacity neither those who are served nor those who are ref
   }
 }
 
-TEST_CASE("at capacity the queue answers as many as no proxy, and no later") {
+TEST_CASE("at capacity the queue answers as many as no proxy, and no later" * doctest::test_suite("long")) {
   struct Row {
     Backend backend;
     double lost;  // part of the requests
@@ -140,7 +141,7 @@ TEST_CASE("at capacity the queue answers as many as no proxy, and no later") {
   }
 }
 
-TEST_CASE("up to 0.8 of capacity no request is refused") {
+TEST_CASE("up to 0.8 of capacity no request is refused" * doctest::test_suite("long")) {
   struct Row {
     Backend backend;
     int refused;  // of 80,000: by chance some of a slow API would wait longer than `max_wait`
@@ -157,7 +158,7 @@ TEST_CASE("up to 0.8 of capacity no request is refused") {
   }
 }
 
-TEST_CASE("APIs of other sizes and speeds are kept busy, too") {
+TEST_CASE("APIs of other sizes and speeds are kept busy, too" * doctest::test_suite("long")) {
   for (const Backend& backend : {backend_of(10, true, 0.002), backend_of(50, true), backend_of(10, false, 0.2),
                                  backend_of(60, false, 2), backend_of(60, true, 2)}) {
     CAPTURE(backend.slots);
@@ -177,7 +178,7 @@ TEST_CASE("APIs of other sizes and speeds are kept busy, too") {
   }
 }
 
-TEST_CASE("the queue absorbs bursts and waves that the API can serve in time") {
+TEST_CASE("the queue absorbs bursts and waves that the API can serve in time" * doctest::test_suite("long")) {
   struct Row {
     const char* name;
     std::function<double(double)> load;
