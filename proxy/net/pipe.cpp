@@ -26,8 +26,8 @@ Pipe::~Pipe() {
   ::close(out_);
 }
 
-std::size_t Pipe::fill(Transport& from, std::size_t most, error_code& error) {
-  const ssize_t size = from.splice_into(in_, std::min(most, kSize));
+std::size_t Pipe::fill(Transport& from, std::uint64_t most, error_code& error) {
+  const ssize_t size = from.splice_into(in_, static_cast<std::size_t>(std::min<std::uint64_t>(most, kSize)));
   if (size < 0) error = error_code(errno, asio::error::get_system_category());
   if (size <= 0) return 0;
   held_ += static_cast<std::size_t>(size);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "proxy/net/buffer.hpp"
@@ -15,6 +16,9 @@ class Pipe {
  public:
   /// Bytes that it holds at most: as a large block.
   static constexpr std::size_t kSize = kLargeBlock;
+  /// Of a body of which `left` bytes are to come, how many should pass through a pipe: all but its end, which is read,
+  /// so that it is seen. 0: a pipe would not pay.
+  static constexpr std::uint64_t part_of(std::uint64_t left) { return left > kEnd ? left - kEnd : 0; }
 
   /// Null: its bytes would exceed `limit` of the budget, or the process has no descriptors left.
   static std::unique_ptr<Pipe> open(MemoryBudget& budget, std::size_t limit);
@@ -29,13 +33,15 @@ class Pipe {
   /// Puts in what has come, at most `most` bytes, without waiting. 0: the peer has said that no more follow, or there
   /// is an `error`; `would_block` if nothing has come. Only while the pipe is empty: a full one looks as if nothing
   /// had.
-  std::size_t fill(Transport& from, std::size_t most, error_code& error);
+  std::size_t fill(Transport& from, std::uint64_t most, error_code& error);
   /// Sends without waiting. True when nothing is left; `error` stays empty when the transport is just full.
   bool write_now(Transport& to, error_code& error);
   /// Takes bytes out into memory: how many; all of them, if there is room.
   std::size_t read(char* to, std::size_t most);
 
  private:
+  static constexpr std::uint64_t kEnd = 2 * kSize;
+
   explicit Pipe(MemoryBudget& budget) : memory_(budget) {}
 
   MemoryShare memory_;

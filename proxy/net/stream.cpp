@@ -9,10 +9,14 @@ namespace net {
 bool Stream::prepare_read(std::size_t space) {
   if (reading_) return false;
   in.reserve(space);
+  prepare();
+  return true;
+}
+
+void Stream::prepare() {
   read_error_ = {};
   reading_ = true;
   cancelled_ = false;
-  return true;
 }
 
 void Stream::await_input(std::size_t space) {
@@ -21,20 +25,20 @@ void Stream::await_input(std::size_t space) {
 }
 
 void Stream::start_read(std::size_t space) {
-  if (!prepare_read(space)) return;
-  // Now a read would nearly always find nothing: a wasted system call. After the other handlers of this turn it often
-  // finds the bytes.
-  asio::post(transport_.executor(), [this] { begin_read(); });
+  if (prepare_read(space)) post_read();
 }
 
-void Stream::start_wait(bool drained) {
-  if (reading_) return;
-  read_error_ = {};
-  reading_ = only_waits_ = true;
-  filled_ = true;  // whoever takes the bytes may leave some
-  cancelled_ = false;
-  if (drained) return transport_.read_quietly(quiet_read_, {}, turn_);
-  asio::post(transport_.executor(), [this] { on_read(cancelled_ ? asio::error::operation_aborted : error_code(), 0); });
+void Stream::start_splice(Pipe& pipe, std::uint64_t most) {
+  prepare();
+  pipe_ = &pipe;
+  most_ = most;
+  post_read();
+}
+
+/// Now a read would nearly always find nothing: a wasted system call. After the other handlers of this turn it often
+/// finds the bytes.
+void Stream::post_read() {
+  asio::post(transport_.executor(), [this] { begin_read(); });
 }
 
 void Stream::begin_read() {
@@ -42,24 +46,32 @@ void Stream::begin_read() {
 }
 
 void Stream::read_or_wait() {
-  const asio::mutable_buffer space = asio::buffer(in.space(), in.space_size());
+  const asio::mutable_buffer space = pipe_ ? asio::mutable_buffer() : asio::buffer(in.space(), in.space_size());
   error_code error;
   std::size_t size = 0;
-  const tls::Step step = transport_.try_read(space, size, error);
+  const tls::Step step = pipe_ ? try_splice(size, error) : transport_.try_read(space, size, error);
   if (step == tls::Step::done) return on_read(error, size);
   if (cancelled_) return on_read(asio::error::operation_aborted, 0);
   if (step == tls::Step::wants_read) return transport_.read_quietly(quiet_read_, space, turn_);
   transport_.async_wait_writable([this](error_code failed) { failed ? on_read(failed, 0) : begin_read(); });
 }
 
+/// As `Transport::try_read`.
+tls::Step Stream::try_splice(std::size_t& size, error_code& error) {
+  size = pipe_->fill(transport_, most_, error);
+  if (error == asio::error::would_block) return tls::Step::wants_read;
+  if (size == 0 && !error) error = asio::error::eof;
+  return tls::Step::done;
+}
+
 void Stream::quiet_read_ended(void* self, error_code error, std::size_t size) {
   auto& stream = *static_cast<Stream*>(self);
   const bool anew = std::exchange(stream.reads_anew_, false);
-  if (anew && error == asio::error::operation_aborted && !stream.cancelled_) {
-    return stream.only_waits_ ? stream.on_read({}, 0) : stream.begin_read();
-  }
-  // Over TLS it has only waited. The report is used up, so that a wait that has been cancelled meanwhile reads, too.
-  !error&& stream.transport_.tls() ? stream.read_or_wait() : stream.on_read(error, size);
+  if (anew && error == asio::error::operation_aborted && !stream.cancelled_) return stream.begin_read();
+  // For TLS or a pipe it has only waited. The report is used up, so that a wait that has been cancelled meanwhile
+  // reads, too.
+  const bool only_waited = stream.pipe_ || stream.transport_.tls();
+  !error&& only_waited ? stream.read_or_wait() : stream.on_read(error, size);
 }
 
 void Stream::on_peer_closed() {
@@ -72,10 +84,12 @@ void Stream::on_peer_closed() {
 void Stream::on_read(error_code error, std::size_t size) {
   reading_ = false;
   read_error_ = error;
-  if (!std::exchange(only_waits_, false) && error != asio::error::operation_aborted) {
-    filled_ = transport_.may_have_more(size, in.space_size());
+  if (std::exchange(pipe_, nullptr)) {
+    filled_ = true;  // whether there is more is not known
+  } else {
+    if (error != asio::error::operation_aborted) filled_ = transport_.may_have_more(size, in.space_size());
+    in.produced(size);
   }
-  in.produced(size);
   if (parking_.occupied()) {
     parking_.resume();
   } else if (observer_) {

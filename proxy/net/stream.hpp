@@ -2,6 +2,7 @@
 
 #include "proxy/net/buffer.hpp"
 #include "proxy/net/parking.hpp"
+#include "proxy/net/pipe.hpp"
 #include "proxy/net/transport.hpp"
 #include "proxy/net/turn.hpp"
 
@@ -41,9 +42,10 @@ class Stream final : private HangUps::Watched {
   /// The same where nothing is likely to have come yet: a system call less. Unless the peer is watched, its close may
   /// be told late.
   void await_input(std::size_t space = kBlockSize / 4);
-  /// As `start_read`, but leaves the bytes where they are: whoever waits takes them by other means. `drained`: all that
-  /// had come has been taken; otherwise the wait ends in the next turn. For plain transports.
-  void start_wait(bool drained);
+  /// Whether what comes next may pass by memory: nothing is on its way there, and it is plain.
+  bool can_splice() const { return in.empty() && !reading_ && !transport_.tls(); }
+  /// As `start_read`, but what comes, at most `most` bytes, goes into the pipe, which is empty. Only if `can_splice`.
+  void start_splice(Pipe& pipe, std::uint64_t most);
   /// The transport is connected. From here on the peer's close is told to whoever reads.
   void watch_peer(HangUps& hang_ups) { peer_closed_ = !transport_.watch(hang_ups, *this); }
   /// The watched peer has closed, or could not be watched: the connection should not be kept.
@@ -59,6 +61,10 @@ class Stream final : private HangUps::Watched {
 
   /// As `Transport::write_now`.
   bool write_now(Gather& output, error_code& error) { return transport_.write_now(output, error); }
+  /// The same of the output and what the pipe holds behind it; null: nothing.
+  bool write_now(Gather& output, Pipe* behind, error_code& error) {
+    return write_now(output, error) && (!behind || behind->write_now(transport_, error));
+  }
   /// For `co_await` on a loop with a `Turn`: the same at the end of the turn; then `written` tells what came of it. The
   /// output must stay, and nothing else may be written meanwhile. `close` and `reset` end it with `operation_aborted`.
   auto write_at_end_of_turn(Gather& output) { return turn_->send(write_, transport_, output); }
@@ -79,8 +85,11 @@ class Stream final : private HangUps::Watched {
 
  private:
   bool prepare_read(std::size_t space);
+  void prepare();
+  void post_read();
   void begin_read();
   void read_or_wait();
+  tls::Step try_splice(std::size_t& size, error_code& error);
   void on_peer_closed() override;
   static void quiet_read_ended(void* self, error_code error, std::size_t size);
   void on_read(error_code error, std::size_t size);
@@ -94,13 +103,14 @@ class Stream final : private HangUps::Watched {
   Parking parking_;
   error_code read_error_;
   QuietRead quiet_read_{&Stream::quiet_read_ended, this};
+  Pipe* pipe_ = nullptr;    ///< that the outstanding read fills; null: it is into `in`
+  std::uint64_t most_ = 0;  ///< bytes for the pipe
   bool reading_ = false;
   bool awaits_room_ = false;
   bool awaits_hang_up_ = false;
   bool cancelled_ = false;     ///< since the read was started
   bool ends_sending_ = false;  ///< once the transport takes more
   bool peer_closed_ = false;
-  bool only_waits_ = false;  ///< the outstanding read
   bool filled_ = false;      ///< the last read: more may have come
   bool reads_anew_ = false;  ///< the peer has closed: the wait ends, and the socket is read to its end
 };

@@ -77,6 +77,11 @@ class ClientStream {
   virtual void consume_body() = 0;
   /// Waits for more of the body, `space` bytes at most but 1 at least. 0: none will come, or the wait was cancelled.
   virtual net::Task<std::size_t> read_body(std::size_t space) = 0;
+  /// Bytes of a large body that nobody has to look at, and that come next. 0: read it.
+  virtual std::uint64_t spliceable() const { return 0; }
+  /// As `read_body`, but at most `spliceable` bytes, into the pipe, which is empty. They count as received; `body` does
+  /// not have them.
+  virtual net::Task<std::size_t> splice_body(net::Pipe& /*pipe*/) { co_return 0; }
   /// The client sends the body only once it is told to continue.
   virtual bool awaits_continue() const = 0;
   /// Makes room for more of the body behind the payload at hand, out of `limit` bytes for all bodies together.

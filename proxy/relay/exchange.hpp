@@ -99,10 +99,12 @@ class Exchange final : public net::Deadline,
   bool make_body_space();
   void gather_upload();
   net::Task<Failure> await_upload();
+  net::Pipe* upload_pipe();
   void write_upstream();
   void wrote_upstream(std::size_t size, net::error_code error);
   net::Task<> flush_upstream();
   bool answered_early() const;
+  std::size_t unsent() const { return output_.size() + (upload_pipe_ ? upload_pipe_->held() : 0); }
   void hold_slot_for_client();
 
   // exchange_upstream.cpp: the connection to the API.
@@ -191,13 +193,14 @@ class Exchange final : public net::Deadline,
 
   // Towards the API.
   upstream::ConnectionPool::Lease upstream_;
-  upstream::ConnectRace* race_ = nullptr;  ///< while connecting
-  bool client_left_ = false;               ///< while nothing of the API was awaited, or the process cuts what is open
-  std::string to_upstream_;                ///< the head as it goes to the API
-  std::string chunk_;                      ///< size line of the chunk in `output_`
-  net::Gather output_;                     ///< what the API has not taken yet
-  bool request_written_ = false;           ///< at least a byte of it
-  bool upload_cut_ = false;                ///< the API stopped reading: its answer, if any, is final
+  upstream::ConnectRace* race_ = nullptr;   ///< while connecting
+  bool client_left_ = false;                ///< while nothing of the API was awaited, or the process cuts what is open
+  std::string to_upstream_;                 ///< the head as it goes to the API
+  std::string chunk_;                       ///< size line of the chunk in `output_`
+  net::Gather output_;                      ///< what the API has not taken yet
+  std::unique_ptr<net::Pipe> upload_pipe_;  ///< what goes out behind `output_`; null: nothing
+  bool request_written_ = false;            ///< at least a byte of it
+  bool upload_cut_ = false;                 ///< the API stopped reading: its answer, if any, is final
   int retries_ = 0;
   std::string upstream_name_;   ///< of the connection that was used last, for the log
   int upstream_status_ = 0;     ///< of the API's head that was read last

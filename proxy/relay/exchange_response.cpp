@@ -18,9 +18,6 @@ constexpr std::size_t kKeptMax = 4 * 1024 * 1024;
 /// One part in this many of `limits.buffered` is left to request bodies: without memory they are refused, while a
 /// response can wait.
 constexpr std::uint64_t kLeftForRequests = 8;
-/// A body is spliced while more than this is left of it. A smaller one would not pay for the pipe; and its end, at
-/// which the API is done, is written.
-constexpr std::uint64_t kSplicedFrom = 2 * net::Pipe::kSize;
 
 Failure failure_of(Sent sent) {
   return sent == Sent::failed ? Failure::Kind::client_gone : Failure::Kind::none;
@@ -95,31 +92,25 @@ net::Task<Failure> Exchange::relay_response() {
 /// For the body of a plain response whose length is known, as long as there is much of it. Null: it is read and
 /// written.
 net::Pipe* Exchange::body_pipe() {
-  if (download_.remaining() <= kSplicedFrom || upstream_->stream.transport().tls()) return nullptr;
+  if (net::Pipe::part_of(download_.remaining()) == 0 || !upstream_->stream.can_splice()) return nullptr;
   return client_->pipe(settings_->flow_memory());
 }
 
-/// The body goes from socket to socket within the kernel. Ends early if the API's connection has ended: that is found
-/// by reading on.
+/// The body goes from socket to socket within the kernel. Ends early if no more comes: the caller finds why.
 net::Task<Failure> Exchange::splice_body(net::Pipe& pipe) {
   net::Stream& up = upstream_->stream;
   download_block_.end(up);
-  while (download_.remaining() > kSplicedFrom) {
-    net::error_code error;
-    const std::size_t size = pipe.fill(up.transport(), download_.remaining() - kSplicedFrom, error);
-    const bool drained = error == net::asio::error::would_block;
-    if (size == 0 && !drained) co_return Failure();
-    download_.pass_over(size);
-    bytes_out_ += size;
+  while (const std::uint64_t part = net::Pipe::part_of(download_.remaining())) {
+    arm(Clock::now(), settings_->config.timeouts.response);
+    up.start_splice(pipe, part);
+    co_await up.wait_read();
+    if (up.read_error()) break;
+    download_.pass_over(pipe.held());
+    bytes_out_ += pipe.held();
     const Sent sent = client_->flush();
     Failure failure = failure_of(sent);
     if (sent == Sent::blocked && !keep_output(false)) failure = co_await await_client();
     if (failure) co_return failure;
-
-    arm(Clock::now(), settings_->config.timeouts.response);
-    up.start_wait(drained);
-    co_await up.wait_read();
-    if (up.read_error()) co_return Failure();
   }
   co_return Failure();
 }

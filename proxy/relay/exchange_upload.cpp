@@ -123,7 +123,7 @@ net::Task<Failure> Exchange::upload() {
     }
     output_ = {};
     gather_upload();
-    if (output_.empty()) continue;
+    if (unsent() == 0) continue;
     arm(Clock::now(), settings_->config.timeouts.response);
     co_await flush_upstream();
   }
@@ -142,7 +142,13 @@ net::Task<Failure> Exchange::await_upload() {
   arm(began, std::min(patience, in_time));
   pace_.begin(began);
   tempo.begin(began);
-  const std::size_t size = co_await client_->read_body(kUploadSpace);
+  net::Pipe* const pipe = upload_pipe();
+  std::size_t size = 0;
+  if (pipe) {
+    size = co_await client_->splice_body(*pipe);
+  } else {
+    size = co_await client_->read_body(kUploadSpace);
+  }
   const Time now = Clock::now();
   pace_.end(size, now);
   tempo.end(size, now);
@@ -155,6 +161,18 @@ net::Task<Failure> Exchange::await_upload() {
   co_return in_time < patience ? Failure::Kind::client_slow : Failure::Kind::client_timeout;
 }
 
+/// Large bodies of known length go from socket to socket within the kernel, as long as there is much of them. Null: the
+/// body is read and written.
+net::Pipe* Exchange::upload_pipe() {
+  const bool passes_by = client_->spliceable() > 0 && !upstream_->stream.transport().tls();
+  if (!passes_by) {
+    upload_pipe_.reset();
+  } else if (!upload_pipe_) {
+    upload_pipe_ = net::Pipe::open(worker_.shared().buffered, settings_->flow_memory());
+  }
+  return upload_pipe_.get();
+}
+
 /// From here on the slot may be held for a slow client, and may be taken back.
 void Exchange::hold_slot_for_client() {
   slot_taken_back_ = false;
@@ -165,9 +183,9 @@ void Exchange::hold_slot_for_client() {
 /// Writes what the socket takes.
 void Exchange::write_upstream() {
   net::error_code error;
-  const std::size_t before = output_.size();
-  upstream_->stream.write_now(output_, error);
-  wrote_upstream(before - output_.size(), error);
+  const std::size_t before = unsent();
+  upstream_->stream.write_now(output_, upload_pipe_.get(), error);
+  wrote_upstream(before - unsent(), error);
 }
 
 /// A write error does not end the exchange: the API may have answered before it stopped reading.
@@ -178,7 +196,7 @@ void Exchange::wrote_upstream(std::size_t size, net::error_code error) {
 
 /// Writes all output. Returns early, with output left, if the API answers meanwhile.
 net::Task<> Exchange::flush_upstream() {
-  for (write_upstream(); !output_.empty() && !answered_early(); write_upstream()) {
+  for (write_upstream(); unsent() > 0 && !answered_early(); write_upstream()) {
     const net::error_code error = co_await upstream_->stream.writable();
     if (error == net::asio::error::operation_aborted && !timed_out_) co_return;
     if (error || timed_out_) upload_cut_ = true;

@@ -69,6 +69,7 @@ net::Task<Failure> Exchange::forward(bool fresh) {
     if (failure || !response_.informational() || switches_protocol()) break;
     failure = co_await pass_on_interim();
   }
+  upload_pipe_.reset();  // no more of the body is wanted
   if (!failure) co_return failure;
 
   // Sent again only where nothing can happen twice: a kept connection closed before a byte of an answer, and

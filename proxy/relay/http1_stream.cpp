@@ -100,6 +100,19 @@ net::Task<std::size_t> Http1Stream::read_body(std::size_t space) {
   co_return stream_.in.size() - before;
 }
 
+std::uint64_t Http1Stream::spliceable() const {
+  return stream_.can_splice() ? net::Pipe::part_of(decoder_.remaining()) : 0;
+}
+
+net::Task<std::size_t> Http1Stream::splice_body(net::Pipe& pipe) {
+  upload_block_.end(stream_);
+  stream_.start_splice(pipe, spliceable());
+  co_await stream_.wait_read();
+  decoder_.pass_over(pipe.held());
+  body_received_ += pipe.held();
+  co_return pipe.held();
+}
+
 bool Http1Stream::awaits_continue() const {
   return request_->expect_continue && stream_.in.size() == head_size_;
 }
@@ -227,7 +240,7 @@ ClientStream::Sent Http1Stream::flush() {
   if (!backlog_.empty()) return Sent::blocked;
   if (ahead_ > 0) output_.consume(std::exchange(ahead_, 0));
   net::error_code error;
-  const bool all = stream_.write_now(output_, error) && (!pipe_ || pipe_->write_now(stream_.transport(), error));
+  const bool all = stream_.write_now(output_, pipe_.get(), error);
   if (error) return Sent::failed;
   return all ? Sent::all : Sent::blocked;
 }

@@ -57,6 +57,8 @@ class Http1Stream final : public ClientStream, private net::Stream::Observer {
   http::Violation decode_body() override;
   void consume_body() override;
   net::Task<std::size_t> read_body(std::size_t space) override;
+  std::uint64_t spliceable() const override;
+  net::Task<std::size_t> splice_body(net::Pipe& pipe) override;
   bool awaits_continue() const override;
   bool make_body_space(std::size_t limit) override;
   std::size_t body_memory() const override { return input_memory_.size(); }

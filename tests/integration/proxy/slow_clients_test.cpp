@@ -189,73 +189,88 @@ TEST_CASE("a client that leaves while its body is awaited leaks nothing, in any 
   }
 }
 
+/// An upload of which a first part comes at once. The larger one passes within the kernel.
+struct Upload {
+  std::size_t size, first;
+  std::string head() const { return head_of("/", "Content-Length: " + std::to_string(size)); }
+};
+constexpr Upload kUploads[] = {{200'000, 60'000}, {4'000'000, 2'000'000}};
+
 TEST_CASE("a large upload below the least rate while the API waits loses its slot") {
-  std::atomic<int> left = 0;
-  Upstream upstream([&](Turn& turn) { left += turn.left(); });
-  Proxy proxy(upstream, {.timeouts = "request_body: 60s", .admission = admit(1)});
-  Client slow(proxy);
-  slow.send(head_of("/", "Content-Length: 200000") + pattern(60'000));
-  REQUIRE(eventually([&] { return upstream.inside() == 1; }));
-  CHECK(eventually([&] {
-    slow.send("x");
-    return !slow.wire().at_rest();
-  }));
-  const Reply reply = slow.receive();
-  CHECK(reply.status == 408);
-  CHECK(reply.problem("reason") == "client_slow");
-  CHECK(reply.field("Connection") == "close");
-  CHECK(eventually([&] { return left == 1; }));
-  CHECK(nothing_held(proxy));
-  CHECK(proxy.accounts_balance());
-  CHECK(proxy.await_metric("spillway_requests_total", 1, {{"outcome", "timeout"}, {"code", "4xx"}}));
+  for (const Upload& upload : kUploads) {
+    CAPTURE(upload.size);
+    std::atomic<int> left = 0;
+    Upstream upstream([&](Turn& turn) { left += turn.left(); });
+    Proxy proxy(upstream, {.timeouts = "request_body: 60s", .admission = admit(1)});
+    Client slow(proxy);
+    slow.send(upload.head() + pattern(upload.first));
+    REQUIRE(eventually([&] { return upstream.inside() == 1; }));
+    CHECK(eventually([&] {
+      slow.send("x");
+      return !slow.wire().at_rest();
+    }));
+    const Reply reply = slow.receive();
+    CHECK(reply.status == 408);
+    CHECK(reply.problem("reason") == "client_slow");
+    CHECK(reply.field("Connection") == "close");
+    CHECK(eventually([&] { return left == 1; }));
+    CHECK(nothing_held(proxy));
+    CHECK(proxy.accounts_balance());
+    CHECK(proxy.await_metric("spillway_requests_total", 1, {{"outcome", "timeout"}, {"code", "4xx"}}));
+  }
 }
 
 TEST_CASE("large uploads that are late are told so, also if a byte comes together with their deadline") {
-  constexpr int kUploads = 32;
-  Upstream upstream([](Turn& turn) { turn.left(); });
-  // However fast this sends, it is late.
-  Proxy proxy(upstream, {.timeouts = "request_body: 60s", .limits = "min_rate: 100MiB", .admission = admit(kUploads)});
-  std::list<Client> slow;
-  for (int i = 0; i < kUploads; ++i) {
-    slow.emplace_back(proxy).send(head_of("/", "Content-Length: 200000") + pattern(60'000));
-  }
-  REQUIRE(eventually([&] { return upstream.inside() == kUploads; }));
-  CHECK(eventually([&] {
-    bool all_ended = true;
-    for (Client& client : slow) {
-      if (!client.wire().at_rest()) continue;
-      client.send("x");
-      all_ended = false;
+  for (const Upload& upload : kUploads) {
+    CAPTURE(upload.size);
+    constexpr int kCount = 32;
+    Upstream upstream([](Turn& turn) { turn.left(); });
+    // However fast this sends, it is late.
+    Proxy proxy(upstream, {.timeouts = "request_body: 60s", .limits = "min_rate: 100MiB", .admission = admit(kCount)});
+    std::list<Client> slow;
+    for (int i = 0; i < kCount; ++i) {
+      slow.emplace_back(proxy).send(upload.head() + pattern(upload.first));
     }
-    return all_ended;
-  }));
-  for (Client& client : slow) CHECK(client.receive().problem("reason") == "client_slow");
-  CHECK(nothing_held(proxy));
-  CHECK(proxy.accounts_balance());
-  CHECK(proxy.await_metric("spillway_requests_total", kUploads, {{"outcome", "timeout"}, {"code", "4xx"}}));
+    REQUIRE(eventually([&] { return upstream.inside() == kCount; }));
+    CHECK(eventually([&] {
+      bool all_ended = true;
+      for (Client& client : slow) {
+        if (!client.wire().at_rest()) continue;
+        client.send("x");
+        all_ended = false;
+      }
+      return all_ended;
+    }));
+    for (Client& client : slow) CHECK(client.receive().problem("reason") == "client_slow");
+    CHECK(nothing_held(proxy));
+    CHECK(proxy.accounts_balance());
+    CHECK(proxy.await_metric("spillway_requests_total", kCount, {{"outcome", "timeout"}, {"code", "4xx"}}));
+  }
 }
 
 TEST_CASE("when a request queues, only the slowest upload loses its slot") {
-  Upstream upstream(echo);
-  Proxy proxy(
-      upstream,
-      {.timeouts = "request_body: 60s", .limits = "min_rate: 0", .admission = admit(2) + ", queue: {max_wait: 60s}"});
-  const std::string body = pattern(200'000);
-  const std::string head = head_of("/", "Content-Length: 200000");
-  Client slowest(proxy), slow(proxy);
-  slowest.send(head + body.substr(0, 60'000));
-  REQUIRE(eventually([&] { return upstream.inside() == 1; }));
-  slow.send(head + body.substr(0, 60'000));
-  REQUIRE(eventually([&] { return upstream.inside() == 2; }));
-  CHECK(Client(proxy).get("/").status == 200);
-  const Reply cut = slowest.receive();
-  CHECK(cut.status == 408);
-  CHECK(cut.problem("reason") == "client_slow");
-  for (int i = 0; i < 10; ++i) CHECK(Client(proxy).get("/").status == 200);
-  slow.send(body.substr(60'000));
-  CHECK(slow.receive().body == body);
-  CHECK(nothing_held(proxy));
-  CHECK(proxy.accounts_balance());
+  for (const Upload& upload : kUploads) {
+    CAPTURE(upload.size);
+    Upstream upstream(echo);
+    Proxy proxy(
+        upstream,
+        {.timeouts = "request_body: 60s", .limits = "min_rate: 0", .admission = admit(2) + ", queue: {max_wait: 60s}"});
+    const std::string body = pattern(upload.size);
+    Client slowest(proxy), slow(proxy);
+    slowest.send(upload.head() + body.substr(0, upload.first));
+    REQUIRE(eventually([&] { return upstream.inside() == 1; }));
+    slow.send(upload.head() + body.substr(0, upload.first));
+    REQUIRE(eventually([&] { return upstream.inside() == 2; }));
+    CHECK(Client(proxy).get("/").status == 200);
+    const Reply cut = slowest.receive();
+    CHECK(cut.status == 408);
+    CHECK(cut.problem("reason") == "client_slow");
+    for (int i = 0; i < 10; ++i) CHECK(Client(proxy).get("/").status == 200);
+    slow.send(body.substr(upload.first));
+    CHECK(slow.receive().body == body);
+    CHECK(nothing_held(proxy));
+    CHECK(proxy.accounts_balance());
+  }
 }
 
 TEST_CASE("an upload that waits for the API is not slow, and keeps its slot") {
