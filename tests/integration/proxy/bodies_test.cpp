@@ -6,8 +6,7 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/integration/proxy/client.hpp"
-#include "tests/integration/proxy/proxy.hpp"
+#include "tests/integration/proxy/held.hpp"
 
 namespace spillway::test {
 namespace {
@@ -154,17 +153,6 @@ constexpr std::size_t kGrowth = 8 * kMiB;
 #else
 constexpr std::size_t kGrowth = 1 * kMiB;
 #endif
-
-/// Waits until the sender is blocked: no byte has moved in several looks.
-bool held_up(const std::atomic<std::size_t>& sent) {
-  std::size_t last = 0;
-  int looks = 0;
-  return eventually([&] {
-    looks = sent > 0 && sent == last ? looks + 1 : 0;
-    last = sent;
-    return looks > 100;
-  });
-}
 
 TEST_CASE("a large body of known length arrives whole, however the API sends it, and the next response after it") {
   std::size_t piece = 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <list>
 
 #include <doctest/doctest.h>
@@ -27,6 +28,17 @@ inline std::list<Client> fill(const Proxy& proxy, const Upstream& upstream, int 
 
 inline void check_answered(std::list<Client>& clients) {
   for (Client& client : clients) CHECK(client.receive().status == 200);
+}
+
+/// Waits until the sender is blocked: no byte has moved in several looks.
+inline bool held_up(const std::atomic<std::size_t>& sent) {
+  std::size_t last = 0;
+  int looks = 0;
+  return eventually([&] {
+    looks = sent > 0 && sent == last ? looks + 1 : 0;
+    last = sent;
+    return looks > 100;
+  });
 }
 
 }  // namespace spillway::test

@@ -1,12 +1,12 @@
 // Large uploads of known length, most of which pass from socket to socket within the kernel.
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
 #include <doctest/doctest.h>
 
-#include "tests/integration/proxy/client.hpp"
-#include "tests/integration/proxy/proxy.hpp"
+#include "tests/integration/proxy/held.hpp"
 
 namespace spillway::test {
 namespace {
@@ -99,13 +99,20 @@ TEST_CASE("a large upload takes a pipe until its end nears; without memory for o
 class Sender {
  public:
   explicit Sender(Client& client)
-      : thread_([&client] {
+      : thread_([this, &client] {
           client.send(head_of("POST /", kTooMuch));
-          client.send(pattern(kTooMuch));
+          const std::string body = pattern(kTooMuch);
+          for (std::string_view rest = body; !rest.empty(); rest.remove_prefix(std::min(kMiB, rest.size()))) {
+            if (!client.send(rest.substr(0, kMiB))) break;
+            sent_ += kMiB;
+          }
         }) {}
   ~Sender() { thread_.join(); }
+  /// Waits until neither the API nor the proxy takes more.
+  bool is_held_up() const { return held_up(sent_); }
 
  private:
+  std::atomic<std::size_t> sent_ = 0;
   std::thread thread_;
 };
 
@@ -121,7 +128,8 @@ TEST_CASE("hints of the API in the middle of an upload lose none of it") {
   Client client(proxy);
   {
     const Sender sender(client);
-    CHECK(eventually([&] { return proxy.stat("buffered_bytes") == kPipe; }));
+    CHECK(sender.is_held_up());
+    CHECK(proxy.stat("buffered_bytes") == kPipe);
     upstream.release();
     CHECK(client.receive().status == 103);
     upstream.release();
@@ -147,6 +155,7 @@ TEST_CASE("an answer in the middle of a large upload is final, whether the API r
     {
       const Sender sender(client);
       CHECK(eventually([&] { return come.load(); }));
+      CHECK(sender.is_held_up());
       upstream.release();
       const Reply reply = client.receive();
       CHECK(reply.status == 409);
