@@ -19,6 +19,7 @@ proxy/net/                 : proxy/net/ proxy/tls/ proxy/text/take.hpp config/ :
 proxy/net/clock            : :
 proxy/net/free_blocks      : :
 proxy/net/memory_budget    : :
+proxy/net/heap_trim        : proxy/net/ : malloc.h
 proxy/net/line_queue       : proxy/net/line_queue proxy/net/line_writer.hpp : spdlog/
 proxy/net/timer_wheel      : proxy/net/ : boost/intrusive/
 proxy/tracing/             : proxy/tracing/ proxy/text/ proxy/net/clock.hpp :

@@ -31,6 +31,11 @@ class BlockPool {
     std::vector<Block>& free = size == kBlockSize ? free_ : large_;
     if (free.size() < (size == kBlockSize ? kKept : kLargeKept)) free.push_back(std::move(block));
   }
+  /// Keeps none.
+  void clear() {
+    free_.clear();
+    large_.clear();
+  }
 
  private:
   static constexpr std::size_t kKept = 64;      ///< 1 MiB; more goes back to the system

@@ -8,6 +8,11 @@ namespace {
 constexpr std::size_t kKept = 512 * 1024;
 thread_local constinit FreeBlocks free_frames{kKept};
 }  // namespace
+
+void clear_frames() {
+  free_frames.clear();
+}
+
 }  // namespace net
 
 namespace boost::asio::detail {

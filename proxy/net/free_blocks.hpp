@@ -27,13 +27,8 @@ class FreeBlocks {
   FreeBlocks(const FreeBlocks&) = delete;
   FreeBlocks& operator=(const FreeBlocks&) = delete;
   ~FreeBlocks() {
+    clear();
     room_ = 0;
-    for (Free*& list : first_) {
-      while (Free* const block = list) {
-        list = block->next;
-        ::operator delete(block);
-      }
-    }
   }
 
   /// Throws `bad_alloc` as `operator new` does.
@@ -52,6 +47,15 @@ class FreeBlocks {
     const std::size_t list = list_of(size);
     first_[list] = new (memory) Free{first_[list]};
     room_ -= size_in(list);
+  }
+  void clear() {
+    for (std::size_t list = 0; list < first_.size(); ++list) {
+      while (Free* const block = first_[list]) {
+        first_[list] = block->next;
+        room_ += size_in(list);
+        ::operator delete(block);
+      }
+    }
   }
 
  private:

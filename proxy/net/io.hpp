@@ -32,6 +32,9 @@ using Timer = asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Execut
 /// Completion by value `(error_code, ...)`: no exceptions on the request path.
 inline constexpr asio::as_tuple_t<asio::use_awaitable_t<Executor>> kAwait{asio::use_awaitable_t<Executor>{}};
 
+/// Gives the memory to the heap that this thread keeps for frames of `Task`.
+void clear_frames();
+
 }  // namespace net
 
 /// Where the frames of `Task` live: `frames.cpp`.

@@ -11,7 +11,6 @@ namespace spillway::relay {
 
 namespace {
 /// How long an answered connection keeps its buffer and exchange: most next requests come sooner.
-constexpr Duration kKeepBuffer = std::chrono::seconds(1);
 /// How long a closed connection is read on, so that the client gets to see the answer instead of a reset.
 constexpr Duration kLinger = std::chrono::seconds(2);
 /// Room for the rest of a head that has come in part. More than that, and the block doubles.
@@ -77,7 +76,7 @@ net::Task<> Connection::serve(Worker& worker, Client client) {
     if (next == Next::idle && !c.stream_.busy()) {
       Client idle{std::move(c.stream_.transport()), std::move(c.peer_), std::move(c.counted_)};
       idle.balancer = std::move(c.balancer_);
-      worker.connections().is_idle(std::move(idle), c.ending_);
+      worker.connections().is_idle(std::move(idle), c.ending_, c.gave_way_);
     } else {
       c.stream_.close();
       c.stream_.observe(nullptr);
@@ -94,7 +93,7 @@ bool Connection::begin_wait() {
   http1_.shrink_input();
   if (!stream_.in.empty()) return false;
   worker_.connections().is_recently_used(*this);
-  arm(Clock::now(), std::min(kKeepBuffer, worker_.settings()->idle_for));
+  arm(Clock::now(), std::min(ConnectionTable::kKeepBuffer, worker_.settings()->idle_for));
   stream_.await_input();  // a close that it does not tell is seen when the buffer has been given back
   return true;
 }
@@ -248,7 +247,7 @@ void Connection::close_idle() {
 }
 
 void Connection::release_buffer() {
-  timed_out_ = true;
+  gave_way_ = timed_out_ = true;
   stream_.cancel();
 }
 

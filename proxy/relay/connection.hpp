@@ -100,6 +100,7 @@ class Connection final : public net::Deadline, public ConnectionHook {
   bool ending_ = false;   ///< told to end
   bool closing_ = false;  ///< told to close, even if a request is on its way
   bool evicted_ = false;
+  bool gave_way_ = false;  ///< has released its buffer for another connection
 };
 
 }  // namespace spillway::relay

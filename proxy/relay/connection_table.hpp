@@ -18,7 +18,10 @@ class Worker;
 /// descriptors or memory run short, and which ones a drain ends. Used from its worker's thread only.
 class ConnectionTable {
  public:
-  explicit ConnectionTable(Worker& worker) : worker_(worker), handshakes_(worker, *this) {}
+  /// How long a connection may keep its buffer while it waits for its next request.
+  static constexpr Duration kKeepBuffer = std::chrono::seconds(1);
+
+  explicit ConnectionTable(Worker& worker);
   ConnectionTable(const ConnectionTable&) = delete;
 
   /// Takes a new connection, or refuses it: too many are open, in all or of its client. `listen`: the entry that says
@@ -45,7 +48,8 @@ class ConnectionTable {
   void closed();
   void is_busy(Connection& connection);
   /// It waits for its next request and keeps its buffer meanwhile. Only a number of connections may; beyond it the
-  /// oldest releases its buffer.
+  /// oldest releases its buffer. The number follows the connections: one more for each that would have been in time,
+  /// one less for each that is not (the idea of ARC's ghost lists).
   void is_recently_used(Connection& connection);
   void was_recently_used();
   /// A connection of HTTP/2 has no stream. It keeps what it has, and may be closed for others.
@@ -58,8 +62,11 @@ class ConnectionTable {
   void has_head(Connection& connection);
   /// Its answer has become a stream: a tunnel or an event stream, which ends when one of its peers closes it.
   void streams(Connection& connection);
-  /// It goes on as an idle connection. `ending`: it has been told to end.
-  void is_idle(Client client, bool ending);
+  /// It goes on as an idle connection. `ending`: it has been told to end. `gave_way`: it has released its buffer for
+  /// another connection, not because time was up.
+  void is_idle(Client client, bool ending, bool gave_way);
+  /// One that gave way has got a request within `kKeepBuffer`.
+  void was_in_time();
   /// Its PROXY header has named the client. False: that has too many connections, and has been refused.
   bool is_introduced(IdleConnection& idle, Client& client);
   /// It will be closed because its PROXY header broke a `rule`; `status` as for a request.
@@ -92,6 +99,7 @@ class ConnectionTable {
   std::size_t open_ = 0;        ///< connections that are not idle
   std::size_t idle_count_ = 0;  ///< idle ones, and those that wait for another worker's answer
   int recently_used_count_ = 0;
+  int recently_used_max_;
   int quiet_count_ = 0;
   std::atomic<int> idle_here_{0};       ///< connections that can be closed; for the other workers
   std::atomic<int> close_requests_{0};  ///< by other workers, not yet done

@@ -8,7 +8,6 @@
 
 #include "proxy/relay/connection_table.hpp"
 #include "proxy/relay/worker.hpp"
-#include "proxy/tls/record_memory.hpp"
 
 namespace spillway::relay {
 
@@ -17,10 +16,6 @@ using Result = telemetry::Handshake;
 namespace {
 /// How many connections to examine when a place is wanted; the oldest come first.
 constexpr int kCandidatesMax = 8;
-/// So many handshakes leave a MiB or more free in the heap, between what their connections keep; it is given back once
-/// none has been under way for this long. To do so takes milliseconds: not while others come.
-constexpr std::size_t kManyHandshakes = 256;
-constexpr Duration kQuiet = std::chrono::seconds(1);
 /// What a client gets that speaks plain HTTP to a TLS port.
 constexpr std::string_view kPlainHttpAnswer =
     "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 49\r\n"
@@ -90,7 +85,6 @@ void Handshakes::configure() {
 void Handshakes::begin(Client client) {
   auto* const handshake = new Handshake(*this, gate_, std::move(client));
   ++count_;
-  trim_.disarm();
   handshake->move_to(unheard_);
   worker_.timers().arm(*handshake, Clock::now() + worker_.settings()->config.timeouts.handshake);
   handshake->wait_readable();
@@ -122,11 +116,6 @@ void Handshakes::admit() {
     if (next.evicted) static_cast<Handshake*>(next.evicted)->end(Result::evicted);
   }
   if (const auto at = gate_.next_at()) worker_.timers().arm(look_again_, *at);
-}
-
-void Handshakes::trim() {
-  ended_ = 0;
-  tls::give_free_memory_back();
 }
 
 void Handshakes::begin_turns() {
@@ -187,7 +176,7 @@ void Handshakes::over(Handshake& handshake, Result result, const std::string& er
   const std::string why = error;  // it may be the session's
   delete &handshake;
   --count_;
-  if (++ended_ >= kManyHandshakes && count_ == 0) worker_.timers().arm(trim_, Clock::now() + kQuiet);
+  worker_.heap().left_free(Clock::now());
   admit();
   if (telemetry::succeeded(result)) return table_.secured(std::move(client));
   if (result == Result::plain_http) {

@@ -48,14 +48,7 @@ class Handshakes {
     Handshakes& handshakes;
   };
 
-  struct Trim final : net::Deadline {
-    explicit Trim(Handshakes& h) : handshakes(h) {}
-    void on_deadline() override { handshakes.trim(); }
-    Handshakes& handshakes;
-  };
-
   void admit();
-  void trim();
   void begin_turns();
   void turn();
   void over(Handshake& handshake, telemetry::Handshake result, const std::string& error);
@@ -65,12 +58,10 @@ class Handshakes {
   ConnectionTable& table_;
   tls::HandshakeGate gate_;
   LookAgain look_again_{*this};  ///< whether a client has been silent for too long
-  Trim trim_{*this};             ///< once none has been under way for a moment after many
   List unheard_;                 ///< their clients have sent nothing; oldest first
   List ready_;                   ///< to be computed, in this order
   List others_;
   std::size_t count_ = 0;
-  std::size_t ended_ = 0;  ///< since memory was last given back
   bool turning_ = false;
 };
 

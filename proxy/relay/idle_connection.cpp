@@ -92,6 +92,9 @@ void IdleConnection::wait_ended(net::error_code error) {
   }
   disarm();
   Worker& worker = worker_;
+  if (request_comes && gave_way_ != Time{} && Clock::now() - gave_way_ < ConnectionTable::kKeepBuffer) {
+    worker.connections().was_in_time();
+  }
   Client client = std::move(client_);
   delete this;
   worker.connections().idle_ended(std::move(client), request_comes);

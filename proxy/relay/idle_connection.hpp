@@ -59,6 +59,8 @@ class IdleConnection final
   IdleConnection(Worker& worker, Client client, bool fresh)
       : worker_(worker), client_(std::move(client)), fresh_(fresh) {}
   bool fresh() const { return fresh_; }
+  /// It has released its buffer for another connection.
+  void gave_way(Time now) { gave_way_ = now; }
   /// False: its PROXY header is still due.
   bool introduced() const { return client_.proxy_header == nullptr; }
   void wait();
@@ -77,6 +79,7 @@ class IdleConnection final
 
   Worker& worker_;
   Client client_;
+  Time gave_way_{};  ///< never: it has not
   bool fresh_;
   bool closing_ = false;
   bool record_begun_ = false;

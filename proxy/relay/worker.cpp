@@ -136,6 +136,12 @@ void Worker::tells_of_clients(std::string_view peer) {
                   peer));
 }
 
+void Worker::empty_pools() {
+  blocks_.clear();
+  exchanges_.clear();
+  net::clear_frames();
+}
+
 std::unique_ptr<Exchange> Worker::take_exchange() {
   if (exchanges_.empty()) return std::make_unique<Exchange>(*this);
   std::unique_ptr<Exchange> exchange = std::move(exchanges_.back());

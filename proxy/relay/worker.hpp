@@ -12,6 +12,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "proxy/classify/client_key.hpp"
+#include "proxy/net/heap_trim.hpp"
 #include "proxy/net/listener.hpp"
 #include "proxy/net/memory_budget.hpp"
 #include "proxy/net/timers.hpp"
@@ -111,6 +112,7 @@ class Worker {
   net::Turn& turn() { return turn_; }
   net::Timers& timers() { return timers_; }
   net::BlockPool& blocks() { return blocks_; }
+  net::HeapTrim& heap() { return heap_; }
   net::HangUps& hang_ups() { return hang_ups_; }
   upstream::ConnectionPool& upstream() { return upstream_; }
   telemetry::WorkerCounters& counters() { return counters_; }
@@ -154,6 +156,7 @@ class Worker {
   };
 
   void begin_collecting();
+  void empty_pools();
   /// Waits for a timer, and observes how late it comes.
   void measure_lag();
 
@@ -173,6 +176,7 @@ class Worker {
   net::Timer lag_timer_;
   net::HangUps hang_ups_;
   net::BlockPool blocks_;
+  net::HeapTrim heap_{timers_, [this] { empty_pools(); }};
   telemetry::WorkerCounters counters_;
   upstream::ConnectionPool upstream_;
   tracing::IdGenerator ids_;

@@ -73,8 +73,4 @@ bool keep_record_memory() {
   return CRYPTO_set_mem_functions(allocate, reallocate, release) == 1;
 }
 
-void give_free_memory_back() {
-  ::malloc_trim(0);
-}
-
 }  // namespace tls

@@ -7,7 +7,4 @@ namespace tls {
 /// thousand instructions, and leave gaps in it. False: OpenSSL has been used before, and goes on as it was.
 bool keep_record_memory();
 
-/// Gives memory that is free in the heap back to the system. Takes some milliseconds, and all threads may have to wait.
-void give_free_memory_back();
-
 }  // namespace tls

@@ -227,11 +227,14 @@ jq -s --arg cpu "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" 
     + (del(.[].scenario, .[].proxy) | {median: ([.[] | to_entries[]] | group_by(.key)
         | map({key: .[0].key, value: (map(.value) | median)}) | from_entries), rounds: .}))) as $results
   | {$cpu, $kernel, $commit, versions: {$nginx, $haproxy, $nghttpx}, rounds: $rounds, $seconds, $connections, $results,
-     # Spillway over the best peer: CPU per request, for `idle` memory per connection. Below 1 is better.
+     # Spillway over the best peer: CPU per request, for `idle` memory per connection. Below 1 is better. The
+     # least, the median and the greatest of all rounds, each with itself: the machine is faster in one than in the next.
      ratio_to_best_peer: ($results | group_by(.scenario) | map(
-       def cost: .median | .cpu_us // .kib;
+       def costs: .rounds | map(.cpu_us // .kib);
        map(select(.proxy == "spillway" or .proxy == "epoll")) as $own | (. - $own) as $peers | select($peers != [])
-       | {key: .[0].scenario, value: ($own | map({key: .proxy, value: (cost / ($peers | map(cost) | min))}) | from_entries)})
+       | {key: .[0].scenario, value: ($own | map({key: .proxy, value: (costs as $mine
+           | $peers | map([$mine, costs] | transpose | map(.[0] / .[1])) | max_by(median)
+           | [min, median, max])}) | from_entries)})
        | from_entries)}' "$dir/samples" >"$report"
 
 jq -r '
@@ -240,8 +243,8 @@ jq -r '
   | $ratio[.scenario][.proxy] as $own
   | [.scenario, .proxy] + (if $m.kib then [($m.kib | round2 | tostring) + " KiB", "-", "-"]
       else [($m.cpu_us | round2 | tostring) + " us", ($m.rps | round), ($m.p99_ms | round2)] end)
-    + [if $own then $own | round2 else "-" end] | @tsv' "$report" |
-  awk -F '\t' 'BEGIN { f = "%-9s %-9s %14s %12s %8s %14s\n"
+    + [if $own then "\($own[1] | round2) (\($own[0] | round2) to \($own[2] | round2))" else "-" end] | @tsv' "$report" |
+  awk -F '\t' 'BEGIN { f = "%-9s %-9s %14s %12s %8s %21s\n"
                        printf f, "scenario", "proxy", "per req./conn.", "requests/s", "p99 ms", "to best peer" }
                { printf f, $1, $2, $3, $4, $5, $6 }'
 echo "medians of $rounds rounds of $duration s; report in $report"
