@@ -32,7 +32,7 @@ test: deps ## build and run every test, JOBS=2 at a time; PRESET=asan or tsan fo
 smoke: deps ## try a running stack with curl: URL=http://localhost:8080 ADMIN=http://localhost:9901
 	@URL=$(URL) ADMIN=$(ADMIN) bats tests/smoke/stack.bats
 
-bench: build ## compare with nginx, HAProxy and nghttpx: ROUNDS=3 DURATION=5 SCENARIOS=tcp,unix,many,refusal,bodies,log,h2,tls,tls_h2,handshake,idle,idle_tls
+bench: build ## compare with nginx, HAProxy and nghttpx: ROUNDS=3 DURATION=5 SCENARIOS=tcp,unix,many,refusal,bodies,uploads,log,h2,tls,tls_h2,handshake,idle,idle_tls
 	@deploy/dev/deps.sh bench
 	@exec tests/bench/peers.sh
 

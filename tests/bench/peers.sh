@@ -6,6 +6,7 @@
 #   many        as tcp, with 1000 connections
 #   refusal     the proxy answers 503 itself
 #   bodies      proxied GETs of 16 MiB over TCP, from nginx
+#   uploads     proxied POSTs of 16 MiB over TCP
 #   log         proxied GETs over TCP, each logged as a JSON line to a file
 #   h2          proxied GETs over TCP, from clients of HTTP/2 without TLS: 32 connections with 10 streams each (h2load)
 #   tls         proxied GETs over TLS 1.3, upstream over TCP
@@ -14,7 +15,7 @@
 #   idle        private memory per connection, 4000 connections that have made one request each
 #   idle_tls    the same over TLS 1.3
 #
-# ROUNDS=3 DURATION=5 SCENARIOS=tcp,unix,many,refusal,bodies,log,h2,tls,tls_h2,handshake,idle,idle_tls PROXIES=spillway,epoll,nginx,haproxy,nghttpx
+# ROUNDS=3 DURATION=5 SCENARIOS=tcp,unix,many,refusal,bodies,uploads,log,h2,tls,tls_h2,handshake,idle,idle_tls PROXIES=spillway,epoll,nginx,haproxy,nghttpx
 # epoll is spillway with `io: epoll`; over TLS and HTTP/2 it is left out.
 # nghttpx takes part in h2, tls, tls_h2 and handshake, which it is for.
 # CPU time comes from /proc/PID/stat of the worker, in ticks of 10 ms: 5 s of load keep its error below 1 %.
@@ -31,7 +32,7 @@ readonly kStartSeconds=10
 readonly kOpenFiles=10100 # HAProxy asks for two per connection, and has a limit of 5000
 
 cd "$(dirname "$0")/../.."
-IFS=, read -ra scenarios <<<"${SCENARIOS:-tcp,unix,many,refusal,bodies,log,h2,tls,tls_h2,handshake,idle,idle_tls}"
+IFS=, read -ra scenarios <<<"${SCENARIOS:-tcp,unix,many,refusal,bodies,uploads,log,h2,tls,tls_h2,handshake,idle,idle_tls}"
 IFS=, read -ra proxies <<<"${PROXIES:-spillway,epoll,nginx,haproxy,nghttpx}"
 rounds=${ROUNDS:-3}
 duration=${DURATION:-5}
@@ -118,6 +119,7 @@ measure_load() {
   case $scenario in
     refusal) url+=refused ;;
     bodies) url+=16MiB options=(-c "$kBodyConnections") ;;
+    uploads) options=(-c "$kBodyConnections" -s "$dir/upload.lua") ;;
     many) options=(-c "$kManyConnections") ;;
     h2) generator=load_http2 ;;
     tls) url=https://127.0.0.1:$tls_port/ ;;
@@ -184,6 +186,10 @@ upstream_pid=$!
 mkdir "$dir/www"
 head -c "$((kBodyMiB << 20))" /dev/zero >"$dir/www/16MiB"
 echo '{"status":"ok"}' >"$dir/www/small"
+{
+  cat tests/bench/report.lua
+  echo "wrk.method, wrk.body = 'POST', string.rep('x', $((kBodyMiB << 20)))"
+} >"$dir/upload.lua"
 sed -e "s|@DIR@|$dir|; s|@PORT@|$bodies_port|" tests/bench/nginx_bodies.conf >"$dir/nginx_bodies.conf"
 taskset -c "$kLoadCore" nginx -c "$dir/nginx_bodies.conf" -e "$dir/bodies_log" &
 bodies_pid=$!
@@ -192,14 +198,14 @@ for ((round = 1; round <= rounds; round++)); do
   for scenario in "${scenarios[@]}"; do
     for proxy in "${proxies[@]}"; do
       [[ $proxy != nghttpx || $scenario =~ ^(h2|tls|tls_h2|handshake)$ ]] || continue
-      [[ $proxy != epoll || $scenario =~ ^(tcp|unix|many|refusal|bodies|log)$ ]] || continue
+      [[ $proxy != epoll || $scenario =~ ^(tcp|unix|many|refusal|bodies|uploads|log)$ ]] || continue
       printf '\rround %d of %d: %-9s %-9s' "$round" "$rounds" "$scenario" "$proxy" >&2
       upstream=127.0.0.1:$upstream_port
       [[ $scenario != unix ]] || upstream=unix:$dir/upstream.sock
       [[ $scenario != bodies ]] || upstream=127.0.0.1:$bodies_port
       start_proxy "$proxy" "$upstream" "$scenario"
       case $scenario in
-        tcp | unix | many | refusal | bodies | h2 | tls | tls_h2 | handshake) measure_load "$scenario" "$proxy" ;;
+        tcp | unix | many | refusal | bodies | uploads | h2 | tls | tls_h2 | handshake) measure_load "$scenario" "$proxy" ;;
         log)
           measure_load "$scenario" "$proxy"
           check_log "$proxy"
