@@ -58,12 +58,16 @@ Duration Breaker::remaining(Time now) const {
   return state_ == State::open ? std::max(open_until_ - now, Duration::zero()) : Duration::zero();
 }
 
-double Breaker::admission(Time now) const {
-  if (state_ != State::closed || now >= ramp_end_) return 1;
-  // Start at a tenth: the trials have shown that the API can take that.
-  constexpr double kFirst = 0.1;
+int Breaker::admitted(int limit, Time now) const {
+  if (!ramps(now)) return limit;
+  constexpr double kFirst = 0.1;  // after the trials so much of a large limit is little
   const double left = std::chrono::duration<double>(ramp_end_ - now) / std::chrono::duration<double>(ramp_);
-  return 1 - (1 - kFirst) * left;
+  const int by_time = static_cast<int>(limit * (kFirst + (1 - kFirst) * (1 - left)));
+  return std::min(limit, std::max({1, by_time, proven_}));
+}
+
+void Breaker::proved(bool well, Time sent, Time now) {
+  if (ramps(now) && sent >= since_) proven_ = std::max(0, proven_ + (well ? 1 : -1));
 }
 
 std::optional<Breaker::Change> Breaker::take_change() {
@@ -153,6 +157,7 @@ void Breaker::half_open(Cause cause, Time now) {
 }
 
 void Breaker::close(Cause cause, Time now) {
+  proven_ = trials_succeeded_;
   enter(State::closed, cause, now);
   ramp_ = std::clamp(now - open_since_, Duration(1), std::max(policy_.ramp, Duration(1)));
   change_->lasts = ramp_;
@@ -181,6 +186,7 @@ Breaker::Learned Breaker::learned(Time now) const {
                   .ramp = ramp_,
                   .ramp_left = std::max(ramp_end_ - now, Duration::zero()),
                   .trials_succeeded = trials_succeeded_,
+                  .proven = proven_,
                   .window = {},
                   .usual = usual_.learned()};
   for (int i = 0; i < kBuckets; ++i) {
@@ -201,6 +207,7 @@ void Breaker::restore(const Learned& learned, Time now) {
   ramp_ = std::max(learned.ramp, Duration(1));
   ramp_end_ = now + std::min(learned.ramp_left, ramp_);
   trials_succeeded_ = learned.trials_succeeded;
+  proven_ = learned.proven;
   bucket_at(now);
   sum_ = {};
   for (int i = 0; i < kBuckets; ++i) {

@@ -19,8 +19,10 @@ namespace spillway::admission {
 /// Source: Nygard, "Release It!", 2007 (closed, open, half-open), with the sliding window and slow-call rule known from
 /// resilience4j. Own additions:
 ///  - An opening ends early when a health poll succeeds, so that a restarted API is used again at once.
-///  - After closing, admission ramps up linearly, over as long as the circuit was open but at most `ramp`, so that an
-///    API that has just restarted does not get the whole load at once.
+///  - After closing, admission ramps up, so that an API that has just restarted does not get the whole load at once: by
+///    one slot for each answer that took no longer than usual, less one for each other (TCP's slow start: it doubles
+///    with each round of answers, and waits for an API that is still slow), and linearly over as long as the circuit
+///    was open, at most `ramp`.
 ///  - The result of a request that was sent before the last change of state is ignored.
 ///  - A call is slow only if it also takes much longer than is usual (`UsualLatency`).
 ///  - A trial has a deadline, so that half-open always ends: the time that a call may take without being slow.
@@ -80,8 +82,15 @@ class Breaker {
   State state() const { return state_; }
   /// Time left until the next trial; 0 unless open.
   Duration remaining(Time now) const;
-  /// Share of the limit that may be used, above 0 up to 1. Below 1 only while admission ramps up.
-  double admission(Time now) const;
+  /// How much of a limit may be used, at least 1 and at most all. Less than all only while admission ramps up.
+  int admitted(int limit, Time now) const;
+  /// The same as a share, above 0 up to 1.
+  double admission(int limit, Time now) const { return static_cast<double>(admitted(limit, now)) / limit; }
+  bool ramps(Time now) const { return state_ == State::closed && now < ramp_end_; }
+  /// A request that was sent at `sent` has ended. `well`: it was answered, and took no longer than usual.
+  void proved(bool well, Time sent, Time now);
+  /// Whether a request is not unusually slow. True while nothing is known of the latency.
+  bool usual(Duration latency, Time now) { return !usual_.known(now) || latency < usual_.ordinary_below(now); }
 
   bool changed() const { return change_.has_value(); }
   /// Returns the last change of state and forgets it.
@@ -96,7 +105,7 @@ class Breaker {
     State state = State::closed;
     Duration in_state{}, since_opened{}, until_trial{}, open_period{};
     Duration ramp{}, ramp_left{};
-    int trials_succeeded = 0;
+    int trials_succeeded = 0, proven = 0;
     std::array<Counts, kBuckets> window{};  ///< newest first
     UsualLatency::Learned usual;
   };
@@ -135,6 +144,7 @@ class Breaker {
   Time asked_{};  // half-open: when somebody last came
   Time open_since_{}, open_until_{}, ramp_end_{};
   Duration open_period_{}, ramp_{};
+  int proven_ = 0;             // slots that the API has shown to serve since it closed
   std::vector<Trial> trials_;  // under way, at most `trial_requests`
   std::uint32_t trials_ever_ = 0;
   int trials_succeeded_ = 0;

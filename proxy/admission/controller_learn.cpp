@@ -23,6 +23,11 @@ void Controller::learn(const Request& request, Completion completion, Time now) 
     c.served = now;
   }
   if (completion == Completion::stream) c.served = now;
+  if (completion == Completion::success || completion == Completion::dropped) {
+    const bool well = completion == Completion::success && c.breaker.usual(latency, now);
+    c.breaker.proved(well, request.admitted, now);
+    reach_.proved(well, request.admitted, now);
+  }
   if (request.used_database) {
     c.database.learn(*request.used_database);
     need_reported_ = true;

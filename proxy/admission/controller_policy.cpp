@@ -75,7 +75,7 @@ void Controller::adopt(Policy policy, Time now) {
 }
 
 void Controller::update_limit(Time now) {
-  const int limit = std::max(1, static_cast<int>(limit_.value() * reach_.admission(now)));
+  const int limit = reach_.admitted(limit_.value(), now);
   if (std::exchange(limit_now_, limit) != limit || classes_ramp_) update_shares(now);
 }
 
@@ -86,10 +86,8 @@ void Controller::update_shares(Time now) {
     c.reserve = reserve_of(c.policy.reserve, limit(), policy_.max_concurrent);
     reserves_ = reserves_ || c.reserve > 0;
     c.most = c.policy.max_concurrent > 0 ? std::min(c.policy.max_concurrent, limit()) : limit();
-    const double admission = c.breaker.admission(now);
-    if (admission >= 1) continue;
-    const int ramped = static_cast<int>(std::max(c.share, c.reserve) * admission);
-    c.most = std::clamp(ramped, 1, c.most);
+    if (!c.breaker.ramps(now)) continue;
+    c.most = std::min(c.most, c.breaker.admitted(std::max({1, c.share, c.reserve}), now));
     classes_ramp_ = true;
   }
 }

@@ -50,7 +50,7 @@ Snapshot Controller::snapshot(Time now) const {
                .breaker = breaker_state(),
                .reach_breaker = reach_.state(),
                .breaker_remaining = reach_.remaining(now),
-               .breaker_admission = reach_.admission(now),
+               .breaker_admission = reach_.admission(limit_.value(), now),
                .retry_after_seconds = retry_after_.level(),
                .keys = clients_.keys(),
                .classes = {}};
@@ -71,7 +71,7 @@ Snapshot Controller::snapshot(Time now) const {
                            .api_has_enough = c.shedding.enough(now),
                            .breaker = c.breaker.state(),
                            .breaker_remaining = c.breaker.remaining(now),
-                           .breaker_admission = c.breaker.admission(now),
+                           .breaker_admission = c.breaker.admission(std::max({1, c.share, c.reserve}), now),
                            .service_time = c.service_time.typical(now),
                            .estimated_wait = estimated_wait(id, now)});
   }

@@ -114,9 +114,11 @@ void describe_breaker(Fields& f, admission::BreakerPolicy& c) {
   f.duration({"max_open", "Longest `open_for` after doubling."}, c.max_open, {100ms, 24h});
   f.integer({"trial_requests", "Requests that are sent as trials while half-open; all must succeed."}, c.trial_requests,
             {1, 1000});
-  f.duration({"ramp",
-              "After closing, capacity grows back over as long as the breaker was open, but at most this. 0: at once."},
-             c.ramp, {0s, 10min});
+  f.duration(
+      {"ramp",
+       "Longest time until capacity is whole again after closing, and no longer than the breaker was open. Answers "
+       "that take no longer than usual shorten it: each lets one more request in. 0: at once."},
+      c.ramp, {0s, 10min});
 }
 
 }  // namespace spillway

@@ -34,6 +34,7 @@ constexpr auto kBreaker = [](auto& m, auto& b) {
   m.duration("ramp", b.ramp);
   m.duration("ramp_left", b.ramp_left);
   m.number("trials_succeeded", b.trials_succeeded, 0, kInt);
+  m.number("proven", b.proven, 0, kInt);
   m.list("window", b.window, kLevelsMax, kCounts);
   m.duration("usual_latency", b.usual.usual);
   m.number("usual_periods", b.usual.periods, 0, kInt);

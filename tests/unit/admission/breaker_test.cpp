@@ -252,7 +252,7 @@ TEST_CASE("half-open without requests closes after max_open") {
   scene.breaker.tick(scene.now);
   CHECK(scene.breaker.state() == State::closed);
   CHECK(scene.breaker.take_change()->cause == Breaker::Cause::quiet);
-  CHECK(scene.breaker.admission(scene.now) < 1);
+  CHECK(scene.breaker.admitted(100, scene.now) == 10);
 }
 
 TEST_CASE("each change of state is returned once, with the numbers behind it") {
@@ -304,22 +304,56 @@ TEST_CASE("results of requests sent before a change of state are ignored after i
   CHECK(scene.breaker.state() == State::closed);
 }
 
-TEST_CASE("after closing, admission ramps up linearly, over at most the time that the circuit was open") {
+TEST_CASE("without answers admission ramps up linearly, over at most the time that the circuit was open") {
   struct Row {
     Duration open, ramp;
   };
   for (const Row& row : {Row{2s, 2s}, Row{4s, 4s}, Row{25s, 5s}}) {
     Scene scene;
-    CHECK(scene.breaker.admission(scene.now) == 1);
+    CHECK(scene.breaker.admitted(1000, scene.now) == 1000);
     scene.trip();
     scene.now += row.open;
     scene.breaker.health_succeeded(scene.now);
     scene.calls(5, Result::success);
-    CHECK(scene.breaker.admission(scene.now) == doctest::Approx(0.1));
-    CHECK(scene.breaker.admission(scene.now + row.ramp / 2) == doctest::Approx(0.55));
-    CHECK(scene.breaker.admission(scene.now + row.ramp - 1ms) < 1);
-    CHECK(scene.breaker.admission(scene.now + row.ramp) == 1);
+    CHECK(scene.breaker.admission(1000, scene.now) == doctest::Approx(0.1));
+    CHECK(scene.breaker.admission(1000, scene.now + row.ramp / 2) == doctest::Approx(0.55));
+    CHECK(scene.breaker.admitted(1000, scene.now + row.ramp - 1ms) < 1000);
+    CHECK(scene.breaker.admitted(1000, scene.now + row.ramp) == 1000);
   }
+}
+
+TEST_CASE("after closing, each good answer to a request sent since lets one more in, each other one less") {
+  Scene scene;
+  scene.trip();
+  scene.now += 4s;
+  const Time before = scene.now;
+  scene.breaker.health_succeeded(scene.now);
+  scene.now += 1ms;
+  scene.calls(5, Result::success);
+  CHECK(scene.breaker.admitted(20, scene.now) == 5);  // as many as the trials
+  scene.breaker.proved(true, before, scene.now);
+  CHECK(scene.breaker.admitted(20, scene.now) == 5);
+  for (int i = 0; i < 12; ++i) scene.breaker.proved(true, scene.now, scene.now);
+  CHECK(scene.breaker.admitted(20, scene.now) == 17);
+  scene.breaker.proved(false, scene.now, scene.now);
+  CHECK(scene.breaker.admitted(20, scene.now) == 16);
+  for (int i = 0; i < 12; ++i) scene.breaker.proved(true, scene.now, scene.now);
+  CHECK(scene.breaker.admitted(20, scene.now) == 20);
+  CHECK(scene.breaker.admitted(1, scene.now) == 1);
+
+  // The next opening proves nothing: what was shown before it is forgotten.
+  scene.trip();
+  scene.breaker.health_succeeded(scene.now);
+  scene.calls(5, Result::success);
+  CHECK(scene.breaker.admitted(20, scene.now) == 5);
+}
+
+TEST_CASE("an answer that takes three times as long as usual is not usual") {
+  Scene scene;
+  CHECK(scene.breaker.usual(1h, scene.now));
+  scene.know(10ms);
+  CHECK(scene.breaker.usual(30ms - 1ns, scene.now));
+  CHECK_FALSE(scene.breaker.usual(30ms, scene.now));
 }
 
 TEST_CASE("a disabled breaker never opens, and disabling closes an open one") {

@@ -67,8 +67,8 @@ TEST_CASE("an unreachable API costs one failure, then requests are refused until
   }
   CHECK(scene.snapshot().breaker == BreakerState::closed);
 
-  // It ramps up over one second, as long as the API was unreachable.
-  CHECK(scene.controller.limit() == 1);
+  // It ramps up over one second, as long as the API was unreachable, from what the trials have shown.
+  CHECK(scene.controller.limit() == 5);
   scene.now += 501ms;
   scene.controller.tick(scene.now);
   CHECK(scene.controller.limit() == 5);
@@ -77,12 +77,18 @@ TEST_CASE("an unreachable API costs one failure, then requests are refused until
   CHECK(scene.controller.limit() == 10);
 }
 
+Policy policy_of_one_trial() {
+  Policy policy = policy_of_10();
+  policy.breaker.trial_requests = 1;
+  return policy;
+}
+
 TEST_CASE("the ramp admits waiting requests without any other event") {
-  Scene scene;
+  Scene scene(policy_of_one_trial());
   scene.serve(1, Completion::unreachable, 1ms);
   scene.now += 1s;
   scene.controller.polled(true, scene.now);
-  scene.serve(5, Completion::success, 1us);
+  scene.serve(1, Completion::success, 1us);
   scene.fill(1);
   Request& waiting = scene.arrive();
   REQUIRE(waiting.state == State::waiting);
@@ -116,10 +122,10 @@ TEST_CASE("failures of one class open only the breaker of that class") {
 }
 
 TEST_CASE("only the class whose breaker was open ramps up") {
-  Scene scene;
+  Scene scene(policy_of_one_trial());
   scene.serve(20, Completion::dropped, 1ms, of(kCritical));
   scene.now += 5s;
-  scene.serve(5, Completion::success, 1ms, of(kCritical));
+  scene.serve(1, Completion::success, 1ms, of(kCritical));
   CHECK(scene.snapshot().classes[kCritical].breaker == BreakerState::closed);
   CHECK(scene.controller.limit() == 10);
   CHECK(scene.arrive(of(kCritical)).state == State::admitted);

@@ -31,7 +31,10 @@ struct Backend {
   /// Another distribution: the time of one service, by the mean, a uniform number and the seconds since the start.
   std::function<double(double, double, double)> draw = nullptr;
   std::function<int(double)> slots_at = nullptr;  ///< instead of `slots`, by seconds since the start
+  /// Whether it is dead at the time: it refuses connections, and those who were inside get no answer.
+  std::function<bool(double)> dead = nullptr;
 
+  bool dead_now(double t) const { return dead && dead(t); }
   int slots_now(double t) const { return slots_at ? slots_at(t) : slots; }
   /// Requests per second that keep every slot busy: without `slowdown`, `slowness` and `slots_at`.
   double capacity() const { return slots / service; }
@@ -63,6 +66,7 @@ struct Record {
   double served = 0;      ///< seconds of service
   bool answered = false;  ///< by the API; else refused, or still waiting at the end
   bool refused = false;
+  bool failed = false;  ///< sent to an API that is dead
   Reason reason{};
   int call = 0;      ///< of its journey, from 0
   double place = 0;  ///< of its client among the cohorts
@@ -97,6 +101,9 @@ class Simulation {
         case Event::done:
           done(event.index);
           break;
+        case Event::unreachable:
+          unreachable(event.index);
+          break;
         case Event::tick:
           controller.tick(time());
           hand_out();
@@ -122,7 +129,7 @@ class Simulation {
   };
   struct Event {
     double at;
-    enum Kind { arrival, done, tick, next_call } kind;
+    enum Kind { arrival, done, unreachable, tick, next_call } kind;
     int index;  // of the source or of the request
     bool operator>(const Event& other) const { return at > other.at; }
   };
@@ -175,11 +182,15 @@ class Simulation {
   void decided(int id) {
     const Request& request = requests_[static_cast<std::size_t>(id)];
     Record& record = records[static_cast<std::size_t>(id)];
-    if (request.state == Request::State::refused) {
+    if (request.state == Request::State::admitted && backend_.dead_now(now_)) {
+      record.failed = true;
+      schedule({now_ + kRefused, Event::unreachable, id});
+    } else if (request.state == Request::State::refused) {
       record.refused = true;
       record.reason = request.reason;
       record.ended = now_;
     } else if (request.state == Request::State::admitted) {
+      controller.reached(requests_[static_cast<std::size_t>(id)], time());
       backlog_.push_back(id);
       work();
     }
@@ -204,14 +215,25 @@ class Simulation {
   void done(int id) {
     --busy_;
     Record& record = records[static_cast<std::size_t>(id)];
-    record.answered = true;
+    const bool lost = backend_.dead_now(now_);
+    record.answered = !lost;
+    record.failed = lost;
     record.ended = now_;
     const Source& source = sources_[static_cast<std::size_t>(requests_[static_cast<std::size_t>(id)].source)];
     if (record.call + 1 < source.calls) schedule({now_ + source.pause, Event::next_call, id});
-    controller.finish(requests_[static_cast<std::size_t>(id)], Completion::success, time());
+    controller.finish(requests_[static_cast<std::size_t>(id)], lost ? Completion::dropped : Completion::success,
+                      time());
     hand_out();
     work();
   }
+
+  void unreachable(int id) {
+    records[static_cast<std::size_t>(id)].ended = now_;
+    controller.finish(requests_[static_cast<std::size_t>(id)], Completion::unreachable, time());
+    hand_out();
+  }
+
+  static constexpr double kRefused = 0.0001;  // seconds until a connection is refused
 
   Backend backend_;
   std::mt19937_64 random_;

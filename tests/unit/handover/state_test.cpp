@@ -31,6 +31,7 @@ State example() {
              .window = {0.25, 0.5, 1.5, 0.125}};
   a.reach.state = Breaker::State::half_open;
   a.reach.trials_succeeded = 3;
+  a.reach.proven = 17;
   a.service = {12ms, 250ms};
   a.retry_after = 4.5;
   a.need_reported = true;
@@ -76,6 +77,7 @@ TEST_CASE("a state arrives as it was sent") {
   CHECK(got->admission.limit.level == sent.admission.limit.level);
   CHECK(got->admission.limit.until_dip == -1);
   CHECK(got->admission.reach.state == Breaker::State::half_open);
+  CHECK(got->admission.reach.proven == 17);
   CHECK(got->admission.service.average == 12ms);
   REQUIRE(got->admission.classes.size() == 1);
   const admission::Learned::Class& c = got->admission.classes[0];
