@@ -48,6 +48,17 @@ void Turn::receive(QuietRead& read) {
   scheduler_.compensating_work_started();
 }
 
+void Turn::put_off(Late& late) {
+  if (std::exchange(late.waits_, true)) return;
+  late_.push_back(&late);
+  scheduler_.compensating_work_started();
+}
+
+void Turn::call_due(Operations& ops) {
+  for (Late* const late : due_) ops.push(late);
+  due_.clear();
+}
+
 /// Nobody is resumed meanwhile: that is for the handlers.
 void Turn::flush(Operations& ops) {
   const bool together = batch_ && reads_.size() + writes_.size() >= kFewest;
@@ -98,6 +109,7 @@ void Turn::run(long usec, Operations& ops) {
     return;
   }
   held_ = 0;
+  if (reads_.empty()) call_due(ops);  // otherwise not all handlers of the report have run
   if (!reads_.empty() || !writes_.empty()) flush(ops);
   // Whoever is resumed most often only goes on to wait: then the next call waits for events, and this one need not
   // look.
@@ -106,7 +118,17 @@ void Turn::run(long usec, Operations& ops) {
     return;
   }
   unreported_ = 0;
-  asio::detail::reactor::run(ops.empty() ? usec : 0, ops);
+  due_.insert(due_.end(), late_.begin(), late_.end());
+  late_.clear();
+  asio::detail::reactor::run(ops.empty() && due_.empty() ? usec : 0, ops);
+  if (ops.empty()) call_due(ops);
+}
+
+void Turn::Late::complete(void* owner, Operation* base, const error_code& /*error*/, std::size_t /*size*/) {
+  if (!owner) return;  // the loop has ended
+  auto& self = *static_cast<Late*>(base);
+  self.waits_ = false;
+  self.call_(self.target_);
 }
 
 void Turn::Write::withdraw() {

@@ -50,6 +50,25 @@ class Turn final : public asio::detail::reactor {
     bool all_ = false;
   };
 
+  /// A call that waits for what the system reports next, so that output of two turns goes out together. Must not die
+  /// while it waits.
+  class Late final : private Operation {
+   public:
+    using Call = void (*)(void* target);
+    Late(Call call, void* target) : Operation(&Late::complete), call_(call), target_(target) {}
+    Late(const Late&) = delete;
+
+    bool waits() const { return waits_; }
+
+   private:
+    friend class Turn;
+    static void complete(void* owner, Operation* base, const error_code& error, std::size_t size);
+
+    Call call_;
+    void* target_;
+    bool waits_ = false;
+  };
+
   /// For a loop that nothing has used yet.
   static Turn& install(asio::io_context& loop);
   /// Null: the loop has none.
@@ -66,6 +85,10 @@ class Turn final : public asio::detail::reactor {
   /// A handler that has just been posted belongs to this turn: its end waits for it.
   void hold() { holds_ = true; }
 
+  /// Has it called when the handlers of the next report have run, or at once if there is nothing to report: the loop
+  /// does not wait for events meanwhile. No effect on one that waits already.
+  void put_off(Late& late);
+
   /// From here on reads and sends are collected for `batch`.
   void collect(std::unique_ptr<Batch> batch) { batch_ = std::move(batch); }
   bool collects() const { return batch_ != nullptr; }
@@ -78,12 +101,15 @@ class Turn final : public asio::detail::reactor {
   void join(Write& write, Transport& transport, Gather& output);
   void flush(Operations& ops);
   void flush_together();
+  void call_due(Operations& ops);
 
   asio::detail::scheduler& scheduler_;
   std::unique_ptr<Batch> batch_;  ///< null: each has a system call of its own
   std::vector<QuietRead*> reads_;
   std::vector<Write*> writes_;       ///< in the order in which they go out
   std::vector<Transfer> transfers_;  ///< memory for `flush_together`
+  std::vector<Late*> late_;          ///< put off since the last report
+  std::vector<Late*> due_;           ///< put off before it
   bool holds_ = false;
   std::uint8_t held_ = 0;        ///< times that this turn has been held
   std::uint8_t unreported_ = 0;  ///< turns since the system was asked for events

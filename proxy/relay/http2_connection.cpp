@@ -16,6 +16,8 @@ namespace spillway::relay {
 namespace {
 /// Frames that have been made and that the socket has not taken.
 constexpr std::size_t kOutputMax = 64 * 1024;
+/// So much output, half a record of TLS, does not wait for more.
+constexpr std::size_t kPutOffMax = 8 * 1024;
 /// How long a connection without streams keeps its buffer: most next requests come sooner.
 constexpr Duration kKeepBuffer = std::chrono::seconds(1);
 /// Streams kept for the next requests.
@@ -40,6 +42,7 @@ Http2Connection::Http2Connection(Worker& worker, Connection& connection, net::St
       session_(*this, worker.settings()->config.limits.http2, worker.settings()->config.limits.request_head.head),
       output_(worker.blocks()),
       input_memory_(worker.shared().buffered),
+      late_write_(&Http2Connection::write_late, this),
       began_(Clock::now()) {
   stream_.observe(this);
   stream_.watch_peer(worker.hang_ups());
@@ -65,7 +68,7 @@ net::Task<> Http2Connection::run() {
   lose_streams();
   co_await close();
   ask_for_turn();
-  while (carried_ > 0 || turning_) co_await ending_.wait();
+  while (carried_ > 0 || turning_ || late_write_.waits()) co_await ending_.wait();
 }
 
 /// A connection that has been quiet for a moment waits without a buffer.
@@ -127,18 +130,34 @@ void Http2Connection::ask_for_turn() {
   net::asio::post(worker_.executor(), [this] {
     turning_ = false;
     turn();
-    if (ending_.occupied() && carried_ == 0 && !turning_) ending_.resume();
+    end_turn();
   });
 }
 
 void Http2Connection::turn() {
   resume_ready();
-  if (!lost_) write();
+  if (!lost_) make_frames();
+  if (puts_off()) {
+    worker_.turn().put_off(late_write_);
+  } else if (!lost_) {
+    write();
+  }
   if (!ready_.empty()) ask_for_turn();
   if (closing_) return;
   find_place();
   set_deadline();
   if (over()) wake();
+}
+
+void Http2Connection::write_late(void* self) {
+  auto& connection = *static_cast<Http2Connection*>(self);
+  if (!connection.lost_) connection.write();
+  connection.end_turn();
+}
+
+/// `run` ends when no exchange and no turn uses the connection any more.
+void Http2Connection::end_turn() {
+  if (ending_.occupied() && carried_ == 0 && !turning_ && !late_write_.waits()) ending_.resume();
 }
 
 /// Those that are there now: what happens meanwhile is for the next turn.
@@ -157,12 +176,22 @@ void Http2Connection::produce() {
   ask_for_turn();
 }
 
+void Http2Connection::make_frames() {
+  session_.produce(Clock::now());
+  if (session_.abuse() && !abuse_told_) report_abuse();  // before the client hears of it
+}
+
+/// While the loop is busy, the next report is likely to bring answers of further streams. Together they cost one record
+/// of TLS and one send, and the client's next requests come together, too.
+bool Http2Connection::puts_off() const {
+  return !output_.empty() && output_.size() < kPutOffMax && !streams_.empty() && !over() && !closing_;
+}
+
 /// One write for what all streams have to send.
 void Http2Connection::write() {
   bool more = true;
   while (more) {
-    session_.produce(Clock::now());
-    if (session_.abuse() && !abuse_told_) report_abuse();  // before the client hears of it
+    make_frames();
     more = full();
     while (!output_.empty()) {
       net::Gather output = output_.front();

@@ -12,6 +12,7 @@
 #include "proxy/net/memory_budget.hpp"
 #include "proxy/net/stream.hpp"
 #include "proxy/net/timer_wheel.hpp"
+#include "proxy/net/turn.hpp"
 #include "proxy/relay/http2_stream.hpp"
 
 namespace spillway::relay {
@@ -20,8 +21,9 @@ class Connection;
 class Worker;
 
 /// HTTP/2 on a client's connection. `run` reads and feeds the session; a `turn` resumes the exchanges of streams that
-/// something has happened to, and then writes what all of them have given to the session: one write for all. Whatever
-/// happens asks for a turn. One loop's.
+/// something has happened to, and then writes what all of them have given to the session: one write for all. A little
+/// output waits for the next report of the loop if further streams are open. Whatever happens asks for a turn. One
+/// loop's.
 class Http2Connection final : private http2::SessionEvents, private net::Stream::Observer, private net::Deadline {
  public:
   /// The arguments are of the connection it is a part of. The stream's input begins with the preface.
@@ -88,8 +90,12 @@ class Http2Connection final : private http2::SessionEvents, private net::Stream:
 
   void ask_for_turn();
   void turn();
+  static void write_late(void* self);
   void resume_ready();
+  void make_frames();
   void write();
+  bool puts_off() const;
+  void end_turn();
   void lose();
   void lose_streams();
   void report_abuse();
@@ -113,6 +119,7 @@ class Http2Connection final : private http2::SessionEvents, private net::Stream:
   Streams streams_;                ///< all
   Ready ready_;                    ///< those that something has happened to, new ones included
   std::vector<std::unique_ptr<Http2Stream>> spare_;
+  net::Turn::Late late_write_;
   net::Parking resting_;  ///< where `run` waits for bytes without a buffer
   net::Parking ending_;   ///< and where it waits for the end
   Time began_{}, head_began_{}, quiet_since_{}, told_to_end_{};

@@ -122,6 +122,24 @@ TEST_CASE("Reads of all that has been reported go together, and one goes alone")
   CHECK(scene.peers[0]->came() == "bytes more");
 }
 
+TEST_CASE("What is put off is called after the reads that the next report has collected") {
+  Scene scene;
+  struct Late {
+    Scene& scene;
+    Turn::Late late{[](void* self) {
+                      Scene& of = static_cast<Late*>(self)->scene;
+                      of.events.push_back(std::to_string(of.peers[0]->reads + of.peers[1]->reads) + " reads");
+                    },
+                    this};
+  } late{scene};
+  asio::post(scene.loop, [&] {
+    scene.turn.put_off(late.late);
+    for (const auto& peer : scene.peers) peer->send("bytes");
+  });
+  scene.run();
+  CHECK(scene.events == std::vector<std::string>{"2 reads"});
+}
+
 TEST_CASE("Sends of a turn go together") {
   Scene scene;
   scene.write(0, "first");

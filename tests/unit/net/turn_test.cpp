@@ -166,5 +166,93 @@ TEST_CASE("Coroutines that write again and again do not keep the loop from its e
   CHECK(scene.peers[0]->received().size() < 10);
 }
 
+/// Notes that it has been called, and what had happened before.
+struct LateNote {
+  explicit LateNote(Scene& of) : scene(of) {}
+  static void call(void* self) {
+    auto& note = *static_cast<LateNote*>(self);
+    note.scene.events.emplace_back("late");
+  }
+  Scene& scene;
+  Turn::Late late{&LateNote::call, this};
+};
+
+/// Notes what its stream reads.
+struct ReadNote final : Stream::Observer {
+  explicit ReadNote(Scene& of) : scene(of) {}
+  void on_unawaited_read(Stream& stream) override {
+    if (stream.read_error()) return;
+    scene.events.emplace_back("read");
+  }
+  Scene& scene;
+};
+
+TEST_CASE("What is put off is called after the handlers of the next report, once") {
+  Scene scene(1);
+  LateNote note(scene);
+  ReadNote reads(scene);
+  scene.stream(0).observe(&reads);
+  scene.stream(0).await_input();
+  scene.run();
+  asio::post(scene.loop, [&] {
+    scene.turn.put_off(note.late);
+    scene.turn.put_off(note.late);
+    CHECK(note.late.waits());
+    scene.peers[0]->send("bytes");  // is reported next
+    scene.events.emplace_back("handler");
+  });
+  scene.run();
+  CHECK(scene.events == std::vector<std::string>{"handler", "read", "late"});
+  CHECK_FALSE(note.late.waits());
+  scene.stream(0).close();
+  scene.loop.restart();
+  scene.loop.run();  // ends: no work is left
+}
+
+TEST_CASE("What is put off waits for turns that the handlers of the report ask for") {
+  Scene scene(1);
+  LateNote note(scene);
+  struct Holds final : Stream::Observer {
+    explicit Holds(Scene& of) : scene(of) {}
+    void on_unawaited_read(Stream& /*stream*/) override {
+      scene.turn.hold();
+      asio::post(scene.loop, [this] { scene.events.emplace_back("turn"); });
+    }
+    Scene& scene;
+  } holds(scene);
+  scene.stream(0).observe(&holds);
+  scene.stream(0).await_input();
+  scene.run();
+  asio::post(scene.loop, [&] {
+    scene.turn.put_off(note.late);
+    scene.peers[0]->send("bytes");
+  });
+  scene.run();
+  CHECK(scene.events == std::vector<std::string>{"turn", "late"});
+}
+
+TEST_CASE("Handlers that go on posting do not keep back what is put off") {
+  struct Posts {
+    Scene* scene;
+    int times;
+    void operator()() {
+      scene->events.push_back("handler");
+      if (--times == 0) return;
+      scene->turn.hold();
+      asio::post(scene->loop, *this);
+    }
+  };
+  Scene scene(1);
+  LateNote note(scene);
+  asio::post(scene.loop, [&] {
+    scene.turn.put_off(note.late);
+    scene.turn.hold();
+    asio::post(scene.loop, Posts{&scene, 20});
+  });
+  scene.run();
+  REQUIRE(scene.events.size() == 21);
+  CHECK(scene.events.back() == "handler");
+}
+
 }  // namespace
 }  // namespace net
