@@ -12,7 +12,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr const char* kNoQueue = ", queue: {max_wait: 0}";
-constexpr const char* kCritical = "classes:\n  - {name: critical, shed_at: 1.0, match: [{path_prefix: /critical/}]}\n";
 
 void check_refusal(const Reply& reply, int status, const char* reason, const char* retry_after = "5") {
   CHECK(reply.status == status);

@@ -30,6 +30,15 @@ inline void check_answered(std::list<Client>& clients) {
   for (Client& client : clients) CHECK(client.receive().status == 200);
 }
 
+/// No body is kept, and no request is inside.
+inline bool nothing_held(const Proxy& proxy) {
+  return eventually([&] { return proxy.stat("buffered_bytes") == 0 && proxy.stat("in_flight") == 0; });
+}
+
+/// Configuration of a class that is never shed: of paths below /critical/.
+inline constexpr const char* kCritical =
+    "classes:\n  - {name: critical, shed_at: 1.0, match: [{path_prefix: /critical/}]}\n";
+
 /// Waits until the sender is blocked: no byte has moved in several looks.
 inline bool held_up(const std::atomic<std::size_t>& sent) {
   std::size_t last = 0;

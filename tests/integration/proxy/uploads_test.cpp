@@ -26,10 +26,6 @@ Settings settings(const std::string& timeouts = "request_body: 60s") {
   return {.timeouts = timeouts, .limits = "body: 0"};
 }
 
-bool nothing_held(const Proxy& proxy) {
-  return eventually([&] { return proxy.stat("buffered_bytes") == 0 && proxy.stat("in_flight") == 0; });
-}
-
 /// Says whether an upload has come as it was sent.
 struct Receiver {
   explicit Receiver(std::size_t size) : expected(pattern(size)) {}
