@@ -56,11 +56,13 @@ std::string chunked(std::string_view body, std::size_t piece) {
 }
 
 std::string pattern(std::size_t size) {
-  std::string out;
-  out.reserve(size + 8);
-  for (std::size_t line = 0; out.size() < size; ++line) {
-    const std::string number = std::to_string(line);
-    out.append(7 - std::min<std::size_t>(number.size(), 7), '0').append(number).append("\n");
+  std::string out, line = "0000000\n";
+  out.reserve(size + line.size());
+  while (out.size() < size) {
+    out.append(line);
+    std::size_t digit = line.size() - 2;
+    for (; line[digit] == '9' && digit > 0; --digit) line[digit] = '0';
+    ++line[digit];
   }
   out.resize(size);
   return out;

@@ -115,6 +115,10 @@ TEST_CASE("a process of another user gets nothing") {
   const Place place;
   Proxy first(upstream, place.settings());
   ::chmod(place.folder.path().c_str(), 0755);
+  REQUIRE(eventually([&] {
+    struct stat is {};
+    return ::stat(place.socket.c_str(), &is) == 0 && (is.st_mode & 0777) == 0600;
+  }));
   ::chmod(place.socket.c_str(), 0666);
   const pid_t child = ::fork();
   if (child == 0) {

@@ -106,8 +106,8 @@ class Sender {
  public:
   explicit Sender(Client& client)
       : thread_([this, &client] {
+          const std::string body = pattern(kTooMuch);  // first: it may take a while
           client.send(head_of("POST /", kTooMuch));
-          const std::string body = pattern(kTooMuch);
           for (std::string_view rest = body; !rest.empty(); rest.remove_prefix(std::min(kMiB, rest.size()))) {
             if (!client.send(rest.substr(0, kMiB))) break;
             sent_ += kMiB;
