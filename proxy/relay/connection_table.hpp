@@ -18,7 +18,7 @@ class Worker;
 /// descriptors or memory run short, and which ones a drain ends. Used from its worker's thread only.
 class ConnectionTable {
  public:
-  /// How long a connection may keep its buffer while it waits for its next request.
+  /// How long a connection may keep its buffer while it waits for its next request: most come sooner.
   static constexpr Duration kKeepBuffer = std::chrono::seconds(1);
 
   explicit ConnectionTable(Worker& worker);

@@ -18,8 +18,6 @@ namespace {
 constexpr std::size_t kOutputMax = 64 * 1024;
 /// So much output, half a record of TLS, does not wait for more.
 constexpr std::size_t kPutOffMax = 8 * 1024;
-/// How long a connection without streams keeps its buffer: most next requests come sooner.
-constexpr Duration kKeepBuffer = std::chrono::seconds(1);
 /// Streams kept for the next requests.
 constexpr std::size_t kSpareStreams = 16;
 /// What is kept for a connection beyond `limits.buffered`, so that slots are free: as much as for one of HTTP/1.
@@ -354,7 +352,7 @@ Time Http2Connection::deadline() const {
   } else if (session_.in_head()) {
     at = head_began_ + settings.config.timeouts.request_head;
   } else if (place_ == Place::quiet) {
-    at = quiet_since_ + (rested_ ? settings.idle_for : std::min(settings.idle_for, kKeepBuffer));
+    at = quiet_since_ + (rested_ ? settings.idle_for : std::min(settings.idle_for, ConnectionTable::kKeepBuffer));
   }
   if (draining_ && !ended_) at = std::min(at, told_to_end_ + kRoundTrip);
   if (blocked_since_ != Time{}) at = std::min(at, blocked_since_ + settings.config.timeouts.response);

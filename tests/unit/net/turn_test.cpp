@@ -74,22 +74,24 @@ TEST_CASE("Nothing goes out before all handlers of the turn have run, then all i
   CHECK(scene.peers[1]->received() == "second");
 }
 
+/// A handler that holds the turn and posts itself, `times` in all.
+struct HoldsOn {
+  Scene* scene;
+  int times;
+  void operator()() {
+    scene->events.push_back("handler");
+    if (--times == 0) return;
+    scene->turn.hold();
+    asio::post(scene->loop, *this);
+  }
+};
+
 TEST_CASE("A turn that is held ends after the handlers that have been posted, and not for ever") {
-  struct Holds {
-    Scene* scene;
-    int times;
-    void operator()() {
-      scene->events.push_back("handler");
-      if (--times == 0) return;
-      scene->turn.hold();
-      asio::post(scene->loop, *this);
-    }
-  };
   Scene scene(1);
   asio::post(scene.loop, [&scene] {
     scene.write(0, "bytes");
     scene.turn.hold();
-    asio::post(scene.loop, Holds{&scene, 5});
+    asio::post(scene.loop, HoldsOn{&scene, 5});
   });
   scene.run();
   REQUIRE(scene.events.size() == 6);
@@ -232,22 +234,12 @@ TEST_CASE("What is put off waits for turns that the handlers of the report ask f
 }
 
 TEST_CASE("Handlers that go on posting do not keep back what is put off") {
-  struct Posts {
-    Scene* scene;
-    int times;
-    void operator()() {
-      scene->events.push_back("handler");
-      if (--times == 0) return;
-      scene->turn.hold();
-      asio::post(scene->loop, *this);
-    }
-  };
   Scene scene(1);
   LateNote note(scene);
   asio::post(scene.loop, [&] {
     scene.turn.put_off(note.late);
     scene.turn.hold();
-    asio::post(scene.loop, Posts{&scene, 20});
+    asio::post(scene.loop, HoldsOn{&scene, 20});
   });
   scene.run();
   REQUIRE(scene.events.size() == 21);
