@@ -256,7 +256,8 @@ class Controller {
   bool breakers_changed_ = false;  // a breaker has a change that `next_breaker_change` has not returned
   bool classes_ramp_ = false;      // the breaker of a class ramps up
   Time polled_{};
-  bool poll_healthy_ = false;
+  enum class Poll : std::uint8_t { none, failed, good };
+  Poll poll_ = Poll::none;  // the last one
   DbPoolGauge pool_;
   bool need_reported_ = false;  // the API has said of a request whether it needed the database
   ClientUsage clients_;

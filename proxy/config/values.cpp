@@ -63,7 +63,7 @@ admission::Policy admission_policy(const ProxyConfig& c) {
   admission::Policy policy = c.admission;
   policy.classes.insert(policy.classes.end(), c.classes.begin(), c.classes.end());
   policy.cohorts = c.cohorts.key.source != ClientKey::Source::none;
-  policy.poll_interval = c.upstream.health.interval;
+  if (c.upstream.health.mode != HealthMode::off) policy.poll_interval = c.upstream.health.interval;
   return policy;
 }
 

@@ -162,6 +162,8 @@ TEST_CASE("admission follows the configuration, key by key") {
   CHECK(policy.retry_after.most == Duration(5s));
   CHECK(policy.breaker.enabled);
   CHECK(policy.poll_interval == 1s);
+  config.upstream.health.mode = HealthMode::off;
+  CHECK(admission_policy(config).poll_interval == 0s);
 
   config.admission.adaptive = {.enabled = true, .min = 9};
   config.admission.pool_aware = false;
