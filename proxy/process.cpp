@@ -56,9 +56,6 @@ int Process::run() {
   }
   admin_->start();
   tick();
-  health_ = std::make_unique<upstream::HealthPoller>(
-      loop_, shared_.addresses, config_.upstream.health, certificates_.contexts().upstream,
-      [this](const upstream::HealthResult& result) { note_poll(result); });
   health_->start();
   if (predecessor_ && !succeed()) return config::kExitFailure;
   if (exporter_) exporter_->start();
@@ -85,6 +82,7 @@ void Process::note_poll(const upstream::HealthResult& result) {
   const HealthConfig& health = config_.upstream.health;
   const bool polled = health.mode != HealthMode::off && health.interval > Duration::zero();
   if (polled) shared_.gate.polled(result.healthy, result.report, Clock::now());
+  if (!result.counts) return;
   std::uint64_t answers = 0;
   for (const auto& worker : workers_) answers += std::as_const(*worker).counters().answered_by_api.value();
   const bool served = std::exchange(answers_, answers) != answers;

@@ -79,10 +79,15 @@ bool Process::open_rings() {
 
 /// A name that cannot be resolved yet is no reason to end: the API may be started after the proxy.
 void Process::find_api() {
+  health_ = std::make_unique<upstream::HealthPoller>(
+      loop_, shared_.addresses, config_.upstream.health, certificates_.contexts().upstream,
+      [this](const upstream::HealthResult& result) { note_poll(result); });
+  shared_.found_nobody = [this] { health_->unreachable(); };
   const auto note = [this](const upstream::Addresses::News& news) {
     shared_.state.upstream_unresolved = !news.resolved;
     news.failed ? shared_.log.warning(news.text) : shared_.log.info(news.text);
     if (news.failed) return;
+    health_->moved();
     for (const auto& worker : workers_) worker->addresses_changed();
   };
   if (shared_.addresses.start(config_.upstream.resolve_interval, kFirstLookUp, note)) return;

@@ -97,13 +97,17 @@ void describe_upstream(Fields& f, UpstreamConfig& c) {
     f.text({"host", "Host of the poll. Empty: the upstream's address."}, c.health.host, kHost);
     f.text({"expect", "Statuses of a good poll: ranges and single ones, separated by commas."}, c.health.expect,
            kStatuses);
-    f.duration({"interval", "Time between polls. 0: no polling; then the API counts as reachable."}, c.health.interval,
-               {0s, 1h});
+    f.duration(
+        {"interval",
+         "Time between polls. While they fail, up to ten times as often; while connections are refused, at first up to "
+         "100 a second, so that the API is used again as soon as it is back. 0: no polling; then the API counts as "
+         "reachable."},
+        c.health.interval, {0s, 1h});
     f.duration({"timeout", "A poll that is not answered within this time has failed."}, c.health.timeout, {1ms, 5min});
     f.integer(
         {"fall",
-         "So many failed polls in a row make the API unreachable. A request answered since the last poll counts as a "
-         "good poll."},
+         "So many failed polls in a row make the API unreachable. Of those closer together than a tenth of `interval`, "
+         "one counts. A request answered since the last poll counts as a good poll."},
         c.health.fall, {1, 100});
     f.integer({"rise", "So many good polls in a row make it reachable again."}, c.health.rise, {1, 100});
   });

@@ -150,10 +150,12 @@ net::Task<Failure> Exchange::connect() {
   if (list->empty()) error_ = "no address of the API is known";
   addresses.failed();
   worker_.counters().upstream_connect_failures.add();
-  permit_->complete(!silent.empty()       ? admission::Completion::connect_timeout
-                    : own_shortage(error) ? admission::Completion::ignore
-                                          : admission::Completion::unreachable);
+  const bool unreachable = silent.empty() && !own_shortage(error);
+  permit_->complete(!silent.empty() ? admission::Completion::connect_timeout
+                    : unreachable   ? admission::Completion::unreachable
+                                    : admission::Completion::ignore);
   if (!silent.empty()) co_return Failure::Kind::connect_timeout;
+  if (unreachable && !insecure) worker_.shared().found_nobody();
   co_return insecure ? Failure::Kind::tls_failed : Failure::Kind::connect_failed;
 }
 

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <ctime>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -60,6 +61,7 @@ struct Shared {
   std::atomic<int> client_connections{0};
   std::atomic<int> upstream_connections{0};
   std::vector<Worker*> workers;         ///< all of them, before the first one runs
+  std::function<void()> found_nobody;   ///< a request could not be connected to the API. Set before the first one runs
   telemetry::Seldom descriptor_news;    ///< they have run out
   telemetry::Seldom proxy_header_news;  ///< a connection lacks it
   telemetry::Seldom http2_news;         ///< a connection was closed for abuse

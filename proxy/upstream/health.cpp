@@ -18,8 +18,19 @@ namespace http = boost::beast::http;
 /// Longest head and longest body of a health answer; a longer one is a failed poll. As long as the head of any response
 /// may be by default.
 constexpr std::size_t kAnswerMax = 64 * 1024;
-/// An API that is down is polled so many times as often, so that it is used again as soon as it is back.
-constexpr int kPollsWhileDown = 10;
+
+/// Nobody listens there; of a unix socket also: it does not exist.
+bool means_nobody(net::error_code error) {
+  return error == net::asio::error::connection_refused || error == boost::system::errc::no_such_file_or_directory;
+}
+
+PollSchedule::Found found(const HealthResult& result) {
+  using enum PollSchedule::Found;
+  if (!result.asked) return unknown;
+  if (result.healthy) return good;
+  if (result.connected) return bad;
+  return result.nobody ? nobody : silence;
+}
 
 /// A failed poll in words.
 std::string why(net::error_code error, Duration timeout, const tls::Session* session = nullptr) {
@@ -49,7 +60,9 @@ HealthPoller::HealthPoller(net::asio::io_context& loop, Addresses& addresses, He
       config_(std::move(config)),
       tls_(std::move(tls)),
       on_result_(std::move(on_result)),
-      timer_(loop.get_executor()) {}
+      timer_(loop.get_executor()) {
+  schedule_.configure(polling() ? config_.interval : Duration::zero(), Clock::now());
+}
 
 void HealthPoller::start() {
   net::spawn_vital(loop_, run(), "polling the API's health");
@@ -58,21 +71,41 @@ void HealthPoller::start() {
 void HealthPoller::configure(HealthConfig config, std::shared_ptr<const tls::ClientContext> tls) {
   config_ = std::move(config);
   tls_ = std::move(tls);
+  schedule_.configure(polling() ? config_.interval : Duration::zero(), Clock::now());
   timer_.cancel();
+}
+
+void HealthPoller::unreachable() {
+  if (told_.exchange(true)) return;
+  net::asio::post(loop_, [this] {
+    told_ = false;
+    if (schedule_.unreachable(static_cast<std::uint32_t>(random_()), Clock::now())) timer_.cancel();
+  });
+}
+
+void HealthPoller::moved() {
+  net::asio::post(loop_, [this] {
+    if (schedule_.moved(Clock::now())) timer_.cancel();
+  });
 }
 
 net::Task<> HealthPoller::run() {
   while (true) {
-    const Time began = Clock::now();
-    const bool polling = config_.interval > Duration::zero() && config_.mode != HealthMode::off;
     HealthResult result;
-    result.healthy = true;
-    result.text = "not polled";
-    if (polling) result = co_await try_poll();
+    if (polling()) {
+      schedule_.begins(Clock::now());
+      result = co_await try_poll();
+      result.counts = schedule_.ended(found(result), static_cast<std::uint32_t>(random_()), Clock::now());
+    } else {
+      result.healthy = true;
+      result.text = "not polled";
+      schedule_.rest();
+    }
     on_result_(result);
-    const Duration pause = result.healthy || !result.asked ? config_.interval : config_.interval / kPollsWhileDown;
-    timer_.expires_at(polling ? began + pause : Time::max());
-    co_await timer_.async_wait(net::kAwait);
+    while (Clock::now() < schedule_.due()) {
+      timer_.expires_at(schedule_.due());
+      co_await timer_.async_wait(net::kAwait);
+    }
   }
 }
 
@@ -91,16 +124,18 @@ net::Task<HealthResult> HealthPoller::try_poll() {
 }
 
 /// `stream` is the last one that was tried.
-net::Task<net::error_code> HealthPoller::connect(std::optional<net::TimedStream>& stream, Time end) {
+net::Task<net::error_code> HealthPoller::connect(std::optional<net::TimedStream>& stream, bool& nobody, Time end) {
   const std::shared_ptr<const Endpoints> list = addresses_.list();
   ConnectAttempts attempts(*list, Clock::now(), end - Clock::now());
   net::error_code failure = net::asio::error::host_not_found;
+  nobody = !list->empty();
   while (const auto attempt = attempts.next(Clock::now())) {
     stream.emplace(net::Transport(loop_.get_executor()));
     stream->expires_after(attempt->time);
     failure = co_await stream->connect(attempt->endpoint, tls_);
     if (!failure) addresses_.worked(attempt->endpoint);
     if (!failure) break;
+    nobody = nobody && means_nobody(failure);
     stream->close();
   }
   if (failure) addresses_.failed();
@@ -112,7 +147,7 @@ net::Task<HealthResult> HealthPoller::poll() {
   const Time end = Clock::now() + config.timeout;
   HealthResult result;
   std::optional<net::TimedStream> connected;
-  const net::error_code connect_error = co_await connect(connected, end);
+  const net::error_code connect_error = co_await connect(connected, result.nobody, end);
   const tls::Session* const session = connected ? connected->transport().tls() : nullptr;
   if (connect_error) {
     result.asked = connect_error != net::asio::error::no_descriptors &&
@@ -121,6 +156,7 @@ net::Task<HealthResult> HealthPoller::poll() {
     result.text = "connect: " + why(connect_error, config.timeout, session);
     co_return result;
   }
+  result.connected = true;
   if (config.mode == HealthMode::tcp) {
     result.healthy = result.answered = true;
     result.text = "connected";

@@ -137,6 +137,35 @@ struct Polled {
   std::shared_ptr<std::atomic<int>> polls = std::make_shared<std::atomic<int>>(0);
 };
 
+TEST_CASE("an API that returns is found at once, however seldom it is polled, and then polled as seldom as before") {
+  for (const Upstream::Kind kind : {Upstream::Kind::tcp, Upstream::Kind::unix_socket}) {
+    CAPTURE(kind == Upstream::Kind::tcp);
+    const Polled script;
+    Upstream upstream(script, kind);
+    Proxy proxy(upstream, {.health = "path: /p, interval: 1h", .more = "breaker: {open_for: 1h, max_open: 1h}\n"});
+    REQUIRE(proxy.await_metric("spillway_upstream_healthy", 1));
+    Client client(proxy);
+    for (int restarts = 1; restarts <= 3; ++restarts) {
+      CHECK(client.get("/").status == 200);
+      upstream.down();
+      int bad_gateways = 0;
+      CHECK(eventually([&] {
+        const Reply reply = client.get("/");
+        bad_gateways += reply.status == 502;
+        return reply.problem("reason") == "breaker";
+      }));
+      CHECK(bad_gateways <= 1);
+      upstream.up();
+      CHECK(eventually([&] { return client.get("/").status == 200 && proxy.metric("spillway_breaker_state") == 0; }));
+      CHECK(*script.polls == 1 + restarts);
+    }
+    // Polls that were not due do not count as failed ones.
+    CHECK(proxy.log().find("the API is unreachable") == std::string::npos);
+    CHECK(proxy.metric("spillway_upstream_healthy") == 1);
+    CHECK(proxy.accounts_balance());
+  }
+}
+
 TEST_CASE("an API that is not polled is tried every open_for, and no less often the longer it is gone") {
   const Polled script;
   Upstream upstream(script);

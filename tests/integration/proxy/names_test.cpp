@@ -211,6 +211,39 @@ TEST_CASE("a failed connect brings a look-up before resolve_interval is over") {
   CHECK(eventually([&] { return client.get("/").status == 200; }));
 }
 
+TEST_CASE(
+    "an API that returns at another address is found at once, however seldom it is polled and its name looked up") {
+  Upstream upstream;
+  const Names names("api.test 127.0.0.1");
+  Settings settings = names.settings(upstream);
+  settings.upstream = "resolve_interval: 1h";
+  settings.health = "interval: 1h";
+  settings.more = "breaker: {open_for: 1h, max_open: 1h}\n";
+  Proxy proxy(upstream, settings);
+  Client client(proxy);
+  CHECK(client.get("/").status == 200);
+  upstream.down();
+  CHECK(eventually([&] { return client.get("/").problem("reason") == "breaker"; }));
+  names.change("api.test 127.0.0.2");
+  CHECK(proxy.await_log("api.test is 127.0.0.2, was 127.0.0.1"));
+  upstream.up();
+  names.change("api.test 127.0.0.1");
+  CHECK(eventually([&] { return client.get("/").status == 200; }));
+  CHECK(proxy.accounts_balance());
+}
+
+TEST_CASE("a silent API's new address is polled as soon as it is known") {
+  Upstream upstream;
+  const BlackHole silent(kSecond, port_of(upstream));
+  const Names names("api.test 127.0.0.2");
+  Settings settings = names.settings(upstream);
+  settings.health = "interval: 1h, timeout: 100ms";
+  Proxy proxy(upstream, settings);
+  CHECK(proxy.await_log("the API is unreachable"));
+  names.change("api.test 127.0.0.1");
+  CHECK(proxy.await_log("the API is reachable"));
+}
+
 TEST_CASE("a name that cannot be resolved at the start may appear later, and one that vanishes stays in use") {
   Upstream upstream;
   const Names names("api.test");

@@ -1,8 +1,10 @@
 // An API that dies and comes back: how soon it is used again as before, and how little it is asked meanwhile.
 #include <optional>
+#include <utility>
 
 #include <doctest/doctest.h>
 
+#include "proxy/upstream/poll_schedule.hpp"
 #include "tests/unit/admission/simulation.hpp"
 
 namespace {
@@ -13,8 +15,7 @@ using namespace spillway::admission::simulation;
 constexpr int kSlots = 10, kLimit = 13;  // 13 leave 10 to ordinary requests
 constexpr double kDies = 12;             // seconds; by then the usual latency is known
 
-/// An API of ten slots of 10 ms that is dead for some time, and polled as the program polls it: once a second, and ten
-/// times as often while it is down.
+/// An API of ten slots of 10 ms that is dead for some time, and polled as the program polls it.
 struct Outage {
   explicit Outage(double lasts, double load, Backend api = {}) : returns(kDies + lasts), backend(std::move(api)) {
     backend.slots = kSlots;
@@ -24,11 +25,16 @@ struct Outage {
     policy.max_concurrent = kLimit;
     simulation.emplace(policy, backend, 1);
     simulation->add(steady(0, load * backend.capacity()));
+    polls.configure(seconds(1), {});
     simulation->on_tick = [this](double t) {
-      if (t >= next_poll) {
+      const spillway::Time now = spillway::Time{} + seconds(t);
+      const int refused = failed();
+      if (std::exchange(refused_, refused) != refused && backend.dead(t)) polls.unreachable(0, now);
+      if (now >= polls.due()) {
         const bool up = !backend.dead(t);
-        simulation->controller.polled(up, spillway::Time{} + seconds(t));
-        next_poll = t + (up ? 1 : 0.1);
+        polls.begins(now);
+        polls.ended(up ? Polls::Found::good : Polls::Found::nobody, 0, now);
+        simulation->controller.polled(up, now);
       }
       const Controller& controller = simulation->controller;
       const bool full = controller.breaker_state() == Breaker::State::closed && controller.limit() == kLimit;
@@ -51,22 +57,26 @@ struct Outage {
     return count;
   }
 
-  double returns, next_poll = 0.05, full_after = -1;
+  using Polls = spillway::upstream::PollSchedule;
+  Polls polls;
+  int refused_ = 0;
+  double returns, full_after = -1;
   Backend backend;
   std::optional<Simulation> simulation;
 };
 
-TEST_CASE("an API that was dead for a while is used as before within 0.2 s of its return, and hardly asked before") {
+TEST_CASE("an API that was dead for a while is used as before soon after its return, and hardly asked before") {
   struct Row {
-    double lasts, load;
+    double lasts, load, full_after;
   };
-  for (const Row& row : {Row{1, 0.5}, Row{1, 0.8}, Row{4, 0.5}, Row{60, 0.8}}) {
+  for (const Row& row :
+       {Row{0.1, 0.5, 0.07}, Row{1, 0.5, 0.08}, Row{1, 0.8, 0.08}, Row{4, 0.5, 0.2}, Row{60, 0.8, 0.2}}) {
     CAPTURE(row.lasts);
     CAPTURE(row.load);
     Outage outage(row.lasts, row.load);
     outage.simulation->run_until(outage.returns + 3);
     CHECK(outage.full_after >= 0);
-    CHECK(outage.full_after <= 0.2);                                           // a poll is due every 0.1 s
+    CHECK(outage.full_after <= row.full_after);                                // the next poll, and some round trips
     CHECK(outage.answered(outage.returns + 0.1, outage.returns + 1) >= 0.98);  // all but those behind the trials
     CHECK(outage.failed() <= 50);  // of 500 to 48,000: those inside, and five trials in each of five openings
   }
