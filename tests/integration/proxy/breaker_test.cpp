@@ -142,7 +142,8 @@ TEST_CASE("an API that returns is found at once, however seldom it is polled, an
     CAPTURE(kind == Upstream::Kind::tcp);
     const Polled script;
     Upstream upstream(script, kind);
-    Proxy proxy(upstream, {.health = "path: /p, interval: 1h", .more = "breaker: {open_for: 1h, max_open: 1h}\n"});
+    Proxy proxy(upstream,
+                {.health = "path: /p, interval: 1h, timeout: 1m", .more = "breaker: {open_for: 1h, max_open: 1h}\n"});
     REQUIRE(proxy.await_metric("spillway_upstream_healthy", 1));
     Client client(proxy);
     for (int restarts = 1; restarts <= 3; ++restarts) {

@@ -217,7 +217,7 @@ TEST_CASE(
   const Names names("api.test 127.0.0.1");
   Settings settings = names.settings(upstream);
   settings.upstream = "resolve_interval: 1h";
-  settings.health = "interval: 1h";
+  settings.health = "interval: 1h, timeout: 1m";  // a busy machine may answer late
   settings.more = "breaker: {open_for: 1h, max_open: 1h}\n";
   Proxy proxy(upstream, settings);
   Client client(proxy);
