@@ -27,8 +27,9 @@ constexpr double kQueues = 0.35;       // throughput that grows by so much (log)
 constexpr double kSure = 2;            // if so many standard errors say so, else doubling goes on
 constexpr double kGrew = 0.1;          // from this growth (log) on, nothing queued at the lower limit
 constexpr double kInProportion = 0.3;  // less missing growth than this part of the limit's: nothing queues now either
-constexpr double kQueuesAtOnce = 0.4;  // so much excess above the spread of the latencies is a queue uncompared,
-constexpr double kDoubt = 3;           // and so many standard errors more: the first window knows short calls best
+constexpr double kQueuesAtOnce = 0.4;  // so much excess is a queue uncompared if calls are equally long; else also
+constexpr double kSlowSpreads = 2;     // the spread of the latencies more, or so many where windows take kLong,
+constexpr double kDoubt = 3;           // and so many standard errors: the first window knows short calls only
 constexpr double kHeadroom = 1.1;      // above the knee, then,
 constexpr double kOptimism = 0.5;      // and so many standard errors: a limit too low costs more than one too high,
 constexpr double kSlowOptimism = 4;    // the more so where windows take kLong: the way up takes many
@@ -41,7 +42,7 @@ constexpr double kSmooth = 0.4;       // gain of the smoothed excess
 constexpr double kFall = 0.4;         // part of the excess above the target that the limit falls by (logs)
 constexpr double kMostFall = 0.35;    // in one window
 constexpr double kRise = 0.1;         // a rise with no excess at all; one more of it for each window in a row,
-constexpr double kMostRise = 0.25;    // up to this
+constexpr double kMostRise = 0.25;    // up to this, and as much at once where windows take kLong
 constexpr double kNoiseGain = 0.1;
 constexpr double kMostNoise = 0.3;  // a greater distance is a change of the API, not noise
 
@@ -217,12 +218,15 @@ void Limit::start(Point now_at, Time now) {
   const double raised = compared ? std::log(now_at.limit / before_.limit) : 0;
   const Growth growth = compared ? this->growth(before_, now_at) : Growth{};
   const double missing = raised - growth.by, error = now_at.reading.error;
-  const bool full =
-      compared ? missing > kQueues : now_at.reading.excess > kQueuesAtOnce + window_.spread() + kDoubt * error;
+  const double queue = kQueuesAtOnce + (slow(now) ? kSlowSpreads : 1) * window_.spread() + kDoubt * error;
+  const bool full = compared ? missing > kQueues : now_at.reading.excess > queue;
   const bool sure = !compared || std::abs(missing - kQueues) > kSure * growth.error;
 
-  // What is wrong with the floors: the first window knows short calls only, as long ones have not ended.
-  double wrong = growth.by > kGrew ? before_.reading.excess : 0;
+  // What is wrong with the floors: the first window knows short calls only, as long ones have not ended. If calls take
+  // as long as windows, the next ones do not know them all, either: they lower the floors only if they are sure.
+  const LatencyWindow::Reading& unloaded = before_.reading;
+  const bool known = !slow(now) || unloaded.excess > 0 || unloaded.excess < -kSignificant * unloaded.error;
+  double wrong = growth.by > kGrew && known ? unloaded.excess : 0;
   const double excess = now_at.reading.excess - wrong;
   if (compared && excess > 0 && missing < kInProportion * raised) wrong += excess;
   if (excess < -kSignificant * error) wrong += kMuchFaster * excess;
@@ -258,7 +262,7 @@ void Limit::hold(const Point& now_at, Time now) {
     smooth_ = now_at.reading.excess;
     return move(level_, Phase::trial, now);
   }
-  const double step = this->step(now_at);
+  const double step = this->step(now_at, now);
   const bool dip = --until_dip_ <= 0 && step < kChanged;
   // A fall and a dip together go deep. The way back from there is long if windows are: first let the dip tell.
   move(dip && slow(now) ? level_ : level_ * std::exp(step), dip ? Phase::dip : Phase::hold, now);
@@ -276,7 +280,7 @@ bool Limit::slow(Time now) const {
 }
 
 /// How far the limit moves (log).
-double Limit::step(const Point& now_at) {
+double Limit::step(const Point& now_at, Time now) {
   const double excess = now_at.reading.excess;
   if (smooth_known_ && std::abs(limit_ - held_) <= kChanged * limit_) {
     noise_ += kNoiseGain * (std::min(kMostNoise, std::abs(excess - smooth_)) - noise_);
@@ -293,7 +297,10 @@ double Limit::step(const Point& now_at) {
 
   anchor_.limit *= kForget;
   if (level_ > anchor_.limit || smooth_ <= target) anchor_ = here;
-  if (smooth_ <= target) return std::min(kRise * ++rises_, kMostRise) * (1 - smooth_ / target);
+  if (smooth_ <= target) {
+    const double rise = slow(now) ? kMostRise : std::min(kRise * ++rises_, kMostRise);
+    return rise * (1 - smooth_ / target);
+  }
   rises_ = 0;
   if (level_ < anchor_.limit * std::exp(-kDescent) && below_knee(here, anchor_)) {
     raise_floors(smooth_);
@@ -348,7 +355,7 @@ void Limit::end_dip(const Point& now_at, Time now) {
     level = level_;
     raise_floors(excess);
     dip_period_ = 1;
-    if (slow(now) && excess > target() + kSignificant * now_at.reading.error) {  // the start was misled
+    if (slow(now) && excess > target()) {  // the start was misled
       before_ = now_at;
       before_.reading.excess -= excess;
       before_.reading.rate += excess;

@@ -99,7 +99,7 @@ class Limit {
   };
   Growth growth(const Point& low, const Point& high) const;
   bool below_knee(const Point& low, const Point& high) const;
-  double step(const Point& now_at);
+  double step(const Point& now_at, Time now);
   double between(const Point& low, const Point& high);
   void raise_floors(double by);
   void restart_window(Time now);

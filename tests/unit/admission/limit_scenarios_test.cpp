@@ -82,16 +82,19 @@ std::vector<Reached> play(const Scenario& s, bool adaptive, std::uint64_t seed) 
   return reached;
 }
 
-/// Over many seeds: what the learned limit reaches in the first span, as a share of what the fixed limit does.
+/// Over many seeds: the slots at work in the first span, and the mean limit in slots. Answers say less: at one fixed
+/// limit, 1500 exponential calls of one seed are 9 % fewer than those of another.
 struct Shares {
-  double mean = 0, least = 1;
+  double mean = 0, least = 1, highest_limit = 0;
 };
 Shares shares_of(const Scenario& s, std::uint64_t seeds) {
   Shares shares;
   for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
-    const double share = play(s, true, seed)[0].answers / play(s, false, seed)[0].answers;
+    const Reached reached = play(s, true, seed)[0];
+    const double share = reached.busy / reached.ticks / s.backend.slots;
     shares.mean += share / static_cast<double>(seeds);
     shares.least = std::min(shares.least, share);
+    shares.highest_limit = std::max(shares.highest_limit, reached.limit / reached.ticks);
   }
   return shares;
 }
@@ -174,17 +177,19 @@ TEST_CASE("the learned limit finds slots of seconds where service times are expo
     int slots;
     double service, load, mean, least;
   };
-  for (const Row& row : {Row{60, 2, 1.2, 0.97, 0.85}, Row{60, 2, 3, 0.97, 0.85}, Row{100, 1, 1.2, 0.98, 0.90},
-                         Row{100, 1, 3, 0.98, 0.90}}) {
+  for (const Row& row : {Row{60, 2, 1.2, 0.985, 0.91}, Row{60, 2, 3, 0.985, 0.91}, Row{100, 1, 1.2, 0.985, 0.94},
+                         Row{100, 1, 3, 0.985, 0.94}}) {
     const Backend backend{.slots = row.slots, .service = row.service, .exponential = true};
     const Shares shares =
-        shares_of({"exponential", backend, row.load > 2 ? thrice : slightly, row.load, {{10, 60, 0}}, 10}, 60);
+        shares_of({"exponential", backend, row.load > 2 ? thrice : slightly, row.load, {{10, 60, 0}}, 10}, 120);
     CAPTURE(row.slots);
     CAPTURE(row.load);
     CAPTURE(shares.mean);
     CAPTURE(shares.least);
+    CAPTURE(shares.highest_limit);
     CHECK(shares.mean >= row.mean);
     CHECK(shares.least >= row.least);
+    CHECK(shares.highest_limit <= 2.5);  // not by letting the API queue
   }
 }
 

@@ -66,7 +66,7 @@ TEST_CASE("at the start a first window of short calls does not make the second o
     double longer;  // logarithm of how much the calls of the second window take longer
     int limit;      // after it
   };
-  for (const Row& row : {Row{1.25, 40}, Row{2.0, 4}}) {
+  for (const Row& row : {Row{1.25, 40}, Row{2.0, 40}, Row{3.0, 4}}) {
     CAPTURE(row.longer);
     Limit limit({.enabled = true, .min = kMin}, 1000);
     auto now = spillway::Time{} + 1h;
