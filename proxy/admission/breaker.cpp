@@ -43,7 +43,7 @@ void Breaker::ended(Pass pass, Result result, Duration latency, Time now) {
   }
 }
 
-void Breaker::came_back(Time now) {
+void Breaker::health_succeeded(Time now) {
   if (state_ == State::open) half_open(Cause::health, now);
 }
 
@@ -98,9 +98,7 @@ void Breaker::end_trial(std::uint32_t number, Result result, bool late, Time now
   if (trial == trials_.end()) return;  // it was late and has been dropped
   trials_.erase(trial);
   if (result == Result::ignored) return;
-  if (result == Result::unreachable) {
-    open(Cause::unreachable, policy_.open_for, now);  // not for longer: a refused connect costs the API nothing
-  } else if (result != Result::success || late) {
+  if (result != Result::success || late) {
     open_again(result == Result::success ? Cause::trial_late : Cause::trial_failed, now);
   } else if (++trials_succeeded_ >= policy_.trial_requests) {
     close(Cause::trials, now);

@@ -18,8 +18,7 @@ namespace spillway::admission {
 ///
 /// Source: Nygard, "Release It!", 2007 (closed, open, half-open), with the sliding window and slow-call rule known from
 /// resilience4j. Own additions:
-///  - An opening ends early when a health poll shows that the API is back, so that a restarted API is used at once.
-///  - A trial whose connect is refused does not double the opening: it costs the API nothing.
+///  - An opening ends early when a health poll succeeds, so that a restarted API is used again at once.
 ///  - After closing, admission ramps up, so that an API that has just restarted does not get the whole load at once: by
 ///    one slot for each answer that took no longer than usual, less one for each other (TCP's slow start: it doubles
 ///    with each round of answers, and waits for an API that is still slow), and linearly over as long as the circuit
@@ -34,13 +33,13 @@ class Breaker {
   enum class State : std::uint8_t { closed = 0, half_open = 1, open = 2 };  // the metric's values
   enum class Result : std::uint8_t { success, failure, ignored, unreachable };
   enum class Cause : std::uint8_t {
-    unreachable,   ///< opened, perhaps by a trial: nobody listens at the address, or no route leads there
+    unreachable,   ///< opened: nobody listens at the address, or no route leads there
     failures,      ///< opened: too many requests failed
     slow,          ///< opened: too many requests were slow
     trial_failed,  ///< opened again: a trial failed
     trial_late,    ///< opened again: a trial was not answered in time
     time,          ///< half-open: `open_for` is over
-    health,        ///< half-open: a health poll has shown that the API is back
+    health,        ///< half-open: a health poll succeeded
     trials,        ///< closed: all trials succeeded
     quiet,         ///< closed: no request has come for `max_open`; what is known of the API is too old
     disabled,      ///< closed by the configuration
@@ -73,10 +72,10 @@ class Breaker {
   bool allows(bool body_at_hand, Time now);
   /// A request is being sent.
   Pass started(bool body_at_hand, Time now);
-  /// The request has ended. `unreachable` opens the circuit at once, always for `open_for`.
+  /// The request has ended. `unreachable` opens the circuit at once.
   void ended(Pass pass, Result result, Duration latency, Time now);
-  /// A health poll has shown that the API is back. Ends an opening early.
-  void came_back(Time now);
+  /// A health poll has succeeded. Ends an opening early.
+  void health_succeeded(Time now);
   /// Applies what time alone changes: an opening ends, a trial is late, or no request has come for `max_open`.
   void tick(Time now);
 

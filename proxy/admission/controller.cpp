@@ -129,18 +129,14 @@ void Controller::observe(const DbPoolReport& report, Time now) {
   serve_waiting(now);
 }
 
-/// A good poll says that the API can be reached. Of a class whose requests fail it says something only after an outage:
-/// the health path may be well all the while, and then the breaker of the class would never be open for long.
 void Controller::polled(bool healthy, Time now) {
-  const bool was_down = poll_ == Poll::failed || reach_.state() != Breaker::State::closed;
   polled_ = now;
-  poll_ = healthy ? Poll::good : Poll::failed;
+  poll_healthy_ = healthy;
   if (!healthy) return;
-  reach_.came_back(now);
+  reach_.health_succeeded(now);
   note(reach_);
-  if (!was_down) return;
   for (Class& c : classes_) {
-    c.breaker.came_back(now);
+    c.breaker.health_succeeded(now);
     note(c.breaker);
   }
 }

@@ -256,8 +256,7 @@ class Controller {
   bool breakers_changed_ = false;  // a breaker has a change that `next_breaker_change` has not returned
   bool classes_ramp_ = false;      // the breaker of a class ramps up
   Time polled_{};
-  enum class Poll : std::uint8_t { none, failed, good };
-  Poll poll_ = Poll::none;  // the last one
+  bool poll_healthy_ = false;
   DbPoolGauge pool_;
   bool need_reported_ = false;  // the API has said of a request whether it needed the database
   ClientUsage clients_;

@@ -12,15 +12,12 @@ int Controller::retry_after(const Request& refused, std::uint32_t random, Time n
 
 /// How long until the breaker that refused a request may let one through.
 Duration Controller::next_chance(const Class& c, Time now) const {
-  const bool reached = reach_.state() == Breaker::State::closed;
-  const Breaker& breaker = reached ? c.breaker : reach_;
+  const Breaker& breaker = reach_.state() == Breaker::State::closed ? c.breaker : reach_;
   if (breaker.state() != Breaker::State::open) return Duration::zero();  // the trials decide
   const Duration left = breaker.remaining(now);
   if (policy_.poll_interval == Duration::zero()) return left;
-  // A class fails while the API is well: polls do not end that.
-  if (reached && poll_ == Poll::good) return left;
-  // The next good poll ends the opening. While polls fail, assume the usual Retry-After.
-  const Duration next_poll = poll_ == Poll::good ? policy_.poll_interval - (now - polled_) : retry_after_.shortest();
+  // The next successful poll ends the opening. While polls fail, assume the usual Retry-After.
+  const Duration next_poll = poll_healthy_ ? policy_.poll_interval - (now - polled_) : retry_after_.shortest();
   return std::min(left, std::max(next_poll, Duration::zero()));
 }
 

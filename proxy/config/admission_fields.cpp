@@ -108,10 +108,8 @@ void describe_breaker(Fields& f, admission::BreakerPolicy& c) {
   f.number({"slow_ratio", "Share of slow responses that opens a breaker."}, c.slow_ratio, {0.01, 1});
   f.duration(
       {"open_for",
-       "How long a breaker stays open before trials. Doubles on each failed trial, unless its connection was refused. "
-       "A "
-       "good health poll ends it early: for all classes always, of a class only if the API was down before, since a "
-       "class may fail while the health path is well."},
+       "How long a breaker stays open before trials. Doubles on each failed trial. A successful health poll ends it "
+       "early."},
       c.open_for, {100ms, 1h});
   f.duration({"max_open", "Longest `open_for` after doubling."}, c.max_open, {100ms, 24h});
   f.integer({"trial_requests", "Requests that are sent as trials while half-open; all must succeed."}, c.trial_requests,

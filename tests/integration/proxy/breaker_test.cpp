@@ -1,8 +1,6 @@
 // The circuit breaker opens when the API fails or is gone, and closes when it works again.
 
-#include <atomic>
 #include <csignal>
-#include <memory>
 #include <thread>
 
 #include "tests/integration/proxy/held.hpp"
@@ -129,11 +127,9 @@ TEST_CASE("failures of one class open the breaker of that class; the log names t
 /// Answers polls of `/p`, and counts them.
 struct Polled {
   void operator()(Turn& turn) const {
-    if (turn.request() != "GET /p") return turn.answer("", {}, requests);
-    ++*polls;
+    if (turn.request() == "GET /p") ++*polls;
     turn.answer();
   }
-  const char* requests = "200 OK";
   std::shared_ptr<std::atomic<int>> polls = std::make_shared<std::atomic<int>>(0);
 };
 
@@ -167,43 +163,19 @@ TEST_CASE("an API that returns is found at once, however seldom it is polled, an
   }
 }
 
-TEST_CASE("an API that is not polled is tried every open_for, and no less often the longer it is gone") {
-  const Polled script;
-  Upstream upstream(script);
-  Proxy proxy(upstream, {.health = "path: /p, mode: off", .more = "breaker: {open_for: 100ms, max_open: 1h}\n"});
+TEST_CASE("while health polls succeed, Retry-After of an open breaker is the time of the next poll") {
+  Upstream upstream([](Turn& turn) { turn.answer("", {}, "500 Internal Server Error"); });
+  Proxy proxy(upstream, {.more = "breaker: {min_requests: 1, open_for: 1m}\n"});
+  REQUIRE(proxy.await_metric("spillway_upstream_healthy", 1));
   Client client(proxy);
-  upstream.down();
-  const auto openings = [&] {
-    const std::string log = proxy.log();
-    int count = 0;
-    for (std::size_t at = 0; (at = log.find("state=open cause=unreachable", at)) != std::string::npos; ++at) ++count;
-    return count;
-  };
-  CHECK(eventually([&] {
-    client.get("/");
-    return openings() >= 5;
-  }));
-  CHECK(proxy.log().find("open_ms=200") == std::string::npos);
-  upstream.up();
-  CHECK(eventually([&] { return client.get("/").status == 200 && proxy.metric("spillway_breaker_state") == 0; }));
-  CHECK(*script.polls == 0);
-}
-
-TEST_CASE("while health polls succeed, a failing class is tried again after open_for, and Retry-After says so") {
-  const Polled script{.requests = "500 Internal Server Error"};
-  Upstream upstream(script);
-  Proxy proxy(upstream, {.health = "path: /p, interval: 50ms, timeout: 50ms",
-                         .more = "breaker: {min_requests: 1, open_for: 1m}\n"});
-  Client client(proxy);
-  REQUIRE(eventually([&] { return *script.polls > 0; }));
-  CHECK(client.get("/").status == 500);
-  const int polls = *script.polls;
-  CHECK(eventually([&] {
-    const Reply reply = client.get("/");
+  Reply reply;
+  for (int refusals = 0; refusals < 20;) {
+    reply = client.get("/");
+    if (reply.status != 503) continue;
+    ++refusals;
     CHECK(reply.problem("reason") == "breaker");
-    CHECK(std::stoi(reply.field("Retry-After")) >= 30);
-    return *script.polls >= polls + 5;
-  }));
+    CHECK(std::stoi(reply.field("Retry-After")) <= 6);  // a busy machine may have missed a poll
+  }
 }
 
 TEST_CASE("a trial that hangs counts as a failure, and other trials follow") {

@@ -130,28 +130,6 @@ TEST_CASE("an unreachable API opens the circuit at the first request") {
   CHECK(scene.breaker.state() == State::open);
 }
 
-TEST_CASE("a refused trial opens the circuit again, but not for longer") {
-  Scene scene;
-  scene.call(Result::unreachable);
-  for (int i = 0; i < 5; ++i) {
-    CHECK(scene.breaker.remaining(scene.now) == 5s);
-    CHECK(scene.breaker.take_change()->cause == Breaker::Cause::unreachable);
-    scene.now += 5s;
-    REQUIRE(scene.allows());
-    scene.call(Result::unreachable);
-    CHECK(scene.breaker.state() == State::open);
-  }
-  // A trial that fails in another way has cost the API something.
-  scene.now += 5s;
-  REQUIRE(scene.allows());
-  scene.call(Result::failure);
-  CHECK(scene.breaker.remaining(scene.now) == 10s);
-  // The ramp is as long as the whole outage, at most `ramp`.
-  scene.breaker.came_back(scene.now);
-  scene.calls(5, Result::success);
-  CHECK_FALSE(scene.breaker.admitted(1000, scene.now + 4999ms) == 1000);
-}
-
 TEST_CASE("after open_for a few trials run at once, and their success closes the circuit") {
   Scene scene;
   scene.trip();
@@ -195,7 +173,7 @@ TEST_CASE("a failed or slow trial opens the circuit again for twice as long, up 
     CHECK(scene.breaker.remaining(scene.now) == expected);
   }
   // After it has closed, the next opening starts with open_for again.
-  scene.breaker.came_back(scene.now);
+  scene.breaker.health_succeeded(scene.now);
   scene.calls(5, Result::success);
   scene.trip();
   CHECK(scene.breaker.remaining(scene.now) == 5s);
@@ -291,7 +269,7 @@ TEST_CASE("each change of state is returned once, with the numbers behind it") {
   CHECK(opened->slow == 0);
   CHECK(opened->lasts == 5s);
   CHECK_FALSE(scene.breaker.changed());
-  scene.breaker.came_back(scene.now);
+  scene.breaker.health_succeeded(scene.now);
   CHECK(scene.breaker.take_change()->cause == Breaker::Cause::health);
   scene.call(Result::failure);
   CHECK(scene.breaker.take_change()->cause == Breaker::Cause::trial_failed);
@@ -302,12 +280,12 @@ TEST_CASE("each change of state is returned once, with the numbers behind it") {
   CHECK(scene.breaker.take_change()->cause == Breaker::Cause::trials);
 }
 
-TEST_CASE("the API's return ends an opening early, and does nothing otherwise") {
+TEST_CASE("a successful health poll ends an opening early, and does nothing otherwise") {
   Scene scene;
-  scene.breaker.came_back(scene.now);
+  scene.breaker.health_succeeded(scene.now);
   CHECK(scene.breaker.state() == State::closed);
   scene.trip();
-  scene.breaker.came_back(scene.now);
+  scene.breaker.health_succeeded(scene.now);
   CHECK(scene.allows());
   CHECK(scene.breaker.state() == State::half_open);
   scene.calls(5, Result::success);
@@ -318,7 +296,7 @@ TEST_CASE("results of requests sent before a change of state are ignored after i
   Scene scene;
   const Breaker::Pass before = scene.breaker.started(true, scene.now);
   scene.trip();
-  scene.breaker.came_back(scene.now);
+  scene.breaker.health_succeeded(scene.now);
   scene.breaker.ended(before, Result::failure, 1ms, scene.now);
   CHECK(scene.breaker.state() == State::half_open);
   scene.calls(5, Result::success);
@@ -335,7 +313,7 @@ TEST_CASE("without answers admission ramps up linearly, over at most the time th
     CHECK(scene.breaker.admitted(1000, scene.now) == 1000);
     scene.trip();
     scene.now += row.open;
-    scene.breaker.came_back(scene.now);
+    scene.breaker.health_succeeded(scene.now);
     scene.calls(5, Result::success);
     CHECK(scene.breaker.admission(1000, scene.now) == doctest::Approx(0.1));
     CHECK(scene.breaker.admission(1000, scene.now + row.ramp / 2) == doctest::Approx(0.55));
@@ -349,7 +327,7 @@ TEST_CASE("after closing, each good answer to a request sent since lets one more
   scene.trip();
   scene.now += 4s;
   const Time before = scene.now;
-  scene.breaker.came_back(scene.now);
+  scene.breaker.health_succeeded(scene.now);
   scene.now += 1ms;
   scene.calls(5, Result::success);
   CHECK(scene.breaker.admitted(20, scene.now) == 5);  // as many as the trials
@@ -365,7 +343,7 @@ TEST_CASE("after closing, each good answer to a request sent since lets one more
 
   // The next opening proves nothing: what was shown before it is forgotten.
   scene.trip();
-  scene.breaker.came_back(scene.now);
+  scene.breaker.health_succeeded(scene.now);
   scene.calls(5, Result::success);
   CHECK(scene.breaker.admitted(20, scene.now) == 5);
 }

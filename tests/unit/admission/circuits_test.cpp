@@ -113,7 +113,6 @@ TEST_CASE("failures of one class open only the breaker of that class") {
   // Requests of the other class keep waiting when this breaker opens again.
   Request& waiting = scene.arrive(of(kNormal));
   REQUIRE(waiting.state == State::waiting);
-  scene.controller.polled(false, scene.now);
   scene.controller.polled(true, scene.now);
   Request& trial = scene.arrive(of(kCritical));
   REQUIRE(trial.state == State::admitted);
@@ -188,7 +187,7 @@ TEST_CASE("five trials that never end do not keep the breaker half-open") {
   scene.now += 5s;  // slow_call
   CHECK(scene.arrive().reason == Reason::breaker);
   CHECK(scene.snapshot().classes[kNormal].breaker == BreakerState::open);
-  scene.now += 10s;
+  scene.controller.polled(true, scene.now);
   for (int i = 0; i < 5; ++i) scene.serve(1, Completion::success, 1ms);
   CHECK(scene.snapshot().breaker == BreakerState::closed);
 }
@@ -219,7 +218,7 @@ TEST_CASE("Retry-After of a breaker tells when it may admit again") {
     int told;
   };
   for (const Row& row : {Row{"nobody polls: when the opening is over", false, false, 60},
-                         Row{"polls go well, and do not end it", true, true, 60},
+                         Row{"polls go well: with the next", true, true, 1},
                          Row{"polls fail: nobody knows, so the usual", true, false, 5}}) {
     CAPTURE(row.why);
     Policy policy = policy_of_10();
@@ -232,38 +231,7 @@ TEST_CASE("Retry-After of a breaker tells when it may admit again") {
     REQUIRE(refused.reason == Reason::breaker);
     CHECK(scene.controller.retry_after(refused, 0, scene.now) == row.told);
     CHECK(scene.controller.retry_after(refused, 0xffffffff, scene.now) > row.told);
-    if (!row.polled || !row.healthy) continue;
-    // Of an API that has been unreachable since the last poll, the next one tells.
-    scene.serve(1, Completion::unreachable, 0ms, of(kCritical));
-    CHECK(scene.controller.retry_after(scene.arrive(), 0, scene.now) == 1);
   }
-}
-
-TEST_CASE(
-    "good polls do not shorten the opening of a class that fails while the API is well; the end of an outage does") {
-  Scene scene;
-  scene.controller.polled(true, scene.now);
-  scene.serve(20, Completion::dropped, 1ms);
-  int trials = 0;
-  const Time opened = scene.now;
-  for (; scene.now < opened + 160s; scene.now += 100ms) {
-    if ((scene.now - opened) % 1s < 100ms) scene.controller.polled(true, scene.now);
-    Request& request = scene.arrive();
-    if (request.state != State::admitted) continue;
-    ++trials;
-    scene.finish(request, Completion::dropped);
-  }
-  CHECK(trials == 5);  // after 5, 10, 20, 40 and 60 s
-  REQUIRE(scene.arrive().reason == Reason::breaker);
-
-  SUBCASE("the API has failed its polls for a while") {
-    scene.controller.polled(false, scene.now);
-  }
-  SUBCASE("a request has found it unreachable") {
-    scene.serve(1, Completion::unreachable, 1ms, of(kCritical));
-  }
-  scene.controller.polled(true, scene.now);
-  CHECK(scene.arrive().state == State::admitted);
 }
 
 TEST_CASE("requests that the API sheds are not failures, however many they are") {

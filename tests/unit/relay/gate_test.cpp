@@ -306,7 +306,6 @@ TEST_CASE("each change of a breaker is reported once") {
     REQUIRE(gate.arrive(ticket, now) == State::admitted);
     const Permit permit(gate, ticket);  // its destructor reports `dropped`
   }
-  gate.polled(false, {}, now);
   gate.polled(true, {}, now);
   CHECK(told == std::vector<std::string>{"critical:open", "critical:half_open"});
 }
