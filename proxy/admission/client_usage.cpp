@@ -15,6 +15,16 @@ constexpr double kMemory = 1;  // seconds
 /// An average below this does not matter: the smallest share is one slot.
 constexpr double kNegligible = 0.05;
 
+/// Slots held for more than so many times as long as the others' are held longer, not just by chance.
+constexpr double kLonger = 2;
+
+/// Starts per second from which on it is known how long slots are held.
+constexpr double kKnown = 1;
+
+double decay(Duration passed) {
+  return std::exp(-in_seconds(passed) / kMemory);
+}
+
 }  // namespace
 
 void ClientUsage::reserve(std::size_t keys) {
@@ -38,9 +48,19 @@ double ClientUsage::slots(std::uint64_t key, Time now) const {
   return key == 0 ? 0 : entries_[find(key)].slots(now);
 }
 
+/// Average over starts, compared without a division.
+bool ClientUsage::holds_longer(std::uint64_t key, Time now) const {
+  const Entry& own = entries_[find(key)];
+  const double own_starts = own.starts * decay(now - own.updated);
+  const double starts = all_.starts * decay(now - all_.updated) - own_starts;  // of the others
+  if (starts < kKnown) return true;
+  const double own_slots = own.slots(now);
+  return own_slots * starts > kLonger * (all_.slots(now) - own_slots) * own_starts;
+}
+
 double ClientUsage::Entry::slots(Time now) const {
-  const double passed = in_seconds(now - updated);
-  return in_flight + (average - in_flight) * std::exp(-passed / kMemory);
+  const double held = in_flight;
+  return held + (average - held) * decay(now - updated);
 }
 
 bool ClientUsage::add(std::uint64_t key, Time now) {
@@ -69,7 +89,9 @@ void ClientUsage::change_slots(std::uint64_t key, int by, Time now) {
 }
 
 void ClientUsage::Entry::change_slots(int by, Time now) {
-  average = slots(now);
+  const double held = in_flight, left = decay(now - updated);
+  average = static_cast<float>(held + (average - held) * left);
+  starts = static_cast<float>(starts * left + (by > 0 ? by / kMemory : 0));
   updated = now;
   in_flight += by;
 }

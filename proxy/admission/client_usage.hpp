@@ -8,9 +8,10 @@
 
 namespace spillway::admission {
 
-/// What each client uses: how many requests it has in flight or waiting, and how many slots it has held on average over
-/// about the last second. The count bounds what a client may have at a time. The average makes clients equal whose
-/// requests take unequally long: slot time counts, not requests.
+/// What each client uses: how many requests it has in flight or waiting, how many slots it has held on average over
+/// about the last second, and how often it got one. The count bounds what a client may have at a time. The average
+/// makes clients equal whose requests take unequally long: slot time counts, not requests. The average over the rate of
+/// starts is how long a slot is held (Little, 1961).
 ///
 /// The count is exact for every client that has a request. A client without one is remembered as long as its average
 /// matters, unless others need its place.
@@ -44,6 +45,9 @@ class ClientUsage {
   double slots(std::uint64_t key, Time now) const;
   /// The same of all clients together.
   double slots(Time now) const { return all_.slots(now); }
+  /// The client holds a slot for much longer than the others do, each time. True if the others
+  /// have had hardly a slot lately.
+  bool holds_longer(std::uint64_t key, Time now) const;
   /// Clients with a request.
   std::size_t keys() const { return keys_; }
 
@@ -51,7 +55,8 @@ class ClientUsage {
   struct Entry {
     std::uint64_t key = 0;  // 0: free
     int requests = 0, in_flight = 0;
-    double average = 0;  // of the slots held, at `updated`
+    float average = 0;  // of the slots held, at `updated`
+    float starts = 0;   // per second, then
     Time updated{};
 
     double slots(Time now) const;

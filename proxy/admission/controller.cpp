@@ -195,9 +195,11 @@ bool Controller::over_fair_share(const Request& request, Time now) const {
 }
 
 /// A slot is free, but while clients within their share have to wait, one above it leaves as many slots to the others
-/// as they use, and one more. Otherwise long requests would take each slot that is free for a moment.
+/// as they use, and one more, if its requests are long: they would take each slot that is free for a moment. A slot
+/// held no longer than the others' is soon free again.
 bool Controller::crowds_out(const Request& request, Time now) const {
   if (now - no_slot_ >= kContended || clients_.slots(request.key, now) < fair_share(request)) return false;
+  if (!clients_.holds_longer(request.key, now)) return false;
   const double others = clients_.slots(now) - clients_.slots(request.key, now);
   const double left = class_of(request.class_id).share - others - std::min(1.0, others);
   return clients_.in_flight(request.key) + 1 > left;

@@ -69,6 +69,35 @@ TEST_CASE("the slots of a client are an average over about a second, and outlast
   CHECK(clients.keys() == 0);
 }
 
+TEST_CASE("a client holds its slots longer than others if each is held for more than twice as long") {
+  ClientUsage clients(8);
+  Time now = kNow;
+  const auto use = [&](std::uint64_t key, spillway::Duration held) {
+    REQUIRE(clients.add(key, now));
+    clients.start(key, now);
+    now += held;
+    clients.finish(key, now);
+    clients.remove(key);
+  };
+  use(7, 10ms);
+  CHECK(clients.holds_longer(7, now));  // nobody else is known
+  for (int i = 0; i < 100; ++i) {
+    use(1, 10ms);
+    use(7, 15ms);
+    use(2, 10ms);
+    use(3, 60ms);
+  }
+  CHECK_FALSE(clients.holds_longer(1, now));
+  CHECK_FALSE(clients.holds_longer(7, now));
+  CHECK(clients.holds_longer(3, now));
+  CHECK(clients.holds_longer(3, now + 3s));
+  // One that has just begun, and does not end.
+  REQUIRE(clients.add(8, now));
+  clients.start(8, now);
+  CHECK_FALSE(clients.holds_longer(8, now + 10ms));
+  CHECK(clients.holds_longer(8, now + 200ms));
+}
+
 TEST_CASE("a client without a request gives its place up to others, the heavy users last") {
   ClientUsage clients(8);  // 16 entries, at most half of them used
   for (std::uint64_t key = 1; key <= 8; ++key) {
