@@ -53,6 +53,8 @@ class Stream final : private HangUps::Watched {
   bool reading() const { return reading_; }
   /// For `co_await`: the end of the outstanding read, which there must be, or of all that is outstanding after `close`.
   auto wait_read() { return parking_.wait(); }
+  /// Whether the last read has left something: bytes, or the end. A system call, unless it is known to have taken all.
+  bool has_left() { return filled_ && transport_.stale(); }
   /// Why no more bytes come: end of file, a failure, or `operation_aborted` after `cancel`. Cleared by `start_read`.
   error_code read_error() const { return read_error_; }
 

@@ -62,6 +62,8 @@ net::Task<Failure> Exchange::forward(bool fresh) {
     const std::size_t size = output_.size();
     co_await upstream_->stream.write_at_end_of_turn(output_);
     wrote_upstream(size - output_.size(), upstream_->stream.written().error());
+    // What came before the request went out is no answer to it.
+    if (upstream_->reused && !upstream_->stream.in.empty()) failure = Failure::Kind::upstream_closed;
   }
   while (!failure) {
     if (!client_->body_complete() || !output_.empty()) failure = co_await upload();
@@ -220,7 +222,7 @@ bool Exchange::read_response_head(Failure& failure) {
   if (failure || head.complete) return true;
   if (!up.reading()) {
     if (up.read_error() || timed_out_) {
-      failure = read_failure(up.in.empty());
+      failure = read_failure(up.in.empty() && upstream_status_ == 0);
       return true;
     }
     up.start_read();
@@ -277,7 +279,7 @@ void Exchange::note_tls(std::string_view fault) {
 void Exchange::return_upstream() {
   const bool reusable = response_.keep_alive && response_.framing != http::Framing::until_close &&
                         client_->body_complete() && !upload_cut_ && upstream_->stream.in.empty() &&
-                        !upstream_->stream.reading();
+                        !upstream_->stream.reading() && !upstream_->stream.has_left();
   if (!reusable) return drop_upstream();
   download_block_.end(upstream_->stream);
   watch_client(ClientStream::Watch::off);

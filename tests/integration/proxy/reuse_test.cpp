@@ -1,5 +1,9 @@
 // Connections to the API are reused, and clients do not see the keep-alive race.
 
+#include <atomic>
+#include <thread>
+#include <vector>
+
 #include <doctest/doctest.h>
 
 #include "tests/integration/proxy/client.hpp"
@@ -118,6 +122,57 @@ TEST_CASE("a connection with bytes after its response is closed, and no client g
     for (int i = 0; i < 3; ++i) CHECK(client.get("/").body == "mine");
     CHECK(upstream.connections() == 3);
     CHECK(await_idle(proxy, 0));
+  }
+}
+
+TEST_CASE("the same after a body that goes from socket to socket, or fills what it is read into") {
+  // Others are about to take the connection at the moment at which it is free.
+  const std::string extra = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged";
+  for (const std::size_t size : {std::size_t{256} * 1024, std::size_t{3} * 1024 * 1024}) {
+    CAPTURE(size);
+    const std::string large =
+        "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n" + std::string(size, 'x') + extra;
+    Upstream upstream([&](Turn& turn) {
+      if (turn.request() != "GET /large") return turn.answer("mine");
+      turn.send(large);
+      turn.left();
+    });
+    Proxy proxy(upstream);
+    std::atomic<bool> done = false;
+    std::atomic<int> forged = 0;
+    std::vector<std::jthread> others;
+    for (int i = 0; i < 4; ++i) {
+      others.emplace_back([&] {
+        for (Client client(proxy); !done && forged == 0;) forged += client.get("/").body != "mine";
+      });
+    }
+    Client client(proxy);
+    int whole = 0;
+    while (whole < 100 && forged == 0 && client.get("/large").body.size() == size) ++whole;
+    done = true;
+    others.clear();
+    CHECK(forged == 0);
+    CHECK(whole == 100);
+  }
+}
+
+TEST_CASE("a request is not sent again after an informational response") {
+  for (const char* interim : {"HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\n\r\n"}) {
+    CAPTURE(interim);
+    Upstream upstream([&](Turn& turn) {
+      if (turn.request() == "GET /first") return turn.answer();
+      turn.send(interim);
+      turn.close();
+    });
+    Proxy proxy(upstream);
+    CHECK(Client(proxy).get("/first").status == 200);
+    CHECK(await_idle(proxy, 1));
+    Client client(proxy);
+    Reply reply = client.get("/x");
+    if (reply.status == 103) reply = client.receive();
+    CHECK(reply.status == 502);
+    CHECK(times_seen(upstream, "GET /x") == 1);
+    CHECK(proxy.await_metric("spillway_upstream_retries_total", 0));
   }
 }
 
