@@ -47,6 +47,8 @@ class FrameWalker {
   /// Takes bytes off the front of `bytes` up to the end of the next head; nothing, if no head ends in them. Then all of
   /// them have been taken. Of PRIORITY the head is taken with its dependency.
   std::optional<FrameHead> next(std::string_view& bytes);
+  /// Bytes of a frame whose head has been found are still to come.
+  bool in_payload() const { return payload_ > 0; }
 
  private:
   static constexpr std::size_t kHeadSize = 9;

@@ -166,6 +166,9 @@ struct Session::Callbacks {
       const std::uint32_t code = frame->goaway.error_code;
       const bool own = code == NGHTTP2_NO_ERROR || code == NGHTTP2_INTERNAL_ERROR || code == NGHTTP2_ENHANCE_YOUR_CALM;
       if (!own && !self.abuse_) self.abuse_ = Abuse::protocol_error;
+      // By itself nghttp2 asks for calm only if one SETTINGS frame has too many entries.
+      const bool not_asked = code == NGHTTP2_ENHANCE_YOUR_CALM && !self.terminated_;
+      if (not_asked && !self.abuse_) self.abuse_ = Abuse::settings;
     } else if (frame->hd.type == NGHTTP2_RST_STREAM) {
       self.remember(frame->hd.stream_id, true);
       const std::uint32_t code = frame->rst_stream.error_code;

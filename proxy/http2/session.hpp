@@ -85,8 +85,8 @@ class Session {
   void produce(Time now);
   /// Nothing more will be received or sent: close, once the output has gone out.
   bool over() const;
-  /// A head has begun and not ended.
-  bool in_head() const { return in_head_; }
+  /// A head has begun and not ended: its last byte has not come.
+  bool in_head() const { return in_head_ || (head_frame_ && walker_.in_payload()); }
   std::size_t head_bytes() const { return block_; }
   /// How many heads have begun.
   std::uint64_t heads() const { return heads_; }
@@ -144,9 +144,10 @@ class Session {
   nghttp2_session* session_ = nullptr;
   StreamEvents* current_ = nullptr;  ///< whose fields come
   bool trailers_ = false;            ///< and they are trailers
-  bool in_head_ = false;
-  std::size_t block_ = 0;  ///< compressed bytes of the head
-  int continuations_ = 0;  ///< of the head
+  bool in_head_ = false;             ///< a frame with END_HEADERS is to come
+  bool head_frame_ = false;          ///< the newest frame is of a head
+  std::size_t block_ = 0;            ///< compressed bytes of the head
+  int continuations_ = 0;            ///< of the head
   std::uint64_t frames_ = 0;
   std::uint64_t heads_ = 0;
   std::uint64_t responses_ = 0;

@@ -13,6 +13,7 @@ constexpr std::uint64_t kCompressedFactor = 2;
 
 /// Looks at a frame before nghttp2 does. False: the session ends here.
 bool Session::inspect(const FrameHead& frame, Time now) {
+  head_frame_ = frame.type == FrameType::headers || frame.type == FrameType::continuation;
   if (++frames_ == 1) return true;  // the first SETTINGS
   switch (frame.type) {
     case FrameType::data:

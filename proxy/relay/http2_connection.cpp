@@ -233,10 +233,12 @@ void Http2Connection::lose_streams() {
 void Http2Connection::report_abuse() {
   abuse_told_ = true;
   const http2::Abuse kind = *session_.abuse();
-  worker_.counters().http2_abuse[static_cast<std::size_t>(kind)].add();
-  if (!worker_.shared().http2_news.due(Clock::now())) return;
-  worker_.shared().log.warning(fmt::format("closed an HTTP/2 connection of {}: too much of {}",
-                                           peer_.empty() ? "a unix socket" : peer_, http2::name(kind)));
+  const auto index = static_cast<std::size_t>(kind);
+  worker_.counters().http2_abuse[index].add();
+  if (!worker_.shared().http2_news[index].due(Clock::now())) return;
+  const std::string_view what = kind == http2::Abuse::protocol_error ? "" : "too much of ";
+  worker_.shared().log.warning(fmt::format("closed an HTTP/2 connection of {}: {}{}",
+                                           peer_.empty() ? "a unix socket" : peer_, what, http2::name(kind)));
 }
 
 // --- Streams ---------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <ctime>
@@ -13,6 +14,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "proxy/classify/client_key.hpp"
+#include "proxy/http2/abuse_kind.hpp"
 #include "proxy/net/heap_trim.hpp"
 #include "proxy/net/listener.hpp"
 #include "proxy/net/memory_budget.hpp"
@@ -64,7 +66,7 @@ struct Shared {
   std::function<void()> found_nobody;   ///< a request could not be connected to the API. Set before the first one runs
   telemetry::Seldom descriptor_news;    ///< they have run out
   telemetry::Seldom proxy_header_news;  ///< a connection lacks it
-  telemetry::Seldom http2_news;         ///< a connection was closed for abuse
+  std::array<telemetry::Seldom, http2::kAbuseKinds> http2_news;  ///< a connection was closed for abuse of a kind
   std::atomic<bool> unnamed_balancer_told{false};
   telemetry::Seldom handshake_news;     ///< one of a client has failed
   telemetry::Seldom upstream_tls_news;  ///< TLS to the API has failed

@@ -61,6 +61,16 @@ TEST_CASE("time-outs: an unfinished preface or head, a late body, a connection w
   CHECK(head.ping());
   head.frame(h2::kHeaders, h2::kEndStream, 1, head.encode({{":method", "GET"}}));
   CHECK(head.goaway() == h2::kNoError);
+  // The frame says that the head ends in it, but it does not come whole.
+  for (const std::size_t size : {std::size_t{0}, std::size_t{2}}) {
+    H2Client half(proxy);
+    CHECK(half.ping());
+    const std::string frame = H2Client::bytes_of(h2::kHeaders, h2::kEndStream | h2::kEndHeaders, 1,
+                                                 half.encode(H2Client::request("GET", "/")));
+    half.send(frame.substr(0, 9 + size));
+    CHECK(half.goaway() == h2::kNoError);
+    CHECK(half.ended());
+  }
   H2Client body(proxy);
   const H2Reply late = body.receive(body.start("POST", "/", false));
   CHECK(late.status() == 408);
