@@ -22,6 +22,14 @@ constexpr std::size_t kUnreadMax = 2 * kHeadMax;
 constexpr std::size_t kGzipMin = 1024;               ///< less than a packet: not worth the time
 constexpr auto kTimeout = std::chrono::seconds(10);  ///< for a request, and between two
 
+/// What a request is answered that cannot be read; 0: the connection has ended, and nobody waits for an answer.
+unsigned status_of(const net::error_code& error) {
+  if (error.category() != http::make_error_code(http::error::bad_method).category()) return 0;
+  if (error == http::error::end_of_stream || error == http::error::partial_message) return 0;
+  if (error == http::error::header_limit || error == http::error::buffer_overflow) return 431;
+  return error == http::error::body_limit ? 413 : 400;
+}
+
 }  // namespace
 
 /// It is in one of its server's lists until it ends or is closed.
@@ -106,20 +114,23 @@ net::Task<> Server::serve(std::unique_ptr<Connection> connection) {
   if (refused) co_return;
   beast::flat_buffer buffer(kUnreadMax);
   for (bool more = true; more;) {
-    http::request_parser<http::empty_body> parser;
+    http::request_parser<http::string_body> parser;
     parser.header_limit(kHeadMax);
+    parser.body_limit(kHeadMax);
     stream.expires_after(kTimeout);
     const auto [read_error, read] = co_await http::async_read(stream, buffer, parser, net::kAwait);
-    if (read_error) break;
-    connection->mark_active();
+    const unsigned fault = status_of(read_error);
+    if (read_error && fault == 0) break;
+    if (fault == 0) connection->mark_active();
     const auto& request = parser.get();
     const auto field = [&](http::field name) { return std::string_view(request[name].data(), request[name].size()); };
-    Page page = answer({request.method_string().data(), request.method_string().size()},
-                       {request.target().data(), request.target().size()}, {field(http::field::accept)});
+    Page page = fault != 0 ? Page{fault, "text/plain; charset=utf-8", "This is no request that can be read.\n"}
+                           : answer({request.method_string().data(), request.method_string().size()},
+                                    {request.target().data(), request.target().size()}, {field(http::field::accept)});
     http::response<http::string_body> response(static_cast<http::status>(page.status), request.version());
     response.set(http::field::content_type, page.content_type);
     response.set(http::field::cache_control, "no-store");
-    response.keep_alive(request.keep_alive());
+    response.keep_alive(fault == 0 && request.keep_alive());
     response.set(http::field::vary, "Accept, Accept-Encoding");
     if (page.body.size() >= kGzipMin && accepts_gzip(field(http::field::accept_encoding))) {
       page.body = gzip(page.body);
@@ -130,7 +141,7 @@ net::Task<> Server::serve(std::unique_ptr<Connection> connection) {
     if (request.method() == http::verb::head) response.body().clear();
     stream.expires_after(kTimeout);
     const auto [write_error, written] = co_await http::async_write(stream, response, net::kAwait);
-    more = !write_error && request.keep_alive();
+    more = !write_error && response.keep_alive();
   }
   stream.close();
 }

@@ -21,7 +21,7 @@ void check_addresses(const ProxyConfig& c, Problems& problems) {
     const bool repeated = !any_port && std::find(seen.begin(), seen.end(), address) != seen.end();
     problems.require(!repeated, {path}, "listens on " + to_text(address) + " twice");
     problems.require(any_port || !reaches(c.admin.listen.address, address), {"admin.listen", "listen"},
-                     "listens on " + to_text(address) + ", which is taken by `listen`");
+                     "the proxy and the admin listener cannot both listen on " + to_text(address));
     const bool is_unix = address.kind == Address::Kind::unix_socket;
     problems.require(is_unix || !c.listen[i].mode, {path + ".mode", path + ".address"},
                      "is for unix:/path: no other address has a file");
@@ -154,6 +154,10 @@ void check_order(const ProxyConfig& c, Problems& problems) {
   problems.require(policy.queue.interval <= policy.queue.patience,
                    {"admission.queue.interval", "admission.queue.patience"},
                    "admission.queue.interval must not exceed admission.queue.patience");
+  const bool may_wait = policy.queue.most() > 0 && policy.queue.max_wait > Duration::zero();
+  problems.require(c.cohorts.key.source == ClientKey::Source::none || may_wait,
+                   {"admission.cohorts.key", "admission.queue.max_length", "admission.queue.max_wait"},
+                   "needs a queue: admission.queue.max_length and max_wait above 0");
   problems.require(!policy.adaptive.enabled || policy.adaptive.min <= policy.max_concurrent,
                    {"admission.adaptive.min", "admission.max_concurrent"},
                    "admission.adaptive.min must not exceed admission.max_concurrent");

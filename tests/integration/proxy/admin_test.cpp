@@ -70,5 +70,30 @@ TEST_CASE("a scraper gets OpenMetrics, and gzip, if it asks for them") {
   CHECK(small.body.size() < plain.body.size() / 4);
 }
 
+TEST_CASE("a request that the admin listener cannot serve is told so") {
+  struct Row {
+    std::string raw;
+    int status;
+    bool stays;
+  };
+  Upstream upstream;
+  Proxy proxy(upstream);
+  for (const Row& row : {Row{"POST /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", 405, true},
+                         Row{"GET /none HTTP/1.1\r\nHost: a\r\n\r\n", 404, true}, Row{"nonsense\r\n\r\n", 400, false},
+                         Row{"GET / HTTP/1.1\r\nX: " + std::string(10'000, 'x') + "\r\n\r\n", 431, false},
+                         Row{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n", 413, false}}) {
+    CAPTURE(row.status);
+    Client client = proxy.admin();
+    client.send(row.raw);
+    CHECK(client.receive().status == row.status);
+    if (!row.stays) {
+      CHECK(client.ended() != End::silent);
+    } else {
+      client.send(kAsk);
+      CHECK(client.receive().status == 200);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace spillway::test

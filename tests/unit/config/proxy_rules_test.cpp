@@ -81,7 +81,11 @@ TEST_CASE("contradictory combinations are refused") {
           Row{"listen: [[a:1]]",
               "listen[0]: must be an address: host:port, :port, [v6]:port, unix:/path or fd:N (3 or more), not a "
               "list"},
-          Row{"listen: a:1\nadmin: {listen: a:1}", "admin.listen: listens on a:1, which is taken by `listen`"},
+          Row{"listen: a:1\nadmin: {listen: a:1}",
+              "admin.listen: the proxy and the admin listener cannot both listen on a:1"},
+          Row{"listen: :9901", "listen: the proxy and the admin listener cannot both listen on :9901"},
+          Row{"admission: {cohorts: {key: client_ip}, queue: {max_length: 0}}",
+              "admission.cohorts.key: needs a queue: admission.queue.max_length and max_wait above 0"},
           Row{"upstream: {address: fd:3}", "upstream.address: cannot be fd:N: that is for listening"},
           Row{"upstream: {address: a:0}", "upstream.address: needs a port other than 0"},
           Row{"upstream: {address: 0.0.0.0:8080}", "upstream.address: is an address that the proxy itself listens on"},
