@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include <boost/asio/post.hpp>
 #include <fmt/format.h>
 
 #include "proxy/net/spawn.hpp"
@@ -14,10 +13,6 @@
 namespace spillway::relay {
 
 namespace {
-/// Frames that have been made and that the socket has not taken.
-constexpr std::size_t kOutputMax = 64 * 1024;
-/// So much output, half a record of TLS, does not wait for more.
-constexpr std::size_t kPutOffMax = 8 * 1024;
 /// Streams kept for the next requests.
 constexpr std::size_t kSpareStreams = 16;
 /// What is kept for a connection beyond `limits.buffered`, so that slots are free: as much as for one of HTTP/1.
@@ -120,125 +115,12 @@ net::Task<> Http2Connection::close() {
   stream_.close();
 }
 
-// --- A turn ----------------------------------------------------------------------------------------------------------
-
-void Http2Connection::ask_for_turn() {
-  if (std::exchange(turning_, true)) return;
-  worker_.turn().hold();
-  net::asio::post(worker_.executor(), [this] {
-    turning_ = false;
-    turn();
-    end_turn();
-  });
-}
-
-void Http2Connection::turn() {
-  resume_ready();
-  if (!lost_) make_frames();
-  if (puts_off()) {
-    worker_.turn().put_off(late_write_);
-  } else if (!lost_) {
-    write();
-  }
-  if (!ready_.empty()) ask_for_turn();
-  if (closing_) return;
-  find_place();
-  set_deadline();
-  if (over()) wake();
-}
-
-void Http2Connection::write_late(void* self) {
-  auto& connection = *static_cast<Http2Connection*>(self);
-  if (!connection.lost_) connection.write();
-  connection.end_turn();
-}
-
-/// `run` ends when no exchange and no turn uses the connection any more.
-void Http2Connection::end_turn() {
-  if (ending_.occupied() && carried_ == 0 && !turning_ && !late_write_.waits()) ending_.resume();
-}
-
-/// Those that are there now: what happens meanwhile is for the next turn.
-void Http2Connection::resume_ready() {
-  Ready now;
-  now.swap(ready_);
-  while (!now.empty()) {
-    Http2Stream& stream = now.front();
-    now.pop_front();
-    stream.proceed();
-  }
-}
-
-void Http2Connection::produce() {
-  session_.produce(Clock::now());
-  ask_for_turn();
-}
-
-void Http2Connection::make_frames() {
-  session_.produce(Clock::now());
-  if (session_.abuse() && !abuse_told_) report_abuse();  // before the client hears of it
-}
-
-/// While the loop is busy, the next report is likely to bring answers of further streams. Together they cost one record
-/// of TLS and one send, and the client's next requests come together, too.
-bool Http2Connection::puts_off() const {
-  return !output_.empty() && output_.size() < kPutOffMax && !streams_.empty() && !over() && !closing_;
-}
-
-/// One write for what all streams have to send.
-void Http2Connection::write() {
-  bool more = true;
-  while (more) {
-    make_frames();
-    more = full();
-    while (!output_.empty()) {
-      net::Gather output = output_.front();
-      const std::size_t size = output.size();
-      net::error_code error;
-      const bool all = stream_.write_now(output, error);
-      output_.consume(size - output.size());
-      if (output.size() < size) blocked_since_ = {};
-      if (error) return lose();
-      if (all) continue;
-      if (blocked_since_ == Time{}) blocked_since_ = Clock::now();
-      return stream_.await_writable();
-    }
-  }
-}
-
-bool Http2Connection::full() const {
-  return output_.size() >= kOutputMax;
-}
-
 void Http2Connection::on_writable(net::Stream&) {
   if (lost_) return;
   write();
   if (!closing_) return ask_for_turn();
   if (output_.empty()) return stream_.cancel();
   worker_.timers().arm(*this, Clock::now() + kLinger);  // as long as it reads on
-}
-
-void Http2Connection::lose() {
-  lost_ = true;
-  output_.clear();
-  wake();
-}
-
-/// Their exchanges end without a client, and then they are destroyed, while the session may still have frames of them.
-void Http2Connection::lose_streams() {
-  session_.abandon_streams();
-  for (Http2Stream& each : streams_) each.lose();
-}
-
-void Http2Connection::report_abuse() {
-  abuse_told_ = true;
-  const http2::Abuse kind = *session_.abuse();
-  const auto index = static_cast<std::size_t>(kind);
-  worker_.counters().http2_abuse[index].add();
-  if (!worker_.shared().http2_news[index].due(Clock::now())) return;
-  const std::string_view what = kind == http2::Abuse::protocol_error ? "" : "too much of ";
-  worker_.shared().log.warning(fmt::format("closed an HTTP/2 connection of {}: {}{}",
-                                           peer_.empty() ? "a unix socket" : peer_, what, http2::name(kind)));
 }
 
 // --- Streams ---------------------------------------------------------------------------------------------------------
@@ -427,6 +309,23 @@ void Http2Connection::abort() {
   lose_streams();
   wake();
   ask_for_turn();
+}
+
+/// Their exchanges end without a client, and then they are destroyed, while the session may still have frames of them.
+void Http2Connection::lose_streams() {
+  session_.abandon_streams();
+  for (Http2Stream& each : streams_) each.lose();
+}
+
+void Http2Connection::report_abuse() {
+  abuse_told_ = true;
+  const http2::Abuse kind = *session_.abuse();
+  const auto index = static_cast<std::size_t>(kind);
+  worker_.counters().http2_abuse[index].add();
+  if (!worker_.shared().http2_news[index].due(Clock::now())) return;
+  const std::string_view what = kind == http2::Abuse::protocol_error ? "" : "too much of ";
+  worker_.shared().log.warning(fmt::format("closed an HTTP/2 connection of {}: {}{}",
+                                           peer_.empty() ? "a unix socket" : peer_, what, http2::name(kind)));
 }
 
 }  // namespace spillway::relay
