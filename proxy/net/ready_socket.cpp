@@ -20,17 +20,21 @@ void QuietRead::complete(void* owner, asio::detail::operation* base, const error
                          std::size_t /*size*/) {
   if (!owner) return;  // the loop ends
   auto& self = *static_cast<QuietRead*>(base);
-  if (self.turn_ && !self.collected_ && !self.ec_) {
+  if (self.turn_ && !self.ec_) {
     self.collected_ = self.pending_ = true;
     return self.turn_->receive(self);
   }
-  self.collected_ = false;
-  if (self.pending_) {  // there was nothing
-    self.pending_ = false;
-    if (!self.stopped_) return self.socket_->wait(self);
-    self.ec_ = asio::error::operation_aborted;
+  self.end();
+}
+
+void QuietRead::end() {
+  collected_ = false;
+  if (pending_) {  // there was nothing
+    pending_ = false;
+    if (!stopped_) return socket_->wait(*this);
+    ec_ = asio::error::operation_aborted;
   }
-  self.told_(self.target_, self.ec_, self.bytes_transferred_);
+  told_(target_, ec_, bytes_transferred_);
 }
 
 void QuietRead::performed(int result) {

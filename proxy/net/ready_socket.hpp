@@ -21,6 +21,8 @@ class QuietRead final : public asio::detail::reactor_op {
   Transfer transfer() const { return Transfer::receive(descriptor_, space_); }
   void performed(int result);
   void perform_alone();
+  /// Tells what came of it.
+  void end();
 
  private:
   friend class ReadySocket;

@@ -40,12 +40,31 @@ void Turn::join(Write& write, Transport& transport, Gather& output) {
   write.queued_ = true;
   write.all_ = false;
   writes_.push_back(&write);
-  scheduler_.compensating_work_started();  // the completion of an operation ends work
+  expect_flush();
 }
 
 void Turn::receive(QuietRead& read) {
   reads_.push_back(&read);
-  scheduler_.compensating_work_started();
+  expect_flush();
+}
+
+void Turn::expect_flush() {
+  if (std::exchange(expects_flush_, true)) return;
+  scheduler_.compensating_work_started();  // the completion of an operation ends work
+}
+
+void Turn::resume(Parking& parking) {
+  waiting_.push_back(&parking);
+  hold();
+  constexpr bool kContinues = false;
+  if (waiting_.size() == 1) scheduler_.post_immediate_completion(&waking_, kContinues);
+}
+
+/// Who asks for it meanwhile is resumed by another operation.
+void Turn::resume_waiting() {
+  resumed_.swap(waiting_);
+  for (Parking* const each : resumed_) each->resume();
+  resumed_.clear();
 }
 
 void Turn::put_off(Late& late) {
@@ -65,15 +84,25 @@ void Turn::flush(Operations& ops) {
   if (together) flush_together();
   for (QuietRead* const read : reads_) {
     if (!together) read->perform_alone();
-    ops.push(read);
   }
   for (Write* const write : writes_) {
     if (Transport* const transport = std::exchange(write->transport_, nullptr))
       write->all_ = transport->write_now(*write->output_, write->error_);
-    ops.push(write);
   }
-  reads_.clear();
-  writes_.clear();
+  ended_reads_.swap(reads_);
+  ended_writes_.swap(writes_);
+  expects_flush_ = false;
+  ops.push(&ended_);
+}
+
+void Turn::end_waits() {
+  for (QuietRead* const read : ended_reads_) read->end();
+  for (Write* const write : ended_writes_) {
+    write->queued_ = false;
+    write->parking_.resume();
+  }
+  ended_reads_.clear();
+  ended_writes_.clear();
 }
 
 /// All that are neither withdrawn nor over TLS.
@@ -121,6 +150,7 @@ void Turn::run(long usec, Operations& ops) {
   due_.insert(due_.end(), late_.begin(), late_.end());
   late_.clear();
   asio::detail::reactor::run(ops.empty() && due_.empty() ? usec : 0, ops);
+  began_ = Clock::now();
   if (ops.empty()) call_due(ops);
 }
 
@@ -135,13 +165,6 @@ void Turn::Write::withdraw() {
   if (!transport_) return;
   transport_ = nullptr;
   error_ = asio::error::operation_aborted;
-}
-
-void Turn::Write::complete(void* owner, Operation* base, const error_code& /*error*/, std::size_t /*size*/) {
-  if (!owner) return;  // the loop has ended
-  auto& self = *static_cast<Write*>(base);
-  self.queued_ = false;
-  self.parking_.resume();
 }
 
 }  // namespace net

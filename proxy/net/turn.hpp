@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "proxy/net/batch.hpp"
+#include "proxy/net/clock.hpp"
 #include "proxy/net/gather.hpp"
 #include "proxy/net/parking.hpp"
 #include "proxy/net/reactor_socket.hpp"
@@ -25,9 +26,9 @@ class Turn final : public asio::detail::reactor {
 
  public:
   /// A write that waits for the end of the turn, and a coroutine that waits for the write. Must not die meanwhile.
-  class Write final : private Operation {
+  class Write final {
    public:
-    Write() : Operation(&Write::complete) {}
+    Write() = default;
     Write(const Write&) = delete;
 
     /// The coroutine waits.
@@ -40,7 +41,6 @@ class Turn final : public asio::detail::reactor {
 
    private:
     friend class Turn;
-    static void complete(void* owner, Operation* base, const error_code& error, std::size_t size);
 
     Transport* transport_ = nullptr;  ///< null: it has been tried, or withdrawn
     Gather* output_ = nullptr;
@@ -84,10 +84,16 @@ class Turn final : public asio::detail::reactor {
   }
   /// A handler that has just been posted belongs to this turn: its end waits for it.
   void hold() { holds_ = true; }
+  /// Resumes a coroutine in this turn, after what has been posted before. It must wait there until then. In a handler
+  /// of the loop only.
+  void resume(Parking& parking);
 
   /// Has it called when the handlers of the next report have run, or at once if there is nothing to report: the loop
   /// does not wait for events meanwhile. No effect on one that waits already.
   void put_off(Late& late);
+
+  /// When the system was asked for events last: no clock has to be read where a turn more or less does not matter.
+  Time began() const { return began_; }
 
   /// From here on reads and sends are collected for `batch`.
   void collect(std::unique_ptr<Batch> batch) { batch_ = std::move(batch); }
@@ -98,7 +104,20 @@ class Turn final : public asio::detail::reactor {
   void run(long usec, Operations& ops) override;
 
  private:
+  /// An operation of the loop for many that go on: each of its own would take the loop's lock twice.
+  template <void (Turn::*kGoOn)()>
+  struct Together final : Operation {
+    explicit Together(Turn& of) : Operation(&Together::complete), turn(of) {}
+    static void complete(void* owner, Operation* base, const error_code& /*error*/, std::size_t /*size*/) {
+      if (owner) (static_cast<Together*>(base)->turn.*kGoOn)();  // otherwise the loop has ended
+    }
+    Turn& turn;
+  };
+
   void join(Write& write, Transport& transport, Gather& output);
+  void end_waits();
+  void expect_flush();
+  void resume_waiting();
   void flush(Operations& ops);
   void flush_together();
   void call_due(Operations& ops);
@@ -106,10 +125,17 @@ class Turn final : public asio::detail::reactor {
   asio::detail::scheduler& scheduler_;
   std::unique_ptr<Batch> batch_;  ///< null: each has a system call of its own
   std::vector<QuietRead*> reads_;
-  std::vector<Write*> writes_;       ///< in the order in which they go out
+  std::vector<Write*> writes_;  ///< in the order in which they go out
+  std::vector<QuietRead*> ended_reads_;
+  std::vector<Write*> ended_writes_;
+  Together<&Turn::end_waits> ended_{*this};  ///< those that have ended go on
+  std::vector<Parking*> waiting_, resumed_;  ///< to be resumed in this turn, and while they are
+  Together<&Turn::resume_waiting> waking_{*this};
   std::vector<Transfer> transfers_;  ///< memory for `flush_together`
   std::vector<Late*> late_;          ///< put off since the last report
   std::vector<Late*> due_;           ///< put off before it
+  Time began_ = Clock::now();
+  bool expects_flush_ = false;  ///< counted as work of the loop
   bool holds_ = false;
   std::uint8_t held_ = 0;        ///< times that this turn has been held
   std::uint8_t unreported_ = 0;  ///< turns since the system was asked for events

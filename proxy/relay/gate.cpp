@@ -214,8 +214,11 @@ Gate::Decided Gate::take_decided(Time now) {
 void Gate::resume(Decided decided) {
   while (Request* request = decided.pop_front()) {  // the ticket may be gone as soon as it is resumed
     auto* ticket = static_cast<Ticket*>(request);
-    if (ticket->turn && ticket->executor.running_in_this_thread()) ticket->turn->hold();
-    net::asio::post(ticket->executor, [ticket] { ticket->parking.resume(); });
+    if (ticket->turn && ticket->executor.running_in_this_thread()) {
+      ticket->turn->resume(ticket->parking);
+    } else {
+      net::asio::post(ticket->executor, [ticket] { ticket->parking.resume(); });
+    }
   }
 }
 

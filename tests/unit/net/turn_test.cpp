@@ -100,6 +100,31 @@ TEST_CASE("A turn that is held ends after the handlers that have been posted, an
   CHECK(scene.events.back() == "handler");  // they cannot keep the output back
 }
 
+/// Waits to be resumed, notes it, and has the next one resumed, if there is one.
+Task<> wait_and_note(Scene* scene, Parking* parking, std::string name, Parking* next) {
+  co_await parking->wait();
+  scene->events.push_back(name);
+  if (next) scene->turn.resume(*next);
+}
+
+TEST_CASE("Coroutines that are resumed in a turn go on before it ends, each once, and may resume others") {
+  Scene scene(1);
+  Parking first, second, third;
+  spawn_vital(scene.loop.get_executor(), wait_and_note(&scene, &first, "first", &third), "a wait");
+  spawn_vital(scene.loop.get_executor(), wait_and_note(&scene, &second, "second", nullptr), "a wait");
+  spawn_vital(scene.loop.get_executor(), wait_and_note(&scene, &third, "third", nullptr), "a wait");
+  scene.run();
+  CHECK(scene.events.empty());
+  asio::post(scene.loop, [&] {
+    scene.write(0, "bytes");
+    scene.turn.resume(first);
+    scene.turn.resume(second);
+    scene.events.push_back("handler");
+  });
+  scene.run();
+  CHECK(scene.events == std::vector<std::string>{"handler", "first", "second", "third", "0 sent"});
+}
+
 TEST_CASE("A socket that takes a part leaves the rest to the caller") {
   Scene scene(1);
   const int small = 4096;
