@@ -23,20 +23,26 @@ class ResponseFields {
 
   const std::vector<Line>& lines() const { return lines_; }
   /// Name and value of each line, one behind the other. Good until the next `write`.
-  const std::string& text() const { return text_; }
+  std::string_view text() const { return {text_.data(), size_}; }
 
-  // Called by http/forwarding.hpp.
+  // Called by http/forwarding.hpp, within `write`.
   void begin_field(std::string_view name);
   template <class... Part>
   void put(const Part&... parts) {
-    (text_.append(std::string_view(parts)), ...);
+    (append(std::string_view(parts)), ...);
   }
-  void end_field() { lines_.back().value_size = text_.size() - lines_.back().at - lines_.back().name_size; }
+  void end_field() { lines_.back().value_size = size_ - lines_.back().at - lines_.back().name_size; }
   void field(std::string_view name, std::string_view value);
   void number_field(std::string_view name, std::uint64_t value);
 
  private:
-  std::string text_;
+  void append(std::string_view text) {
+    text.copy(text_.data() + size_, text.size());
+    size_ += text.size();
+  }
+
+  std::string text_;  ///< grows once for each head: has room for all of it
+  std::size_t size_ = 0;
   std::vector<Line> lines_;
   bool switches_ = false;  ///< to accept the CONNECT of a WebSocket (RFC 8441, section 5)
 };

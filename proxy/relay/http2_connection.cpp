@@ -49,7 +49,7 @@ net::Task<> Http2Connection::run() {
   if (worker_.draining()) drain();
   while (!over()) {
     if (!stream_.in.empty()) {
-      session_.receive(stream_.in.view(), Clock::now());
+      session_.receive(stream_.in.view(), worker_.turn().began());
       stream_.in.consume(stream_.in.size());
     }
     turn();
@@ -136,7 +136,7 @@ http2::StreamEvents* Http2Connection::on_begin(std::int32_t id) {
     stream = std::move(spare_.back());
     spare_.pop_back();
   }
-  stream->begin(id, Clock::now());
+  stream->begin(id, worker_.turn().began());
   streams_.push_back(*stream);
   return stream.release();
 }

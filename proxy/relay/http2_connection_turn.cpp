@@ -64,12 +64,12 @@ void Http2Connection::resume_ready() {
 }
 
 void Http2Connection::produce() {
-  session_.produce(Clock::now());
+  session_.produce(worker_.turn().began());
   ask_for_turn();
 }
 
 void Http2Connection::make_frames() {
-  session_.produce(Clock::now());
+  session_.produce(worker_.turn().began());
   if (session_.abuse() && !abuse_told_) report_abuse();  // before the client hears of it
 }
 

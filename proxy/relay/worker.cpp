@@ -9,8 +9,8 @@
 namespace spillway::relay {
 
 namespace {
-/// Spare exchanges: as many as are commonly in flight.
-constexpr std::size_t kSpareExchanges = 64;
+/// Spare exchanges, of some KiB: as many as are in flight or wait in a burst. Over HTTP/2 some connections are enough.
+constexpr std::size_t kSpareExchanges = 512;
 /// Often enough to find a loop that is held up, seldom enough to cost nothing.
 constexpr Duration kLagEvery = std::chrono::milliseconds(250);
 constexpr Duration kGateTick = std::chrono::milliseconds(10);

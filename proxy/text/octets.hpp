@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -15,10 +16,34 @@ constexpr Word kEach = 0x0101010101010101;
 constexpr Word kTop = 0x80 * kEach;
 constexpr Word kSpaces = ' ' * kEach;
 
-/// The first `size` octets; in place of the others those of `rest`.
-inline Word load(const char* from, std::size_t size = kWord, Word rest = 0) {
-  if (size > 0) std::memcpy(&rest, from, size);
-  return rest;
+template <class Part>
+Word part(const char* from) {
+  Part some{};
+  std::memcpy(&some, from, sizeof some);
+  return some;
+}
+
+inline Word load(const char* from) {
+  return part<Word>(from);
+}
+
+/// The first `size` octets, fewer than a word has; in place of the others those of `rest`. Two loads that overlap take
+/// less than a copy whose length is known only when it runs.
+inline Word load(const char* from, std::size_t size, Word rest = 0) {
+  static_assert(std::endian::native == std::endian::little);
+  constexpr std::size_t kBits = 8;
+  if (size == 0) return rest;
+  Word word = 0;
+  if (size >= sizeof(std::uint32_t)) {
+    word = part<std::uint32_t>(from) | part<std::uint32_t>(from + size - sizeof(std::uint32_t))
+                                           << kBits * (size - sizeof(std::uint32_t));
+  } else if (size >= sizeof(std::uint16_t)) {
+    word = part<std::uint16_t>(from) | part<std::uint16_t>(from + size - sizeof(std::uint16_t))
+                                           << kBits * (size - sizeof(std::uint16_t));
+  } else {
+    word = part<std::uint8_t>(from);
+  }
+  return word | rest >> kBits * size << kBits * size;
 }
 
 /// ASCII letters in lower case. A sum does not reach the next octet: none exceeds 0x7f + 0x7f.
@@ -38,14 +63,21 @@ constexpr Word controls(Word word) {
 }
 }  // namespace detail
 
-/// Makes ASCII letters lower case.
-inline void make_lower(char* text, std::size_t size) {
-  for (; size >= detail::kWord; text += detail::kWord, size -= detail::kWord) {
-    const detail::Word word = detail::lower(detail::load(text));
-    std::memcpy(text, &word, sizeof word);
+/// Octets that `copy_lower` may write behind the text.
+inline constexpr std::size_t kBehindCopy = detail::kWord;
+
+/// Copies a text with its ASCII letters in lower case. Returns its end. What lies behind that, up to `kBehindCopy`
+/// octets, is overwritten.
+inline char* copy_lower(std::string_view text, char* to) {
+  const char* from = text.data();
+  std::size_t left = text.size();
+  for (; left >= detail::kWord; from += detail::kWord, to += detail::kWord, left -= detail::kWord) {
+    const detail::Word word = detail::lower(detail::load(from));
+    std::memcpy(to, &word, sizeof word);
   }
-  const detail::Word last = detail::lower(detail::load(text, size));
-  if (size > 0) std::memcpy(text, &last, size);
+  const detail::Word last = detail::lower(detail::load(from, left));
+  std::memcpy(to, &last, sizeof last);
+  return to + left;
 }
 
 /// Equality without regard to the case of ASCII letters; `lower` has none in upper case.

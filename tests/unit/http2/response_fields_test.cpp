@@ -13,8 +13,8 @@ using namespace spillway;
 std::string text_of(const http2::ResponseFields& fields) {
   std::string all;
   for (const auto& line : fields.lines()) {
-    all += fields.text().substr(line.at, line.name_size) + "=" +
-           fields.text().substr(line.at + line.name_size, line.value_size) + "\n";
+    all.append(fields.text().substr(line.at, line.name_size)).append("=");
+    all.append(fields.text().substr(line.at + line.name_size, line.value_size)).append("\n");
   }
   return all;
 }
