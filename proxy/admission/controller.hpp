@@ -48,7 +48,7 @@ struct Snapshot {
     double database_share = 1;    ///< of its requests that need the database; 1 while unknown
     bool overloaded = false;      ///< the newest is served first
     bool pool_exhausted = false;  ///< for this class
-    bool api_sheds = false;       ///< the API sheds some of its requests itself
+    bool api_sheds = false;       ///< the API sheds most of its requests itself
     bool api_has_enough = false;  ///< and has been sent all that it takes at the moment
     Breaker::State breaker{};
     Duration breaker_remaining{};
@@ -228,7 +228,7 @@ class Controller {
   void refuse_waiting(int class_id, Reason reason);
 
   void learn(const Request& request, Completion completion, Time now);
-  void learn_of_load(Class& c, Completion completion, Time now);
+  void learn_of_load(const Request& request, Completion completion, Time now);
   bool sheds_all(Time now) const;
   Duration next_chance(const Class& c, Time now) const;
   void note(const Breaker& breaker);

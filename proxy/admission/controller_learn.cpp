@@ -32,7 +32,7 @@ void Controller::learn(const Request& request, Completion completion, Time now) 
     c.database.learn(*request.used_database);
     need_reported_ = true;
   }
-  learn_of_load(c, completion, now);
+  learn_of_load(request, completion, now);
 
   Result reach = Result::success, result = Result::ignored;
   switch (completion) {
@@ -44,6 +44,7 @@ void Controller::learn(const Request& request, Completion completion, Time now) 
       result = Result::failure;
       break;
     case Completion::shed:
+    case Completion::rate_limited:
       break;
     case Completion::ignore:
       reach = Result::ignored;
@@ -65,16 +66,20 @@ void Controller::learn(const Request& request, Completion completion, Time now) 
 
 /// A request that the API shed is a sign of load: of its class alone while the API serves other classes, else of the
 /// API as a whole, and then the limit learns from it, too.
-void Controller::learn_of_load(Class& c, Completion completion, Time now) {
+void Controller::learn_of_load(const Request& request, Completion completion, Time now) {
+  Class& c = class_of(request.class_id);
   switch (completion) {
     case Completion::success:
     case Completion::stream:
     case Completion::dropped:
-      c.shedding.taken(now);
+      c.shedding.taken(request.admitted, now);
       break;
     case Completion::shed:
-      c.shedding.shed(now);
+      c.shedding.shed(request.admitted, now);
       if (sheds_all(now) && alone()) limit_.shed(now);
+      break;
+    case Completion::rate_limited:
+      if (!request.shadow_refused) c.shedding.discount(now);
       break;
     case Completion::ignore:
     case Completion::unreachable:
@@ -86,7 +91,7 @@ void Controller::learn_of_load(Class& c, Completion completion, Time now) {
 /// Whether the API serves no class but those that it partly sheds.
 bool Controller::sheds_all(Time now) const {
   return std::none_of(classes_.begin(), classes_.end(),
-                      [&](const Class& c) { return now - c.served < kServedLately && !c.shedding.active(now); });
+                      [&](const Class& c) { return now - c.served < kServedLately && !c.shedding.some(now); });
 }
 
 }  // namespace spillway::admission

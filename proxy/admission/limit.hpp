@@ -34,7 +34,7 @@ namespace spillway::admission {
 /// compares throughput with concurrency. To compare mean logs per class, to let their spread set the target, and to
 /// weigh both views of a change by their noise is ours.
 ///
-/// An API that sheds requests itself (503 or 429 with `Retry-After`) says more than its latency: a window in which a
+/// An API that sheds requests itself (503 with `Retry-After`) says more than its latency: a window in which a
 /// tenth of the answers were shed lowers the limit by a tenth (Chiu and Jain, 1989).
 ///
 /// Edges. Before the first answer the limit grows with demand: an API that takes 2 s is not starved for as long. At

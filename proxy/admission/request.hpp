@@ -41,7 +41,8 @@ enum class Completion : std::uint8_t {
   stream,           ///< the API answered with a tunnel or an event stream: how long it takes says nothing
   ignore,           ///< says nothing about the API: the client left, the proxy has no descriptor left
   dropped,          ///< the API failed or timed out under this load
-  shed,             ///< the API refused it for load: 503 or 429 with `Retry-After`
+  shed,             ///< the API refused it for load: 503 with `Retry-After`
+  rate_limited,     ///< the API refused it because of its client's rate (429): reached, but nothing is said of load
   unreachable,      ///< nobody listens at the API's address, or no route leads there
   connect_timeout,  ///< the connect took too long: the API's host is down, or its backlog is full
 };

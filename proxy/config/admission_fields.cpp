@@ -97,8 +97,8 @@ void describe_breaker(Fields& f, admission::BreakerPolicy& c) {
   f.number(
       {"failure_ratio",
        "Share of failures that opens a breaker. Failures of a class are 5xx of the API and timeouts; failures of the "
-       "breaker for all classes are connects that time out. Refusals by the proxy, and 503 or 429 of the API with "
-       "Retry-After, are none."},
+       "breaker for all classes are connects that time out. Refusals by the proxy, and 429 and 503 with Retry-After "
+       "of the API, are none."},
       c.failure_ratio, {0.01, 1});
   f.duration(
       {"slow_call",

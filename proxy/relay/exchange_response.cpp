@@ -148,7 +148,9 @@ void Exchange::upstream_done(std::size_t consumed) {
 admission::Completion Exchange::completion() const {
   const int status = response_.status;
   // An API that sends Retry-After is healthy but overloaded.
-  if ((status == 503 || status == 429) && !response_.field("retry-after").empty()) return admission::Completion::shed;
+  if (status == 503 && !response_.field("retry-after").empty()) return admission::Completion::shed;
+  // One client asks too often (RFC 6585). Such an answer is cheap: its latency is none of a request that was served.
+  if (status == 429) return admission::Completion::rate_limited;
   if (status >= 500) return admission::Completion::dropped;
   if (lasts_) return admission::Completion::stream;
   return client_->body_complete() ? admission::Completion::success : admission::Completion::ignore;

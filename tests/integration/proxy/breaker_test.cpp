@@ -83,8 +83,9 @@ TEST_CASE("errors of the API open the breaker; the proxy's refusals and invalid 
 
 constexpr const char* kLogins = "classes:\n  - {name: critical, shed_at: 1.0, match: [{path_prefix: /login}]}\n";
 
-TEST_CASE("logins that the API sheds open no breaker: all look-ups are served, and fewer logins are forwarded") {
-  for (const char* status : {"503 Service Unavailable", "429 Too Many Requests"}) {
+TEST_CASE("logins that the API refuses open no breaker, and fewer are forwarded only if it sheds them for load") {
+  for (const bool load : {true, false}) {
+    const char* status = load ? "503 Service Unavailable" : "429 Too Many Requests";
     CAPTURE(status);
     std::atomic<int> logins = 0;
     Upstream upstream([&](Turn& turn) {
@@ -102,9 +103,9 @@ TEST_CASE("logins that the API sheds open no breaker: all look-ups are served, a
     CHECK(proxy.metric("spillway_breaker_state") == 0);
     CHECK(proxy.metric("load_shedding_rejections", {{"class", "normal"}}) == 0);
     const double refused = proxy.metric("load_shedding_rejections", {{"reason", "capacity"}, {"class", "critical"}});
-    CHECK(refused > 0);
+    CHECK((refused > 0) == load);
     CHECK(logins == kEach - refused);
-    CHECK(proxy.page("/stats").second.find(R"("api_sheds":true)") != std::string::npos);
+    CHECK((proxy.page("/stats").second.find(R"("api_sheds":true)") != std::string::npos) == load);
     CHECK(proxy.accounts_balance());
   }
 }

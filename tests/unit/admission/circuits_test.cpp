@@ -273,6 +273,43 @@ TEST_CASE("a class that the API sheds is sent a little more than the API accepts
   scene.fill(10, of(kCritical));
 }
 
+TEST_CASE("a client that the API finds too fast shuts nobody else out, nor do requests to an endpoint that is down") {
+  struct Row {
+    Completion completion;
+    int each_second;
+  };
+  for (const Row& row : {Row{Completion::rate_limited, 1000}, Row{Completion::shed, 40}}) {
+    Scene scene;
+    int sent = 0;
+    for (int i = 0; i < 10'000; ++i, scene.now += 1ms) {
+      if (i % (1000 / row.each_second) == 0) {
+        Request& bad = scene.arrive();
+        REQUIRE(bad.state == State::admitted);
+        scene.finish(bad, row.completion);
+      }
+      if (i % 10 != 0) continue;
+      Request& good = scene.arrive();
+      REQUIRE(good.state == State::admitted);
+      scene.finish(good);
+      ++sent;
+    }
+    CHECK(sent == 1000);
+    CHECK(scene.snapshot().breaker == BreakerState::closed);
+    CHECK_FALSE(scene.snapshot().classes[kNormal].api_sheds);
+  }
+}
+
+TEST_CASE("an answer about a client's rate says nothing of the API but that it is reached") {
+  Policy policy = policy_of_10();
+  policy.adaptive = {.enabled = true, .min = 4};
+  Scene scene(policy);
+  scene.serve(100, Completion::success, 100ms);
+  const int limit = scene.controller.limit();
+  scene.serve(1000, Completion::rate_limited, 1ms);
+  CHECK(scene.snapshot().classes[kNormal].service_time == 100ms);
+  CHECK(scene.controller.limit() == limit);
+}
+
 TEST_CASE("an API that sheds all classes lowers the learned limit; one that sheds a single class does not") {
   for (const bool serves_others : {false, true}) {
     CAPTURE(serves_others);

@@ -17,10 +17,10 @@ using State = Request::State;
 using namespace std::chrono_literals;
 
 constexpr int kClasses = 4;
-constexpr Completion kCompletions[] = {Completion::success, Completion::success,         Completion::success,
-                                       Completion::success, Completion::success,         Completion::ignore,
-                                       Completion::dropped, Completion::dropped,         Completion::unreachable,
-                                       Completion::shed,    Completion::connect_timeout, Completion::stream};
+constexpr Completion kCompletions[] = {
+    Completion::success,         Completion::success, Completion::success, Completion::success,     Completion::success,
+    Completion::ignore,          Completion::dropped, Completion::dropped, Completion::unreachable, Completion::shed,
+    Completion::connect_timeout, Completion::stream,  Completion::shed,    Completion::rate_limited};
 
 /// Drives a controller, and counts everything again in a naive way.
 class World {
