@@ -15,6 +15,11 @@ constexpr Duration kReserveKept = std::chrono::seconds(1);
 /// How long slots count as contended after a client within its fair share found none free.
 constexpr Duration kContended = std::chrono::seconds(1);
 
+/// Of so many requests that seem to be late one is sent nevertheless while half of the slots are idle,
+constexpr int kLateProbes = 10;
+/// or of so many, once an answer has come fast enough.
+constexpr int kHopefulProbes = 2;
+
 }  // namespace
 
 Request::State Controller::arrive(Request& request, Time now) {
@@ -32,7 +37,9 @@ Request::State Controller::arrive(Request& request, Time now) {
   // It asks for a stream, and there are too many.
   if (request.asks_for_stream && streams_full()) return refuse(request, Reason::streams, now);
   // The answer would come after the client's deadline: the API would work for nobody.
-  if (too_late(request, now)) return refuse(request, Reason::deadline, now);
+  if (request.deadline != Time::max() && too_late(request, surely_done_in(request.class_id, now), now)) {
+    return refuse(request, Reason::deadline, now);
+  }
   // The database pool is used up: a slot would only be a wait inside the API.
   if (pool_exhausted(request.class_id, now)) return refuse(request, Reason::pool, now);
   // The API sheds this class itself and has been sent all that it takes.
@@ -159,8 +166,20 @@ bool Controller::circuit_closed(const Request& request, Time now) {
   return closed;
 }
 
-bool Controller::too_late(const Request& request, Time now) const {
-  return request.deadline != Time::max() && now + surely_done_in(request.class_id, now) > request.deadline;
+/// Whether the request would be answered after its deadline, if it `takes` so long from now on. Only requests that are
+/// sent show how long they take. So while slots are idle some are sent that seem late, or a wrong estimate would refuse
+/// everybody and stay: one at once if the class has none in flight, else one of some.
+bool Controller::too_late(const Request& request, Duration takes, Time now) {
+  if (now + takes <= request.deadline) return false;
+  Class& c = class_of(request.class_id);
+  const Duration left = request.deadline - now;
+  if (!c.service_time.possible_in(left, now) || !may_start(request.class_id, now)) return true;
+  if (c.in_flight > 0) {
+    if (2 * occupied() > slots()) return true;
+    if (++c.late_ones < (c.service_time.latest() <= left ? kHopefulProbes : kLateProbes)) return true;
+  }
+  c.late_ones = 0;
+  return false;
 }
 
 bool Controller::pool_exhausted(int class_id, Time now) const {
@@ -320,7 +339,7 @@ void Controller::serve_waiting(Time now) {
     }
     while (!queue_.empty(id) && may_start(id, now) && !held_back(id, now)) {
       Request& next = queue_.next(id);
-      if (next.deadline != Time::max() && now + class_of(id).service_time.p90(now) > next.deadline) {
+      if (next.deadline != Time::max() && too_late(next, class_of(id).service_time.p90(now), now)) {
         evict(next, Reason::deadline, now);
       } else {
         serve(next, now);

@@ -180,6 +180,7 @@ class Controller {
     Time needed_until{};
     Time served = Time{} - std::chrono::hours(1);  // when the API last answered a request of it; at first long ago
     ServiceTime service_time;
+    int late_ones = 0;  // refused because of their deadline since the last that was sent nevertheless
     DatabaseNeed database;
     Breaker breaker;  // opened by failures of this class
     ApiShedding shedding;
@@ -192,7 +193,7 @@ class Controller {
   // What `arrive` asks, in this order.
   bool circuit_closed(const Request& request, Time now);
   bool streams_full() const { return streams_ + streams_elsewhere_ >= policy_.streams.max; }
-  bool too_late(const Request& request, Time now) const;
+  bool too_late(const Request& request, Duration takes, Time now);
   bool pool_exhausted(int class_id, Time now) const;
   int in_flight_with_need() const;
   bool api_has_enough(int class_id, Time now) const { return class_of(class_id).shedding.enough(now); }

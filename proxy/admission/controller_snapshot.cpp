@@ -72,7 +72,7 @@ Snapshot Controller::snapshot(Time now) const {
                            .breaker = c.breaker.state(),
                            .breaker_remaining = c.breaker.remaining(now),
                            .breaker_admission = c.breaker.admission(std::max({1, c.share, c.reserve}), now),
-                           .service_time = c.service_time.typical(now),
+                           .service_time = c.service_time.last_known(),
                            .estimated_wait = estimated_wait(id, now)});
   }
   return all;

@@ -41,6 +41,32 @@ TEST_CASE("of times that differ, nine of ten do not exceed the p90") {
   CHECK(time.p90(now + 1s) < 15ms);
 }
 
+TEST_CASE("slow requests count for a second, or until a few others have ended") {
+  for (const int each_second : {2, 5, 20, 100}) {
+    CAPTURE(each_second);
+    ServiceTime time;
+    Time now = Time{} + 1h;
+    for (int i = 0; i < 100; ++i) time.learn(5ms, now += 1ms);
+    for (int i = 0; i < 10; ++i) time.learn(1s, now);
+    now += 20ms;
+    time.learn(5ms, now);
+    CHECK(time.p90(now) == 1s);
+    const int further = std::max(each_second, 7);
+    for (int i = 0; i < further; ++i) time.learn(5ms, now += 1000ms / each_second);
+    time.learn(5ms, now += 20ms);
+    CHECK(time.p90(now) < 300ms);
+  }
+}
+
+TEST_CASE("what is told of the typical time is the last that was known, after an idle time, too") {
+  ServiceTime time;
+  const Time now = Time{} + 1h;
+  CHECK(time.last_known() == 0ms);
+  time.learn(5ms, now);
+  CHECK(time.typical(now + 3s) < 1ms);
+  CHECK(time.last_known() == 5ms);
+}
+
 TEST_CASE("the p90 is never below the typical time, and of equal times it is that time") {
   ServiceTime time;
   Time now = Time{} + 1h;
