@@ -104,6 +104,17 @@ void Controller::abandon(Request& request) {
   request.state = Request::State::fresh;
 }
 
+/// A class with nothing in flight learns how long its requests take only from one that gets a slot, however late.
+Time Controller::expire(Request& request, Time now) {
+  serve_waiting(now);
+  if (request.state != Request::State::waiting || request.deadline == Time::max()) return Time::max();
+  const Class& c = class_of(request.class_id);
+  const Time last = request.deadline - (c.in_flight > 0 ? c.service_time.p90(now) : Duration::zero());
+  if (now < last) return last;
+  evict(request, Reason::deadline, now);
+  return Time::max();
+}
+
 void Controller::tick(Time now) {
   reach_.tick(now);
   note(reach_);

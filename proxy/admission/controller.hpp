@@ -87,7 +87,7 @@ struct BreakerChange {
 
 /// Decides which requests go on to the API. Pure: no I/O, no clock, no lock. Events come with `now`; an event may end
 /// the wait of requests, and `next_decided` returns those. Not thread-safe: the driver serialises calls. Owns no
-/// request. `arrive`, `finish`, `abandon` and `tick` allocate nothing.
+/// request. `arrive`, `finish`, `abandon`, `expire` and `tick` allocate nothing.
 ///
 /// Invariants, whatever the order of events:
 ///  - in `enforce`, no admission raises the requests in flight above the limit, nor above the class's share of it,
@@ -113,6 +113,9 @@ class Controller {
   void finish(Request& request, Completion completion, Time now);
   /// Removes a waiting request, because its client has left. Its state is `fresh` again, and it is in no list.
   void abandon(Request& request);
+  /// Refuses this request if it waits and can no longer be answered before its deadline. Else returns when to ask
+  /// again; `Time::max()`: never.
+  Time expire(Request& request, Time now);
   /// Refuses requests that have waited too long, as every event does. Call at least every 10 ms while a request waits,
   /// and a few times a second otherwise: breakers change with time, too.
   void tick(Time now);

@@ -187,12 +187,15 @@ Failure Exchange::ask_for_slot() {
   return {};
 }
 
-/// The client is watched meanwhile: one that goes away leaves the queue at once.
+/// The client is watched meanwhile: one that goes away leaves the queue at once, and one that has told how long it
+/// waits is told when that is no longer long enough.
 net::Task<Failure> Exchange::wait_for_slot() {
   using State = admission::Request::State;
   client_->watch(ClientStream::Watch::queue);
   worker_.gate_wait_begins();
+  look_at_deadline();
   co_await ticket_.parking.wait();
+  disarm();
   worker_.gate_wait_ends();
   client_->watch(ClientStream::Watch::off);
   queue_wait_ += Clock::now() - arrived_;
@@ -200,6 +203,13 @@ net::Task<Failure> Exchange::wait_for_slot() {
   if (ticket_.state != State::admitted) co_return Failure::Kind::client_gone;
   admitted();
   co_return Failure();
+}
+
+/// Asks again when the gate says so.
+void Exchange::look_at_deadline() {
+  if (ticket_.deadline == Time::max()) return;
+  const Time again = worker_.shared().gate.expire(ticket_, Clock::now());
+  if (again != Time::max()) worker_.timers().arm(*this, again);
 }
 
 void Exchange::admitted() {
@@ -225,6 +235,7 @@ void Exchange::arm(Time from, Duration timeout) {
 }
 
 void Exchange::on_deadline() {
+  if (ticket_.parking.occupied()) return look_at_deadline();
   timed_out_ = true;
   client_->cancel();
   if (upstream_) upstream_->stream.cancel();

@@ -88,6 +88,7 @@ class Exchange final : public net::Deadline,
   void identify();
   void find_client();
   void look_at_reader();
+  void look_at_deadline();
   void admitted();
   void release_slot();
   void would_refuse(admission::Reason reason) { would_refuse_ = reason; }

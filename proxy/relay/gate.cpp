@@ -46,6 +46,18 @@ bool Gate::abandon(Ticket& ticket) {
   return true;
 }
 
+Time Gate::expire(Ticket& ticket, Time now) {
+  Decided decided;
+  Time again;
+  {
+    const std::lock_guard lock(mutex_);
+    again = controller_.expire(ticket, now);
+    decided = take_decided(now);
+  }
+  resume(decided);
+  return again;
+}
+
 void Gate::tick(Time now) {
   Decided decided;
   {

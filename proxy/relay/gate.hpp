@@ -51,6 +51,10 @@ class Gate {
   /// False: it has been decided, its resume is on the way.
   bool abandon(Ticket& ticket);
 
+  /// Refuses this request, on its way to be resumed then, if it waits and would be late. Else returns when to ask
+  /// again; `Time::max()`: never.
+  Time expire(Ticket& ticket, Time now);
+
   void tick(Time now);
   void configure(admission::Policy policy, double retry_budget, Time now);
   void refuse_waiting(admission::Reason reason);

@@ -171,6 +171,13 @@ class World {
   }
 
   void abandon_one() {
+    for (Request* request : std::vector(waiting_.begin(), waiting_.end())) {
+      if (below(2) != 0) continue;
+      const Time again = controller_.expire(*request, event_at_ = now_);
+      CHECK((again > now_ && (again == Time::max() || again <= request->deadline)));
+    }
+    take_decided();
+    if (waiting_.empty()) return;
     const auto which = waiting_.begin() + below(static_cast<int>(waiting_.size()));
     controller_.abandon(**which);
     waiting_.erase(which);

@@ -107,4 +107,32 @@ TEST_CASE("no request that seems late is sent while most slots are in use") {
   CHECK(traffic.run(800ms, 10ms, 100ms, 90ms) == 80);
 }
 
+TEST_CASE("a request that waits is told when it can no longer be answered in time, and leaves its place") {
+  for (const bool known : {false, true}) {
+    CAPTURE(known);
+    Scene scene;
+    if (known) scene.serve(20, Completion::success, 20ms);
+    scene.fill(8);
+    Request hurried;
+    hurried.deadline = scene.now + 300ms;
+    Request& waiting = scene.arrive(hurried);
+    Request& patient = scene.arrive();
+    REQUIRE(waiting.state == State::waiting);
+    const Time last = waiting.deadline - (known ? 20ms : 0ms);
+    CHECK(scene.controller.expire(waiting, scene.now) == last);
+    scene.now = last - 1ms;
+    CHECK(scene.controller.expire(waiting, scene.now) == last);
+    CHECK_FALSE(scene.controller.has_news());
+    scene.now = last;
+    CHECK(scene.controller.expire(waiting, scene.now) == Time::max());
+    CHECK(scene.controller.next_decided() == &waiting);
+    CHECK(waiting.state == State::refused);
+    CHECK(waiting.reason == Reason::deadline);
+    CHECK(scene.controller.queue_length() == 1);
+    CHECK(scene.controller.expire(waiting, scene.now) == Time::max());
+    CHECK(scene.controller.expire(patient, scene.now + 1h) == Time::max());
+    CHECK(patient.state == State::waiting);
+  }
+}
+
 }  // namespace

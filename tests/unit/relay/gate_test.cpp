@@ -160,6 +160,23 @@ TEST_CASE("a request that has waited too long is resumed with the reason") {
   CHECK(second.ticket.reason == Reason::queue_timeout);
 }
 
+TEST_CASE("a request that waits is resumed at its deadline, with the refusal") {
+  Scene scene(policy_of(2));
+  Visitor first(scene.gate, scene.loop), second(scene.gate, scene.loop);
+  second.ticket.deadline = scene.now + 300ms;
+  scene.come(first);
+  scene.come(second);
+  CHECK(scene.gate.expire(second.ticket, scene.now + 299ms) == second.ticket.deadline);
+  scene.poll();
+  CHECK(second.waiting());
+  CHECK(scene.gate.expire(second.ticket, scene.now + 300ms) == Time::max());
+  scene.poll();
+  CHECK(second.done);
+  CHECK(second.ticket.state == State::refused);
+  CHECK(second.ticket.reason == Reason::deadline);
+  CHECK(scene.gate.state().queue_length == 0);
+}
+
 TEST_CASE("a full queue evicts a request for a better arrival, and the evicted one is resumed, too") {
   Scene scene(policy_of(2, 1));
   Visitor one(scene.gate, scene.loop, kCritical), two(scene.gate, scene.loop, kCritical);
