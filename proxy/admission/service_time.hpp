@@ -47,7 +47,7 @@ class TypicalTime {
 
 /// The same for the requests of a class, and the time that nine of ten of them do not exceed: the p90 of the last
 /// second's samples, of 32 at most; if they are fewer than 8, of the last 8. Without this bound by time, a few slow
-/// requests would count for as long as their time keeps others from being sent. Found anew every 20 ms at most. It
+/// requests would count for as long as their time keeps others from being sent. Found anew every 40 ms at most. It
 /// halves likewise.
 class ServiceTime : public TypicalTime {
  public:
@@ -80,7 +80,7 @@ class ServiceTime : public TypicalTime {
  private:
   static constexpr std::size_t kLast = 32, kLeast = 8;
   static constexpr Duration kRecent = std::chrono::seconds(1);
-  static constexpr Duration kFindEvery = std::chrono::milliseconds(20);
+  static constexpr Duration kFindEvery = std::chrono::milliseconds(40);
   static constexpr int kHope = 4;
 
   struct Sample {
