@@ -81,8 +81,10 @@ void describe_admission(Fields& f, admission::Policy& c, ClientKeyConfig& client
                "With `client_ip`, IPv6 addresses that share so many first bits are one client. 128: each address is a "
                "client."},
               client_key.ipv6_prefix, {1, 128});
-    f.number({"share", "While others find no slot, no client gets more than this share of the slots, and what others leave free."}, c.fairness.share,
-             {0.01, 1});
+    f.number(
+        {"share",
+         "While others find no slot, no client gets more than this share of the slots, and what others leave free."},
+        c.fairness.share, {0.01, 1});
   });
 }
 
