@@ -7,22 +7,9 @@
 
 namespace spillway::http2 {
 
-namespace {
-/// Room for the fixed texts and numbers of a head, and for what a copy may overwrite behind it.
-constexpr std::size_t kFixedBytes = 256;
-/// `:status`, `via`, `x-request-id` and `content-length`.
-constexpr std::size_t kOwnLines = 4;
-
-/// With a comma and a space between values that become one.
-std::size_t room_for(const http::ResponseHead& head, std::string_view request_id) {
-  std::size_t all = kFixedBytes + request_id.size();
-  for (const http::Field& field : head.fields) all += field.name.size() + field.value.size() + 2;
-  return all;
-}
-}  // namespace
-
 void ResponseFields::begin_field(std::string_view name) {
   lines_.push_back({size_, name.size(), 0});
+  make_room(name.size() + text::kBehindCopy);
   text::copy_lower(name, text_.data() + size_);
   size_ += name.size();
 }
@@ -41,11 +28,8 @@ void ResponseFields::number_field(std::string_view name, std::uint64_t value) {
 }
 
 void ResponseFields::write(const http::ResponseHead& head, std::string_view request_id, bool made_here) {
-  const std::size_t room = room_for(head, request_id);
-  if (text_.size() < room) text_.resize(room);
   size_ = 0;
   lines_.clear();
-  lines_.reserve(head.fields.size() + kOwnLines);
   switches_ = head.status == 101;
   number_field(":status", static_cast<std::uint64_t>(switches_ ? 200 : head.status));
   http::put_passed_fields(head, request_id, *this);

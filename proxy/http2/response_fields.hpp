@@ -36,12 +36,16 @@ class ResponseFields {
   void number_field(std::string_view name, std::uint64_t value);
 
  private:
+  void make_room(std::size_t size) {
+    if (text_.size() - size_ < size) text_.resize(size_ + size);
+  }
   void append(std::string_view text) {
+    make_room(text.size());
     text.copy(text_.data() + size_, text.size());
     size_ += text.size();
   }
 
-  std::string text_;  ///< grows once for each head: has room for all of it
+  std::string text_;  ///< longer than what is in use: it keeps its room for the next head
   std::size_t size_ = 0;
   std::vector<Line> lines_;
   bool switches_ = false;  ///< to accept the CONNECT of a WebSocket (RFC 8441, section 5)

@@ -51,6 +51,23 @@ TEST_CASE("a response is written in lower case, without hop-by-hop fields") {
   CHECK(text_of(fields) == ":status=103\nlink=x\n");
 }
 
+TEST_CASE("a head of any size is written whole") {
+  http2::ResponseFields fields;
+  std::string all = ":status=200\n";
+  std::vector<http::Field> many;
+  std::vector<std::string> names, values;
+  for (std::size_t i = 0; i < 50; ++i) {
+    names.push_back("x-" + std::string(i + 1, 'n'));
+    values.push_back(std::string(37 * i, 'v'));
+  }
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    many.push_back({names[i], values[i]});
+    all.append(names[i]).append("=").append(values[i]).append("\n");
+  }
+  fields.write(response(200, many), std::string(300, 'i'), false);
+  CHECK(text_of(fields) == all + "via=1.1 spillway\nx-request-id=" + std::string(300, 'i') + "\n");
+}
+
 TEST_CASE("an agreed upgrade accepts the CONNECT") {
   http2::ResponseFields fields;
   fields.write(response(101, {{"Upgrade", "websocket"},
