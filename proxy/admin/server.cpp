@@ -17,6 +17,7 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 
 constexpr std::uint32_t kHeadMax = 8 * 1024;
+constexpr std::uint64_t kBodyMax = 8 * 1024;  ///< no page needs one; it is read so that the connection can go on
 /// Also limits what the parser does not: a chunk-size line and a trailer, which no scraper has a reason to send.
 constexpr std::size_t kUnreadMax = 2 * kHeadMax;
 constexpr std::size_t kGzipMin = 1024;               ///< less than a packet: not worth the time
@@ -116,7 +117,7 @@ net::Task<> Server::serve(std::unique_ptr<Connection> connection) {
   for (bool more = true; more;) {
     http::request_parser<http::string_body> parser;
     parser.header_limit(kHeadMax);
-    parser.body_limit(kHeadMax);
+    parser.body_limit(kBodyMax);
     stream.expires_after(kTimeout);
     const auto [read_error, read] = co_await http::async_read(stream, buffer, parser, net::kAwait);
     const unsigned fault = status_of(read_error);
