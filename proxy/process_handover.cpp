@@ -188,7 +188,13 @@ void Process::start_successor() {
   ::posix_spawnattr_init(&attributes);
   ::posix_spawnattr_setsigmask(&attributes, &none);
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-  const int failed = ::posix_spawnp(&child_, arguments[0], nullptr, &attributes, arguments.data(), environ);
+  // Closed in the child, since other threads open descriptors meanwhile, and Asio opens its own without close-on-exec.
+  // What the successor takes over comes through its link.
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
+  const int failed = ::posix_spawnp(&child_, arguments[0], &actions, &attributes, arguments.data(), environ);
+  ::posix_spawn_file_actions_destroy(&actions);
   ::posix_spawnattr_destroy(&attributes);
   if (failed != 0) {
     child_ = 0;

@@ -11,10 +11,13 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
+#include <string>
 #include <thread>
 
 #include <doctest/doctest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/integration/proxy/handover_place.hpp"
 #include "tests/integration/proxy/held.hpp"
@@ -188,16 +191,59 @@ TEST_CASE("a tunnel goes on in the process before while the successor serves") {
   check_ended(first);
 }
 
+/// Sends SIGUSR2, and waits until the successor that it starts has taken over. -1: it has not.
+pid_t upgrade(const Proxy& proxy) {
+  proxy.signal(SIGUSR2);
+  if (!proxy.await_log("upgrade: started ")) return -1;
+  const std::string log = proxy.log();
+  const std::string before = " as process ";
+  const pid_t next = std::stoi(log.substr(log.find(before) + before.size()));
+  return proxy.await_log("taken over from process " + std::to_string(proxy.pid())) ? next : -1;
+}
+
+/// The sockets and pipes of a process behind its standard streams, by name and inode.
+std::set<std::string> channels(pid_t process) {
+  std::set<std::string> found;
+  std::error_code ignored;
+  for (const auto& each : std::filesystem::directory_iterator("/proc/" + std::to_string(process) + "/fd", ignored)) {
+    const std::string name = std::filesystem::read_symlink(each.path(), ignored);
+    const bool standard = std::stoi(each.path().filename()) <= STDERR_FILENO;
+    if (!standard && (name.starts_with("socket:") || name.starts_with("pipe:"))) found.insert(name);
+  }
+  return found;
+}
+
+TEST_CASE("a successor that SIGUSR2 starts holds the listeners of the process before, and nothing else") {
+  for (const char* const io : {"epoll", "auto"}) {
+    CAPTURE(io);
+    Upstream upstream(hold);
+    const Place place;
+    Proxy first(upstream, place.settings(std::string("io: ") + io + "\n"));
+    std::list<Client> clients = fill(first, upstream, 4);
+    upstream.release(2);
+    REQUIRE(first.await_metric("spillway_upstream_connections", 2, {{"state", "idle"}}));
+    REQUIRE(first.metric("spillway_upstream_connections", {{"state", "active"}}) == 2);
+    const std::set<std::string> before = channels(first.pid());
+
+    const pid_t next = upgrade(first);
+    REQUIRE(next > 0);
+    std::set<std::string> shared = channels(next);
+    std::erase_if(shared, [&](const std::string& each) { return !before.contains(each); });
+    CHECK(before.size() >= 4 + 4 + 3);  // of clients, of the API, and the listeners of traffic, admin, and hand-over
+    CHECK(shared.size() == 3);
+    upstream.release_all();
+    check_answered(clients);
+    CHECK(::kill(next, SIGTERM) == 0);
+    CHECK(first.wait() == 0);
+  }
+}
+
 TEST_CASE("SIGUSR2 starts a successor by the same command") {
   Upstream upstream;
   const Place place;
   Proxy first(upstream, place.settings());
-  first.signal(SIGUSR2);
-  REQUIRE(first.await_log("upgrade: started "));
-  const std::string log = first.log();
-  const std::string before = " as process ";
-  const pid_t next = std::stoi(log.substr(log.find(before) + before.size()));
-  CHECK(first.await_log("taken over from process " + std::to_string(first.pid())));
+  const pid_t next = upgrade(first);
+  REQUIRE(next > 0);
   CHECK(Client(first.port()).get("/").status == 200);
   CHECK(::kill(next, SIGTERM) == 0);
   CHECK(first.wait() == 0);
