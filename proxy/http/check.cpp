@@ -243,8 +243,4 @@ Violation check_response(bool to_head, ResponseHead& head) {
   return {};
 }
 
-bool is_framing_name(std::string_view name) {
-  return equals_lower(name, "content-length") || equals_lower(name, "transfer-encoding") || equals_lower(name, "host");
-}
-
 }  // namespace spillway::http

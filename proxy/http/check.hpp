@@ -1,7 +1,5 @@
 #pragma once
 
-#include <string_view>
-
 #include "proxy/http/message.hpp"
 
 namespace spillway::http {
@@ -13,8 +11,5 @@ Violation check_request(const HeadLimits& limits, RequestHead& head);
 
 /// The same for a response. The caller sets `status`, `reason`, `minor` and `fields`. `to_head`: it answers a HEAD.
 Violation check_response(bool to_head, ResponseHead& head);
-
-/// Whether a field, in the head, would say how a message is framed or where it goes: it must not be a trailer.
-bool is_framing_name(std::string_view name);
 
 }  // namespace spillway::http

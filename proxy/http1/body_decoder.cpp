@@ -4,7 +4,6 @@
 #include <cstring>
 #include <limits>
 
-#include "proxy/http/check.hpp"
 #include "proxy/http/grammar.hpp"
 #include "proxy/text/hex.hpp"
 
@@ -199,9 +198,8 @@ const char* BodyDecoder::trailer_byte(char c) {
     case State::trailer_name:
       if (c == ':') {
         if (line_ == 0) return "trailer without a name";
-        if (line_ <= trailer_.size() && is_framing_name({trailer_.data(), line_})) return "framing field in a trailer";
         state_ = State::trailer_value;
-        return nullptr;
+        return line_ <= trailer_.size() ? trailer_fault({trailer_.data(), line_}) : nullptr;
       }
       if (!is_octet(c, kToken)) return "trailer name is not a token";
       if (line_ < trailer_.size()) trailer_[line_] = c;

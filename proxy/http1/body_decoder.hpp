@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "proxy/http/message.hpp"
+#include "proxy/http/trailer.hpp"
 
 namespace spillway::http {
 
@@ -82,10 +83,9 @@ class BodyDecoder {
   std::uint64_t left_ = 0;      ///< of the body (length) or of the chunk (data)
   std::uint64_t received_ = 0;  ///< payload bytes
   std::uint64_t limit_;
-  std::uint64_t extensions_ = 0;  ///< bytes of all extensions together
-  std::size_t trailers_ = 0;      ///< bytes of all trailer lines together
-  std::array<char, 17>
-      trailer_{};  ///< start of the current trailer name; the longest forbidden one is transfer-encoding
+  std::uint64_t extensions_ = 0;                  ///< bytes of all extensions together
+  std::size_t trailers_ = 0;                      ///< bytes of all trailer lines together
+  std::array<char, kTrailerFaultMax> trailer_{};  ///< start of the current trailer name
 };
 
 }  // namespace spillway::http

@@ -7,6 +7,7 @@
 #include "proxy/http/check.hpp"
 #include "proxy/http/grammar.hpp"
 #include "proxy/http/method.hpp"
+#include "proxy/http/trailer.hpp"
 #include "proxy/text/octets.hpp"
 
 namespace spillway::http2 {
@@ -233,8 +234,7 @@ const char* check_trailer(std::string_view name, std::string_view value) {
   if (name.starts_with(':')) return "pseudo-field in a trailer";
   if (const char* rule = check_name(name)) return rule;
   if (const char* rule = check_value(value)) return rule;
-  if (const char* rule = check_connection_field(name, value)) return rule;
-  return http::is_framing_name(name) ? "framing field in a trailer" : nullptr;
+  return http::trailer_fault(name);
 }
 
 }  // namespace spillway::http2

@@ -94,6 +94,17 @@ TEST_CASE("extensions of chunks and trailers are dropped, in both directions") {
   CHECK(upstream.connections() == 1);
 }
 
+TEST_CASE("a trailer that must stand in the head is refused") {
+  Upstream upstream(echo);
+  Proxy proxy(upstream);
+  for (const char* const name : {"Authorization", "Cookie", "X-Forwarded-For", "Host", "Connection"}) {
+    CAPTURE(name);
+    Client client(proxy);
+    client.send(head_of("/", "Transfer-Encoding: chunked") + "3\r\nabc\r\n0\r\n" + name + ": a\r\n\r\n");
+    CHECK(client.receive().status == 400);
+  }
+}
+
 TEST_CASE("a client of HTTP/1.0 gets a body without chunks that ends with the connection") {
   Upstream upstream(echo);
   Proxy proxy(upstream);

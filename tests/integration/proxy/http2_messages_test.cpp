@@ -56,6 +56,13 @@ const std::vector<Row> kMessages{
        c.frame(h2::kHeaders, kGet, 1, c.encode({{"content-length", "1"}}));
      },
      Expect::stream, h2::kProtocolError},
+    {"8.1: a field of authentication in trailers",
+     [](H2Client& c) {
+       c.frame(h2::kHeaders, h2::kEndHeaders, 1, post(c));
+       c.data(1, "x");
+       c.frame(h2::kHeaders, kGet, 1, c.encode({{"cookie", "a=b"}}));
+     },
+     Expect::stream, h2::kProtocolError},
     {"8.1.1: less DATA than Content-Length",
      [](H2Client& c) {
        c.frame(h2::kHeaders, h2::kEndHeaders, 1, post(c, {{"content-length", "2"}}));

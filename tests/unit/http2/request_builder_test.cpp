@@ -195,13 +195,14 @@ TEST_CASE("an extended CONNECT for a WebSocket becomes an upgrade, and no other 
   }
 }
 
-TEST_CASE("trailers are checked as fields are, and name no framing") {
+TEST_CASE("trailers are checked as fields are, and none is one that must stand in the head") {
   CHECK(http2::check_trailer("x", "y") == nullptr);
   CHECK(http2::check_trailer(":path", "/") != nullptr);
   CHECK(http2::check_trailer("X", "y") != nullptr);
   CHECK(http2::check_trailer("x", "a\nb") != nullptr);
   CHECK(http2::check_trailer("content-length", "1") != nullptr);
   CHECK(http2::check_trailer("host", "a") != nullptr);
+  CHECK(http2::check_trailer("authorization", "a") != nullptr);
   CHECK(http2::check_trailer("connection", "close") != nullptr);
 }
 
