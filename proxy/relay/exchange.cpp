@@ -136,7 +136,9 @@ void Exchange::identify() {
   trusted_peer_ = settings_->trusts(client_->peer());
   find_client();
   const std::string_view id = trusted_peer_ ? request_.field("x-request-id") : std::string_view();
-  const bool continues = trusted_peer_ || settings_->config.trust_traces;
+  // Of several traceparents none is continued (W3C Trace Context, section 4.3).
+  const bool continues = (trusted_peer_ || settings_->config.trust_traces) &&
+                         std::ranges::count(request_.fields, http::FieldName::traceparent, &http::Field::id) == 1;
   const std::string_view parent = continues ? request_.field("traceparent") : std::string_view();
   continued_ = tracing::valid_traceparent(parent);
   const text::RequestId generated = worker_.ids().request_id();

@@ -86,13 +86,19 @@ net::Task<> Collector::talk(Post* post) {
   const auto [write_error, written] = co_await net::asio::async_write(*stream, request, net::kAwait);
   // A collector that refuses a request may close before it has read it all: its answer counts.
   boost::beast::flat_buffer buffer(2 * kHeadMax);
-  http::response_parser<http::empty_body> parser;
-  parser.header_limit(kHeadMax);
-  const auto [read_error, read] = co_await http::async_read_header(*stream, buffer, parser, net::kAwait);
-  if (read_error) post->error = why(write_error ? write_error : read_error, &*stream);
+  int status = 0;
+  // Informational responses come before the answer (RFC 9110, section 15.2); 101 would be the last of HTTP.
+  while (status < 200 && status != 101) {
+    http::response_parser<http::empty_body> parser;
+    parser.header_limit(kHeadMax);
+    const auto [read_error, read] = co_await http::async_read_header(*stream, buffer, parser, net::kAwait);
+    error = read_error;
+    if (error) break;
+    status = parser.get().result_int();
+  }
+  if (error) post->error = why(write_error ? write_error : error, &*stream);
   stream->close();
-  if (read_error) co_return;
-  const int status = parser.get().result_int();
+  if (error) co_return;
   if (status >= 200 && status < 300) {
     post->answer = Answer::taken;
     co_return;

@@ -68,6 +68,8 @@ Traceparent IdGenerator::continue_trace(std::string_view parent) {
   std::copy_n(parent.data(), value.size(), value.data());
   value[0] = value[1] = '0';  // the version known here
   text::write_hex(random_() | 1, value.data() + 36);
+  value[53] = '0';  // of the flags only `sampled` is known, and the others must not be set (section 3.2.2.5)
+  value[54] = sampled(parent) ? '1' : '0';
   return value;
 }
 

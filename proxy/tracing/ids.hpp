@@ -29,7 +29,7 @@ class IdGenerator {
   SpanId span_id();
   /// Starts a trace whose id is made from the request id, so that one can be found by the other.
   Traceparent start_trace(const text::RequestId& id, bool sampled);
-  /// Continues a trace: `parent`, which must be valid, with a new span id, and sampled if the parent is.
+  /// Continues a trace: `parent`, which must be valid, with a new span id, and of its flags `sampled` alone.
   Traceparent continue_trace(std::string_view parent);
 
  private:

@@ -175,11 +175,13 @@ net::Task<HealthResult> HealthPoller::poll() {
 
   // The parser does not limit a chunk-size line or a trailer; the buffer does.
   beast::flat_buffer buffer(kAnswerMax);
-  http::response_parser<http::string_body> parser;
-  parser.header_limit(kAnswerMax);
-  parser.body_limit(kAnswerMax);
-  if (!error) {
-    const auto [read_error, read] = co_await http::async_read(stream, buffer, parser, net::kAwait);
+  std::optional<http::response_parser<http::string_body>> parser;
+  // Informational responses come before the answer (RFC 9110, section 15.2); 101 would be the last of HTTP.
+  while (!error && (!parser || (parser->get().result_int() < 200 && parser->get().result_int() != 101))) {
+    parser.emplace();
+    parser->header_limit(kAnswerMax);
+    parser->body_limit(kAnswerMax);
+    const auto [read_error, read] = co_await http::async_read(stream, buffer, *parser, net::kAwait);
     error = read_error;
   }
   if (error) {
@@ -187,12 +189,12 @@ net::Task<HealthResult> HealthPoller::poll() {
     result.text = what + why(error, config.timeout, session);
     co_return result;
   }
-  const auto field = parser.get()["Endpoint-Load-Metrics"];
+  const auto field = parser->get()["Endpoint-Load-Metrics"];
   result.answered = true;
-  result.healthy = expected(config.expect, parser.get().result_int());
+  result.healthy = expected(config.expect, parser->get().result_int());
   result.report = admission::parse_load_report({field.data(), field.size()});
-  result.text = what + std::to_string(parser.get().result_int());
-  result.body = std::move(parser.get().body());
+  result.text = what + std::to_string(parser->get().result_int());
+  result.body = std::move(parser->get().body());
   co_return result;
 }
 

@@ -68,6 +68,16 @@ TEST_CASE("the poll's Host is the upstream's address, or `host`") {
   CHECK(eventually([&] { return field_of(upstream.seen().back().head, "Host") == "api.example.com"; }));
 }
 
+TEST_CASE("informational responses come before the answer to a poll") {
+  Upstream upstream([](Turn& turn) {
+    turn.send("HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n");
+    turn.answer();
+  });
+  Proxy proxy(upstream, {.health = "path: /p, interval: 50ms, timeout: 50ms"});
+  CHECK(eventually(
+      [&] { return proxy.page("/stats").second.find("\"last_poll\":\"GET /p: 200 in ") != std::string::npos; }));
+}
+
 TEST_CASE("silence, a reset and an invalid answer are told apart") {
   struct Row {
     std::function<void(Turn&)> script;

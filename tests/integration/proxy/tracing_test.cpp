@@ -72,6 +72,37 @@ TEST_CASE("of a trace that is continued the caller decides; of others the ratio 
   CHECK(field_of(seen[2].head, "traceparent") == "00-" + kTrace + "-" + of_kind(spans, kClient).id + "-01");
 }
 
+TEST_CASE("of two traceparents none is continued, and of flags only sampled is passed on") {
+  Upstream upstream;
+  Proxy proxy(upstream, {.more = kTrusted});
+  CHECK(Client(proxy).get("/", parent("ff") + "tracestate: a=b\r\n").status == 200);
+  CHECK(Client(proxy).get("/", parent("01") + parent("00") + "tracestate: a=b\r\n").status == 200);
+  const std::vector<Upstream::Seen> seen = upstream.seen();
+  const std::string continued = field_of(seen[0].head, "traceparent"), begun = field_of(seen[1].head, "traceparent");
+  CHECK(continued.starts_with("00-" + kTrace + "-"));
+  CHECK(continued.ends_with("-01"));
+  CHECK(field_of(seen[0].head, "tracestate") == "a=b");
+  CHECK(begun.size() == continued.size());
+  CHECK(begun.find(kTrace) == std::string::npos);
+  CHECK(count_fields(seen[1].head, "traceparent") == 1);
+  CHECK(count_fields(seen[1].head, "tracestate") == 0);
+}
+
+TEST_CASE("a collector may send informational responses before its answer") {
+  Collector collector;
+  Upstream slow([](Turn& turn) {
+    turn.body();
+    turn.send("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n");
+    turn.answer("{}");
+  });
+  Upstream upstream;
+  Proxy proxy(upstream, {.more = "tracing: {endpoint: 'http://" + slow.address() + "', sample_ratio: 1}\n"});
+  CHECK(Client(proxy).get("/").status == 200);
+  REQUIRE(eventually([&] { return slow.requests() >= 1; }));
+  CHECK(proxy.stop() == 0);
+  CHECK(proxy.log().find("it answers 100") == std::string::npos);
+}
+
 TEST_CASE("an untrusted caller cannot have its requests sampled, and without a collector nobody's are") {
   Collector collector;
   Upstream upstream;

@@ -89,7 +89,15 @@ TEST_CASE("a new trace is valid, sampled if it shall be, and has the id of the r
   CHECK(sampled(view(ids.start_trace(id, true))));
 }
 
-TEST_CASE("a continued trace keeps its id and flags, and gets a new parent id") {
+TEST_CASE("a continued trace keeps of its flags only whether it is sampled") {
+  IdGenerator ids;
+  const std::string front(kParent.substr(0, kParent.size() - 2));
+  for (const char* flags : {"01", "03", "ff", "0b"}) CHECK(view(ids.continue_trace(front + flags)).ends_with("-01"));
+  for (const char* flags : {"00", "02", "fe", "0a"}) CHECK(view(ids.continue_trace(front + flags)).ends_with("-00"));
+  CHECK(view(ids.continue_trace("cc" + front.substr(2) + "03-more")).ends_with("-01"));
+}
+
+TEST_CASE("a continued trace keeps its id, and gets a new parent id") {
   IdGenerator ids;
   std::unordered_set<std::string> spans;
   for (int i = 0; i < 1000; ++i) {
