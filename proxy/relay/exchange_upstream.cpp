@@ -128,12 +128,16 @@ net::Task<Failure> Exchange::connect() {
     if (client_left_) failure = Failure::Kind::client_gone;
     if (!client_left_) upstream_ = race.take_winner();
     for (const upstream::ConnectRace::Failed& each : race.take_failed()) {
+      worker_.counters().upstream_connect_failures.add();
       note_error(each.name, error = each.error);
       note_tls(each.tls_fault);
       insecure = !each.tls_fault.empty();
     }
   }
   race_ = nullptr;
+  const std::vector<std::string> silent = race.silent();
+  // Those that the race ends have failed, unless they might have connected for a client that has left.
+  if (!failure) worker_.counters().upstream_connect_failures.add(silent.size());
   if (upstream_) {
     upstream_name_ = upstream_->name;
     if (upstream_->beyond_limit) would_refuse(admission::Reason::upstream_connections);
@@ -147,11 +151,9 @@ net::Task<Failure> Exchange::connect() {
   watch_client(ClientStream::Watch::off);
   if (failure) co_return failure;
 
-  const std::vector<std::string> silent = race.silent();
   for (const std::string& each : silent) note_error(each, net::asio::error::timed_out);
   if (list->empty()) error_ = "no address of the API is known";
   addresses.failed();
-  worker_.counters().upstream_connect_failures.add();
   const bool unreachable = silent.empty() && !own_shortage(error);
   permit_->complete(!silent.empty() ? admission::Completion::connect_timeout
                     : unreachable   ? admission::Completion::unreachable
@@ -176,6 +178,7 @@ Exchange::Started Exchange::start_connect(const upstream::Endpoint& endpoint, up
   }
   worker_.counters().upstream_connects.add();
   if (failed) {
+    worker_.counters().upstream_connect_failures.add();
     note_error(connection->name, failed);
     worker_.upstream().discard(std::move(connection));
     return Started::unusable;

@@ -216,9 +216,11 @@ constexpr Metric kMetrics[] = {
        s.add_sum(&WorkerCounters::upstream_active, {{"state", "active"}});
        s.add_sum(&WorkerCounters::upstream_idle, {{"state", "idle"}});
      }},
-    {"spillway_upstream_connects_total", kCounter, "", "Connections to the API attempted",
+    {"spillway_upstream_connects_total", kCounter, "",
+     "Connects to the API begun for requests, one for each address that is tried",
      [](Series& s, const Reading&) { s.add_sum(&WorkerCounters::upstream_connects); }},
-    {"spillway_upstream_connect_failures_total", kCounter, "", "Connections to the API that failed",
+    {"spillway_upstream_connect_failures_total", kCounter, "",
+     "Connects that failed: refused, cut, without TLS, or silent until another address had answered or time was over",
      [](Series& s, const Reading&) { s.add_sum(&WorkerCounters::upstream_connect_failures); }},
     {"spillway_upstream_retries_total", kCounter, "", "Requests sent a second time",
      [](Series& s, const Reading&) { s.add_sum(&WorkerCounters::upstream_retries); }},

@@ -53,9 +53,20 @@ TEST_CASE("an address that refuses is followed by the next one, which is remembe
     const double before = proxy.metric("spillway_upstream_connects_total");
     for (int i = 0; i < 5; ++i) CHECK(client.get("/").status == 200);
     CHECK(proxy.metric("spillway_upstream_connects_total") == before + 5);
-    CHECK(proxy.metric("spillway_upstream_connect_failures_total") == 0);
+    CHECK(proxy.metric("spillway_upstream_connect_failures_total") == before - 1);
     CHECK(proxy.accounts_balance());
   }
+}
+
+TEST_CASE("a refused connect counts as failed, although the next address answers") {
+  Upstream upstream;
+  const Names names("api.test 127.0.0.3 127.0.0.2 127.0.0.1");
+  Settings settings = names.settings(upstream);
+  settings.health = "interval: 0";
+  Proxy proxy(upstream, settings);
+  CHECK(Client(proxy).get("/").status == 200);
+  CHECK(proxy.metric("spillway_upstream_connects_total") == 3);
+  CHECK(proxy.metric("spillway_upstream_connect_failures_total") == 2);
 }
 
 sockaddr_in at(std::uint32_t host, int port) {
@@ -118,7 +129,7 @@ TEST_CASE("a silent address is followed by the next one, and its connect is clos
   Proxy proxy(upstream, settings);
   CHECK(Client(proxy).get("/").status == 200);
   CHECK(proxy.metric("spillway_upstream_connects_total") == 2);
-  CHECK(proxy.metric("spillway_upstream_connect_failures_total") == 0);
+  CHECK(proxy.metric("spillway_upstream_connect_failures_total") == 1);
   CHECK(nothing_is_left(proxy, 1));
   CHECK(proxy.accounts_balance());
 }
