@@ -210,7 +210,10 @@ void describe_class(Fields& f, ClassConfig& c) {
           .required = true},
          c.name, kClassName);
   f.number({"shed_at", "Share of capacity at which the class is refused. 0: always."}, c.shed_at, {0, 1});
-  f.integer({"reserve", "Slots that are reserved for this class. 0: none."}, c.reserve, {0, 65'536});
+  f.integer({"reserve",
+             "Slots that only this class may take while it has requests: about a second after its last one it lends "
+             "them to the others, until its next request. 0: none."},
+            c.reserve, {0, 65'536});
   f.integer({"max_concurrent",
              "Requests of this class in flight at most; further ones wait or are refused with `capacity`. 0: no cap of "
              "its own."},
@@ -301,7 +304,9 @@ void describe(Fields& f, ProxyConfig& c) {
   f.sections(
       {"classes",
        "Request classes. The first that matches counts; a request that none matches is `normal`. Without any class: "
-       "`critical` with `shed_at: 1`, for GET of `upstream.health.path`."},
+       "`critical` with `shed_at: 1`, for GET of `upstream.health.path`. Those with a greater `shed_at` are served "
+       "first, and those with the same one in the order of the configuration, strictly: under overload the later one "
+       "may get nothing. Give it a `reserve`, or the earlier one a lower `shed_at`."},
       c.classes, {0, 32}, [&f](ClassConfig& each) { describe_class(f, each); });
   // Here the health path has been read, so the class for it can be added.
   if (c.classes.empty()) c.classes.push_back(critical_health(c.upstream.health));
