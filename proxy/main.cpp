@@ -17,6 +17,8 @@ int main(int argc, char** argv) {
   tls::keep_record_memory();
   config::CommandLine line({"spillway", "Keeps one API alive under overload", kVersion, "config/proxy.yaml"}, std::cout,
                            std::cerr);
+  line.app().fallthrough();  // inherited by the subcommands: options are accepted after them, too
+  line.app().require_subcommand(0, 1);
   line.add_shortcut("--upstream", "ADDRESS", "upstream.address",
                     "Address of the API; then a configuration file is read only if --config names one", true);
   line.add_shortcut("--listen", "ADDRESS", "listen", "Address to listen on, such as :8080");

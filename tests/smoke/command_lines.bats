@@ -114,6 +114,19 @@ for_both() {
   [[ $output == *database_pool_size* && $output == *scholarship_api_requests_total* ]]
 }
 
+@test "options are accepted before and after a subcommand" {
+  local config=$root/config/proxy.yaml
+  local subcommand
+  for subcommand in healthcheck advise; do
+    run -1 "$proxy" --config "$config" "$subcommand" --admin 127.0.0.1:1
+    run -1 "$proxy" "$subcommand" --config "$config" --admin 127.0.0.1:1
+    run -1 "$proxy" "$subcommand" --admin 127.0.0.1:1 --set workers=2
+    run -2 "$proxy" "$subcommand" --no-such-option
+    run -2 "$proxy" "$subcommand" no-such-argument
+  done
+  run -2 "$proxy" healthcheck advise --admin 127.0.0.1:1
+}
+
 @test "healthcheck fails when there is no proxy" {
   run -1 "$proxy" healthcheck --admin 127.0.0.1:1
 }
