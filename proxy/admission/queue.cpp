@@ -10,8 +10,8 @@ namespace {
 /// Part of `max_wait` for which a line has places: the rest is for a service that becomes slower meanwhile.
 constexpr double kSurelyInTime = 0.95;
 
-/// Until the service rate has been counted, it may be that much higher than computed. Rather one place too many:
-/// its request waits in vain. With one too few a request is lost that could have been served.
+/// Until the service rate has been counted for long enough, it may be that much higher than computed. Rather one place
+/// too many: its request waits in vain. With one too few a request is lost that could have been served.
 constexpr double kUncounted = 1.5;
 
 /// Under standing overload a line has places for this time of service, enough for the slots to find a waiting request.
@@ -40,8 +40,9 @@ void Queue::configure(std::vector<int> best_first, const QueuePolicy& policy, bo
 }
 
 double Queue::service_rate(int class_id) const {
-  const double counted = line(class_id).service.per_second();
-  return counted > 0 ? counted : line(class_id).computed_rate;
+  const Line& own = line(class_id);
+  const double counted = own.service.per_second();
+  return own.service.current() ? counted : std::max(counted, own.computed_rate);
 }
 
 int Queue::ahead_of(int class_id) const {
@@ -73,6 +74,7 @@ bool Queue::observe(int class_id, double computed, Duration service_time, Time n
   Line& own = line(class_id);
   own.computed_rate = computed;
   own.service_time = service_time;
+  if (own.empty() && !own.overload.standing()) own.service.idle(now);
   StandingOverload::Rates rates{.served = service_rate(class_id)};
   own.times = OverloadTimes(policy_, rates.served, service_time);
   for (const int id : best_first_) {
@@ -96,12 +98,15 @@ bool Queue::observe(int class_id, double computed, Duration service_time, Time n
 /// Waiting requests, those of better classes included, for which a line has places. At least one, so that a slot finds
 /// somebody.
 double Queue::places(int class_id) const {
-  const bool counted = line(class_id).service.per_second() > 0;
-  const double rate = service_rate(class_id) * (counted ? 1 : kUncounted);
+  const Line& own = line(class_id);
+  // What slows the API down as a burst begins makes the service time long and the first count low.
+  const double hoped = kUncounted * std::max(own.computed_before, own.computed_rate);
+  const double counted = own.service.per_second();
+  const double rate = std::max(counted, hoped + own.service.trust() * (counted - hoped));
   if (rate == 0) return std::numeric_limits<double>::infinity();
   const double in_time = rate * kSurelyInTime * in_seconds(policy_.max_wait);
   if (!overloaded(class_id)) return std::max(1.0, in_time);
-  const double wait = std::max(kOverloadWait, kOverloadWaitOfService * in_seconds(line(class_id).service_time));
+  const double wait = std::max(kOverloadWait, kOverloadWaitOfService * in_seconds(own.service_time));
   return std::max(1.0, std::min(std::max(rate * wait, kOverloadPlaces), in_time));
 }
 
@@ -120,7 +125,10 @@ Request* Queue::surplus() const {
 
 void Queue::push(Request& request) {
   Line& own = line(request.class_id);
-  if (own.empty()) own.service.waiting();
+  if (own.empty()) {
+    own.service.waiting();
+    own.computed_before = own.computed_rate;
+  }
   own.push_back(request);
   ++size_;
 }
@@ -158,7 +166,7 @@ void Queue::restore(int class_id, const Learned& learned, Time now) {
   Line& own = line(class_id);
   own.arriving.restore(learned.arriving, now);
   own.asking.restore(learned.asking, now);
-  own.service.restore(learned.served < kSlowest ? 0 : learned.served);
+  own.service.restore(learned.served < kSlowest ? 0 : learned.served, now);
   own.overload.restore(learned.standing);
   if (cohorts_) own.cohorts.restore(learned.threshold, now);
 }

@@ -78,10 +78,11 @@ class Queue {
 
  private:
   struct Line : text::List<Request> {
-    ArrivalRate arriving;      // of this class, over `times.interval`
-    ArrivalRate asking;        // the same over `times.patience`, those included whose turn it is not
-    ServiceRate service;       // of this class and better ones
-    double computed_rate = 0;  // stands in for `service` until that has been counted
+    ArrivalRate arriving;        // of this class, over `times.interval`
+    ArrivalRate asking;          // the same over `times.patience`, those included whose turn it is not
+    ServiceRate service;         // of this class and better ones
+    double computed_rate = 0;    // stands in for `service` until that has been counted
+    double computed_before = 0;  // the same when the line got its first request
     Duration service_time{};
     OverloadTimes times;
     StandingOverload overload;

@@ -178,33 +178,6 @@ TEST_CASE("APIs of other sizes and speeds are kept busy, too" * doctest::test_su
   }
 }
 
-TEST_CASE("the queue absorbs bursts and waves that the API can serve in time" * doctest::test_suite("long")) {
-  struct Row {
-    const char* name;
-    std::function<double(double)> load;
-    double from, to;
-    double answered;
-  };
-  const Row rows[] = {
-      {"one of 200 ms at 5x", [](double t) { return t >= 1 && t < 1.2 ? 5 : 0.5; }, 1, 1.2, 0.99},
-      {"one every 2 s", [](double t) { return std::fmod(t, 2) < 0.2 ? 5 : 0.3; }, 2, 18, 0.995},
-      {"waves of 0.4 s", [](double t) { return std::fmod(t, 0.8) < 0.4 ? 1.7 : 0.2; }, 2, 18, 0.999},
-  };
-  for (const Row& row : rows) {
-    for (const Backend& backend : {backend_of(10, false), backend_of(10, true), bimodal()}) {
-      CAPTURE(row.name);
-      double answered = 0;
-      for (int seed = 1; seed <= kSeeds; ++seed) {
-        Simulation simulation(policy_for(backend), backend, static_cast<std::uint64_t>(seed));
-        simulation.add({0, [&](double t) { return row.load(t) * backend.capacity(); }, 5 * backend.capacity()});
-        simulation.run_until(row.to + 2);
-        answered += outcome_of(simulation, backend, row.from, row.to).answered / kSeeds;
-      }
-      CHECK(answered >= row.answered);
-    }
-  }
-}
-
 TEST_CASE("when the API becomes half as fast, the queue follows within a second") {
   for (Backend backend : {backend_of(10, false), backend_of(10, true)}) {
     backend.slowness = [](double t) { return t < 4 ? 1 : 2; };

@@ -1,5 +1,7 @@
 #include "proxy/admission/standing_overload.hpp"
 
+#include <initializer_list>
+
 #include <doctest/doctest.h>
 
 #include "proxy/admission/rates.hpp"
@@ -128,7 +130,69 @@ TEST_CASE("the service rate counts starts for at least 100 ms and 20 starts, and
   now += 1h;  // nobody waited
   rate.waiting();
   for (int i = 0; i < 21; ++i) rate.started(now += 10ms);
-  CHECK(rate.per_second() == doctest::Approx(1000 + 0.2 * (100 - 1000)));
+  CHECK(rate.per_second() == doctest::Approx(1000 - 200.0 / 300 * (1000 - 100)));
+}
+
+/// Counts, each of 100 ms, while requests wait.
+void count(ServiceRate& rate, Time& now, std::initializer_list<int> counts) {
+  rate.waiting();
+  rate.started(now);
+  for (const int starts : counts) {
+    for (int i = 1; i < starts; ++i) rate.started(now + i * 100ms / starts);
+    rate.started(now += 100ms);
+  }
+}
+
+TEST_CASE("the first counts of the service rate weigh the same, and none decides alone") {
+  struct Row {
+    int first;
+    double mean;
+  };
+  for (const Row& row : {Row{60, 920}, Row{160, 1120}}) {
+    ServiceRate rate;
+    Time now = Time{} + 1h;
+    CHECK(rate.trust() == 0);
+    count(rate, now, {row.first});
+    CHECK(rate.per_second() == doctest::Approx(10 * row.first));
+    CHECK(rate.trust() == doctest::Approx(0.2));
+    count(rate, now, {100, 100, 100});
+    CHECK(rate.trust() == doctest::Approx(0.8));
+    count(rate, now, {100});
+    CHECK(rate.trust() == doctest::Approx(1));
+    CHECK(rate.per_second() == doctest::Approx(row.mean));
+    count(rate, now, {100});  // from now on each has a fifth of the weight
+    CHECK(rate.per_second() == doctest::Approx(row.mean + 0.2 * (1000 - row.mean)));
+  }
+}
+
+TEST_CASE("one long count of a slow API is as good as several short ones") {
+  ServiceRate rate;
+  Time now = Time{} + 1h;
+  rate.waiting();
+  for (int i = 0; i < 21; ++i) rate.started(now += 30ms);
+  CHECK(rate.trust() == 1);
+}
+
+TEST_CASE("a service rate that was counted before nobody waited for a while is not current") {
+  struct Row {
+    int starts;
+    Duration kept;
+  };
+  for (const Row& row : {Row{100, 500ms}, Row{20, 2s}}) {
+    ServiceRate rate;
+    Time now = Time{} + 1h;
+    count(rate, now, {row.starts, row.starts, row.starts, row.starts, row.starts});
+    rate.idle(now + row.kept);
+    CHECK(rate.current());
+    CHECK(rate.trust() == doctest::Approx(1));
+    rate.idle(now + row.kept + 1ms);
+    CHECK_FALSE(rate.current());
+    CHECK(rate.trust() == 0);
+    CHECK(rate.per_second() == doctest::Approx(10 * row.starts));  // the last that is known
+    count(rate, now, {50});
+    CHECK(rate.current());
+    CHECK(rate.per_second() == doctest::Approx(500));
+  }
 }
 
 TEST_CASE("the service rate is right for slots that become free together") {
