@@ -26,6 +26,7 @@
 #include "proxy/net/descriptors.hpp"
 #include "proxy/net/listener.hpp"
 #include "proxy/net/signals.hpp"
+#include "proxy/net/standard_streams.hpp"
 #include "proxy/text/utf8.hpp"
 #include "proxy/tracing/exporter.hpp"
 
@@ -123,6 +124,7 @@ class UserCommand {
 }  // namespace
 
 int main(int argc, char** argv) {
+  net::open_standard_streams();
   config::CommandLine line(
       {"scholarship-api", "The scholarship API and its database pool.", API_VERSION, "config/api.yaml"}, std::cout,
       std::cerr);

@@ -7,6 +7,7 @@
 #include "config/command_line.hpp"
 #include "proxy/admin/commands.hpp"
 #include "proxy/config/fields.hpp"
+#include "proxy/net/standard_streams.hpp"
 #include "proxy/process.hpp"
 #include "proxy/telemetry/metrics.hpp"
 #include "proxy/tls/record_memory.hpp"
@@ -14,6 +15,7 @@
 
 int main(int argc, char** argv) {
   using namespace spillway;
+  net::open_standard_streams();
   tls::keep_record_memory();
   config::CommandLine line({"spillway", "Keeps one API alive under overload", kVersion, "config/proxy.yaml"}, std::cout,
                            std::cerr);

@@ -130,6 +130,20 @@ TEST_CASE("The process ends in time although the reader of its log has stalled")
   ::close(ends[1]);
 }
 
+TEST_CASE("Standard streams that are closed at the start are /dev/null") {
+  Folder folder;
+  const std::string path = folder.path("api.sock");
+  Program api(Start{database() + "listen: unix:" + path + "\n", {}, {}, [] {
+                      for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::close(stream);
+                    }});
+  REQUIRE(eventually([&] { return Client(path).request("GET", "/health").status == 200; }));
+  for (int stream = 0; stream <= STDERR_FILENO; ++stream) {
+    const std::string name = "/proc/" + std::to_string(api.pid()) + "/fd/" + std::to_string(stream);
+    CHECK(std::filesystem::read_symlink(name) == "/dev/null");
+  }
+  CHECK(api.stop() == 0);
+}
+
 TEST_CASE("localhost is served in both families, by every worker") {
   Program api(database() + "workers: 2\nlisten: localhost:0\n");
   CHECK(Client(api.port()).request("GET", "/health").status == 200);

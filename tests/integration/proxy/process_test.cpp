@@ -81,6 +81,25 @@ TEST_CASE("localhost, and an address without a host, is served in both families"
   }
 }
 
+TEST_CASE("standard streams that are closed at the start are /dev/null") {
+  Upstream upstream;
+  const support::Folder folder;
+  const std::string socket = folder.path("traffic.sock");
+  support::Command command;
+  command.arguments = {program(),        "--upstream", upstream.address(),        "--listen",
+                       "unix:" + socket, "--set",      "admin.listen=127.0.0.1:0"};
+  command.in_child = [] {
+    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::close(stream);
+  };
+  support::Process process(command);
+  REQUIRE(eventually([&] { return Client(Wire::unix_socket(socket)).get("/").status == 200; }));
+  for (int stream = 0; stream <= STDERR_FILENO; ++stream) {
+    const std::string name = "/proc/" + std::to_string(process.pid()) + "/fd/" + std::to_string(stream);
+    CHECK(std::filesystem::read_symlink(name) == "/dev/null");
+  }
+  CHECK(process.stop() == 0);
+}
+
 TEST_CASE("SIGTERM finishes requests in flight, closes idle connections, accepts no more, and exits with 0") {
   for (const int workers : {1, 2}) {
     CAPTURE(workers);
