@@ -218,6 +218,9 @@ class Shipped(unittest.TestCase):
         self.assertTrue(trigger["metadata"]["query"].startswith("sum(instance:spillway_offered_load:ratio{"))
         self.assertEqual(trigger["metricType"], "AverageValue")
 
+    def test_keda_never_takes_replicas_away_while_it_is_blind(self):
+        self.assertEqual(KEDA["fallback"]["replicas"], KEDA["maxReplicaCount"])
+
     def test_the_most_replicas_fit_into_postgresql(self):
         pool = load("base/config/api.yaml")["database"]
         surge = load("base/deployment.yaml")["spec"]["strategy"]["rollingUpdate"]["maxSurge"]

@@ -43,7 +43,7 @@ def names(expression):
     bare = re.sub(r'"[^"]*"', "", expression)
     bare = re.sub(r"\{[^}]*\}|\[[^]]*\]|\b(by|on|ignoring|without)\s*\([^)]*\)", " ", bare)
     words = re.findall(r"(?<![\w:.$])([a-zA-Z_][\w:]*)\b(?![\w:]|\s*\()", bare)
-    return {w for w in words if w not in {"and", "or", "unless", "bool", "by", "on", "inf"}}
+    return {w for w in words if w not in {"and", "or", "unless", "bool", "by", "on", "offset", "inf"}}
 
 
 def base(name, metrics):

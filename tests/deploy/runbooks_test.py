@@ -32,6 +32,7 @@ class Shortened(Stack):
         rules.mkdir()
         for path in (ROOT / "deploy/prometheus/rules").glob("*.yml"):
             text = re.sub(r"\[(\d+[mhd])\]", lambda m: f"[{WINDOWS.get(m[1], '20s')}]", path.read_text())
+            text = re.sub(r"offset \d+[mhd]", "offset 20s", text)
             (rules / path.name).write_text(re.sub(r"for: \d+[mh]", "for: 0s", text))
         self.edit("prometheus.yml", str(ROOT / "deploy/prometheus/rules"), str(rules))
         self.edit("proxy.yaml", "pool_aware: true", "pool_aware: false")
