@@ -197,6 +197,8 @@ DbError error_of(const db::QueryResult& result) {
       return DbError::statement_timeout;
     case db::QueryFailure::stale:
       if (db::passes(result.sqlstate)) return DbError::transient;
+    case db::QueryFailure::value:
+      return DbError::value;
       break;
     case db::QueryFailure::refused:
       break;
@@ -362,7 +364,7 @@ net::Task<QueryReply> Repository::run(Caller caller, const Statement& statement,
         co_return reply;
       }
     }
-    if (reply.error == DbError::transient) {
+    if (reply.error == DbError::transient || reply.error == DbError::value) {
       spdlog::warn("statement {}: {} {}", statement.name, result.sqlstate, result.message);
     } else if (reply.error == DbError::refused) {
       spdlog::error("statement {}: {} {}", statement.name, result.sqlstate, result.message);

@@ -25,6 +25,7 @@ enum class DbError : std::uint8_t {
   interrupted,        ///< the client has gone
   no_schema,          ///< the tables are not there: `migrate` was not run
   unreadable,         ///< a column or a value is not as declared; the log names it
+  value,              ///< the server cannot take a value of the request
   refused,            ///< any other error of the server: a defect
 };
 

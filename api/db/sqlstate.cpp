@@ -28,6 +28,8 @@ constexpr Meaning kMeanings[] = {
     {"40", QueryFailure::transient, true},     // serialization_failure, deadlock_detected; a standby's conflicts
     {"55P03", QueryFailure::transient, true},  // lock_not_available
     {"53", QueryFailure::transient, true},     // disk_full, out_of_memory, too_many_connections
+    {"22", QueryFailure::value, false},        // data exceptions: untranslatable_character, out of range
+    {"54", QueryFailure::value, false},        // program limits: statement_too_complex, a word that is too long
 };
 
 const Meaning* find(std::string_view sqlstate) {
@@ -40,8 +42,8 @@ const Meaning* find(std::string_view sqlstate) {
 }  // namespace
 
 std::string_view name(QueryFailure failure) {
-  constexpr std::array<std::string_view, 7> kNames{"",        "broken", "stale", "transient", "interrupted",
-                                                   "timeout", "refused"};
+  constexpr std::array<std::string_view, 8> kNames{"",        "broken", "stale",  "transient", "interrupted",
+                                                   "timeout", "value",  "refused"};
   return kNames[static_cast<std::size_t>(failure)];
 }
 

@@ -12,6 +12,7 @@ enum class QueryFailure : std::uint8_t {
   transient,    ///< the server cannot run the query now; the connection works
   interrupted,  ///< cancelled because the client has gone
   timeout,      ///< statement_timeout
+  value,        ///< the server cannot take a value that the query has, or has to compute: a fault of the input
   refused,      ///< any other error of the server
 };
 

@@ -10,6 +10,7 @@
 #include "api/endpoints/date.hpp"
 #include "api/endpoints/json_members.hpp"
 #include "api/endpoints/pairs.hpp"
+#include "api/endpoints/search_words.hpp"
 
 namespace api {
 
@@ -98,7 +99,7 @@ Input<Search> parse_search(std::string_view query) {
   if (!pairs.parse(query, "query", input.errors)) return input;
   auto words = pairs.take_text("q", input.errors);
   if (words) {
-    input.value.words = std::move(*words);
+    input.value.words = without_dashes(std::move(*words));
   } else if (input.errors.empty()) {
     add(input.errors, "q", "is required");
   }

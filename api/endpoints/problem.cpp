@@ -83,6 +83,9 @@ void answer_db_error(const Request& request, Response& response, DbError error) 
     case DbError::unreadable:
       response.reason = "database_value";
       return answer_problem(request, response, 500, "The database holds what this service cannot answer with");
+    case DbError::value:
+      response.reason = "database_value_refused";
+      return answer_problem(request, response, 400, "The database cannot take a value of this request");
     case DbError::refused:
       response.reason = "database_error";
       return answer_problem(request, response, 500, "The database refused the query");

@@ -101,6 +101,77 @@ TEST_CASE("The refusal of a large upload arrives although the upload goes on") {
   CHECK(client.receive().status == 413);
 }
 
+/// `text`, percent-encoded whole.
+std::string encoded(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string out;
+  for (const char each : text) {
+    const auto byte = static_cast<unsigned char>(each);
+    out += {'%', kDigits[byte >> 4], kDigits[byte & 15]};
+  }
+  return out;
+}
+
+TEST_CASE("No text of a search is more than PostgreSQL takes: operators without a word mean nothing") {
+  Program api(database());
+  Client client(api.port());
+  client.login();
+  const auto items = [&](const std::string& words, const std::string& headers) {
+    const Reply reply = client.request("GET", "/api/v1/search?include_past=true&q=" + encoded(words), "", headers);
+    CAPTURE(words);
+    REQUIRE(reply.status == 200);
+    return reply.json().at("items").as_array();
+  };
+  for (const std::string each :
+       {"-",    "- ",      "--a",  "-a ",  "-\"",     "-\"\"",   "-\" ",    "-\"a\"",  ")-",      "|-",
+        "!",    "!-",      "(",    "(a",   ":",       "-:",      "::-",     "a:",      "\"",      "a\"",
+        "a-",   "a--",     "'",    "\\",   "-\\",     "or ",     "-or ",    "a or ",   "a|",      "<->",
+        "-<->", "a<9999>", "*",    "a:*",  "-\u3000", "-\u2003", "-\u00a0", "-\u0085", "\u00e9-", "1-",
+        "-1 ",  "1e9",     "a/b/", "@a.b", "a.b-",    "/-",      "<a-"}) {
+    std::string words;
+    while (words.size() + each.size() < 190) words += each;
+    for (const std::string& text : {words, words + "law", "law " + words, "law " + words + " tax"}) {
+      (void)items(text, "");
+      (void)items(text, "Spillway-Pressure: 1.00\r\n");
+    }
+  }
+  CHECK(items("---", "").empty());
+  CHECK_FALSE(items("engineering", "").empty());
+  CHECK(items("engineering " + std::string(100, '-'), "") == items("engineering", ""));
+  CHECK(items("-- engineering - students --", "") == items("engineering students", ""));
+  CHECK(items("engineering -students", "").empty());
+}
+
+TEST_CASE("A character that the database cannot store is a 400 of the client, not a failure") {
+  Session session;
+  const std::string shared = session.value("SELECT current_database()"), name = shared + "_latin1";
+  session.run("CREATE DATABASE " + name + " ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
+  std::string url = Database::shared().url();
+  url.replace(url.find(shared), shared.size(), name);
+  const std::string config = "database: {url: \"" + url + "\"}\n";
+  CHECK(Program(Start{config, {"migrate"}, {}, {}}).wait() == 0);
+  CHECK(Program(Start{config, {"seed-demo", "--scholarships", "10"}, {}, {}}).wait() == 0);
+  {
+    Program api(config);
+    api.await_ready();
+    Client client(api.port());
+    client.login();
+    const std::string snow = "%E9%9B%AA";
+    const std::string profile = R"({"scholarship_id":1,"user_profile":{"gpa":3,"major":"Law","residency":"\u96ea"}})";
+    for (const Reply& reply :
+         {client.request("GET", "/api/v1/search?q=" + snow),
+          client.request("GET", "/api/v1/scholarships?major=" + snow),
+          client.request("POST", "/api/v1/auth/login", "username=" + snow + "&password=x"),
+          client.request("POST", "/api/v1/eligibility/check", profile, "Content-Type: application/json\r\n")}) {
+      CHECK(reply.status == 400);
+      CHECK(reply.detail() == "The database cannot take a value of this request");
+    }
+    CHECK(client.request("GET", "/api/v1/search?q=law").status == 200);
+    CHECK(api.stop() == 0);
+  }
+  session.run("DROP DATABASE " + name + " WITH (FORCE)");
+}
+
 TEST_CASE("An invalid value is a 4xx that names the field, and the connection stays open") {
   Program api(database());
   Client client(api.port());

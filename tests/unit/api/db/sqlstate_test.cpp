@@ -21,7 +21,8 @@ TEST_CASE("Codes have their meaning by code, else by class") {
       {"40P01", QueryFailure::transient}, {"55P03", QueryFailure::transient}, {"53100", QueryFailure::transient},
       {"53200", QueryFailure::transient}, {"53300", QueryFailure::transient}, {"42P01", QueryFailure::refused},
       {"55000", QueryFailure::refused},   {"42501", QueryFailure::refused},   {"XX000", QueryFailure::refused},
-      {"", QueryFailure::refused},
+      {"", QueryFailure::refused},        {"22P05", QueryFailure::value},     {"22003", QueryFailure::value},
+      {"22021", QueryFailure::value},     {"54000", QueryFailure::value},     {"54001", QueryFailure::value},
   };
   for (const auto& [sqlstate, failure] : cases) {
     CAPTURE(sqlstate);
@@ -67,7 +68,8 @@ TEST_CASE("Transient errors end as 503, all others do not") {
   for (const char* sqlstate : {"40001", "40P01", "55P03", "53100", "53200", "57P01", "57P02", "57P03", "25006"}) {
     CHECK(passes(sqlstate));
   }
-  for (const char* sqlstate : {"", "0A000", "26000", "42P01", "57014", "XX000"}) CHECK_FALSE(passes(sqlstate));
+  for (const char* sqlstate : {"", "0A000", "26000", "42P01", "57014", "22P05", "54000", "XX000"})
+    CHECK_FALSE(passes(sqlstate));
 }
 
 TEST_CASE("A permanent error is not retried") {
@@ -77,6 +79,7 @@ TEST_CASE("A permanent error is not retried") {
     CHECK_FALSE(repeats.again(QueryFailure::timeout, "57014", reused));
     CHECK_FALSE(repeats.again(QueryFailure::interrupted, "57014", reused));
     CHECK_FALSE(repeats.again(QueryFailure::refused, "42P01", reused));
+    CHECK_FALSE(repeats.again(QueryFailure::value, "22P05", reused));
   }
 }
 
