@@ -188,7 +188,7 @@ void describe(config::Fields& f, ApiConfig& c) {
             [&] { config::describe_tracing(f, c.tracing); });
   f.number({"degrade_at",
             "Pressure that the proxy reports (`Spillway-Pressure`) from which lists and searches give cheaper answers: "
-            "at most 10 items, no `total`, the best of the first 500 matches only, `\"degraded\": true`. 0: never."},
+            "at most 10 items, no `total`, at most 500 matches ranked at a time, `\"degraded\": true`. 0: never."},
            c.degrade_at, {0, 1});
   f.values(
       {.name = "trusted_proxies",

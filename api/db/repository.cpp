@@ -98,10 +98,12 @@ constexpr auto kRankedColumns = summary_and(std::array{Column{"score", Kind::int
   ") AS found) AS ranked"                                                                                \
   " WHERE score < $3 OR (score = $3 AND id > $4) ORDER BY score DESC, id LIMIT $5"                       \
   ") AS top JOIN scholarships s USING (id) ORDER BY top.score DESC, s.id"
-static_assert(kRankedMost == 4000 && kCheapMost == 500, "the literals are one more, and the same");
+static_assert(kRankedMost == 4000 && kPart == 500, "the literals are one more, and the same");
 constexpr Statement kRanked{2, "ranked", RANKED("4001"), kRankedTypes, kRankedColumns};
-// Under pressure fewer are ranked, in the order in which they are stored: the same in each search.
-constexpr Statement kCheaplyRanked{7, "cheaply_ranked", RANKED("500"), kRankedTypes, kRankedColumns};
+// A part under pressure, in the order in which the rows are stored: the same in each search. An order of its own would
+// need all matches, which is what the first part saves.
+constexpr std::array kRankedPartTypes{db::kText, db::kDate, db::kInt4, db::kInt8, db::kInt4, db::kInt4};
+constexpr Statement kRankedPart{7, "ranked_part", RANKED("500 OFFSET $6"), kRankedPartTypes, kRankedColumns};
 
 // A query reads a window of rows at most.
 #define WINDOW "4000"
@@ -165,9 +167,9 @@ constexpr bool all_different(std::initializer_list<unsigned> ids) {
   }
   return true;
 }
-static_assert(all_different({kScholarship.id, kEligibility.id, kList.id, kFilteredList.id, kRanked.id,
-                             kCheaplyRanked.id, kByDeadline.id, kWindowEnd.id, kEstimate.id, kCorrected.id, kUser.id,
-                             kUserId.id, kServerState.id, kNoteLogin.id}));
+static_assert(all_different({kScholarship.id, kEligibility.id, kList.id, kFilteredList.id, kRanked.id, kRankedPart.id,
+                             kByDeadline.id, kWindowEnd.id, kEstimate.id, kCorrected.id, kUser.id, kUserId.id,
+                             kServerState.id, kNoteLogin.id}));
 
 DbError error_of(db::CheckoutFailure failure) {
   switch (failure) {
@@ -195,10 +197,10 @@ DbError error_of(const db::QueryResult& result) {
       return DbError::transient;
     case db::QueryFailure::timeout:
       return DbError::statement_timeout;
-    case db::QueryFailure::stale:
-      if (db::passes(result.sqlstate)) return DbError::transient;
     case db::QueryFailure::value:
       return DbError::value;
+    case db::QueryFailure::stale:
+      if (db::passes(result.sqlstate)) return DbError::transient;
       break;
     case db::QueryFailure::refused:
       break;
@@ -233,10 +235,17 @@ net::Task<QueryReply> Repository::estimated_matches(Caller caller, std::string_v
 }
 
 net::Task<QueryReply> Repository::ranked(Caller caller, std::string_view words, Day not_before, RankedAfter after,
-                                         int limit, bool cheaply) {
+                                         int limit) {
   Parameters parameters;
   parameters.text(words).date(not_before).int4(after.score).int8(after.id).int4(limit);
-  return run(caller, cheaply ? kCheaplyRanked : kRanked, parameters);
+  return run(caller, kRanked, parameters);
+}
+
+net::Task<QueryReply> Repository::ranked_part(Caller caller, std::string_view words, Day not_before, PartAfter after,
+                                              int limit) {
+  Parameters parameters;
+  parameters.text(words).date(not_before).int4(after.rank.score).int8(after.rank.id).int4(limit);
+  return run(caller, kRankedPart, parameters.int4(after.part * kPart));
 }
 
 net::Task<QueryReply> Repository::by_deadline(Caller caller, std::string_view words, DeadlineAfter after, int limit) {
@@ -252,7 +261,7 @@ net::Task<QueryReply> Repository::corrected(Caller caller, std::string_view word
 }
 
 std::vector<const db::Statement*> Repository::bounded_statements() {
-  return {&kList, &kFilteredList, &kRanked, &kCheaplyRanked, &kByDeadline, &kWindowEnd};
+  return {&kList, &kFilteredList, &kRanked, &kRankedPart, &kByDeadline, &kWindowEnd};
 }
 
 net::Task<QueryReply> Repository::user(Caller caller, std::string_view name) {

@@ -55,9 +55,10 @@ class Repository {
 
   // A search: `ranked` if no more than kRankedMost rows match, otherwise `by_deadline`.
   net::Task<QueryReply> estimated_matches(Caller caller, std::string_view words);  // how many the planner expects
-  // Scored summaries by rank, of which no deadline is before `not_before`. `cheaply`: of the first kCheapMost matches.
-  net::Task<QueryReply> ranked(Caller caller, std::string_view words, Day not_before, RankedAfter after, int limit,
-                               bool cheaply);
+  // Scored summaries by rank, of which no deadline is before `not_before`.
+  net::Task<QueryReply> ranked(Caller caller, std::string_view words, Day not_before, RankedAfter after, int limit);
+  // The same of one part of the matches.
+  net::Task<QueryReply> ranked_part(Caller caller, std::string_view words, Day not_before, PartAfter after, int limit);
   // Summaries by deadline, among the kWindow rows after `after`, whether they match or not.
   net::Task<QueryReply> by_deadline(Caller caller, std::string_view words, DeadlineAfter after, int limit);
   net::Task<QueryReply> window_end(Caller caller, DeadlineAfter after);    // the last of these rows, 0 or 1

@@ -53,8 +53,8 @@ struct Details {
 
 /// Rows that a search ranks at most. If more match, it is listed by deadline instead.
 inline constexpr int kRankedMost = 4000;
-/// The same under pressure; the others are not found.
-inline constexpr int kCheapMost = 500;
+/// Under pressure they are ranked in parts of so many, one part for each page or more.
+inline constexpr int kPart = 500;
 /// Rows that one query by deadline reads at most: some 10 ms, whatever it looks for.
 inline constexpr int kWindow = 4000;
 
@@ -64,13 +64,21 @@ struct RankedAfter {
   std::int64_t id = 0;
 };
 
+/// Where a page of a search that began under pressure goes on.
+struct PartAfter {
+  int part = 0;  ///< from 0, in the order in which the matches are stored; less than kParts
+  RankedAfter rank;
+};
+inline constexpr int kParts = kRankedMost / kPart;
+
 /// Where a page by deadline goes on.
 struct DeadlineAfter {
   Day deadline = 0;
   std::int64_t id = 0;
 };
 
-/// The place of a ranked row, and how many rows match: kRankedMost + 1 stands for any number above kRankedMost.
+/// The place of a ranked row, and how many rows match: kRankedMost + 1 stands for any number above kRankedMost. In a
+/// part `total` is how many the part has.
 struct Scored {
   std::int64_t id = 0;
   int score = 0;

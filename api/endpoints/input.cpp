@@ -59,8 +59,9 @@ bool is_json(std::string_view content_type) {
 
 constexpr std::int64_t kMaxId = std::numeric_limits<std::int64_t>::max();
 
-// A cursor of a search is `r` or `d`, a number, a dot and an id.
-constexpr char kRankCursor = 'r', kDeadlineCursor = 'd';
+// A cursor of a search is `r` or `d`, a number, a dot and an id. Before `r` may stand `p` and the part, a digit.
+constexpr char kPartCursor = 'p', kRankCursor = 'r', kDeadlineCursor = 'd';
+static_assert(kParts <= 10);
 
 std::string cursor_text(char kind, std::int64_t number, std::int64_t id) {
   return kind + std::to_string(number) + '.' + std::to_string(id);
@@ -68,6 +69,13 @@ std::string cursor_text(char kind, std::int64_t number, std::int64_t id) {
 
 /// False: it is none.
 bool parse_cursor(std::string_view text, Search& search) {
+  if (text.starts_with(kPartCursor)) {
+    const auto part = parse_integer(text.substr(1, 1), 0, kParts - 1);
+    if (!part || text.size() < 3 || text[2] != kRankCursor || !parse_cursor(text.substr(2), search)) return false;
+    search.after_part = PartAfter{static_cast<int>(*part), *search.after_rank};
+    search.after_rank.reset();
+    return true;
+  }
   const std::size_t dot = std::min(text.find('.'), text.size());
   if (dot == 0 || dot == text.size()) return false;
   const std::string_view number = text.substr(1, dot - 1);
@@ -87,6 +95,10 @@ bool parse_cursor(std::string_view text, Search& search) {
 
 std::string to_cursor(RankedAfter after) {
   return cursor_text(kRankCursor, after.score, after.id);
+}
+
+std::string to_cursor(PartAfter after) {
+  return kPartCursor + std::to_string(after.part) + to_cursor(after.rank);
 }
 
 std::string to_cursor(DeadlineAfter after) {

@@ -29,13 +29,15 @@ struct Search {
   std::string words;
   int limit = kDefaultLimit;
   bool include_past = false;  ///< also those whose deadline has passed
-  // Where the page goes on: one of the two, or neither on the first page.
+  // Where the page goes on: one of the three, or none on the first page.
   std::optional<RankedAfter> after_rank;
+  std::optional<PartAfter> after_part;
   std::optional<DeadlineAfter> after_deadline;
 };
 
 /// The text of a cursor that `parse_search` reads.
 std::string to_cursor(RankedAfter after);
+std::string to_cursor(PartAfter after);
 std::string to_cursor(DeadlineAfter after);
 
 struct Credentials {

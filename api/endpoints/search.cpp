@@ -16,6 +16,7 @@ namespace {
 /// Windows that one page by deadline looks through at most, so that the work of a page is bounded. If they hold fewer
 /// matches than the page may have, it is short, and the next one goes on behind them.
 constexpr int kWindowsOfPage = 3;
+constexpr std::int64_t kLastId = std::numeric_limits<std::int64_t>::max();
 
 /// What was found. Replies with rows that are not shown end in `shown`.
 struct Found {
@@ -47,12 +48,12 @@ struct Asked {
   Day not_before() const { return search.include_past ? kFirstDay : today(); }
 };
 
-/// All matches by rank. Under pressure the first ones only.
+/// All matches by rank.
 net::Task<> find_ranked(Asked asked, Found& found) {
   const RankedAfter after = asked.search.after_rank.value_or(RankedAfter{});
   // One more than is shown tells whether there is a next page.
   QueryReply reply = co_await asked.repository().ranked(asked.request.caller, asked.search.words, asked.not_before(),
-                                                        after, asked.limit + 1, asked.degraded);
+                                                        after, asked.limit + 1);
   found.error = reply.error;
   if (reply.error != DbError::none) co_return;
   const int rows = reply.rows.rows();
@@ -66,9 +67,31 @@ net::Task<> find_ranked(Asked asked, Found& found) {
   found.add(std::move(reply), shown);
 }
 
+/// A part of the matches by rank, then the next part.
+net::Task<> find_in_parts(Asked asked, Found& found) {
+  const PartAfter after = asked.search.after_part.value_or(PartAfter{});
+  QueryReply reply = co_await asked.repository().ranked_part(asked.request.caller, asked.search.words,
+                                                             asked.not_before(), after, asked.limit + 1);
+  found.error = reply.error;
+  if (reply.error != DbError::none) co_return;
+  const int rows = reply.rows.rows();
+  const int shown = std::min(rows, asked.limit);
+  if (rows > shown) {
+    const Scored last = Repository::scored(reply, shown - 1);
+    const RankedAfter rank{last.score, last.id};
+    const bool all = after.part == 0 && last.total < kPart;
+    found.next_cursor = all ? to_cursor(rank) : to_cursor(PartAfter{after.part, rank});
+  } else if (rows > 0 && Repository::scored(reply, 0).total == kPart) {
+    // More match than were expected if there is no next part: all are listed by deadline, those that were shown again.
+    found.next_cursor = after.part + 1 < kParts ? to_cursor(PartAfter{after.part + 1, {}})
+                                                : to_cursor(DeadlineAfter{asked.not_before() - 1, kLastId});
+  }
+  found.add(std::move(reply), shown);
+}
+
 /// The matches among the next rows by deadline.
 net::Task<> find_by_deadline(Asked asked, Found& found) {
-  DeadlineAfter after{asked.not_before() - 1, std::numeric_limits<std::int64_t>::max()};
+  DeadlineAfter after{asked.not_before() - 1, kLastId};
   if (asked.search.after_deadline) after = *asked.search.after_deadline;
   const int windows = asked.degraded ? 1 : kWindowsOfPage;
   for (int window = 0; window < windows; ++window) {
@@ -99,6 +122,10 @@ net::Task<> find(Asked asked, Found& found) {
     co_await find_by_deadline(asked, found);
     co_return;
   }
+  if (asked.search.after_part) {
+    co_await find_in_parts(asked, found);
+    co_return;
+  }
   std::int64_t estimate = 0;
   if (!asked.search.after_rank) {
     const QueryReply reply = co_await asked.repository().estimated_matches(asked.request.caller, asked.search.words);
@@ -107,6 +134,11 @@ net::Task<> find(Asked asked, Found& found) {
     estimate = Repository::estimated_matches(reply);
   }
   if (estimate <= kRankedMost) {
+    // A search that is ranked as a whole goes on so under pressure: its next page is not that of a part.
+    if (asked.degraded && !asked.search.after_rank) {
+      co_await find_in_parts(asked, found);
+      co_return;
+    }
     co_await find_ranked(asked, found);
     // The estimate may be too low; then the ranked ones are not all.
     const bool all = found.total.value_or(0) <= kRankedMost || asked.search.after_rank;
@@ -136,7 +168,7 @@ net::Task<> search(Context& context, Request& request, Response& response) {
   co_await find(asked, found);
 
   std::string corrected;
-  const bool first = !search.after_rank && !search.after_deadline;
+  const bool first = !search.after_rank && !search.after_part && !search.after_deadline;
   if (found.error == DbError::none && found.items == 0 && first && !degraded) {
     const QueryReply reply = co_await context.services.repository.corrected(request.caller, search.words);
     found.error = reply.error;

@@ -1,5 +1,7 @@
 // Searches: complete, in pages, and bounded whatever is asked.
 
+#include <algorithm>
+#include <functional>
 #include <set>
 #include <vector>
 
@@ -20,12 +22,16 @@ std::string database() {
 }
 
 /// Every page of a search: the ids in their order.
-std::vector<std::int64_t> all_pages(Client& client, const std::string& query, int limit) {
+std::vector<std::int64_t> all_pages(
+    Client& client, const std::string& query, int limit,
+    const std::function<bool(int)>& under_pressure = [](int) { return false; }) {
   std::vector<std::int64_t> ids;
   std::string cursor;
   for (int page = 0; page < 2000; ++page) {
-    const Reply reply = client.request("GET", "/api/v1/search?limit=" + std::to_string(limit) + "&q=" + query +
-                                                  (cursor.empty() ? "" : "&cursor=" + cursor));
+    const Reply reply = client.request(
+        "GET",
+        "/api/v1/search?limit=" + std::to_string(limit) + "&q=" + query + (cursor.empty() ? "" : "&cursor=" + cursor),
+        "", under_pressure(page) ? "Spillway-Pressure: 1.00\r\n" : "");
     REQUIRE(reply.status == 200);
     const json::value value = reply.json();
     for (const json::value& item : value.at("items").as_array()) ids.push_back(item.at("id").as_int64());
@@ -66,6 +72,31 @@ TEST_CASE("The pages of a search show every match once, best first, and none who
     CHECK(first.at("total") == static_cast<std::int64_t>(expected.size()));
     CHECK_FALSE(first.as_object().contains("total_estimated"));
   }
+}
+
+TEST_CASE("The pages of a search show every match once, whichever of them are made under pressure") {
+  Program api(database());
+  Client client(api.port());
+  client.login();
+  Session session;
+  session.run("SET timezone = 'UTC'");
+  const std::string word = "students";
+  const std::string current = "search @@ websearch_to_tsquery('english', '" + word + "') AND deadline >= current_date";
+  const auto by_rank =
+      ids(session, current, "ts_rank(search, websearch_to_tsquery('english', '" + word + "')) DESC, id");
+  const auto expected = ids(session, current, "id");
+  REQUIRE(expected.size() > 2 * kPart);
+  REQUIRE(expected.size() < kRankedMost);
+  const auto sorted = [](std::vector<std::int64_t> all) {
+    std::sort(all.begin(), all.end());
+    return all;
+  };
+  CHECK(sorted(all_pages(client, word, 100, [](int) { return true; })) == expected);
+  CHECK(sorted(all_pages(client, word, 100, [](int page) { return page % 2 == 0; })) == expected);
+  CHECK(sorted(all_pages(client, word, 100, [](int page) { return page == 0; })) == expected);
+  // What began by rank goes on by rank.
+  CHECK(all_pages(client, word, 100, [](int page) { return page % 2 == 1; }) == by_rank);
+  CHECK(all_pages(client, word, 100, [](int page) { return page >= 6; }) == by_rank);
 }
 
 TEST_CASE("A search that no index answers is listed by deadline, and is complete") {
@@ -128,14 +159,31 @@ TEST_CASE("A cursor or a flag that is none is an error") {
   Program api(database());
   Client client(api.port());
   client.login();
-  for (const char* bad : {"cursor=", "cursor=1", "cursor=r", "cursor=r1", "cursor=r1.", "cursor=r.1", "cursor=r-1.1",
-                          "cursor=r1.-1", "cursor=x1.1", "cursor=d99999999.1", "cursor=r9999999999.1",
-                          "cursor=r1.1&cursor=r1.1", "include_past=yes", "include_past="}) {
+  for (const char* bad : {"cursor=",
+                          "cursor=1",
+                          "cursor=r",
+                          "cursor=r1",
+                          "cursor=r1.",
+                          "cursor=r.1",
+                          "cursor=r-1.1",
+                          "cursor=r1.-1",
+                          "cursor=x1.1",
+                          "cursor=d99999999.1",
+                          "cursor=r9999999999.1",
+                          "cursor=r1.1&cursor=r1.1",
+                          "cursor=p",
+                          "cursor=p0",
+                          "cursor=p0d1.1",
+                          "cursor=p8r1.1",
+                          "cursor=p-1r1.1",
+                          "cursor=p0p0r1.1",
+                          "include_past=yes",
+                          "include_past="}) {
     CAPTURE(bad);
     CHECK(client.request("GET", std::string("/api/v1/search?q=law&") + bad).status == 400);
   }
-  for (const char* good :
-       {"cursor=r0.0", "cursor=r2147483647.9223372036854775807", "cursor=d-719163.0", "cursor=d20000.1"}) {
+  for (const char* good : {"cursor=r0.0", "cursor=r2147483647.9223372036854775807", "cursor=p7r0.0",
+                           "cursor=d-719163.0", "cursor=d20000.1"}) {
     CAPTURE(good);
     CHECK(client.request("GET", std::string("/api/v1/search?q=law&") + good).status == 200);
   }
@@ -190,14 +238,15 @@ TEST_CASE("At two hundred thousand rows every query reads a bounded part, and co
       const std::string ask = "($$" + words + "$$, ";
       if (std::stod(estimate) <= kRankedMost) {
         queries.push_back("ranked" + ask + today + ", " + most + ", 0, 21)");
-        queries.push_back("cheaply_ranked" + ask + today + ", " + most + ", 0, 11)");
+        queries.push_back("ranked_part" + ask + today + ", " + most + ", 0, 11, 0)");
+        queries.push_back("ranked_part" + ask + today + ", " + most + ", 0, 11, 3500)");
       }
       queries.push_back("by_deadline" + ask + today + " - 1, " + last + ", 21)");
     }
     queries.insert(queries.end(), {"window_end(" + today + ", 0)", "list(0, 101)", "list(199000, 101)"});
     const std::string parameters = " (text, date, int, bigint, int)";
     for (const auto& [statement, types] : {std::pair{"ranked", " (text, date, int, bigint, int)"},
-                                           {"cheaply_ranked", " (text, date, int, bigint, int)"},
+                                           {"ranked_part", " (text, date, int, bigint, int, int)"},
                                            {"by_deadline", " (text, date, bigint, int)"},
                                            {"window_end", " (date, bigint)"},
                                            {"list", " (bigint, int)"},

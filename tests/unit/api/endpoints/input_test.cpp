@@ -39,6 +39,14 @@ TEST_CASE("A search goes on at a cursor, by rank or by deadline, and leaves past
   CHECK(ranked.value.after_rank->score == 607927);
   CHECK(ranked.value.after_rank->id == 42);
   CHECK_FALSE(ranked.value.after_deadline);
+  for (const RankedAfter rank : {RankedAfter{}, RankedAfter{607927, 42}}) {
+    const auto part = parse_search("q=x&cursor=" + to_cursor(PartAfter{kParts - 1, rank}));
+    REQUIRE(part.value.after_part);
+    CHECK(part.value.after_part->part == kParts - 1);
+    CHECK(part.value.after_part->rank.score == rank.score);
+    CHECK(part.value.after_part->rank.id == rank.id);
+    CHECK_FALSE(part.value.after_rank);
+  }
   for (const Day day : {kFirstDay - 1, -1, 0, kLastDay}) {
     const auto dated = parse_search("q=x&cursor=" + to_cursor(DeadlineAfter{day, 7}));
     REQUIRE(dated.value.after_deadline);
@@ -46,7 +54,8 @@ TEST_CASE("A search goes on at a cursor, by rank or by deadline, and leaves past
     CHECK(dated.value.after_deadline->id == 7);
   }
   for (const char* bad :
-       {"", "r", "r1", "1.1", "r1.", "r.1", "r+1.1", "r1.1x", "x1.1", "d.1", "r99999999999.1", "d1.-1"}) {
+       {"",      "r", "r1", "1.1", "r1.",   "r.1",    "r+1.1",   "r1.1x",  "x1.1",    "d.1", "r99999999999.1",
+        "d1.-1", "p", "p1", "p1r", "pr1.1", "p8r1.1", "p01r1.1", "p0d1.1", "p0p0r1.1"}) {
     CAPTURE(bad);
     CHECK(fault(parse_search(std::string("q=x&cursor=") + bad)) == "cursor must be the next_cursor of a previous page");
   }
