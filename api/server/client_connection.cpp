@@ -91,7 +91,7 @@ net::Task<int> ClientConnection::read_request() {
   for (;;) {
     const int status = reader_.advance();
     if (status != RequestReader::kMore) co_return status;
-    if (phase_ == Phase::idle && (reader_.has_bytes() || reader_.head_done())) enter(Phase::receiving);
+    if (phase_ == Phase::idle && reader_.begun()) enter(Phase::receiving);
     if (reader_.head_done()) {
       const bool alive = co_await continue_body();
       if (!alive) co_return kEnded;

@@ -37,6 +37,8 @@ class RequestReader {
 
   /// There are bytes that belong to no request yet.
   bool has_bytes() const { return buffer_.size() > 0; }
+  /// Something of the request has come. The buffer may be empty all the same: the parser takes line by line.
+  bool begun() const { return has_bytes() || parser_->head_bytes > 0; }
   bool head_done() const { return parser_->is_header_done(); }
   /// Complete after kRequest; its head is complete when `head_done`.
   const Message& message() const { return parser_->message; }

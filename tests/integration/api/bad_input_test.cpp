@@ -334,6 +334,25 @@ TEST_CASE("A valid request id of the client is kept") {
   CHECK(id("X-Request-ID: " + std::string(200, 'x') + "\r\n").size() == 32);
 }
 
+TEST_CASE("A head that does not end times out as a request, wherever it stops") {
+  Program api(database() + "timeouts: {request: 300ms, keep_alive: 1h}\n");
+  const std::string whole = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n";
+  for (const std::string& part : {"G"s, "GET /health HTTP/1.1\r"s, "GET /health HTTP/1.1\r\n"s, whole.substr(0, 31),
+                                  whole.substr(0, whole.size() - 2), whole.substr(0, whole.size() - 1)}) {
+    CAPTURE(part);
+    Client first(api.port()), later(api.port()), pipelined(api.port());
+    first.send(part);
+    CHECK(later.request("GET", "/health").status == 200);
+    later.send(part);
+    pipelined.send(whole + part);
+    CHECK(pipelined.receive().status == 200);
+    CHECK(first.receive_all().empty());
+    CHECK(later.receive_all().empty());
+    CHECK(pipelined.receive_all().empty());
+  }
+  CHECK(api.stop() == 0);
+}
+
 TEST_CASE("Slow and silent clients time out without harm to others") {
   Program api(database() + "timeouts: {request: 300ms, keep_alive: 500ms}\n");
   Client silent(api.port());

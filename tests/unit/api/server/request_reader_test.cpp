@@ -40,6 +40,27 @@ constexpr std::size_t kSteps[] = {1, 2, 3, 7, 100, 1000, 4096};
 constexpr std::string_view kHead = "POST /a HTTP/1.1\r\nHost: a\r\n";
 constexpr std::string_view kChunked = "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 
+TEST_CASE("A request has begun with its first byte, also when the parser has taken all bytes of its head so far") {
+  const std::string request = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+  for (std::size_t step : {std::size_t{1}, std::size_t{2}, request.size()}) {
+    RequestReader reader(kLimits);
+    for (const bool second : {false, true}) {
+      CAPTURE(second);
+      if (second) reader.next();
+      CHECK_FALSE(reader.begun());
+      for (std::size_t length = 1; length < request.size(); length += step) {
+        RequestReader cut(kLimits);
+        std::string_view bytes = std::string_view(request).substr(0, length);
+        CHECK(feed(cut, bytes, step) == RequestReader::kMore);
+        CHECK(cut.begun());
+      }
+      std::string_view bytes = request;
+      CHECK(feed(reader, bytes, step) == RequestReader::kRequest);
+      CHECK(reader.begun());
+    }
+  }
+}
+
 TEST_CASE("A chunked body may be cut anywhere") {
   for (const auto& [chunks, body] : {std::pair{"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: t\r\n\r\n", "abcde"},
                                      {"1\r\na\r\n0\r\n\r\n", "a"},
