@@ -95,12 +95,18 @@ Line PasswordVerifier::line_of(const Login& login, Time now) {
   return limit_.familiar(login, now) ? Line::familiar : Line::strangers;
 }
 
+/// Of a login that finds its queue full.
+static Verdict turned_away(Line line) {
+  return line == Line::familiar ? Verdict::busy : Verdict::crowded;
+}
+
 Outcome PasswordVerifier::foresee(const Login& login) {
   const Time now = Clock::now();
   std::lock_guard lock(mutex_);
   const Duration wait = limit_.refused_for(login, now);
   if (wait > Duration::zero()) return {Verdict::too_many, wait};
-  return {lines_.full(line_of(login, now)) ? Verdict::busy : Verdict::match, {}};
+  const Line line = line_of(login, now);
+  return {lines_.full(line) ? turned_away(line) : Verdict::match, {}};
 }
 
 net::Task<Outcome> PasswordVerifier::verify(net::Executor executor, Login login, std::string hash, std::string password,
@@ -115,7 +121,7 @@ net::Task<Outcome> PasswordVerifier::verify(net::Executor executor, Login login,
       net::asio::post(executor, [check] { check->wake.cancel(); });
     });
   }
-  Outcome outcome;
+  Outcome outcome{turned_away(check->line), {}};
   if (!joined) co_return outcome;
   Interrupt::Scope scope(
       interrupt, [](void* target) { static_cast<Check*>(target)->abandoned = true; }, check.get());

@@ -25,6 +25,7 @@ enum class Verdict : std::uint8_t {
   mismatch,
   too_many,     ///< not checked, because of earlier failures
   busy,         ///< not checked, because the queue is full
+  crowded,      ///< the same of the queue of strangers: clients that have logged in before still get in
   interrupted,  ///< the client has gone
 };
 

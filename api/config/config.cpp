@@ -118,8 +118,9 @@ void describe_auth(config::Fields& f, AuthConfig& c) {
   f.integer(
       {.name = "hash_queue",
        .doc =
-           "Logins that may wait for them; more are answered 503. As many again of users or networks that have logged "
-           "in during the last week: every second check is theirs, if any wait.",
+           "Logins of strangers that may wait for them; more are answered 429. As many again, then 503, of users on a "
+           "network from which they, or others, have logged in during the last week and since the start: every second "
+           "check is theirs, if any wait.",
        .needs_restart = true},
       c.hash_queue, {1, 10'000});
   f.integer({.name = "max_failures",

@@ -20,7 +20,7 @@ enum class LoginOutcome : std::uint8_t {
   ok,       ///< a token was issued
   wrong,    ///< unknown or disabled user, or wrong password
   limited,  ///< refused because of earlier failures
-  busy,     ///< refused because the queue is full
+  busy,     ///< refused because its queue is full
   failed,   ///< not decided: the database failed, or the client has gone
 };
 

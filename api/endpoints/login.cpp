@@ -13,6 +13,9 @@ namespace api::endpoints {
 
 namespace {
 
+/// Seconds. A check takes milliseconds, so a place in the queue is soon free.
+constexpr int kRetryAfter = 1;
+
 void refuse(const Request& request, Response& response, const auth::Outcome& outcome) {
   switch (outcome.verdict) {
     case auth::Verdict::mismatch:
@@ -29,6 +32,13 @@ void refuse(const Request& request, Response& response, const auth::Outcome& out
     case auth::Verdict::busy:
       response.login = LoginOutcome::busy;
       answer_unavailable(request, response, "Too many logins at the moment, please retry");
+      response.reason = "login_queue";
+      break;
+    case auth::Verdict::crowded:
+      // Not 503: the service is able to serve, and a proxy that takes this for overload would keep away those who are.
+      response.login = LoginOutcome::busy;
+      answer_problem(request, response, 429, "Too many logins of new clients at the moment, please retry");
+      response.retry_after = kRetryAfter;
       response.reason = "login_queue";
       break;
     case auth::Verdict::interrupted:

@@ -35,11 +35,12 @@ void optional_member(text::JsonWriter& json, std::string_view name, std::string_
 }  // namespace
 
 Outcome outcome_of(const Response& response) {
-  constexpr std::array<std::string_view, 4> kShed{"connections", "in_flight", "login_queue", "pool_timeout"};
+  constexpr std::array<std::string_view, 5> kShed{"connections", "in_flight", "login_limit", "login_queue",
+                                                  "pool_timeout"};
   if (response.unanswered) return Outcome::aborted;
   if (response.status < 400) return Outcome::ok;
-  if (response.status < 500) return response.reason == "login_limit" ? Outcome::shed : Outcome::client_error;
   if (std::find(kShed.begin(), kShed.end(), response.reason) != kShed.end()) return Outcome::shed;
+  if (response.status < 500) return Outcome::client_error;
   return response.reason == "statement_timeout" ? Outcome::timeout : Outcome::upstream_error;
 }
 

@@ -115,7 +115,7 @@ TEST_CASE("A flood of wrong passwords leaves familiar users their share of check
       for (int n = 0; !stop; ++n) {
         const std::string address =
             "198." + std::to_string(i) + "." + std::to_string(n / 250) + "." + std::to_string(n % 250);
-        turned_away += login(own, "admin", "wrong", "X-Forwarded-For: " + address + "\r\n").status == 503;
+        turned_away += login(own, "admin", "wrong", "X-Forwarded-For: " + address + "\r\n").status == 429;
       }
     });
   }

@@ -53,6 +53,7 @@ TEST_CASE("The outcome follows from status and reason, and the level from the ou
       {304, "", Outcome::ok, LogLevel::info},
       {404, "", Outcome::client_error, LogLevel::info},
       {429, "login_limit", Outcome::shed, LogLevel::warn},
+      {429, "login_queue", Outcome::shed, LogLevel::warn},
       {503, "in_flight", Outcome::shed, LogLevel::warn},
       {503, "pool_timeout", Outcome::shed, LogLevel::warn},
       {503, "statement_timeout", Outcome::timeout, LogLevel::warn},
