@@ -28,6 +28,7 @@ constexpr Meaning kMeanings[] = {
     {"40", QueryFailure::transient, true},     // serialization_failure, deadlock_detected; a standby's conflicts
     {"55P03", QueryFailure::transient, true},  // lock_not_available
     {"53", QueryFailure::transient, true},     // disk_full, out_of_memory, too_many_connections
+    {"22012", QueryFailure::refused, false},   // division_by_zero: no query divides by input, so it is a defect
     {"22", QueryFailure::value, false},        // data exceptions: untranslatable_character, out of range
     {"54", QueryFailure::value, false},        // program limits: statement_too_complex, a word that is too long
 };

@@ -21,8 +21,9 @@ TEST_CASE("Codes have their meaning by code, else by class") {
       {"40P01", QueryFailure::transient}, {"55P03", QueryFailure::transient}, {"53100", QueryFailure::transient},
       {"53200", QueryFailure::transient}, {"53300", QueryFailure::transient}, {"42P01", QueryFailure::refused},
       {"55000", QueryFailure::refused},   {"42501", QueryFailure::refused},   {"XX000", QueryFailure::refused},
-      {"", QueryFailure::refused},        {"22P05", QueryFailure::value},     {"22003", QueryFailure::value},
-      {"22021", QueryFailure::value},     {"54000", QueryFailure::value},     {"54001", QueryFailure::value},
+      {"", QueryFailure::refused},        {"22012", QueryFailure::refused},   {"22P05", QueryFailure::value},
+      {"22003", QueryFailure::value},     {"22021", QueryFailure::value},     {"54000", QueryFailure::value},
+      {"54001", QueryFailure::value},
   };
   for (const auto& [sqlstate, failure] : cases) {
     CAPTURE(sqlstate);
