@@ -99,7 +99,7 @@ std::optional<int> CommandLine::answer(const Describe& describe, const std::func
     return kExitOk;
   }
   std::vector<Error> warnings;
-  const std::vector<Error> errors = read_file(origin_, describe, check, &references_, Reading::first, &warnings);
+  const std::vector<Error> errors = read_file(origin_, describe, check, &references_, &warnings);
   if (asked == Ask::check && format_ == "json") {
     out_ << to_json(errors, warnings);
     return errors.empty() ? kExitOk : kExitFailure;

@@ -295,19 +295,18 @@ std::vector<Error> Problems::sorted(std::vector<Error> found) const {
 }
 
 std::vector<Error> read(const Source& source, const Describe& describe, const std::function<void(Problems&)>& check,
-                        References* references, Reading reading, std::vector<Error>* warnings) {
+                        References* references, std::vector<Error>* warnings) {
   Problems problems(source.file, source.overrides);
   const Document document = parse_document(source.text);
   if (!document.fault.empty()) {
     problems.add(document.place, "", document.fault);
     return problems.take();
   }
-  const bool empty = document.root == nullptr || document.root->kind == Node::Kind::null;
-  if (empty && reading == Reading::again) {
-    problems.add({}, "", "holds no key, which would put every one back to its default; if that is meant, write {}");
+  std::shared_ptr<const Node> root = document.root;
+  if (root == nullptr || root->kind == Node::Kind::null) {
+    problems.add({}, "", "holds no key; if every one is meant to have its default, write {}");
     return problems.take();
   }
-  std::shared_ptr<const Node> root = empty ? nullptr : document.root;
   for (std::size_t i = 0; i < source.overrides.size(); ++i) {
     const Place place = place_of_override(i);
     Overridden next = with_override(root, source.overrides[i], place);
@@ -323,14 +322,15 @@ std::vector<Error> read(const Source& source, const Describe& describe, const st
 }
 
 std::vector<Error> read_file(const Origin& origin, const Describe& describe,
-                             const std::function<void(Problems&)>& check, References* references, Reading reading,
+                             const std::function<void(Problems&)>& check, References* references,
                              std::vector<Error>* warnings) {
+  constexpr const char* kAllDefaults = "{}";
   if (origin.path.empty()) {
-    return read({"command line", "", origin.overrides}, describe, check, references, Reading::first, warnings);
+    return read({"command line", kAllDefaults, origin.overrides}, describe, check, references, warnings);
   }
-  FileText file = read_bounded(origin.path, kMaxFileBytes, reading == Reading::again);
+  FileText file = read_bounded(origin.path, kMaxFileBytes);
   if (!file.error.empty()) return {{origin.path, {}, "", "cannot be read: " + file.error}};
-  return read({origin.path, std::move(file.text), origin.overrides}, describe, check, references, reading, warnings);
+  return read({origin.path, std::move(file.text), origin.overrides}, describe, check, references, warnings);
 }
 
 }  // namespace config

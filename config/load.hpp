@@ -76,19 +76,14 @@ struct Origin {
 
 using Describe = std::function<void(Fields&)>;
 
-/// `again`: for a reload. Then a text without any key is an error, because the file was probably cut or is just being
-/// written; at the start it means all defaults. Anything but a regular file is an error, too.
-enum class Reading : std::uint8_t { first, again };
-
 /// Fills the struct by `describe`, then runs `check`. Returns all errors in the order of the file. Adds to `references`
-/// and `warnings` if given.
+/// and `warnings` if given. A text without any key is an error: the file was probably cut, or is just being written.
 std::vector<Error> read(const Source& source, const Describe& describe, const std::function<void(Problems&)>& check,
-                        References* references = nullptr, Reading reading = Reading::first,
-                        std::vector<Error>* warnings = nullptr);
-/// The same for a file. Reads no more of it than the limit.
+                        References* references = nullptr, std::vector<Error>* warnings = nullptr);
+/// The same for a regular file of at most `kMaxFileBytes`. Start, check and reload all judge a file by this.
 std::vector<Error> read_file(const Origin& origin, const Describe& describe,
                              const std::function<void(Problems&)>& check, References* references = nullptr,
-                             Reading reading = Reading::first, std::vector<Error>* warnings = nullptr);
+                             std::vector<Error>* warnings = nullptr);
 
 template <class Config>
 struct Loaded {
@@ -105,18 +100,16 @@ Loaded<Config> load_text(const Source& source, const Definition<Config>& definit
   Loaded<Config> result;
   result.errors = read(
       source, [&](Fields& f) { definition.describe(f, result.config); },
-      [&](Problems& problems) { definition.check(result.config, problems); }, &result.references, Reading::first,
-      &result.warnings);
+      [&](Problems& problems) { definition.check(result.config, problems); }, &result.references, &result.warnings);
   return result;
 }
 
 template <class Config>
-Loaded<Config> load_file(const Origin& origin, const Definition<Config>& definition, Reading reading = Reading::first) {
+Loaded<Config> load_file(const Origin& origin, const Definition<Config>& definition) {
   Loaded<Config> result;
   result.errors = read_file(
       origin, [&](Fields& f) { definition.describe(f, result.config); },
-      [&](Problems& problems) { definition.check(result.config, problems); }, &result.references, reading,
-      &result.warnings);
+      [&](Problems& problems) { definition.check(result.config, problems); }, &result.references, &result.warnings);
   return result;
 }
 

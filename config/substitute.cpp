@@ -39,7 +39,7 @@ Substituted from_environment(std::string_view reference) {
 Substituted from_file(std::string_view reference) {
   const std::string path(reference);
   if (!path.starts_with('/')) return {{}, "${file:" + path + "} must name an absolute path"};
-  FileText file = read_bounded(path, kMaxSubstituteFileBytes, true);
+  FileText file = read_bounded(path, kMaxSubstituteFileBytes);
   if (!file.error.empty()) return {{}, path + ": " + file.error};
   if (file.text.ends_with('\n')) file.text.pop_back();
   if (file.text.ends_with('\r')) file.text.pop_back();
@@ -103,14 +103,12 @@ std::string escape_substitution(std::string_view text) {
   return replace_all(text, kOpen, kEscapedOpen);
 }
 
-FileText read_bounded(const std::string& path, std::size_t limit, bool only_regular) {
-  // Not blocking: opening a FIFO that nobody writes to would hang.
-  const int flags = O_RDONLY | O_CLOEXEC | (only_regular ? O_NONBLOCK : 0);
-  const int descriptor = ::open(path.c_str(), flags);
+FileText read_bounded(const std::string& path, std::size_t limit) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (descriptor < 0) return {{}, reason_of(errno)};
   FileText result;
   struct stat status {};
-  if (only_regular && (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode))) {
+  if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
     result.error = "not a regular file";
   }
   // Watched files are read four times a second: the memory is that of the file, not of the limit. It is seldom moved,

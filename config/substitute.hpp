@@ -25,11 +25,12 @@ Substituted substitute(std::string_view text, std::size_t& budget);
 /// The text that `substitute` turns into `text`.
 std::string escape_substitution(std::string_view text);
 
-/// Reads at most `limit` bytes of a file. `error` says why not; reading a file longer than that is one.
+/// Reads a regular file of at most `limit` bytes; of anything else `error` says why it is not read. Never waits:
+/// opening a FIFO that nobody writes to would, and a device may have no end.
 struct FileText {
   std::string text;
   std::string error;
 };
-FileText read_bounded(const std::string& path, std::size_t limit, bool only_regular);
+FileText read_bounded(const std::string& path, std::size_t limit);
 
 }  // namespace config

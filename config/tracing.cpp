@@ -65,7 +65,7 @@ void check_tracing(const TracingConfig& c, Problems& problems) {
   problems.require(c.ca.empty() || secure, {"tracing.ca", "tracing.endpoint"},
                    "ca has an effect only with an endpoint that begins with https://");
   if (c.ca.empty() || !secure) return;
-  const std::string error = read_bounded(c.ca, kCaMax, true).error;
+  const std::string error = read_bounded(c.ca, kCaMax).error;
   problems.require(error.empty(), {"tracing.ca"}, c.ca + ": " + error);
 }
 

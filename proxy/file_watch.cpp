@@ -53,7 +53,7 @@ bool FileWatch::follow(std::vector<std::string> paths) {
 config::FileText FileWatch::contents(const std::vector<std::string>& paths) {
   config::FileText all;
   for (const std::string& path : paths) {
-    const config::FileText each = config::read_bounded(path, config::kMaxFileBytes, true);
+    const config::FileText each = config::read_bounded(path, config::kMaxFileBytes);
     all.text.append(each.text) += '\0';
     if (!each.error.empty()) all.error.append(path).append(each.error);
   }

@@ -33,10 +33,10 @@ std::string summary(const std::vector<config::Change>& changed, const std::vecto
 
 void Process::reload() {
   watch_.remember();  // a change during the reading is then seen
-  auto loaded = config::load_file(origin_, kProxyDefinition, config::Reading::again);
+  auto loaded = config::load_file(origin_, kProxyDefinition);
   // Files that it names anew are watched before they are read. That holds for a refused one, too: one may be missing.
   if (watch_.follow(files(loaded.config))) {
-    loaded = config::load_file(origin_, kProxyDefinition, config::Reading::again);
+    loaded = config::load_file(origin_, kProxyDefinition);
   }
   std::vector<std::string> certificate_files = tls_files(config_);
   for (std::string& each : tls_files(loaded.config)) certificate_files.push_back(std::move(each));

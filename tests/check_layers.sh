@@ -60,6 +60,7 @@ tests/support/certificates : tests/support/ : openssl/
 tests/support/             : tests/support/ : doctest/ dlfcn.h posix
 tests/support/preload/     : tests/support/ : dlfcn.h liburing.h posix
 tests/unit/                : tests/ proxy/ api/ config/ : doctest/ arpa/inet.h jwt.h malloc.h unistd.h
+tests/unit/config/         : tests/ proxy/ config/ : doctest/ malloc.h posix
 tests/unit/tls/            : tests/ proxy/tls/ : doctest/ openssl/ posix
 tests/unit/net/            : tests/ proxy/net/ : doctest/ boost/ posix
 tests/unit/admin/          : tests/ proxy/ : doctest/ boost/

@@ -150,7 +150,7 @@ void Server::drain() {
 
 /// Applies the keys that can change at run time. The others take effect at the next start.
 void Server::reload() {
-  auto loaded = config::load_file({config_path_}, kApiDefinition, config::Reading::again);
+  auto loaded = config::load_file({config_path_}, kApiDefinition);
   if (!loaded.ok()) {
     for (const config::Error& error : loaded.errors) spdlog::error("reload refused: {}", config::to_text(error));
     return;

@@ -42,7 +42,7 @@ std::string fault_of_template(std::string_view text) {
 
 std::string read_body(std::string_view path, BodyFile& value) {
   if (path.empty()) return value = {}, std::string();
-  config::FileText file = config::read_bounded(std::string(path), kMaxBodyFile, true);
+  config::FileText file = config::read_bounded(std::string(path), kMaxBodyFile);
   std::string fault = file.error.empty() ? fault_of_template(file.text) : file.error;
   // The path stays if the file is of no use, so that it is watched until it is.
   value = {std::string(path), fault.empty() ? std::move(file.text) : std::string()};

@@ -43,7 +43,7 @@ std::vector<std::string> names_of(X509* certificate) {
 }
 
 bool read(const std::string& path, std::string& text, std::string& why) {
-  config::FileText file = config::read_bounded(path, kFileMax, true);
+  config::FileText file = config::read_bounded(path, kFileMax);
   text = std::move(file.text);
   why = file.error;
   return file.error.empty();

@@ -184,12 +184,12 @@ TEST_CASE("without classes of its own a configuration has critical, for GET of t
 }
 
 TEST_CASE("log.fields is `default` or a list of names, and a slip is recognised") {
-  CHECK(all_of(load("").config.log.fields) == kAllLogFields);
+  CHECK(all_of(load("{}").config.log.fields) == kAllLogFields);
   CHECK(all_of(load("log: {fields: default}").config.log.fields) == kAllLogFields);
   const auto some = load("log: {fields: [status, path]}");
   CHECK(all_of(some.config.log.fields) == (bit(LogField::path) | bit(LogField::status)));
   CHECK(config::to_yaml(some.config, kProxyDefinition).find("fields: [status, path]") != std::string::npos);
-  CHECK(config::to_yaml(load("").config, kProxyDefinition).find("fields: default") != std::string::npos);
+  CHECK(config::to_yaml(load("{}").config, kProxyDefinition).find("fields: default") != std::string::npos);
   CHECK(errors_of("log: {fields: [status, user_agnet]}").ends_with("not 'user_agnet'; did you mean user_agent?"));
 }
 
@@ -221,7 +221,7 @@ TEST_CASE("an entry of listen is an address or a map, is printed in the shorter 
     CHECK(again.config.listen == loaded.config.listen);
 
     // A reload keeps a value that takes a restart.
-    ProxyConfig next = load("").config;
+    ProxyConfig next = load("{}").config;
     const auto kept = config::keep_until_restart(loaded.config, next, kProxyDefinition);
     CHECK(kept == std::vector<std::string>{"listen"});
     CHECK(next.listen == loaded.config.listen);

@@ -13,8 +13,9 @@ namespace {
 using namespace spillway;
 using Names = std::vector<std::string>;
 
+/// `yaml` empty: all defaults.
 ProxyConfig load(const std::string& yaml) {
-  auto loaded = config::load_text({"proxy.yaml", yaml}, kProxyDefinition);
+  auto loaded = config::load_text({"proxy.yaml", yaml.empty() ? "{}" : yaml}, kProxyDefinition);
   for (const config::Error& error : loaded.errors) FAIL(to_text(error));
   return std::move(loaded.config);
 }
