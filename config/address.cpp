@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
+#include <vector>
 
 #include <arpa/inet.h>
 #include <sys/un.h>
+
+#include "config/cidr.hpp"
 
 namespace config {
 namespace {
@@ -175,7 +179,66 @@ Families loopback_of(const std::string& host) {
   return {false, is_v6_any(host) || is_v6_loopback(host)};
 }
 
+/// What a listener on a host takes.
+struct Taken {
+  bool all = false;     ///< every address of both families
+  bool all_v4 = false;  ///< every one of IPv4
+  std::vector<IpBytes> single = {};
+  std::string name = {};  ///< whose addresses the resolver alone knows
+};
+
+Taken taken_by(const std::string& host) {
+  const std::string name = normal(host);
+  IpBytes address{};
+  if (name.empty()) return {.all = true};
+  if (names_loopback(name)) {
+    IpBytes v4{}, v6{};
+    parse("127.0.0.1", v4);
+    parse("::1", v6);
+    return {.single = {v4, v6}};
+  }
+  if (!parse(name, address)) return {.name = name};
+  if (address == IpBytes{}) return {.all = true};
+  IpBytes every_v4{};
+  parse("0.0.0.0", every_v4);
+  if (address == every_v4) return {.all_v4 = true};
+  return {.single = {address}};
+}
+
+bool takes(const Taken& taken, const IpBytes& address) {
+  return (taken.all_v4 && config::is_v4(address)) ||
+         std::find(taken.single.begin(), taken.single.end(), address) != taken.single.end();
+}
+
+bool overlap(const Taken& one, const Taken& other) {
+  // Whatever a name stands for is one of all.
+  if (one.all || other.all || (one.all_v4 && other.all_v4)) return true;
+  if (!one.name.empty() && one.name == other.name) return true;
+  const auto taken_too = [](const Taken& by) { return [&by](const IpBytes& each) { return takes(by, each); }; };
+  return std::any_of(one.single.begin(), one.single.end(), taken_too(other)) ||
+         std::any_of(other.single.begin(), other.single.end(), taken_too(one));
+}
+
+/// Without what does not change the meaning: `//` and `/./`. Where `..` leads, a symbolic link may decide.
+std::filesystem::path plain(const std::filesystem::path& path) {
+  const bool goes_up = std::find(path.begin(), path.end(), "..") != path.end();
+  return goes_up ? path : path.lexically_normal();
+}
+
 }  // namespace
+
+bool overlap(const Address& one, const Address& other) {
+  if (one.kind != other.kind) return false;
+  switch (one.kind) {
+    case Address::Kind::unix_socket:
+      return plain(one.path) == plain(other.path);
+    case Address::Kind::descriptor:
+      return one.descriptor == other.descriptor;
+    case Address::Kind::tcp:
+      break;
+  }
+  return one.port == other.port && one.port != 0 && overlap(taken_by(one.host), taken_by(other.host));
+}
 
 bool is_localhost(const Address& address) {
   return address.kind == Address::Kind::tcp && names_loopback(normal(address.host));

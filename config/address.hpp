@@ -35,4 +35,8 @@ bool is_localhost(const Address& address);
 /// Whether a connection to `to` on this machine could reach a listener on `listener`, as far as the names tell.
 bool reaches(const Address& to, const Address& listener);
 
+/// Whether one process certainly cannot listen on both, as far as the names tell: the second bind fails. Port 0 is
+/// another port each time.
+bool overlap(const Address& one, const Address& other);
+
 }  // namespace config

@@ -216,6 +216,11 @@ void check(const ApiConfig& c, config::Problems& problems) {
   std::set<std::string> kids;
   for (const SecretConfig& each : auth.secrets) kids.insert(each.kid);
   problems.require(kids.size() == auth.secrets.size(), {"auth.secrets"}, "two of auth.secrets have the same kid");
+  config::Address admin;
+  const bool both = !c.admin.listen.empty() && parse(c.admin.listen, admin) && overlap(c.listen, admin);
+  problems.require(!both, {"admin.listen", "listen"},
+                   "listen (" + to_text(c.listen) + ") and admin.listen (" + to_text(admin) +
+                       ") overlap: the API cannot listen on both");
   config::check_tracing(c.tracing, problems);
 }
 

@@ -11,17 +11,29 @@ namespace {
 using config::Address;
 using config::Problems;
 
+/// The second of two listeners that overlap could not be opened.
+void check_overlaps(const ProxyConfig& c, Problems& problems) {
+  std::vector<std::pair<std::string, Address>> opened;
+  const auto open = [&](const std::string& key, const Address& address) {
+    for (const auto& [other, where] : opened) {
+      if (!overlap(where, address)) continue;
+      problems.require(false, {key, other, "listen"},
+                       other + " (" + to_text(where) + ") and " + key + " (" + to_text(address) +
+                           ") overlap: the proxy cannot listen on both");
+      break;
+    }
+    opened.emplace_back(key, address);
+  };
+  for (std::size_t i = 0; i < c.listen.size(); ++i) open("listen[" + std::to_string(i) + "]", c.listen[i].address);
+  open("admin.listen", c.admin.listen.address);
+  if (!c.handover.empty()) open("handover", Address::unix_socket(c.handover));
+}
+
 void check_addresses(const ProxyConfig& c, Problems& problems) {
   std::vector<Address> seen;
   for (std::size_t i = 0; i < c.listen.size(); ++i) {
     const Address& address = c.listen[i].address;
     const std::string path = "listen[" + std::to_string(i) + "]";
-    // Port 0 gives a different free port each time, so it may be repeated.
-    const bool any_port = address.kind == Address::Kind::tcp && address.port == 0;
-    const bool repeated = !any_port && std::find(seen.begin(), seen.end(), address) != seen.end();
-    problems.require(!repeated, {path}, "listens on " + to_text(address) + " twice");
-    problems.require(any_port || !reaches(c.admin.listen.address, address), {"admin.listen", "listen"},
-                     "the proxy and the admin listener cannot both listen on " + to_text(address));
     const bool is_unix = address.kind == Address::Kind::unix_socket;
     problems.require(is_unix || !c.listen[i].mode, {path + ".mode", path + ".address"},
                      "is for unix:/path: no other address has a file");
@@ -168,6 +180,7 @@ void check_order(const ProxyConfig& c, Problems& problems) {
 }  // namespace
 
 void check(const ProxyConfig& c, Problems& problems) {
+  check_overlaps(c, problems);
   check_addresses(c, problems);
   check_upstream(c, problems);
   check_tls(c.upstream, problems);

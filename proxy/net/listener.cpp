@@ -56,6 +56,8 @@ ListenSocket listen_on(const sockaddr* address, socklen_t length, bool share_por
   if (socket.get() < 0) return socket;
   const int on = 1;
   ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  const int off = 0;  // `::` takes IPv4, too, whatever net.ipv6.bindv6only says
+  if (address->sa_family == AF_INET6) ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
   if (share_port) ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
   if (::bind(socket.get(), address, length) == 0 && ::listen(socket.get(), kBacklog) == 0) return socket;
   return ListenSocket(-1);

@@ -28,14 +28,23 @@ TEST_CASE("contradictory combinations are refused") {
   const std::string_view reserves = class_with("reserve: 100, match: [{path: /}]");
   for (
       const Row& row : {
-          Row{"listen: [a:1, b:1, a:1]", "listen[2]: listens on a:1 twice"},
+          Row{"listen: [a:1, b:1, a:1]",
+              "listen[2]: listen[0] (a:1) and listen[2] (a:1) overlap: the proxy cannot listen on both"},
           Row{"listen: [a:0, a:0]", ""},
+          Row{"listen: ['127.0.0.1:1', '0.0.0.0:1']",
+              "listen[1]: listen[0] (127.0.0.1:1) and listen[1] (0.0.0.0:1) overlap: the proxy cannot listen on both"},
+          Row{"listen: 0.0.0.0:1\nadmin: {listen: 10.0.0.5:1}",
+              "admin.listen: listen[0] (0.0.0.0:1) and admin.listen (10.0.0.5:1) overlap: the proxy cannot listen on "
+              "both"},
+          Row{"handover: /run/x\nlisten: [a:1, unix:/run//x]",
+              "handover: listen[1] (unix:/run//x) and handover (unix:/run/x) overlap: the proxy cannot listen on both"},
           Row{"io: auto", ""},
           Row{"io: epoll", ""},
           Row{"io: io_uring", ""},
           Row{"listen: {address: unix:/x, mode: \"0660\", group: www-data}", ""},
           Row{"listen: [a:1, {address: unix:/x, mode: 600, group: 0}, {address: b:1}]", ""},
-          Row{"listen: [unix:/x, {address: unix:/x}]", "listen[1]: listens on unix:/x twice"},
+          Row{"listen: [unix:/x, {address: unix:/x}]",
+              "listen[1]: listen[0] (unix:/x) and listen[1] (unix:/x) overlap: the proxy cannot listen on both"},
           Row{"listen: {mode: \"0660\"}", "listen[0].address: is required"},
           Row{"listen: [{address: a:1, mode: \"0660\"}, {address: b:1, group: a}]",
               "listen[0].mode: is for unix:/path: no other address has a file\n"
@@ -82,8 +91,9 @@ TEST_CASE("contradictory combinations are refused") {
               "listen[0]: must be an address: host:port, :port, [v6]:port, unix:/path or fd:N (3 or more), not a "
               "list"},
           Row{"listen: a:1\nadmin: {listen: a:1}",
-              "admin.listen: the proxy and the admin listener cannot both listen on a:1"},
-          Row{"listen: :9901", "listen: the proxy and the admin listener cannot both listen on :9901"},
+              "admin.listen: listen[0] (a:1) and admin.listen (a:1) overlap: the proxy cannot listen on both"},
+          Row{"listen: :9901",
+              "listen: listen[0] (:9901) and admin.listen (127.0.0.1:9901) overlap: the proxy cannot listen on both"},
           Row{"admission: {cohorts: {key: client_ip}, queue: {max_length: 0}}",
               "admission.cohorts.key: needs a queue: admission.queue.max_length and max_wait above 0"},
           Row{"upstream: {address: fd:3}", "upstream.address: cannot be fd:N: that is for listening"},
