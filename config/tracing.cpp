@@ -4,15 +4,12 @@
 
 #include "config/fields.hpp"
 #include "config/load.hpp"
-#include "config/substitute.hpp"
 
 namespace config {
 
 namespace {
 constexpr std::string_view kPlain = "http://", kSecure = "https://";
 constexpr std::string_view kTraces = "/v1/traces";
-/// Most bytes of the file of authorities. A bundle of all public ones has 200 KiB.
-constexpr std::size_t kCaMax = 1024 * 1024;
 
 constexpr TextForm kEndpoint = {"empty, or the URL of a collector such as http://localhost:4318",
                                 R"(^(https?://[!$->A-~]+)?$)", [](std::string_view text) {
@@ -59,14 +56,15 @@ void describe_tracing(Fields& f, TracingConfig& c) {
          {1, 256});
 }
 
-void check_tracing(const TracingConfig& c, Problems& problems) {
+void check_tracing(const TracingConfig& c, Problems& problems,
+                   std::string (*fault_of_authorities)(const std::string& file)) {
   TracingEndpoint endpoint;
   const bool secure = parse(c.endpoint, endpoint) && endpoint.secure;
   problems.require(c.ca.empty() || secure, {"tracing.ca", "tracing.endpoint"},
                    "ca has an effect only with an endpoint that begins with https://");
   if (c.ca.empty() || !secure) return;
-  const std::string error = read_bounded(c.ca, kCaMax).error;
-  problems.require(error.empty(), {"tracing.ca"}, c.ca + ": " + error);
+  const std::string fault = fault_of_authorities(c.ca);
+  problems.require(fault.empty(), {"tracing.ca"}, fault);
 }
 
 }  // namespace config

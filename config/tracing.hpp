@@ -32,6 +32,8 @@ struct TracingEndpoint {
 bool parse(std::string_view url, TracingEndpoint& endpoint);
 
 void describe_tracing(Fields& f, TracingConfig& c);
-void check_tracing(const TracingConfig& c, Problems& problems);
+/// `fault_of_authorities`: what is wrong with a file of authorities, with its path; empty: nothing.
+void check_tracing(const TracingConfig& c, Problems& problems,
+                   std::string (*fault_of_authorities)(const std::string& file));
 
 }  // namespace config

@@ -48,7 +48,7 @@ api/db/binary_format       : api/db/binary_format api/db/day.hpp proxy/text/utf8
 api/db/sqlstate            : api/db/sqlstate :
 api/db/connection_url      : api/db/connection_url proxy/text/hex.hpp : libpq-fe.h
 api/db/pool_policy         : api/db/pool_policy proxy/text/intrusive_list.hpp proxy/net/clock.hpp :
-api/config/                : api/config/ config/ :
+api/config/                : api/config/ config/ api/db/connect_options.hpp proxy/tls/certificate.hpp :
 api/auth/                  : api/auth/ api/db/interrupt.hpp config/ proxy/net/ proxy/text/ : boost/ sodium.h jwt.h posix
 api/schema/                : api/schema/ api/auth/ api/db/ proxy/net/ : libpq-fe.h
 api/users/                 : api/users/ api/auth/ api/db/ : termios.h posix

@@ -3,6 +3,9 @@
 #include <cassert>
 #include <set>
 
+#include "api/db/connect_options.hpp"
+#include "proxy/tls/certificate.hpp"
+
 namespace api {
 
 namespace {
@@ -164,6 +167,14 @@ void describe_timeouts(config::Fields& f, TimeoutsConfig& c) {
              {0s, 1h});
 }
 
+void check_url(const std::string& url, std::string_view path, config::Problems& problems) {
+  db::ConnectOptions options;
+  std::string fault;
+  const db::ConnectPolicy policy{.timeout = 1s, .statement_timeout = 0s, .prepared_statements = true};
+  db::parse_connect_options(url, policy, options, fault);
+  problems.require(fault.empty(), {path}, fault);
+}
+
 }  // namespace
 
 // The proxy on the same machine names the client in X-Forwarded-For.
@@ -208,6 +219,8 @@ void describe(config::Fields& f, ApiConfig& c) {
 }
 
 void check(const ApiConfig& c, config::Problems& problems) {
+  check_url(c.database.url, "database.url", problems);
+  if (!c.database.migrate_url.empty()) check_url(c.database.migrate_url, "database.migrate_url", problems);
   const AuthConfig& auth = c.auth;
   problems.require(auth.secret || !auth.secrets.empty(), {"auth.secret", "auth.secrets", "auth"},
                    "either auth.secret or auth.secrets is required");
@@ -221,7 +234,7 @@ void check(const ApiConfig& c, config::Problems& problems) {
   problems.require(!both, {"admin.listen", "listen"},
                    "listen (" + to_text(c.listen) + ") and admin.listen (" + to_text(admin) +
                        ") overlap: the API cannot listen on both");
-  config::check_tracing(c.tracing, problems);
+  config::check_tracing(c.tracing, problems, tls::fault_of_authorities);
 }
 
 }  // namespace api

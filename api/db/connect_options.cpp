@@ -1,10 +1,14 @@
 #include "api/db/connect_options.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <memory>
 #include <string_view>
 
 #include <libpq-fe.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "api/db/connection_url.hpp"
 
@@ -68,6 +72,28 @@ std::string fault_of_values(const ConnectOptions& options) {
   return fault;
 }
 
+/// Why a file that libpq reads at each connect is none to read; empty: all are. OpenSSL would wait for the text of a
+/// FIFO, and with it the event loop.
+std::string fault_of_files(ConnectOptions& options) {
+  constexpr off_t kFileMax = 1024 * 1024;
+  for (const std::string_view keyword : {"sslcert", "sslkey", "sslrootcert", "sslcrl"}) {
+    const std::string* path = find(options, keyword);
+    const bool of_engine = keyword == "sslkey" && path && path->find(':') != std::string::npos;
+    if (!path || path->empty() || of_engine) continue;
+    struct stat status {};
+    std::string fault;
+    if (::stat(path->c_str(), &status) != 0 || ::access(path->c_str(), R_OK) != 0) {
+      fault = std::strerror(errno);  // NOLINT(concurrency-mt-unsafe): glibc's is, for known errors
+    } else if (!S_ISREG(status.st_mode)) {
+      fault = "not a regular file";
+    } else if (status.st_size > kFileMax) {
+      fault = "longer than " + std::to_string(kFileMax) + " bytes";
+    }
+    if (!fault.empty()) return std::string(keyword) + ": " + *path + ": " + fault;
+  }
+  return {};
+}
+
 /// As `parse_connect_options`, but `error` may quote the string.
 bool parse(const std::string& url, const ConnectPolicy& policy, ConnectOptions& options, std::string& error) {
   char* message = nullptr;
@@ -97,6 +123,9 @@ bool parse(const std::string& url, const ConnectPolicy& policy, ConnectOptions& 
     error = "not a PostgreSQL connection string: " + fault;
     return false;
   }
+
+  error = fault_of_files(options);
+  if (!error.empty()) return false;
 
   // Whatever the URL says: JSON is UTF-8.
   set_unless_given(options, "client_encoding", "");

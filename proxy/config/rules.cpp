@@ -4,6 +4,7 @@
 #include "proxy/config/fields.hpp"
 #include "proxy/config/path_expression.hpp"
 #include "proxy/config/tls.hpp"
+#include "proxy/tls/certificate.hpp"
 
 namespace spillway {
 namespace {
@@ -187,7 +188,7 @@ void check(const ProxyConfig& c, Problems& problems) {
   check_order(c, problems);
   check_classes(c, problems);
   check_refusals(c.refusals, problems);
-  config::check_tracing(c.tracing, problems);
+  config::check_tracing(c.tracing, problems, tls::fault_of_authorities);
 }
 
 }  // namespace spillway

@@ -126,6 +126,12 @@ bool trust(SSL_CTX* context, const std::string& file, Authorities& authorities, 
   return why.empty();
 }
 
+std::string fault_of_authorities(const std::string& file) {
+  std::string text, why;
+  if (read(file, text, why)) read_certificates(text, why);
+  return why.empty() ? why : file + ": " + why;
+}
+
 std::string subject_of(const X509* certificate) {
   const Bio bio(BIO_new(BIO_s_mem()));
   X509_NAME_print_ex(bio.get(), X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253);

@@ -60,6 +60,9 @@ struct Authorities {
 /// Has connections of `context` trust those in `file`. Unless it returns true, `why` says with the file what is wrong.
 bool trust(SSL_CTX* context, const std::string& file, Authorities& authorities, std::string& why);
 
+/// What is wrong with such a file, with its path; empty: nothing.
+std::string fault_of_authorities(const std::string& file);
+
 /// Stands for the contents of all these files: SHA-256, in hexadecimal digits. A file that cannot be read counts, too;
 /// then `why` says which.
 std::string digest_of(const std::vector<std::string>& paths, std::string& why);

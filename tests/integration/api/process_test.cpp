@@ -259,6 +259,31 @@ TEST_CASE("An error at the start is one line with exit status 1") {
   }
 }
 
+TEST_CASE("--check-config refuses what a start refuses") {
+  struct {
+    std::string config;
+    std::string says;
+  } const cases[] = {
+      {"database: {url: \"host=a sslmode=perhaps\"}\n", "database.url: not a PostgreSQL connection string"},
+      {database().insert(database().find('}'), ", migrate_url: host=a port=x"), "database.migrate_url: not a Postgre"},
+      {"database: {url: \"host=a sslrootcert=/dev/zero\"}\n", "sslrootcert: /dev/zero: not a regular file"},
+      {database() + "tracing: {endpoint: 'https://a', ca: /proc/self/status}\n", "holds no certificate in PEM"},
+      {database() + "listen: 0.0.0.0:1\nadmin: {listen: 127.0.0.1:1}\n",
+       "admin.listen: listen (0.0.0.0:1) and admin.listen (127.0.0.1:1) overlap"},
+  };
+  for (const auto& [config, says] : cases) {
+    for (const bool check : {false, true}) {
+      CAPTURE(says);
+      CAPTURE(check);
+      Program api(
+          Start{config, check ? std::vector<std::string>{"--check-config"} : std::vector<std::string>(), {}, {}});
+      CHECK(api.wait() == 1);
+      CAPTURE(api.log());
+      CHECK(api.log().find(says) != std::string::npos);
+    }
+  }
+}
+
 TEST_CASE("The limit of descriptors is raised, and clients get what is left of it") {
   const auto limited = [](rlim_t soft, rlim_t hard) {
     return [soft, hard] {

@@ -299,7 +299,7 @@ TEST_CASE("a collector without TLS is told from one that is away; a file of auth
   write_file(files.path("empty.pem"), "nothing\n");
   write_file(files.path("proxy.yaml"), "upstream: {address: '127.0.0.1:1'}\ntracing: {endpoint: 'https://otel', ca: '" +
                                            files.path("empty.pem") + "'}\n");
-  support::Process bad({{program(), "--config", files.path("proxy.yaml")}, {}, {}, false});
+  support::Process bad({{program(), "--config", files.path("proxy.yaml")}, {}, {}, true});
   CHECK(bad.wait() == 1);
   CHECK(bad.log().find("tracing.ca: " + files.path("empty.pem") + ": holds no certificate in PEM") !=
         std::string::npos);

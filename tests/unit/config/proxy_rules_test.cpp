@@ -82,6 +82,8 @@ TEST_CASE("contradictory combinations are refused") {
           Row{"tracing: {endpoint: 'http://otel', ca: /ca.pem}",
               "tracing.ca: ca has an effect only with an endpoint that begins with https://"},
           Row{"tracing: {endpoint: 'https://otel', ca: /none.pem}", "tracing.ca: /none.pem: No such file or directory"},
+          Row{"tracing: {endpoint: 'https://otel', ca: /proc/self/status}",
+              "tracing.ca: /proc/self/status: holds no certificate in PEM"},
           Row{"upstream: {tls: {enabled: true, key: /k.pem}}", "upstream.tls.key: key needs certificate beside it"},
           Row{"upstream: {address: \"localhost:1\", tls: {enabled: true}}", ""},
           Row{"listen: {address: unix:/x, mod: \"0660\"}", "listen[0].mod: unknown key; did you mean mode?"},

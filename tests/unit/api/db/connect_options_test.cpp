@@ -75,6 +75,11 @@ TEST_CASE("Invalid hosts of a connection string are reported") {
       {"host=a port=65536", "invalid port number: \"…\""},
       {"host=a target_session_attrs=fastest", "invalid target_session_attrs value: \"…\""},
       {"service=not_there", "definition of service \"…\""},
+      {"host=a sslrootcert=/nonexistent/ca.pem", "sslrootcert: /nonexistent/ca.pem: No such file or directory"},
+      {"host=a sslrootcert=/dev/zero", "sslrootcert: /dev/zero: not a regular file"},
+      {"host=a sslcert=/", "sslcert: /: not a regular file"},
+      {"host=a sslkey=/dev/null", "sslkey: /dev/null: not a regular file"},
+      {"host=a sslcrl=/dev/tty", "sslcrl: /dev/tty: "},
   };
   for (const auto& row : rows) {
     CAPTURE(row.url);
