@@ -10,6 +10,7 @@
 #include "api/endpoints/date.hpp"
 #include "api/endpoints/json_members.hpp"
 #include "api/endpoints/pairs.hpp"
+#include "api/endpoints/repeated_member.hpp"
 #include "api/endpoints/search_words.hpp"
 
 namespace api {
@@ -30,6 +31,12 @@ const json::object* parse_body(std::string_view body, json::value& document, Inp
   if (error) {
     input.malformed = true;
     add(input.errors, "", "the body must be valid JSON in UTF-8: " + error.message());
+    return nullptr;
+  }
+  if (const auto path = repeated_member(body)) {
+    input.malformed = true;
+    const bool printable = fault_of_text(*path, kMaxTextCharacters).empty();
+    add(input.errors, printable ? *path : "", printable ? "must not be given more than once" : "a name is given twice");
     return nullptr;
   }
   const json::object* object = document.if_object();
@@ -171,7 +178,9 @@ Input<Credentials> parse_credentials(std::string_view content_type, std::string_
       return input;
     }
     auto take = [&](std::string_view name, std::size_t max_characters) {
+      const std::size_t before = input.errors.size();
       auto text = pairs.take(name, input.errors);
+      if (input.errors.size() > before) return text;
       auto fault = text ? fault_of_text(*text, max_characters) : std::string("is required");
       if (!fault.empty()) add(input.errors, name, std::move(fault));
       return text;

@@ -206,6 +206,8 @@ TEST_CASE("An invalid value is a 4xx that names the field, and the connection st
        "user_profile.gpa "},
       {"POST", "/api/v1/eligibility/check", R"({"scholarship_id":1,"user_profile":{"gpa":3,"major":"\u0000"}})", 422,
        "user_profile.major "},
+      {"POST", "/api/v1/eligibility/check", R"({"scholarship_id":1,"user_profile":{"gpa":3,"gpa":4}})", 400,
+       "user_profile.gpa must not be given more than once"},
       {"POST", "/api/v1/auth/login", "username=admin", 422, "password "},
       {"POST", "/api/v1/auth/login", "username=%00&password=x", 422, "username "},
   };

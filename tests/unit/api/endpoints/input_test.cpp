@@ -205,6 +205,7 @@ TEST_CASE("Credentials are read from a form or from JSON") {
       {"", "username=a&password=", "password must not be empty", false},
       {"", "username=a%00&password=b", "username must not hold control characters", false},
       {"", "username=a&password=" + std::string(1025, 'x'), "password must not exceed 1024 characters", false},
+      {"", "username=a&password=b&username=c", "username must not be given more than once", false},
       {"", many_parameters, "must not have more than 32 parameters", true},
       {"application/json", R"({"username":7,"password":"b"})", "username must be a string", false},
       {"application/json", R"({"username":null,"password":"b"})", "username must be a string", false},
@@ -217,6 +218,7 @@ TEST_CASE("Credentials are read from a form or from JSON") {
     CHECK(fault(input) == expected);
     CHECK(input.malformed == malformed);
   }
+  CHECK(parse_credentials("", "username=a&password=b&username=c").errors.size() == 1);  // nor is it missing
 }
 
 TEST_CASE("An eligibility check is read from JSON") {
@@ -269,6 +271,33 @@ TEST_CASE("Faults of an eligibility check name their field") {
     CHECK(fault(input) == expected);
     CHECK_FALSE(input.malformed);
   }
+}
+
+TEST_CASE("A member that is given twice makes the body malformed") {
+  struct {
+    std::string body;
+    std::string expected;
+  } const cases[] = {
+      {R"({"scholarship_id":1,"scholarship_id":2})", "scholarship_id must not be given more than once"},
+      {R"({"scholarship_id":1,"scholarship_\u0069d":1})", "scholarship_id must not be given more than once"},
+      {R"({"user_profile":{"gpa":1,"major":"x","gpa":4},"scholarship_id":1})",
+       "user_profile.gpa must not be given more than once"},
+      {R"({"user_profile":{},"hobbies":[{"a":1},{"b":[{"c":1,"c":1}]}]})",
+       "hobbies.b.c must not be given more than once"},
+      {"{\"\\u0001\":1,\"\\u0001\":1}", "a name is given twice"},
+      {R"({"":1,"":1})", "a name is given twice"},
+  };
+  for (const auto& [body, expected] : cases) {
+    CAPTURE(body);
+    auto input = parse_eligibility(body);
+    CHECK(fault(input) == expected);
+    CHECK(input.malformed);
+  }
+  // The same name in two objects is none of two.
+  CHECK(parse_eligibility(R"({"user_profile":{"gpa":4,"major":"x","a":[{"a":1},{"a":1}]},"a":{},"scholarship_id":1})")
+            .ok());
+  CHECK(fault(parse_credentials("application/json", R"({"username":"a","password":"b","username":"c"})")) ==
+        "username must not be given more than once");
 }
 
 TEST_CASE("A body that is not JSON is malformed") {
