@@ -144,6 +144,9 @@ const char* RequestBuilder::check_pseudo_fields() const {
     return nullptr;
   }
   if (!has(scheme)) return "no :scheme";
+  // Both with and without TLS: a proxy in front may have ended it. Case means nothing (RFC 3986, section 3.1).
+  const std::string_view named = view(pseudo_[scheme]);
+  if (!equals_lower(named, "http") && !equals_lower(named, "https")) return ":scheme other than http and https";
   if (!has(path) || view(pseudo_[path]).empty()) return "no :path";
   const std::string_view target = view(pseudo_[path]);
   if (target.front() != '/' && !(target == "*" && view(pseudo_[method]) == "OPTIONS")) {
