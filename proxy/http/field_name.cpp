@@ -17,6 +17,7 @@ struct Known {
 constexpr Known kKnown[] = {
     {"te", FieldName::te},
     {"via", FieldName::via},
+    {"date", FieldName::date},
     {"host", FieldName::host},
     {"expect", FieldName::expect},
     {"trailer", FieldName::trailer},

@@ -10,6 +10,7 @@ enum class FieldName : std::uint8_t {
   other,
   connection,
   content_length,
+  date,
   endpoint_load_metrics,
   expect,
   forwarded,

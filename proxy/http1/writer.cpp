@@ -94,6 +94,7 @@ void write_response(const ResponseHead& head, const Delivery& delivery, std::str
   to.put_number(static_cast<std::uint64_t>(head.status));
   to.put(" ", head.reason, "\r\n");
   put_passed_fields(head, delivery.request_id, to);
+  if (!delivery.date.empty()) to.field("Date", delivery.date);
   if (!delivery.made_here) put_via(head, to);
   if (!delivery.request_id.empty()) to.field("X-Request-ID", delivery.request_id);
   if (head.upgrade_websocket) {

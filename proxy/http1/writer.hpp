@@ -14,15 +14,16 @@ void write_request(const RequestHead& head, const Forwarding& forwarding, std::s
 
 /// How a response goes to the client.
 struct Delivery {
-  int client_minor = 1;             ///< of the client's HTTP/1.x; 1.0 has neither chunks nor 1xx
-  bool keep_alive = true;           ///< false writes `Connection: close`
-  Framing framing = Framing::none;  ///< of the body as it goes to the client
-  std::string_view request_id;      ///< written as X-Request-ID, unless empty
-  bool made_here = false;           ///< the proxy itself answers: no `Via`
+  int client_minor = 1;              ///< of the client's HTTP/1.x; 1.0 has neither chunks nor 1xx
+  bool keep_alive = true;            ///< false writes `Connection: close`
+  Framing framing = Framing::none;   ///< of the body as it goes to the client
+  std::string_view request_id = {};  ///< written as X-Request-ID, unless empty
+  std::string_view date = {};        ///< written as Date, unless empty: of a response without one
+  bool made_here = false;            ///< the proxy itself answers: no `Via`
 };
 
-/// Appends a new response head for the client, without hop-by-hop fields and the load report, and with `Via`. `Server`
-/// and `Date` stay as the API sent them.
+/// Appends a new response head for the client, without hop-by-hop fields and the load report, and with `Via`. `Server`,
+/// and `Date` if there is one, stay as the API sent them.
 void write_response(const ResponseHead& head, const Delivery& delivery, std::string& out);
 
 /// How the body goes to a client: with its length if the API sent one; otherwise chunked to a 1.1 client, and up to the

@@ -27,12 +27,14 @@ void ResponseFields::number_field(std::string_view name, std::uint64_t value) {
   field(name, {digits, static_cast<std::size_t>(end - digits)});
 }
 
-void ResponseFields::write(const http::ResponseHead& head, std::string_view request_id, bool made_here) {
+void ResponseFields::write(const http::ResponseHead& head, std::string_view request_id, bool made_here,
+                           std::string_view date) {
   size_ = 0;
   lines_.clear();
   switches_ = head.status == 101;
   number_field(":status", static_cast<std::uint64_t>(switches_ ? 200 : head.status));
   http::put_passed_fields(head, request_id, *this);
+  if (!date.empty()) field("date", date);
   if (!made_here) http::put_via(head, *this);
   if (!request_id.empty()) {
     field("x-request-id", request_id);

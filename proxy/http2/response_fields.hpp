@@ -18,8 +18,8 @@ class ResponseFields {
   };
 
   /// Writes the head anew, without hop-by-hop fields and the load report, and with `Via` unless the proxy answers
-  /// itself. `request_id` replaces the API's; may be empty.
-  void write(const http::ResponseHead& head, std::string_view request_id, bool made_here);
+  /// itself. `request_id` replaces the API's; may be empty. `date`: of a response without one; empty: none is written.
+  void write(const http::ResponseHead& head, std::string_view request_id, bool made_here, std::string_view date = {});
 
   const std::vector<Line>& lines() const { return lines_; }
   /// Name and value of each line, one behind the other. Good until the next `write`.

@@ -44,9 +44,10 @@ class ClientStream {
 
   struct HeadContext {
     std::string_view request_id;
-    bool made_here = false;  ///< by the proxy itself
-    bool faulty = false;     ///< the client broke a rule or was late: no further request of it is wanted
-    bool draining = false;   ///< refused because the process ends: the client may send it elsewhere
+    std::string_view date = {};  ///< to be added, as the final response has none; empty: none is
+    bool made_here = false;      ///< by the proxy itself
+    bool faulty = false;         ///< the client broke a rule or was late: no further request of it is wanted
+    bool draining = false;       ///< refused because the process ends: the client may send it elsewhere
   };
 
   std::string_view peer() const { return peer_; }

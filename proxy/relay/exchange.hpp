@@ -127,6 +127,7 @@ class Exchange final : public net::Deadline,
   void note_tls(std::string_view fault);
 
   // exchange_response.cpp: the response.
+  std::string_view missing_date();
   net::Pipe* body_pipe();
   net::Task<Failure> splice_body(net::Pipe& pipe);
   void take_load_report();

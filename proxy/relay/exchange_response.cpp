@@ -36,7 +36,7 @@ net::Task<Failure> Exchange::relay_response() {
   net::Stream& up = upstream_->stream;
   download_ = http::BodyDecoder(response_.framing, response_.content_length, 0);
   take_load_report();
-  client_->write_head(response_, {.request_id = request_id_});
+  client_->write_head(response_, {.request_id = request_id_, .date = missing_date()});
   up.in.consume(response_head_size_);
   if (http::is_event_stream(response_)) {
     begin_stream();
@@ -87,6 +87,11 @@ net::Task<Failure> Exchange::relay_response() {
   if (client_->unsent() == 0) co_return Failure();
   const Failure failure = co_await deliver_kept();
   co_return failure;
+}
+
+/// Who forwards a response adds the time that it lacks (RFC 9110, section 6.6.1). Empty: it has one.
+std::string_view Exchange::missing_date() {
+  return response_.has(http::FieldName::date) ? std::string_view() : worker_.http_date();
 }
 
 /// For the body of a plain response whose length is known, as long as there is much of it. Null: it is read and

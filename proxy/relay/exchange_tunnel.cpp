@@ -14,7 +14,8 @@ constexpr Duration kUnlimited{};
 net::Task<Failure> Exchange::tunnel() {
   net::Stream& up = upstream_->stream;
   take_load_report();
-  client_->write_head(response_, {.request_id = request_id_});
+  // Over HTTP/2 it is a final response.
+  client_->write_head(response_, {.request_id = request_id_, .date = request_.http2 ? missing_date() : ""});
   up.in.consume(response_head_size_);
   answered_ = Clock::now();
   begin_stream();

@@ -180,6 +180,7 @@ void Http1Stream::write_head(const http::ResponseHead& head, const HeadContext& 
                         .keep_alive = keep_alive_,
                         .framing = framing_,
                         .request_id = context.request_id,
+                        .date = context.date,
                         .made_here = made_here_},
                        *text_);
   head_pending_ = true;

@@ -30,7 +30,7 @@ ClientStream::Sent Http2Stream::write_interim(const http::ResponseHead& head, co
 void Http2Stream::write_head(const http::ResponseHead& head, const HeadContext& context) {
   refused_ = context.draining;
   if (malformed_ || refused_) return;
-  fields_.write(head, context.request_id, context.made_here);
+  fields_.write(head, context.request_id, context.made_here, context.date);
   head_pending_ = true;
 }
 

@@ -1,8 +1,11 @@
 // Header fields: hop-by-hop fields are dropped, and fields of the proxy are added.
 
+#include <ctime>
+
 #include <doctest/doctest.h>
 
 #include "tests/integration/proxy/client.hpp"
+#include "tests/integration/proxy/http2_client.hpp"
 #include "tests/integration/proxy/proxy.hpp"
 
 namespace spillway::test {
@@ -50,6 +53,44 @@ TEST_CASE("hop-by-hop fields of the API are not forwarded to the client") {
   CHECK(reply.field("Date") == "Thu, 01 Jan 1970 00:00:00 GMT");
   CHECK(count_fields(reply.head, "Set-Cookie") == 2);
   CHECK(reply.field("Via") == "1.1 spillway");
+}
+
+TEST_CASE("9110 6.6.1: a final response without Date gets the time at which it came, and no other one does") {
+  const std::string given = "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
+  Upstream upstream([&](Turn& turn) {
+    turn.send("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
+    if (turn.request() == "GET /failed") return turn.send("HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n");
+    if (turn.request() == "GET /given") return turn.answer("ok", given);
+    turn.answer("ok", turn.request() == "GET /named" ? given + "Connection: date\r\n" : "");
+  });
+  Proxy proxy(upstream, {.listen = kHttp2Listen});
+  Client http1(proxy);
+  H2Client http2(proxy);
+  const std::time_t begin = std::time(nullptr);
+  const auto is_now = [&](const std::string& date) {
+    std::tm parts{};
+    const char* const end = ::strptime(date.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+    const std::time_t time = ::timegm(&parts);
+    return end && *end == '\0' && time >= begin && time <= std::time(nullptr);
+  };
+  for (const char* path : {"/", "/failed", "/named", "/given"}) {
+    CAPTURE(path);
+    const bool has_one = std::string_view(path) == "/given";
+    http1.start("GET", path);
+    CHECK_FALSE(http1.receive().has("Date"));  // 103
+    const Reply reply = http1.receive();
+    CHECK(count_fields(reply.head, "Date") == 1);
+    CHECK(is_now(reply.field("Date")) == !has_one);
+
+    const H2Reply same = http2.get(path);
+    REQUIRE(same.interim.size() == 1);
+    const auto dates = [](const Fields& fields) {
+      return std::count_if(fields.begin(), fields.end(), [](const auto& field) { return field.first == "date"; });
+    };
+    CHECK(dates(same.interim[0]) == 0);
+    CHECK(dates(same.fields) == 1);
+    CHECK(is_now(same.field("date")) == !has_one);
+  }
 }
 
 TEST_CASE("the API is told the client and the proxies; fields of an untrusted peer are replaced") {

@@ -85,6 +85,10 @@ TEST_CASE("writers append to a string") {
   write_response(response, {}, out);
   CHECK(out == "before|HTTP/1.1 204 a\r\nVia: 1.1 spillway\r\n\r\n");
 
+  out.clear();
+  write_response(response, {.date = "now"}, out);
+  CHECK(out == "HTTP/1.1 204 a\r\nDate: now\r\nVia: 1.1 spillway\r\n\r\n");
+
   RequestHead request;
   REQUIRE_FALSE(parse_request("GET / HTTP/1.1\r\nHost: a\r\n\r\n", {}, request));
   out = "before|";

@@ -47,6 +47,8 @@ TEST_CASE("a response is written in lower case, without hop-by-hop fields") {
   CHECK(text_of(fields) == ":status=304\ncontent-length=12\n");
   fields.write(response(200, {{"Content-Length", "12"}}, true), "", true);
   CHECK(text_of(fields) == ":status=200\ncontent-length=12\n");
+  fields.write(response(200, {}), "", false, "now");
+  CHECK(text_of(fields) == ":status=200\ndate=now\nvia=1.1 spillway\n");
   fields.write(response(103, {{"Link", "x"}}), "", true);
   CHECK(text_of(fields) == ":status=103\nlink=x\n");
 }
