@@ -1,6 +1,7 @@
 #include "proxy/admin/server.hpp"
 
 #include <cstdio>
+#include <ctime>
 
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
@@ -129,6 +130,7 @@ net::Task<> Server::serve(std::unique_ptr<Connection> connection) {
                            : answer({request.method_string().data(), request.method_string().size()},
                                     {request.target().data(), request.target().size()}, {field(http::field::accept)});
     http::response<http::string_body> response(static_cast<http::status>(page.status), request.version());
+    response.set(http::field::date, date_.at(std::time(nullptr)));
     response.set(http::field::content_type, page.content_type);
     response.set(http::field::cache_control, "no-store");
     response.keep_alive(fault == 0 && request.keep_alive());

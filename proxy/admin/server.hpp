@@ -11,6 +11,7 @@
 
 #include "proxy/net/io.hpp"
 #include "proxy/net/listener.hpp"
+#include "proxy/text/http_date.hpp"
 #include "proxy/tls/server_context.hpp"
 
 namespace spillway::admin {
@@ -63,6 +64,7 @@ class Server {
   std::shared_ptr<const tls::ServerContext> tls_;
   Connections silent_;  ///< have not sent a request yet: the first to be closed for a new one; oldest first
   Connections active_;  ///< ordered by their last request, oldest first
+  text::HttpDate date_;
 };
 
 }  // namespace spillway::admin

@@ -85,7 +85,9 @@ TEST_CASE("a request that the admin listener cannot serve is told so") {
     CAPTURE(row.status);
     Client client = proxy.admin();
     client.send(row.raw);
-    CHECK(client.receive().status == row.status);
+    const Reply reply = client.receive();
+    CHECK(reply.status == row.status);
+    CHECK(reply.field("date").ends_with(" GMT"));
     if (!row.stays) {
       CHECK(client.ended() != End::silent);
     } else {
