@@ -198,8 +198,10 @@ void describe_limits(Fields& f, LimitsConfig& c) {
            c.request_head.any_method, {{"known", false}, {"any", true}});
   f.section(
       {"http2",
-       "Limits on each HTTP/2 connection. Beyond `streams` a request is refused (REFUSED_STREAM). Beyond the others "
-       "the connection is closed (ENHANCE_YOUR_CALM), logged, and counted."},
+       "Limits on each HTTP/2 connection. A client that has acknowledged the limit on `streams` (SETTINGS) and opens "
+       "more at a time breaks the protocol: its connection is closed (PROTOCOL_ERROR). A request beyond the limit that "
+       "comes earlier, or while requests that were reset count, is refused (REFUSED_STREAM). Beyond the others the "
+       "connection is closed (ENHANCE_YOUR_CALM), logged, and counted."},
       [&] { describe_http2(f, c.http2); });
 }
 

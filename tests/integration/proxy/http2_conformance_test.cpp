@@ -414,16 +414,20 @@ TEST_CASE("3.4, 6.5.3: SETTINGS is what comes first, and each one of the client 
   }
 }
 
-TEST_CASE("5.1.2: more streams than announced") {
+TEST_CASE("5.1.2: more streams than announced are refused until the client has acknowledged the limit, then fatal") {
   Upstream upstream(hold);
   Proxy proxy(upstream, {.limits = "http2: {streams: 3}", .admission = admit(20), .listen = kHttp2Listen});
   H2Client client(proxy);
   CHECK(client.ping());
   CHECK(client.settings().at(3) == 3);
   for (int i = 0; i < 4; ++i) client.start("GET", "/");
-  const int code = client.goaway();
-  CHECK((code == h2::kProtocolError || code == h2::kRefusedStream));
+  CHECK(client.goaway() == h2::kProtocolError);
+
+  H2Client early(proxy);
+  for (int i = 0; i < 4; ++i) early.start("GET", "/");
+  CHECK(early.receive(7).reset == h2::kRefusedStream);
   upstream.release_all();
+  CHECK(early.receive(1).status() == 200);
 }
 
 TEST_CASE("6.8, 7: a client's GOAWAY, of whatever code, lets end what it has asked for, and then the connection") {
