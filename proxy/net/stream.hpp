@@ -69,7 +69,9 @@ class Stream final : private HangUps::Watched {
   }
   /// For `co_await` on a loop with a `Turn`: the same at the end of the turn; then `written` tells what came of it. The
   /// output must stay, and nothing else may be written meanwhile. `close` and `reset` end it with `operation_aborted`.
-  auto write_at_end_of_turn(Gather& output) { return turn_->send(write_, transport_, output); }
+  auto write_at_end_of_turn(Gather& output, Turn::Order order = Turn::Order::normal) {
+    return turn_->send(write_, transport_, output, order);
+  }
   const Turn::Write& written() const { return write_; }
   /// Waits until the transport takes more.
   Task<error_code> writable() { return transport_.writable(); }

@@ -33,13 +33,13 @@ Turn* Turn::of(const Executor& executor) {
   return typeid(reactor) == typeid(Turn) ? static_cast<Turn*>(&reactor) : nullptr;
 }
 
-void Turn::join(Write& write, Transport& transport, Gather& output) {
+void Turn::join(Write& write, Transport& transport, Gather& output, Order order) {
   write.transport_ = &transport;
   write.output_ = &output;
   write.error_ = {};
   write.queued_ = true;
   write.all_ = false;
-  writes_.push_back(&write);
+  writes_.insert(order == Order::first ? writes_.begin() + first_++ : writes_.end(), &write);
   expect_flush();
 }
 
@@ -91,6 +91,7 @@ void Turn::flush(Operations& ops) {
   }
   ended_reads_.swap(reads_);
   ended_writes_.swap(writes_);
+  first_ = 0;
   expects_flush_ = false;
   ops.push(&ended_);
 }

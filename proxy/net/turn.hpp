@@ -69,6 +69,11 @@ class Turn final : public asio::detail::reactor {
     bool waits_ = false;
   };
 
+  enum class Order {
+    first,  ///< before the others: it sets somebody to work, whom they would keep waiting
+    normal
+  };
+
   /// For a loop that nothing has used yet.
   static Turn& install(asio::io_context& loop);
   /// Null: the loop has none.
@@ -78,8 +83,8 @@ class Turn final : public asio::detail::reactor {
 
   /// For `co_await` in a handler of the loop: `transport.write_now(output)` at the end of the turn; then `write` tells
   /// what came of it. All three must stay, and nothing else may be written to the transport meanwhile.
-  auto send(Write& write, Transport& transport, Gather& output) {
-    join(write, transport, output);
+  auto send(Write& write, Transport& transport, Gather& output, Order order) {
+    join(write, transport, output, order);
     return write.parking_.wait();
   }
   /// A handler that has just been posted belongs to this turn: its end waits for it.
@@ -114,7 +119,7 @@ class Turn final : public asio::detail::reactor {
     Turn& turn;
   };
 
-  void join(Write& write, Transport& transport, Gather& output);
+  void join(Write& write, Transport& transport, Gather& output, Order order);
   void end_waits();
   void expect_flush();
   void resume_waiting();
@@ -126,6 +131,7 @@ class Turn final : public asio::detail::reactor {
   std::unique_ptr<Batch> batch_;  ///< null: each has a system call of its own
   std::vector<QuietRead*> reads_;
   std::vector<Write*> writes_;  ///< in the order in which they go out
+  std::ptrdiff_t first_ = 0;    ///< of them with `Order::first`
   std::vector<QuietRead*> ended_reads_;
   std::vector<Write*> ended_writes_;
   Together<&Turn::end_waits> ended_{*this};  ///< those that have ended go on

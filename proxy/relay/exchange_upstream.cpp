@@ -60,7 +60,8 @@ net::Task<Failure> Exchange::forward(bool fresh) {
   if (!failure) failure = gather_request();
   if (!failure) {
     const std::size_t size = output_.size();
-    co_await upstream_->stream.write_at_end_of_turn(output_);
+    // Before the answers: a slot of the API is idle until then.
+    co_await upstream_->stream.write_at_end_of_turn(output_, net::Turn::Order::first);
     wrote_upstream(size - output_.size(), upstream_->stream.written().error());
     // What came before the request went out is no answer to it.
     if (upstream_->reused && !upstream_->stream.in.empty()) failure = Failure::Kind::upstream_closed;

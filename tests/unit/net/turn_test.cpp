@@ -27,14 +27,14 @@ struct Scene {
   Stream& stream(std::size_t i) { return *peers[i]->stream; }
 
   /// What has happened, in order: `told` is called when the write of a stream has ended.
-  void write(std::size_t i, std::string_view bytes) {
-    spawn_vital(loop.get_executor(), write_and_note(this, i, bytes), "a write");
+  void write(std::size_t i, std::string_view bytes, Turn::Order order = Turn::Order::normal) {
+    spawn_vital(loop.get_executor(), write_and_note(this, i, bytes, order), "a write");
   }
-  static Task<> write_and_note(Scene* scene, std::size_t i, std::string_view bytes) {
+  static Task<> write_and_note(Scene* scene, std::size_t i, std::string_view bytes, Turn::Order order) {
     Gather output;
     output.add(bytes);
     Stream& stream = scene->stream(i);
-    co_await stream.write_at_end_of_turn(output);
+    co_await stream.write_at_end_of_turn(output, order);
     scene->left = output.size();
     scene->events.push_back(std::to_string(i) + (stream.written().error() ? " failed"
                                                  : stream.written().all() ? " sent"
@@ -72,6 +72,20 @@ TEST_CASE("Nothing goes out before all handlers of the turn have run, then all i
   CHECK(scene.events == std::vector<std::string>{"handler", "0 sent", "1 sent"});
   CHECK(scene.peers[0]->received() == "first");
   CHECK(scene.peers[1]->received() == "second");
+}
+
+TEST_CASE("What sets somebody to work goes out before the rest of the turn, in order") {
+  Scene scene(5);
+  for (int turn = 0; turn < 2; ++turn) {
+    scene.events.clear();
+    scene.write(0, "answer");
+    scene.write(1, "request", Turn::Order::first);
+    scene.write(2, "answer");
+    scene.write(3, "request", Turn::Order::first);
+    scene.write(4, "answer");
+    scene.run();
+    CHECK(scene.events == std::vector<std::string>{"1 sent", "3 sent", "0 sent", "2 sent", "4 sent"});
+  }
 }
 
 /// A handler that holds the turn and posts itself, `times` in all.
