@@ -315,7 +315,7 @@ Request::State Controller::wait(Request& request, Time now) {
   queue_.arrived(request.class_id, now);
   observe_queue(request.class_id, now);
   if (out_of_turn(request)) return refuse(request, Reason::cohort, now);
-  if (!queue_.has_place(request.class_id)) return refuse(request, Reason::queue_full, now);
+  if (!queue_.takes(request.class_id, now)) return refuse(request, Reason::queue_full, now);
   if (queue_.full()) {
     Request* victim = queue_.victim_for(request.class_id);
     if (!victim) return refuse(request, Reason::queue_full, now);

@@ -75,7 +75,8 @@ bool Queue::observe(int class_id, double computed, Duration service_time, Time n
   own.computed_rate = computed;
   own.service_time = service_time;
   if (own.empty() && !own.overload.standing()) own.service.idle(now);
-  StandingOverload::Rates rates{.served = service_rate(class_id)};
+  StandingOverload::Rates& rates = own.rates;
+  rates = {.served = service_rate(class_id)};
   own.times = OverloadTimes(policy_, rates.served, service_time);
   for (const int id : best_first_) {
     rates.arriving += line(id).arriving.per_second(now, own.times.interval);
@@ -110,8 +111,17 @@ double Queue::places(int class_id) const {
   return std::max(1.0, std::min(std::max(rate * wait, kOverloadPlaces), in_time));
 }
 
-bool Queue::has_place(int class_id) const {
-  return ahead_of(class_id) + 1 <= places(class_id);
+bool Queue::takes(int class_id, Time now) {
+  return ahead_of(class_id) + 1 <= places(class_id) && !refuses_early(class_id, now);
+}
+
+/// Only where nobody of a lower class waits, who would lose a place first. Cohorts refuse clients, not requests.
+bool Queue::refuses_early(int class_id, Time now) {
+  Line& own = line(class_id);
+  const Request* last = this->last();
+  if (cohorts_ || overloaded(class_id) || own.service.trust() < 1) return false;
+  if (last && last->class_id != class_id) return false;
+  return own.early.refuses(ahead_of(class_id) + 1, own.rates, own.times, now);
 }
 
 Request* Queue::surplus() const {

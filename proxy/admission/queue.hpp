@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "proxy/admission/cohort.hpp"
+#include "proxy/admission/early_refusal.hpp"
 #include "proxy/admission/policy.hpp"
 #include "proxy/admission/rates.hpp"
 #include "proxy/admission/request.hpp"
@@ -41,13 +42,14 @@ class Queue {
   void asked(int class_id, Time now) { line(class_id).asking.arrived(now, line(class_id).times.patience); }
   /// A request has got a slot, after it has left the queue if it `waited`.
   void started(int class_id, bool waited, Time now);
-  /// Finds out whether the class is under standing overload. Call before `has_place`, and every few milliseconds.
+  /// Finds out whether the class is under standing overload. Call before `takes`, and every few milliseconds.
   /// `computed`: the service rate to go by until there is a count, 0 if unknown; `service_time`: typical, 0 if unknown.
   /// True: the threshold for cohorts has just come into force.
   bool observe(int class_id, double computed, Duration service_time, Time now);
 
-  /// Whether an arrival of the class has a place. `victim_for` may still have to make one.
-  bool has_place(int class_id) const;
+  /// Whether an arrival of the class has a place, and is not refused early. `victim_for` may still have to make the
+  /// place. Call once for each arrival.
+  bool takes(int class_id, Time now);
   /// The request that a queue of a fixed length, once full, evicts for an arrival of `class_id`: the last of a lower
   /// class, under standing overload also of the same class. Null: the arrival itself has no place, or none is needed.
   Request* victim_for(int class_id) const;
@@ -85,12 +87,15 @@ class Queue {
     double computed_before = 0;  // the same when the line got its first request
     Duration service_time{};
     OverloadTimes times;
+    StandingOverload::Rates rates;
     StandingOverload overload;
+    EarlyRefusal early;
     CohortThreshold cohorts;
   };
   Line& line(int class_id) { return lines_[static_cast<std::size_t>(class_id)]; }
   const Line& line(int class_id) const { return lines_[static_cast<std::size_t>(class_id)]; }
   double places(int class_id) const;
+  bool refuses_early(int class_id, Time now);
 
   std::vector<Line> lines_;  // by class id
   std::vector<int> best_first_;

@@ -31,6 +31,7 @@ struct Backend {
   /// Another distribution: the time of one service, by the mean, a uniform number and the seconds since the start.
   std::function<double(double, double, double)> draw = nullptr;
   std::function<int(double)> slots_at = nullptr;  ///< instead of `slots`, by seconds since the start
+  double hand_over = 0;  ///< seconds after an answer in which the proxy has not yet heard of it: the slot is idle
   /// Whether it is dead at the time: it refuses connections, and those who were inside get no answer.
   std::function<bool(double)> dead = nullptr;
 
@@ -101,6 +102,9 @@ class Simulation {
         case Event::done:
           done(event.index);
           break;
+        case Event::told:
+          told(event.index);
+          break;
         case Event::unreachable:
           unreachable(event.index);
           break;
@@ -129,7 +133,7 @@ class Simulation {
   };
   struct Event {
     double at;
-    enum Kind { arrival, done, unreachable, tick, next_call } kind;
+    enum Kind { arrival, done, told, unreachable, tick, next_call } kind;
     int index;  // of the source or of the request
     bool operator>(const Event& other) const { return at > other.at; }
   };
@@ -221,10 +225,19 @@ class Simulation {
     record.ended = now_;
     const Source& source = sources_[static_cast<std::size_t>(requests_[static_cast<std::size_t>(id)].source)];
     if (record.call + 1 < source.calls) schedule({now_ + source.pause, Event::next_call, id});
+    if (backend_.hand_over > 0) {
+      schedule({now_ + backend_.hand_over, Event::told, id});
+    } else {
+      told(id);
+    }
+    work();
+  }
+
+  void told(int id) {
+    const bool lost = records[static_cast<std::size_t>(id)].failed;
     controller.finish(requests_[static_cast<std::size_t>(id)], lost ? Completion::dropped : Completion::success,
                       time());
     hand_out();
-    work();
   }
 
   void unreachable(int id) {
