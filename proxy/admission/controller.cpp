@@ -42,8 +42,8 @@ Request::State Controller::arrive(Request& request, Time now) {
   }
   // The database pool is used up: a slot would only be a wait inside the API.
   if (pool_exhausted(request.class_id, now)) return refuse(request, Reason::pool, now);
-  // The API sheds this class itself and has been sent all that it takes.
-  if (api_has_enough(request.class_id, now)) return refuse(request, Reason::capacity, now);
+  // The API sheds such requests itself and has been sent all that it takes.
+  if (api_has_enough(request, now)) return refuse(request, Reason::capacity, now);
   // Standing overload, and it is the turn of other clients.
   if (out_of_turn(request)) {
     queue_.asked(request.class_id, now);
@@ -202,10 +202,10 @@ bool Controller::pool_exhausted(int class_id, Time now) const {
   return shed_at > 0 && pool_.exhausted(shed_at, in_flight_with_need(), now);
 }
 
-/// Requests in flight of the classes that need the database.
-int Controller::in_flight_with_need() const {
-  int count = 0;
-  for (const Class& c : classes_) count += c.database.needed() ? c.in_flight : 0;
+/// How many of the requests in flight will use the database, by what others of their class have done.
+double Controller::in_flight_with_need() const {
+  double count = 0;
+  for (const Class& c : classes_) count += c.database.needed() ? c.database.used_by(c.in_flight) : 0;
   return count;
 }
 
@@ -289,7 +289,7 @@ Request::State Controller::admit(Request& request, Time now) {
   request.admitted = now;
   request.reach_pass = reach_.started(true, now);
   request.pass = c.breaker.started(request.body_at_hand, now);
-  if (!request.shadow_refused) c.shedding.sent(now);
+  if (!request.shadow_refused) shedding_of(c, request).sent(now);
   retry_after_.admitted();
   count_client(request, now);
   if (request.counted) clients_.start(request.key, now);
@@ -348,9 +348,11 @@ void Controller::serve_waiting(Time now) {
     while (!queue_.empty(id) && now - queue_.oldest(id)->arrived >= policy_.queue.max_wait) {
       evict(*queue_.oldest(id), pool_exhausted(id, now) ? Reason::pool : Reason::queue_timeout, now);
     }
-    while (!queue_.empty(id) && may_start(id, now) && !held_back(id, now)) {
+    while (!queue_.empty(id) && may_start(id, now) && !pool_exhausted(id, now)) {
       Request& next = queue_.next(id);
-      if (next.deadline != Time::max() && too_late(next, class_of(id).service_time.p90(now), now)) {
+      if (api_has_enough(next, now)) {
+        evict(next, Reason::capacity, now);
+      } else if (next.deadline != Time::max() && too_late(next, class_of(id).service_time.p90(now), now)) {
         evict(next, Reason::deadline, now);
       } else {
         serve(next, now);
@@ -378,11 +380,6 @@ double Controller::computed_rate(int class_id, Time now) const {
   const double service = in_seconds(service_time_.typical(now));
   const Class& c = class_of(class_id);
   return service > 0 ? std::min(c.share, c.most) / service : 0;
-}
-
-/// Whether a waiting request must not take a free slot, for a reason that an arrival would be refused for.
-bool Controller::held_back(int class_id, Time now) const {
-  return pool_exhausted(class_id, now) || api_has_enough(class_id, now);
 }
 
 void Controller::note(const Breaker& breaker) {

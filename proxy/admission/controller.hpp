@@ -185,8 +185,8 @@ class Controller {
     ServiceTime service_time;
     int late_ones = 0;  // refused because of their deadline since the last that was sent nevertheless
     DatabaseNeed database;
-    Breaker breaker;  // opened by failures of this class
-    ApiShedding shedding;
+    Breaker breaker;                    // opened by failures of this class
+    std::vector<ApiShedding> shedding;  // by rule: what the API sheds at one endpoint says little of another
   };
 
   Class& class_of(int class_id) { return classes_[static_cast<std::size_t>(class_id)]; }
@@ -198,8 +198,13 @@ class Controller {
   bool streams_full() const { return streams_ + streams_elsewhere_ >= policy_.streams.max; }
   bool too_late(const Request& request, Duration takes, Time now);
   bool pool_exhausted(int class_id, Time now) const;
-  int in_flight_with_need() const;
-  bool api_has_enough(int class_id, Time now) const { return class_of(class_id).shedding.enough(now); }
+  double in_flight_with_need() const;
+  static ApiShedding& shedding_of(Class& c, const Request& request) {
+    return c.shedding[std::min(static_cast<std::size_t>(request.rule), c.shedding.size() - 1)];
+  }
+  bool api_has_enough(const Request& request, Time now) {
+    return shedding_of(class_of(request.class_id), request).enough(now);
+  }
   bool may_start(int class_id, Time now) const;
   int fair_share(const Request& request) const {
     return share_of(policy_.fairness.share, class_of(request.class_id).share);
@@ -228,7 +233,6 @@ class Controller {
   void serve_waiting(Time now);
   void observe_queue(int class_id, Time now);
   void evict_surplus(Time now);
-  bool held_back(int class_id, Time now) const;
   void refuse_waiting(int class_id, Reason reason);
 
   void learn(const Request& request, Completion completion, Time now);

@@ -29,7 +29,7 @@ void Controller::learn(const Request& request, Completion completion, Time now) 
     reach_.proved(well, request.admitted, now);
   }
   if (request.used_database) {
-    c.database.learn(*request.used_database);
+    c.database.learn(*request.used_database, request.client_error);
     need_reported_ = true;
   }
   learn_of_load(request, completion, now);
@@ -67,19 +67,19 @@ void Controller::learn(const Request& request, Completion completion, Time now) 
 /// A request that the API shed is a sign of load: of its class alone while the API serves other classes, else of the
 /// API as a whole, and then the limit learns from it, too.
 void Controller::learn_of_load(const Request& request, Completion completion, Time now) {
-  Class& c = class_of(request.class_id);
+  ApiShedding& shedding = shedding_of(class_of(request.class_id), request);
   switch (completion) {
     case Completion::success:
     case Completion::stream:
     case Completion::dropped:
-      c.shedding.taken(request.admitted, now);
+      shedding.taken(request.admitted, now);
       break;
     case Completion::shed:
-      c.shedding.shed(request.admitted, now);
+      shedding.shed(request.admitted, now);
       if (sheds_all(now) && alone()) limit_.shed(now);
       break;
     case Completion::rate_limited:
-      if (!request.shadow_refused) c.shedding.discount(now);
+      if (!request.shadow_refused) shedding.discount(now);
       break;
     case Completion::ignore:
     case Completion::unreachable:
@@ -90,8 +90,10 @@ void Controller::learn_of_load(const Request& request, Completion completion, Ti
 
 /// Whether the API serves no class but those that it partly sheds.
 bool Controller::sheds_all(Time now) const {
-  return std::none_of(classes_.begin(), classes_.end(),
-                      [&](const Class& c) { return now - c.served < kServedLately && !c.shedding.some(now); });
+  const auto some = [now](const ApiShedding& shedding) { return shedding.some(now); };
+  return std::none_of(classes_.begin(), classes_.end(), [&](const Class& c) {
+    return now - c.served < kServedLately && std::ranges::none_of(c.shedding, some);
+  });
 }
 
 }  // namespace spillway::admission

@@ -54,6 +54,7 @@ void Controller::adopt(Policy policy, Time now) {
         std::find_if(classes_.begin(), classes_.end(), [&](const Class& c) { return c.policy.name == wanted.name; });
     if (known == classes_.end()) known = classes_.emplace(classes_.end());
     known->policy = wanted;
+    known->shedding.resize(static_cast<std::size_t>(std::max(1, wanted.rules)));
     class_ids_.push_back(static_cast<int>(known - classes_.begin()));
   }
   for (Class& c : classes_) {

@@ -57,23 +57,24 @@ Snapshot Controller::snapshot(Time now) const {
   for (const int id : class_ids_) {
     const Class& c = class_of(id);
     all.breaker_remaining = std::max(all.breaker_remaining, c.breaker.remaining(now));
-    all.classes.push_back({.name = c.policy.name,
-                           .share = c.share,
-                           .reserve = c.reserve,
-                           .most = c.most,
-                           .in_flight = c.in_flight,
-                           .waiting = queue_.length(id),
-                           .max_concurrent = c.policy.max_concurrent,
-                           .database_share = c.database.share(),
-                           .overloaded = queue_.overloaded(id),
-                           .pool_exhausted = pool_exhausted(id, now),
-                           .api_sheds = c.shedding.active(now),
-                           .api_has_enough = c.shedding.enough(now),
-                           .breaker = c.breaker.state(),
-                           .breaker_remaining = c.breaker.remaining(now),
-                           .breaker_admission = c.breaker.admission(std::max({1, c.share, c.reserve}), now),
-                           .service_time = c.service_time.last_known(),
-                           .estimated_wait = estimated_wait(id, now)});
+    all.classes.push_back(
+        {.name = c.policy.name,
+         .share = c.share,
+         .reserve = c.reserve,
+         .most = c.most,
+         .in_flight = c.in_flight,
+         .waiting = queue_.length(id),
+         .max_concurrent = c.policy.max_concurrent,
+         .database_share = c.database.share(),
+         .overloaded = queue_.overloaded(id),
+         .pool_exhausted = pool_exhausted(id, now),
+         .api_sheds = std::ranges::any_of(c.shedding, [now](const ApiShedding& one) { return one.active(now); }),
+         .api_has_enough = std::ranges::any_of(c.shedding, [now](const ApiShedding& one) { return one.enough(now); }),
+         .breaker = c.breaker.state(),
+         .breaker_remaining = c.breaker.remaining(now),
+         .breaker_admission = c.breaker.admission(std::max({1, c.share, c.reserve}), now),
+         .service_time = c.service_time.last_known(),
+         .estimated_wait = estimated_wait(id, now)});
   }
   return all;
 }

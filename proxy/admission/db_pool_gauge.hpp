@@ -25,8 +25,9 @@ class DbPoolGauge {
   /// takes; not `queue.target`, which is about the proxy's own queue.
   static constexpr Duration kHandOver = std::chrono::milliseconds(5);
 
-  /// `in_flight`: without the request whose response carried the report; it has returned its connection to the pool.
-  void report(const DbPoolReport& report, int in_flight, Time now) {
+  /// `in_flight`: requests that will use the database, without the request whose response carried the report; it has
+  /// returned its connection to the pool.
+  void report(const DbPoolReport& report, double in_flight, Time now) {
     if (short_of_connections(report) && (!short_of_connections(report_) || !fresh(now))) short_since_ = now;
     report_ = report;
     in_flight_then_ = in_flight;
@@ -35,7 +36,7 @@ class DbPoolGauge {
 
   /// True when the use of the pool has reached `shed_at` of its capacity, or when for longer than `kHandOver` more
   /// requests have waited inside the API than there are connections for.
-  bool exhausted(double shed_at, int in_flight, Time now) const {
+  bool exhausted(double shed_at, double in_flight, Time now) const {
     if (report_.capacity <= 0 || !fresh(now)) return false;
     if (short_of_connections(report_) && now - short_since_ > kHandOver) return true;
     return in_use(in_flight) >= shed_at * static_cast<double>(report_.capacity) - kRounding;
@@ -45,7 +46,7 @@ class DbPoolGauge {
   std::int64_t capacity() const { return report_.capacity; }
 
   /// 0 while there is no fresh report.
-  double capacity_pct(int in_flight, Time now) const {
+  double capacity_pct(double in_flight, Time now) const {
     if (report_.capacity <= 0 || !fresh(now)) return 0;
     return 100 * in_use(in_flight) / static_cast<double>(report_.capacity);
   }
@@ -60,14 +61,14 @@ class DbPoolGauge {
            report.in_use + report.waiters >= report.capacity;
   }
   bool fresh(Time now) const { return now - at_ <= kTooOld; }
-  double in_use(int in_flight) const {
+  double in_use(double in_flight) const {
     const auto reported = static_cast<double>(report_.in_use);
     const double each = in_flight_then_ > 0 ? std::min(1.0, reported / in_flight_then_) : 0;
-    return reported + each * std::max(0, in_flight - in_flight_then_);
+    return reported + each * std::max(0.0, in_flight - in_flight_then_);
   }
 
   DbPoolReport report_;
-  int in_flight_then_ = 0;
+  double in_flight_then_ = 0;
   Time at_{}, short_since_{};
 };
 

@@ -79,6 +79,7 @@ struct ClassPolicy {
                            ///< its share; all reserves together are less than `max_concurrent`
   int max_concurrent = 0;  ///< requests of the class in flight at most; 0: no cap of its own
   bool pool_aware = true;  ///< false: its requests do not need the database; true: what is learned counts
+  int rules = 1;           ///< that lead to the class, each to other endpoints of the API; at least 1
 };
 
 struct Policy {

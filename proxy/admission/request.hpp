@@ -15,6 +15,7 @@ namespace spillway::admission {
 struct Request : text::Linked<Request> {
   // The driver fills these in.
   int class_index = 0;           ///< in the current `Policy::classes`; out of range counts as the first class
+  int rule = 0;                  ///< of the class, that matched the request; out of range counts as the last
   std::uint64_t key = 0;         ///< of the client, for fairness; see `ClientUsage`. 0: none
   double place = 0;              ///< of the client among the cohorts, 0 to 1; see `CohortThreshold`. 0: always served
   Time deadline = Time::max();   ///< when the client stops waiting for the answer
@@ -23,6 +24,7 @@ struct Request : text::Linked<Request> {
   Time sent{};                   ///< when the API had received the whole request; not set: at its admission
   Time answered{};               ///< when the API had sent its whole answer, of a stream the head; not set: at `finish`
   std::optional<bool> used_database;  ///< as the API reported; not set: unknown
+  bool client_error = false;          ///< it reported that with a 4xx, for which it may not have come to the database
 
   // The controller fills these in.
   enum class State : std::uint8_t { fresh, waiting, admitted, refused, streaming };

@@ -14,23 +14,24 @@ Classifier::Classifier(const std::vector<ClassConfig>& classes, double default_s
   for (const ClassConfig& c : classes) {
     ++index;
     ranks_.emplace_back(c.shed_at, c.reserve, c.name == kCriticalClass);
-    for (const MatchRule& match : c.match) rules_.push_back({index, Conditions(match)});
+    for (int rule = 0; const MatchRule& match : c.match) rules_.push_back({{index, rule++}, Conditions(match)});
   }
 }
 
-int Classifier::classify(const http::RequestHead& head, std::string_view certificate) const {
+Classified Classifier::classify(const http::RequestHead& head, std::string_view certificate) const {
   Facts facts(head, certificate);
-  int worst = -1;
-  const auto note = [&](int index) {
-    if (worst < 0 || ranks_[static_cast<std::size_t>(index)] <= ranks_[static_cast<std::size_t>(worst)]) worst = index;
+  Classified worst{.class_index = -1};
+  const auto rank = [this](Classified one) { return ranks_[static_cast<std::size_t>(one.class_index)]; };
+  const auto note = [&](Classified match) {
+    if (worst.class_index < 0 || rank(match) <= rank(worst)) worst = match;
   };
   for (const Rule& rule : rules_) {
     const Match match = rule.conditions.of(facts);
     if (match == Match::no) continue;
-    note(rule.class_index);
+    note(rule.match);
     if (match == Match::yes) return worst;
   }
-  note(kDefaultClassIndex);
+  note({});
   return worst;
 }
 

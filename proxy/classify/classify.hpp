@@ -17,6 +17,11 @@ inline constexpr int kDefaultClassIndex = 0;
 /// Names of all classes by index.
 std::vector<std::string> class_names(const std::vector<ClassConfig>& classes);
 
+struct Classified {
+  int class_index = kDefaultClassIndex;
+  int rule = 0;  ///< of the class: the one that matches, from 0
+};
+
 /// Finds the class of a request: the first configured class with a rule that matches. Pure and immutable; safe from any
 /// thread.
 ///
@@ -30,13 +35,13 @@ class Classifier {
                       double default_shed_at = admission::ClassPolicy().shed_at);
 
   /// `certificate`: subject of the client's verified certificate (RFC 4514); empty without one.
-  int classify(const http::RequestHead& head, std::string_view certificate = {}) const;
+  Classified classify(const http::RequestHead& head, std::string_view certificate = {}) const;
 
  private:
   using Rank = std::tuple<double, int, bool>;  ///< shed_at, reserve, critical: a greater one is better
 
   struct Rule {
-    int class_index = 0;
+    Classified match;
     Conditions conditions;
   };
 

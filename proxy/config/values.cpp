@@ -61,7 +61,10 @@ int most_upstream_connections(const ProxyConfig& c) {
 
 admission::Policy admission_policy(const ProxyConfig& c) {
   admission::Policy policy = c.admission;
-  policy.classes.insert(policy.classes.end(), c.classes.begin(), c.classes.end());
+  for (const ClassConfig& each : c.classes) {
+    policy.classes.push_back(each);
+    policy.classes.back().rules = std::max(1, static_cast<int>(each.match.size()));
+  }
   policy.cohorts = c.cohorts.key.source != ClientKey::Source::none;
   if (c.upstream.health.mode != HealthMode::off) policy.poll_interval = c.upstream.health.interval;
   return policy;

@@ -46,6 +46,7 @@ void Exchange::begin(ClientStream& client, const std::shared_ptr<const Settings>
   ticket_.deadline = Time::max();
   ticket_.sent = ticket_.answered = {};
   ticket_.used_database.reset();
+  ticket_.client_error = false;
   permit_.reset();
   would_refuse_.reset();
   slot_taken_back_ = false;
@@ -109,7 +110,9 @@ Failure Exchange::receive() {
   worker_.counters().protocols[static_cast<std::size_t>(protocol())].add();
   identify();
   if (traced_ || worker_.shared().log.wants_any()) note_head();
-  class_index_ = settings_->classifier.classify(request_, client_->certificate_subject());
+  const auto [class_index, rule] = settings_->classifier.classify(request_, client_->certificate_subject());
+  class_index_ = class_index;
+  ticket_.rule = rule;
   look_at_reader();
   if (request_.max_forwards == 0) return Failure::Kind::last_hop;
   const std::uint64_t limit = settings_->config.limits.body;

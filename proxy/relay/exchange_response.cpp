@@ -120,11 +120,12 @@ net::Task<Failure> Exchange::splice_body(net::Pipe& pipe) {
   co_return Failure();
 }
 
-/// What the API says of its load. Of an error it is unknown what the request would have needed the database for.
+/// What the API says of its load. Of its failures it is unknown what the request would have needed the database for.
 void Exchange::take_load_report() {
   auto report = admission::parse_load_report(response_.load_report);
   if (!report) return;
-  if (response_.status >= 400) report->request_used_database.reset();
+  if (response_.status >= 500) report->request_used_database.reset();
+  report->client_error = response_.status >= 400;
   permit_->report(*report);
 }
 

@@ -104,7 +104,7 @@ void Gate::begin_stream(Ticket& ticket, const std::optional<admission::LoadRepor
   Decided decided;
   {
     const std::lock_guard lock(mutex_);
-    if (report) ticket.used_database = report->request_used_database;
+    if (report) note_need(ticket, *report);
     controller_.begin_stream(ticket, now);
     if (report) observe(*report, now);
     decided = take_decided(now);
@@ -117,7 +117,7 @@ void Gate::finish(Ticket& ticket, admission::Completion completion, const std::o
   Decided decided;
   {
     const std::lock_guard lock(mutex_);
-    if (report) ticket.used_database = report->request_used_database;
+    if (report) note_need(ticket, *report);
     controller_.finish(ticket, completion, now);
     if (report) observe(*report, now);
     decided = take_decided(now);
@@ -144,6 +144,11 @@ void Gate::observe(const admission::LoadReport& report, Time now) {
   controller_.observe(
       {.capacity = report.pool_capacity, .in_use = report.pool_in_use(), .open = open, .waiters = report.pool_waiters},
       now);
+}
+
+void Gate::note_need(Ticket& ticket, const admission::LoadReport& report) {
+  ticket.used_database = report.request_used_database;
+  ticket.client_error = report.client_error;
 }
 
 int Gate::retry_after() {

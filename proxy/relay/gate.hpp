@@ -102,6 +102,7 @@ class Gate {
   void finish(Ticket& ticket, admission::Completion completion, const std::optional<admission::LoadReport>& report,
               Time now);
   // With the lock held:
+  static void note_need(Ticket& ticket, const admission::LoadReport& report);
   void observe(const admission::LoadReport& report, Time now);
   void note_load(Ticket& ticket) const;
   void refused(Ticket& ticket, Time now);

@@ -273,6 +273,35 @@ TEST_CASE("a class that the API sheds is sent a little more than the API accepts
   scene.fill(10, of(kCritical));
 }
 
+TEST_CASE("what the API sheds at one endpoint holds up no request of the same class to another") {
+  Policy policy = policy_of_10();
+  policy.classes[kCritical].rules = 2;  // health checks and logins
+  Scene scene(policy);
+  Request health = of(kCritical), login = of(kCritical);
+  login.rule = 1;
+  int logins = 0;
+  for (int i = 0; i < 1000; ++i, scene.now += 10ms) {
+    Request& asks = scene.arrive(login);
+    logins += asks.state == State::admitted;
+    if (asks.state == State::admitted) scene.finish(asks, Completion::shed);
+    Request& poll = scene.arrive(health);
+    REQUIRE(poll.state == State::admitted);
+    scene.finish(poll);
+  }
+  CHECK(logins < 50);
+  CHECK(scene.snapshot().classes[kCritical].api_sheds);
+}
+
+TEST_CASE("who waits for a slot is told once the API sheds all that it is sent") {
+  Scene scene;
+  scene.fill(10, of(kCritical));
+  for (int i = 0; i < 10; ++i) REQUIRE(scene.arrive(of(kCritical)).state == State::waiting);
+  for (std::size_t i = 0; i < 10; ++i) scene.finish(scene.requests[i], Completion::shed);
+  for (std::size_t i = 10; i < 19; ++i) CHECK(scene.requests[i].state == State::admitted);
+  CHECK(scene.requests[19].state == State::refused);  // the slot of the tenth is free
+  CHECK(scene.requests[19].reason == Reason::capacity);
+}
+
 TEST_CASE("a client that the API finds too fast shuts nobody else out, nor do requests to an endpoint that is down") {
   struct Row {
     Completion completion;

@@ -137,4 +137,22 @@ TEST_CASE("at 3x on the pool, all requests of a class that needs no database suc
   CHECK(served == 200);
 }
 
+TEST_CASE("requests that the API refuses before it comes to the database are not counted as connections of its pool") {
+  for (const bool known : {false, true}) {
+    CAPTURE(known);
+    Scene scene;
+    for (int i = 0; known && i < 100; ++i) {  // without a token
+      Request& request = scene.arrive();
+      request.used_database = false;
+      request.client_error = true;
+      scene.finish(request);
+    }
+    scene.fill(1);
+    scene.controller.observe({.capacity = 10, .in_use = 1, .open = 1}, scene.now);
+    scene.fill(7);
+    CHECK(scene.snapshot().classes[kNormal].database_share == 1);  // what the others need is not known by that
+    CHECK((scene.snapshot().pool_capacity_pct < 20) == known);
+  }
+}
+
 }  // namespace

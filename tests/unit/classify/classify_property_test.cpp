@@ -204,7 +204,7 @@ void check_all_servers(const classify::Classifier& classifier) {
     http::RequestHead head;
     head.method = "GET";
     head.target = head.path = path;
-    const int admitted = classifier.classify(head);
+    const int admitted = classifier.classify(head).class_index;
     better += shed_at(admitted) > 0.8;
     worse += shed_at(admitted) < 0.8;
     for (std::size_t server = 0; server < kServers.size(); ++server) {

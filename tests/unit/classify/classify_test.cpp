@@ -99,12 +99,12 @@ TEST_CASE("a request belongs to the first class with a rule whose parts all hold
   };
   for (const Row& row : rows) {
     INFO(row.why);
-    CHECK(names[static_cast<std::size_t>(classifier.classify(row.head))] == row.expected);
+    CHECK(names[static_cast<std::size_t>(classifier.classify(row.head).class_index)] == row.expected);
   }
 }
 
 TEST_CASE("without classes everything is normal; the default class has index 0 and the others follow in order") {
-  CHECK(Classifier({}).classify(request("/health")) == kDefaultClassIndex);
+  CHECK(Classifier({}).classify(request("/health")).class_index == kDefaultClassIndex);
   CHECK(classify::class_names({}) == std::vector<std::string>{"normal"});
   CHECK(classify::class_names(sample()) ==
         std::vector<std::string>{"normal", "critical", "background", "reports", "writes", "late"});
@@ -115,23 +115,23 @@ TEST_CASE("an additional or missing slash at the end does not reach a better cla
                                a_class("worse", 0.5, {{.path = "/d"}, {.path = "/e/"}, {.path_prefix = "/f/"}})});
   for (const std::string_view path : {"/a/", "/b", "/c", "/d//x", "/dx", "/f"}) {
     CAPTURE(path);
-    CHECK(classifier.classify(request(path)) == (path == "/f" ? 2 : kDefaultClassIndex));
+    CHECK(classifier.classify(request(path)).class_index == (path == "/f" ? 2 : kDefaultClassIndex));
   }
   for (const std::string_view path : {"/d", "/d/", "/e", "/e/", "/f/", "/f/x"}) {
     CAPTURE(path);
-    CHECK(classifier.classify(request(path)) == 2);
+    CHECK(classifier.classify(request(path)).class_index == 2);
   }
 }
 
 TEST_CASE("a class without rules matches nothing") {
   const Classifier classifier({a_class("empty", 0.8, {}), a_class("all", 0.8, {{.path_prefix = "/"}})});
-  CHECK(classifier.classify(request("/")) == 2);
+  CHECK(classifier.classify(request("/")).class_index == 2);
 }
 
 TEST_CASE("an empty value in a rule matches only an empty header value") {
   const Classifier classifier({a_class("blank", 0.8, {{.header = "X-Tag", .value = ""}})});
-  CHECK(classifier.classify(request("/", "GET", {{"X-Tag", ""}})) == 1);
-  CHECK(classifier.classify(request("/", "GET", {{"X-Tag", "x"}})) == kDefaultClassIndex);
+  CHECK(classifier.classify(request("/", "GET", {{"X-Tag", ""}})).class_index == 1);
+  CHECK(classifier.classify(request("/", "GET", {{"X-Tag", "x"}})).class_index == kDefaultClassIndex);
 }
 
 TEST_CASE("no spelling of a path reaches a better class") {
@@ -225,7 +225,7 @@ TEST_CASE("no spelling of a path reaches a better class") {
            "/x/../health",
        }) {
     CAPTURE(path);
-    CHECK(classifier.classify(request(path)) == kDefaultClassIndex);
+    CHECK(classifier.classify(request(path)).class_index == kDefaultClassIndex);
   }
 }
 
@@ -250,7 +250,7 @@ TEST_CASE("a path that every server reads alike keeps its class, whatever else i
            "/health",
        }) {
     CAPTURE(path);
-    CHECK(classifier.classify(request(path)) == 1);
+    CHECK(classifier.classify(request(path)).class_index == 1);
   }
 }
 
@@ -285,14 +285,14 @@ TEST_CASE("no spelling of a path leaves a worse class") {
            "/%2565xport",
        }) {
     CAPTURE(path);
-    CHECK(classifier.classify(request(path)) == 1);
+    CHECK(classifier.classify(request(path)).class_index == 1);
   }
   // The parts of a rule that are not about the path hold or do not: they have one reading.
-  CHECK(classifier.classify(request("/x/..;/y", "GET")) == 1);
+  CHECK(classifier.classify(request("/x/..;/y", "GET")).class_index == 1);
   for (const std::string_view path :
        {"/caf%C3%A9", "/assets//x.png", "/assets/./x.png", "/a/../b", "/~user", "/%7Euser/"}) {
     CAPTURE(path);
-    CHECK(classifier.classify(request(path)) == kDefaultClassIndex);
+    CHECK(classifier.classify(request(path)).class_index == kDefaultClassIndex);
   }
 }
 
@@ -300,23 +300,24 @@ TEST_CASE("the path of a rule may have escapes, too") {
   const Classifier classifier({a_class("file", 1.0, {{.path = "/a%2fb"}, {.path_prefix = "/%74ree%2f"}})});
   for (const std::string_view path : {"/a%2fb", "/a%2Fb", "/tree%2Fx", "/tree%2fx"}) {
     CAPTURE(path);
-    CHECK(classifier.classify(request(path)) == 1);
+    CHECK(classifier.classify(request(path)).class_index == 1);
   }
   for (const std::string_view path : {"/a/b", "/%61%2Fb", "/tree/x"}) {
     CAPTURE(path);
-    CHECK(classifier.classify(request(path)) == kDefaultClassIndex);
+    CHECK(classifier.classify(request(path)).class_index == kDefaultClassIndex);
   }
 }
 
 TEST_CASE("an ambiguous path gets the class that is refused earliest, then the one with the smaller reserve") {
   std::vector<ClassConfig> classes = {a_class("critical", 0.8, {{.path = "/a"}}),
                                       a_class("other", 0.8, {{.path = "/b"}})};
-  CHECK(Classifier(classes, 0.8).classify(request("/%61")) == kDefaultClassIndex);  // maintenance refuses it
-  CHECK(Classifier(classes, 0.9).classify(request("/%61")) == 1);
+  CHECK(Classifier(classes, 0.8).classify(request("/%61")).class_index ==
+        kDefaultClassIndex);  // maintenance refuses it
+  CHECK(Classifier(classes, 0.9).classify(request("/%61")).class_index == 1);
   classes[1].reserve = 5;
-  CHECK(Classifier(classes, 0.9).classify(request("/..;/x")) == 1);
+  CHECK(Classifier(classes, 0.9).classify(request("/..;/x")).class_index == 1);
   classes[0].reserve = 9;
-  CHECK(Classifier(classes, 0.9).classify(request("/..;/x")) == 2);
+  CHECK(Classifier(classes, 0.9).classify(request("/..;/x")).class_index == 2);
 }
 
 }  // namespace

@@ -212,7 +212,7 @@ TEST_CASE("classifier, admission and names number the classes alike") {
   for (std::size_t i = 0; i < names.size(); ++i) CHECK(names[i] == policy.classes[i].name);
   http::RequestHead head;
   head.path = "/slow";
-  CHECK(names[static_cast<std::size_t>(Settings(config).classifier.classify(head))] == "background");
+  CHECK(names[static_cast<std::size_t>(Settings(config).classifier.classify(head).class_index)] == "background");
 }
 
 }  // namespace
