@@ -10,6 +10,14 @@ using admission::Request;
 
 namespace {
 constexpr Duration kExplainEvery = std::chrono::seconds(1);
+/// A pool of which nothing has been heard for so long, and for so many health polls, is told as unknown: a dead API
+/// with a full pool would look full until somebody restarts it.
+constexpr Duration kReportKept = std::chrono::seconds(15);
+constexpr int kPollsMissed = 3;
+
+Duration kept(const admission::Policy& policy) {
+  return std::max(kReportKept, kPollsMissed * policy.poll_interval);
+}
 
 /// Whether a request refused for this reason would have been admitted had a slot been free.
 bool wants_slot(admission::Reason reason) {
@@ -20,6 +28,7 @@ bool wants_slot(admission::Reason reason) {
 
 Gate::Gate(admission::Policy policy, double retry_budget, Explain explain, BreakerChanged breaker_changed)
     : capacity_(policy.max_concurrent),
+      report_kept_(kept(policy)),
       controller_(std::move(policy)),
       retries_(retry_budget),
       explain_(std::move(explain)),
@@ -73,6 +82,7 @@ void Gate::configure(admission::Policy policy, double retry_budget, Time now) {
   {
     const std::lock_guard lock(mutex_);
     capacity_ = policy.max_concurrent;
+    report_kept_ = kept(policy);
     retries_.configure(retry_budget);
     controller_.configure(std::move(policy), now);
     decided = take_decided(now);
@@ -136,6 +146,11 @@ void Gate::polled(bool healthy, const std::optional<admission::LoadReport>& repo
   resume(decided);
 }
 
+void Gate::note_need(Ticket& ticket, const admission::LoadReport& report) {
+  ticket.used_database = report.request_used_database;
+  ticket.client_error = report.client_error;
+}
+
 void Gate::observe(const admission::LoadReport& report, Time now) {
   load_ = report;
   load_at_ = now;
@@ -144,11 +159,6 @@ void Gate::observe(const admission::LoadReport& report, Time now) {
   controller_.observe(
       {.capacity = report.pool_capacity, .in_use = report.pool_in_use(), .open = open, .waiters = report.pool_waiters},
       now);
-}
-
-void Gate::note_need(Ticket& ticket, const admission::LoadReport& report) {
-  ticket.used_database = report.request_used_database;
-  ticket.client_error = report.client_error;
 }
 
 int Gate::retry_after() {
@@ -166,15 +176,19 @@ void Gate::end_retry() {
   retries_.give_back();
 }
 
-telemetry::AdmissionState Gate::state() const {
+telemetry::AdmissionState Gate::state(Time now) const {
   const std::lock_guard lock(mutex_);
+  admission::LoadReport load = load_;
+  if (!load_at_ || now - *load_at_ > report_kept_) {
+    load = {.connection_errors = load_.connection_errors};
+  }
   return {.in_flight = controller_.in_flight(),
           .queue_length = controller_.queue_length(),
           .streams = controller_.streams(),
           .limit = controller_.limit(),
           .capacity = capacity_,
           .breaker = static_cast<int>(controller_.breaker_state()),
-          .load = load_,
+          .load = load,
           .load_at = load_at_};
 }
 

@@ -91,7 +91,7 @@ class Gate {
   /// predecessor may have already.
   int leave(const Needs& needs, Time now);
 
-  telemetry::AdmissionState state() const;
+  telemetry::AdmissionState state(Time now = Clock::now()) const;
   admission::Snapshot snapshot(Time now) const;
   admission::SizedAdvice advice() const;
 
@@ -113,6 +113,7 @@ class Gate {
 
   mutable std::mutex mutex_;
   int capacity_;
+  Duration report_kept_;  // how long a report counts for the metrics
   admission::Controller controller_;
   admission::RetryBudget retries_;
   std::mt19937 random_{std::random_device{}()};  ///< spreads the clients that are told to come back

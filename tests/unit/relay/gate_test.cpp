@@ -374,4 +374,24 @@ TEST_CASE("a refusal is explained with the numbers behind it, at most once a sec
   CHECK(told[2].numbers.mode == admission::Mode::shadow);
 }
 
+TEST_CASE("a pool of which nothing has been heard for a while is told as unknown; its counter stays") {
+  struct Row {
+    Duration polls, kept;
+  };
+  for (const Row& row : {Row{1s, 15s}, Row{0s, 15s}, Row{60s, 180s}}) {
+    admission::Policy policy = policy_of(10);
+    policy.poll_interval = row.polls;
+    Gate gate(policy);
+    const Time now = Time{} + 1h;
+    CHECK(gate.state(now).load.pool_capacity == 0);
+    gate.polled(true, admission::LoadReport{.pool_size = 5, .pool_capacity = 5, .connection_errors = 7}, now);
+    CHECK(gate.state(now + row.kept).load.pool_capacity == 5);
+    CHECK(gate.state(now + row.kept + 1s).load.pool_capacity == 0);
+    CHECK(gate.state(now + row.kept + 1s).load.connection_errors == 7);
+    CHECK(gate.state(now + row.kept + 1s).load_at == now);
+    gate.polled(true, admission::LoadReport{.pool_size = 5, .pool_capacity = 5}, now + 1h);
+    CHECK(gate.state(now + 1h).load.pool_capacity == 5);
+  }
+}
+
 }  // namespace
