@@ -76,6 +76,7 @@ void Advisor::restore(const std::vector<Level>& levels) {
 
 Advice Advisor::advice() const {
   Advice advice;
+  if (seconds_ == 0) return advice;
   Range low, high;  // the two ends of the curve
   double later = 0;
   for (std::size_t at = 1; at < kLevels && low.answers < kEndAnswers; ++at) low.add(levels_[at], in_flight_at(at));

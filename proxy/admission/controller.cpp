@@ -219,7 +219,7 @@ bool Controller::may_start(int class_id, Time now) const {
 /// A client has its share if it has so many requests, those that wait included, or else it could fill the queue; or if
 /// it has held so many slots on average, or else clients with long requests would get more than their part.
 bool Controller::over_fair_share(const Request& request, Time now) const {
-  if (request.key == 0) return false;
+  if (request.key == 0 || class_of(request.class_id).share == 0) return false;
   const int most = fair_share(request);
   return clients_.requests(request.key) >= most || clients_.slots(request.key, now) >= most;
 }

@@ -150,4 +150,8 @@ TEST_CASE("the advice is three lines: what is seen, what to set, and the pool") 
   }
 }
 
+TEST_CASE("before the first request nothing is advised") {
+  CHECK(Advisor().advice().most == 0);
+}
+
 }  // namespace

@@ -326,4 +326,15 @@ TEST_CASE("every reason has the name that users know") {
         "upstream_connections ");
 }
 
+TEST_CASE("a class without slots refuses for capacity, not because of its client") {
+  Policy policy = policy_of_100();
+  policy.classes[kBackground].shed_at = 0;
+  Scene scene(policy);
+  Request& request = scene.requests.emplace_back();
+  request.class_index = kBackground;
+  request.key = 1;
+  CHECK(scene.controller.arrive(request, scene.now) == State::refused);
+  CHECK(request.reason == Reason::capacity);
+}
+
 }  // namespace
