@@ -74,7 +74,10 @@ bool Queue::observe(int class_id, double computed, Duration service_time, Time n
   Line& own = line(class_id);
   own.computed_rate = computed;
   own.service_time = service_time;
-  if (own.empty() && !own.overload.standing()) own.service.idle(now);
+  if (own.empty()) {
+    own.computed_before = computed;
+    if (!own.overload.standing()) own.service.idle(now);
+  }
   StandingOverload::Rates& rates = own.rates;
   rates = {.served = service_rate(class_id)};
   own.times = OverloadTimes(policy_, rates.served, service_time);
@@ -135,10 +138,7 @@ Request* Queue::surplus() const {
 
 void Queue::push(Request& request) {
   Line& own = line(request.class_id);
-  if (own.empty()) {
-    own.service.waiting();
-    own.computed_before = own.computed_rate;
-  }
+  if (own.empty()) own.service.waiting();
   own.push_back(request);
   ++size_;
 }

@@ -84,7 +84,7 @@ class Queue {
     ArrivalRate asking;          // the same over `times.patience`, those included whose turn it is not
     ServiceRate service;         // of this class and better ones
     double computed_rate = 0;    // stands in for `service` until that has been counted
-    double computed_before = 0;  // the same when the line got its first request
+    double computed_before = 0;  // the same before the line got its first request
     Duration service_time{};
     OverloadTimes times;
     StandingOverload::Rates rates;
