@@ -224,6 +224,11 @@ void describe_class(Fields& f, ClassConfig& c) {
           "false: its requests need no database, so a full pool refuses none. true: as `admission.pool_aware` says, "
           "until the API's reports have shown that they need none."},
          c.pool_aware);
+  f.duration(
+      {"deadline",
+       "A request of this class that tells no `X-Request-Timeout` is treated as if it told this: it is refused with "
+       "`deadline` when it cannot be answered in time, and the API is told what is left. 0: none."},
+      c.deadline, {0s, 1h});
   f.sections({.name = "match",
               .doc = "A request belongs to the class if one of these rules holds. A rule holds if all its keys do.",
               .required = true},

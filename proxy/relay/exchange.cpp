@@ -185,7 +185,11 @@ Failure Exchange::ask_for_slot() {
     const auto now = std::chrono::system_clock::now();
     ticket_.place = settings_->cohorts.place(request_, client_address_, now, certificate);
   }
-  if (const auto timeout = classify::request_timeout(request_)) ticket_.deadline = began_ + *timeout;
+  if (const auto timeout = classify::request_timeout(request_)) {
+    ticket_.deadline = began_ + *timeout;
+  } else if (const Duration usual = settings_->deadlines[static_cast<std::size_t>(class_index_)]; usual.count() > 0) {
+    ticket_.deadline = began_ + usual;
+  }
   const State state = worker_.shared().gate.arrive(ticket_, arrived_);
   if (state == State::refused) return Failure::refused(ticket_.reason);
   if (state == State::admitted) admitted();

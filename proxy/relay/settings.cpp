@@ -32,6 +32,8 @@ Settings::Settings(const ProxyConfig& c, Contexts tls_contexts)
     cors_exposed += (cors_exposed.empty() ? "" : ", ") + name;
   }
   for (const std::string& name : classify::class_names(c.classes)) critical.push_back(name == kCriticalClass);
+  deadlines.push_back(Duration::zero());  // of the default class
+  for (const ClassConfig& each : c.classes) deadlines.push_back(each.deadline);
   // A connection idle at another worker cannot be taken, so idle ones must leave room for every request in flight.
   if (c.workers > 1)
     pool.max_idle = std::min(pool.max_idle, (pool.max_connections - c.admission.max_concurrent) / c.workers);

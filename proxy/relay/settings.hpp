@@ -40,7 +40,8 @@ struct Settings {
   ProxyConfig config;
   Contexts contexts;
   classify::Classifier classifier;
-  std::vector<bool> critical;  ///< by class index: served during maintenance
+  std::vector<bool> critical;       ///< by class index: served during maintenance
+  std::vector<Duration> deadlines;  ///< by class index: of a request that tells none; 0: none
   upstream::ConnectionLimits pool;
   classify::ClientKeys client_keys;  ///< for fairness
   classify::Cohorts cohorts;

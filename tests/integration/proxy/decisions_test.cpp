@@ -115,6 +115,27 @@ TEST_CASE("a request that cannot be answered before its deadline is not forwarde
   CHECK(proxy.accounts_balance());
 }
 
+TEST_CASE("a class's deadline is that of requests which tell none of their own") {
+  Upstream upstream(hold);
+  Proxy proxy(upstream, {.admission = admit(1) + ", queue: {max_wait: 1m, target: 0}",
+                         .more = "classes:\n  - {name: quick, deadline: 1s, match: [{path: /quick}]}\n"});
+  std::list<Client> held = fill(proxy, upstream, 1, "/quick");
+  const int left = std::stoi(field_of(upstream.seen()[0].head, "X-Request-Timeout"));
+  CHECK(left > 0);
+  CHECK(left <= 1000);
+  Client patient(proxy), other(proxy), quick(proxy);
+  patient.start("GET", "/quick", "X-Request-Timeout: 60000\r\n");
+  other.start("GET", "/");
+  quick.start("GET", "/quick");
+  check_refusal(quick.receive(), 503, "deadline");
+  CHECK(proxy.metric("spillway_queue_length") == 2);
+  upstream.release_all();
+  check_answered(held);
+  CHECK(patient.receive().status == 200);
+  CHECK(other.receive().status == 200);
+  CHECK(proxy.accounts_balance());
+}
+
 TEST_CASE("the API is told how much time is left of the deadline") {
   Upstream upstream;
   Proxy proxy(upstream);

@@ -129,6 +129,7 @@ constexpr FieldRow kFields[] = {
     {"classes[].reserve", "-1", "an integer from 0 to 65536"},
     {"classes[].max_concurrent", "-1", "an integer from 0 to 65536"},
     {"classes[].pool_aware", "1", "true or false"},
+    {"classes[].deadline", "2h", "a duration from 0s to 1h"},
     {"classes[].match[].path", "x", kPathWords},
     {"classes[].match[].path_prefix", "'/a?b'", kPathWords},
     {"classes[].match[].method", "get", "a method in capital letters"},

@@ -57,6 +57,7 @@ TEST_CASE("a rule is printed without what it does not ask for, and reads back") 
       "    reserve: 0\n"
       "    max_concurrent: 0\n"
       "    pool_aware: true\n"
+      "    deadline: 0s\n"
       "    match:\n"
       "      - path_regex: \"/a/[0-9]+\"\n"
       "        host: \"*.example.org\"\n"
