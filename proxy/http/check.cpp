@@ -103,14 +103,22 @@ void note_known(Head& head) {
   }
 }
 
+/// With `://`. Both, whatever the connection is: a proxy in front may have ended TLS. 0: neither.
+std::size_t scheme_size(std::string_view target) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (equals_lower(target.substr(0, scheme.size()), scheme)) return scheme.size();
+  }
+  return 0;
+}
+
 /// Splits the target, and reduces an absolute-form to its origin-form.
 const char* read_target(RequestHead& head, std::string_view host) {
   std::string_view& target = head.target;
   head.authority = host;
   if (target.front() != '/' && target != "*") {
-    constexpr std::string_view kScheme = "http://";
-    if (!equals_lower(target.substr(0, kScheme.size()), kScheme)) return "request target in none of the forms allowed";
-    target.remove_prefix(kScheme.size());
+    const std::size_t scheme = scheme_size(target);
+    if (scheme == 0) return "request target in none of the forms allowed";
+    target.remove_prefix(scheme);
     head.authority = target.substr(0, target.find_first_of("/?"));
     target.remove_prefix(head.authority.size());
     if (!is_authority(head.authority)) return "invalid authority in the request target";
