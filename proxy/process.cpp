@@ -122,7 +122,7 @@ void Process::tick() {
   }
   shared_.log.tick();
   shared_.gate.tick(now);
-  reap_successor();
+  look_after_successor(now);
   if (now - sampled_ >= telemetry::History::kInterval) {
     sampled_ = now;
     history_->sample(std::time(nullptr), shared_.gate.state(), shared_.state);

@@ -73,7 +73,7 @@ class Process {
   void own_files(bool owned) const;
   void succeeded_by(pid_t successor);
   void start_successor();
-  void reap_successor();
+  void look_after_successor(Time now);
 
   struct Loop : net::asio::io_context {
     using io_context::shutdown;
@@ -119,6 +119,7 @@ class Process {
   std::atomic<pid_t> successor_{0};       ///< it has taken over
   std::atomic<Time> succeeded_{Time{}};   ///< when
   pid_t child_ = 0;                       ///< started to become the successor
+  Time child_since_{};
   std::unique_ptr<handover::Predecessor> predecessor_;
   std::unique_ptr<handover::Offer> offer_;  ///< null: `handover` is empty
 };

@@ -21,6 +21,8 @@ namespace {
 constexpr Duration kLateRequests = std::chrono::seconds(2);
 /// Part of the limit that it keeps meanwhile for such requests, so that they need not wait.
 constexpr int kSparePart = 8;
+/// A successor that has not taken over within this time never will. One takes a second, with slow names and disks some.
+constexpr Duration kStart = std::chrono::seconds(30);
 }  // namespace
 
 /// Asks the process that serves already for its listeners and for what it has learned. False: there is one, and it does
@@ -200,12 +202,21 @@ void Process::start_successor() {
     child_ = 0;
     return shared_.log.error(fmt::format("upgrade: cannot start {}: {}", command_[0], std::strerror(failed)));
   }
+  child_since_ = Clock::now();
   shared_.log.info(fmt::format("upgrade: started {} as process {}", command_[0], child_));
 }
 
-void Process::reap_successor() {
+void Process::look_after_successor(Time now) {
   int status = 0;
-  if (child_ == 0 || ::waitpid(child_, &status, WNOHANG) != child_) return;
+  if (child_ == 0) return;
+  if (::waitpid(child_, &status, WNOHANG) != child_) {
+    if (successor_ != 0 || now - child_since_ < kStart) return;
+    child_since_ = now;
+    shared_.log.error(fmt::format("upgrade: process {} has not taken over in {} s: it is killed", child_,
+                                  std::chrono::duration_cast<std::chrono::seconds>(kStart).count()));
+    ::kill(child_, SIGKILL);
+    return;
+  }
   const pid_t ended = std::exchange(child_, 0);
   if (successor_ == ended) return;
   const std::string how = WIFEXITED(status) ? fmt::format("with status {}", WEXITSTATUS(status))

@@ -206,5 +206,35 @@ TEST_CASE("a successor that cannot be started is told of, and the next attempt w
   CHECK(Client(first).get("/").status == 200);
 }
 
+TEST_CASE("a successor that hangs at its start is killed after half a minute, and the next attempt works") {
+  const Place place;
+  const std::string link = place.folder.path("spillway"), config = place.folder.path("proxy.yaml");
+  const auto install = [&](const std::string& target) {
+    std::filesystem::remove(link);
+    std::filesystem::create_symlink(target, link);
+  };
+  const std::string hangs = place.folder.path("hangs");
+  std::ofstream(hangs) << "#!/bin/sh\nexec sleep 600\n";
+  std::filesystem::permissions(hangs, std::filesystem::perms::owner_all);
+  std::ofstream(config) << "listen: '127.0.0.1:0'\nadmin: {listen: '127.0.0.1:0'}\nupstream: {address: '127.0.0.1:1'}\n"
+                        << "log: {format: json}\nhandover: " << place.socket << '\n';
+  install(program());
+  support::Process old({.arguments = {link, "--config", config}, .environment = {}, .in_child = {}});
+  REQUIRE(old.await_log("listening on "));
+
+  install(hangs);
+  old.signal(SIGUSR2);
+  const auto kPatience = std::chrono::seconds(60);
+  CHECK(eventually([&] { return old.log().find("it is killed") != std::string::npos; }, kPatience));
+  REQUIRE(old.await_log("has ended by signal 9: this process goes on"));
+  install(program());
+  old.signal(SIGUSR2);
+  REQUIRE(old.await_log("taken over from process "));
+  const std::string log = old.log(), started = " as process ";
+  const pid_t successor = std::stoi(log.substr(log.rfind(started) + started.size()));
+  ::kill(successor, SIGTERM);  // it writes to the same log
+  CHECK(old.wait() == 0);
+}
+
 }  // namespace
 }  // namespace spillway::test
