@@ -7,7 +7,7 @@ namespace {
 
 /// One of so many arrivals in a row is refused. At a load of 1, and with a loss of 1 % between an answer and the next
 /// request, fewer refusals leave the p99 above 1.1 of that without a proxy, and more cost a point of the answers.
-constexpr int kEach = 60;
+constexpr int kEach = 40;
 
 /// As much arrives as is served: between these parts of it over `patience`, and over the shorter `interval`. By chance
 /// the first is 10 % off now and then, the second 20 %. In waves the second is far off.
@@ -15,7 +15,7 @@ constexpr double kLeast = 0.95, kMost = 1.2;
 constexpr double kLeastNow = 0.7, kMostNow = 1.4;
 
 /// The queue is long if it takes more than the `target` to serve, at least so many wait (fewer meet by chance),
-constexpr double kLeastLength = 10;
+constexpr double kLeastLength = 20;
 /// and it has grown by this factor lately:
 constexpr double kGrown = 2;
 /// within one to two of these periods. One is twice the patience: it lasts longer than what counts as a burst.

@@ -40,7 +40,7 @@ void describe_admission(Fields& f, admission::Policy& c, ClientKeyConfig& client
         c.queue.patience, {1ms, 1min});
     f.duration({"target",
                 "A wait below this is no overload. 0: none ever is, the oldest is always served first. While as much "
-                "arrives as is served, and the wait has grown above this by chance, one of 60 arrivals is refused "
+                "arrives as is served, and the wait has grown above this by chance, one of 40 arrivals is refused "
                 "(`queue_full`), which brings it down again."},
                c.queue.target, {0s, 1min});
     f.duration({"interval", "The time over which arrivals are counted to compare them with what is served."},

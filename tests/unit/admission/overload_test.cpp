@@ -136,7 +136,7 @@ TEST_CASE("at capacity the queue answers as many as no proxy, and no later" * do
     double lost;       // part of the requests
   };
   for (Row row :
-       {Row{backend_of(10, false), 0, 0.005}, Row{backend_of(10, true), 0, 0.01}, Row{bimodal(), 0, 0.015},
+       {Row{backend_of(10, false), 0, 0.005}, Row{backend_of(10, true), 0, 0.01}, Row{bimodal(), 0, 0.02},
         Row{backend_of(10, false), 0.007, 0.01}, Row{backend_of(10, true), 0.007, 0.02}, Row{bimodal(), 0.007, 0.02}}) {
     CAPTURE(row.hand_over);
     CAPTURE(row.lost);
