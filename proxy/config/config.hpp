@@ -145,8 +145,8 @@ inline constexpr std::string_view kCriticalClass = "critical";
 
 /// The policy of a class, and the requests that belong to it.
 struct ClassConfig : admission::ClassPolicy {
-  Duration deadline{};           ///< for the answer to a request that tells none of its own; 0: none
   std::vector<MatchRule> match;  ///< one of them must hold
+  Duration deadline{};           ///< for the answer to a request that tells none of its own; 0: none
 };
 
 /// The only class of a configuration without classes: `critical`, for GET of the health path.
