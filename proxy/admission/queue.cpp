@@ -76,7 +76,7 @@ bool Queue::observe(int class_id, double computed, Duration service_time, Time n
   own.service_time = service_time;
   if (own.empty()) {
     own.computed_before = computed;
-    if (!own.overload.standing()) own.service.idle(now);
+    if (!overloaded(class_id)) own.service.idle(now);
   }
   StandingOverload::Rates& rates = own.rates;
   rates = {.served = service_rate(class_id)};
@@ -89,7 +89,8 @@ bool Queue::observe(int class_id, double computed, Duration service_time, Time n
   const Duration wait = own.empty() ? Duration::zero() : now - own.front()->arrived;
   if (own.cohorts.active()) {
     own.cohorts.observe(rates.arriving / rates.served, wait, policy_.max_wait, now);
-    if (StandingOverload::over(rates)) own.cohorts.end();
+    // A computed rate only lets more clients in: it may be many times too high, and then all of them would come.
+    if (StandingOverload::over({.lasting = rates.lasting, .served = own.service.per_second()})) own.cohorts.end();
     if (!own.cohorts.active()) own.overload = {};
     return false;
   }

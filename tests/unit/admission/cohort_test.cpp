@@ -40,6 +40,18 @@ struct Outcome {
   double goodput = 0;  // calls answered, of capacity
 };
 
+/// Of the tasks that begin and the calls that end from `from` to `to`.
+Outcome outcome_of(const Simulation& simulation, double from, double to) {
+  double tasks = 0, whole = 0, answered = 0;
+  for (const Record& record : simulation.records) {
+    tasks += record.call == 0 && record.arrived >= from && record.arrived < to;
+    const bool counts = record.answered && record.ended >= from && record.ended < to;
+    whole += counts && record.call == kCalls - 1;
+    answered += counts;
+  }
+  return {.whole = whole / tasks, .goodput = answered / ((to - from) * Exam::api(false).capacity())};
+}
+
 Outcome outcome_at(double load, bool cohorts, bool exponential) {
   constexpr int kSeeds = 6;
   constexpr double kFrom = 4, kTo = 20;
@@ -48,15 +60,9 @@ Outcome outcome_at(double load, bool cohorts, bool exponential) {
     Exam exam(cohorts, exponential, static_cast<std::uint64_t>(seed));
     exam.simulation.add(Exam::tasks([=](double) { return load; }, load));
     exam.simulation.run_until(kTo + 1);
-    double tasks = 0, whole = 0, answered = 0;
-    for (const Record& record : exam.simulation.records) {
-      tasks += record.call == 0 && record.arrived >= kFrom && record.arrived < kTo;
-      const bool counts = record.answered && record.ended >= kFrom && record.ended < kTo;
-      whole += counts && record.call == kCalls - 1;
-      answered += counts;
-    }
-    mean.whole += whole / tasks / kSeeds;
-    mean.goodput += answered / ((kTo - kFrom) * Exam::api(false).capacity()) / kSeeds;
+    const Outcome outcome = outcome_of(exam.simulation, kFrom, kTo);
+    mean.whole += outcome.whole / kSeeds;
+    mean.goodput += outcome.goodput / kSeeds;
   }
   return mean;
 }
@@ -95,6 +101,34 @@ TEST_CASE("soon after an overload all clients are served again") {
     exam.simulation.run_until(20);
     for (const Record& record : exam.simulation.records) {
       if (record.arrived > 8) REQUIRE_FALSE(record.refused);
+    }
+  }
+}
+
+TEST_CASE("an API that becomes faster while clients are refused serves more of them") {
+  // Soon nobody waits any more, so that what was counted is an old rate.
+  constexpr double kFaster = 10, kFrom = 14, kTo = 24;
+  Backend api = Exam::api(true);
+  api.slowness = [](double t) { return t < kFaster ? 1 : 0.5; };
+  for (const int max_concurrent : {13, 100}) {  // 100: by the service time, it serves many times what it does
+    for (const double load : {1.6, 3.0, 5.0, 10.0}) {
+      CAPTURE(max_concurrent);
+      CAPTURE(load);
+      Policy policy = Exam::policy(true);
+      policy.max_concurrent = max_concurrent;
+      Simulation simulation(policy, api, 3);
+      simulation.add(Exam::tasks([=](double) { return load; }, load));
+      double most_served = 0;  // part of the clients
+      simulation.on_tick = [&](double t) {
+        const double threshold = simulation.controller.learned(Time{} + seconds(t)).classes[0].queue.threshold;
+        if (t >= kFaster) most_served = std::max(most_served, threshold);
+      };
+      simulation.run_until(kTo + 1);
+      const Outcome outcome = outcome_of(simulation, kFrom, kTo);
+      const double best = std::min(2.0, load);  // of capacity before
+      CHECK(outcome.goodput >= 0.95 * best);
+      CHECK(outcome.whole >= 0.93 * best / load);
+      if (load > 4) CHECK(most_served < 1);
     }
   }
 }
