@@ -73,6 +73,10 @@ tests/bench/fleet/         : tests/bench/fleet/ proxy/admission/ :
 tests/bench/gate_contention : proxy/relay/gate.hpp : boost/ posix
 '
 
+# Folders whose tests TSan leaves out, because they know no thread.
+one_thread=$(sed -n 's/^set(one_thread \(.*\))$/\1/p' "$(dirname "$0")/unit/CMakeLists.txt")
+readonly one_thread
+
 # Headers of the system's C library that are not C++.
 readonly kPosix='arpa/ fcntl.h net/ netdb.h netinet/ poll.h pthread.h signal.h spawn.h sys/ unistd.h'
 
@@ -81,7 +85,7 @@ cd "$(dirname "$0")/.."
 found=$(grep -rHnoE --include='*.[ch]pp' '^ *# *include *["<][^">]+[">]' config proxy api tests || true)
 [[ $found ]] || { echo "check_layers: no source file found" >&2 && exit 1; }
 
-awk -v rules="$kRules" -v posix="$kPosix" '
+awk -v rules="$kRules" -v posix="$kPosix" -v one_thread="$one_thread" '
   function begins(text, start) { return substr(text, 1, length(start)) == start }
   function any_begins(text, list,   parts, n, i) {
     n = split(list, parts, " ")
@@ -89,6 +93,7 @@ awk -v rules="$kRules" -v posix="$kPosix" '
     return 0
   }
   BEGIN {
+    if (!(alone = split(one_thread, calm, " "))) { print "check_layers: one_thread is missing in tests/unit/CMakeLists.txt"; bad++ }
     count = split(rules, lines, "\n")
     for (i = 1; i <= count; i++) {
       if (split(lines[i], part, " *: *") < 3) continue
@@ -105,6 +110,10 @@ awk -v rules="$kRules" -v posix="$kPosix" '
     else if (header ~ /^[a-z_0-9]+$/) ok = 1
     else ok = any_begins(header, outside[layer]) || (" " outside[layer] " " ~ / posix / && any_begins(header, posix))
     if (!ok) { print place ": " layer " must not include " header; bad++ }
+    for (i = 1; i <= alone && header ~ /^(thread|mutex|shared_mutex|condition_variable|future|semaphore|latch|barrier|stop_token)$/; i++) {
+      if (place !~ "^(proxy/|tests/unit/)?" calm[i] "/") continue
+      print place ": is tested as a folder without threads (one_thread in tests/unit/CMakeLists.txt)"; bad++
+    }
     # Which folder includes which. The hall of a program, where it is wired, is above its rooms.
     from = field[1]; to = header
     if (quoted && sub(/\/[^\/]*$/, "", from) && sub(/\/[^\/]*$/, "", to) && from != to && to ~ /\// && from ~ /\// && from !~ /^tests/) {
