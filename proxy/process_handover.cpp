@@ -41,6 +41,7 @@ bool Process::take_over() {
   }
   handover::order_classes(*taken_, shared_.class_names);
   shared_.gate.restore(taken_->admission, Clock::now());
+  shared_.gate.restore_errors(taken_->connection_errors, Clock::now());
   shared_.state.upstream_healthy = taken_->api_healthy;
   return true;
 }
@@ -153,7 +154,8 @@ std::string Process::state_for_successor() {
     made->set_value(handover::to_json(handover::State{.admission = std::move(learned),
                                                       .class_names = shared_.class_names,
                                                       .history = {samples.begin(), samples.end()},
-                                                      .api_healthy = shared_.state.upstream_healthy}));
+                                                      .api_healthy = shared_.state.upstream_healthy,
+                                                      .connection_errors = shared_.gate.reported_errors()}));
   });
   constexpr auto kLook = std::chrono::milliseconds(20);
   while (text.wait_for(kLook) != std::future_status::ready) {

@@ -30,7 +30,7 @@ bool read_pair(std::string_view name, std::string_view value, LoadReport& report
   if (name == "db_pool_checkedin") return read_count(value, report.pool_checked_in);
   if (name == "db_pool_capacity") return read_count(value, report.pool_capacity);
   if (name == "db_pool_waiters") return read_count(value, report.pool_waiters);
-  if (name == "db_connection_errors") return read_number(value, report.connection_errors);
+  if (name == "db_connection_errors") return read_number(value, report.connection_errors.emplace());
   if (name == "request_db") {
     if (value != "0" && value != "1") return false;
     report.request_used_database = value == "1";

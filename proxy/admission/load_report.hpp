@@ -15,9 +15,9 @@ struct LoadReport {
   std::int64_t pool_checked_in = 0;
   std::int64_t pool_capacity = 0;
   std::int64_t pool_waiters = 0;
-  std::uint64_t connection_errors = 0;                       ///< counted since the API's start
-  std::optional<bool> request_used_database = std::nullopt;  ///< whether this request did; not set: not reported
-  bool client_error = false;                                 ///< the response that carries it is a 4xx
+  std::optional<std::uint64_t> connection_errors = std::nullopt;  ///< since the API's start; not set: not reported
+  std::optional<bool> request_used_database = std::nullopt;       ///< whether this request did; not set: not reported
+  bool client_error = false;                                      ///< the response that carries it is a 4xx
 
   std::int64_t pool_in_use() const { return pool_size + pool_overflow - pool_checked_in; }
   bool operator==(const LoadReport&) const = default;

@@ -175,6 +175,7 @@ constexpr auto kState = [](auto& m, auto& s) {
   m.part("admission", s.admission, kAdmission);
   m.list("history", s.history, kSecondsMax, kSample);
   m.flag("api_healthy", s.api_healthy);
+  m.number("connection_errors", s.connection_errors, 0, kMany);
 };
 
 }  // namespace

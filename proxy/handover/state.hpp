@@ -17,6 +17,7 @@ struct State {
   std::vector<std::string> class_names;  ///< by class index: of `offered_of` and `refused_of` in the history
   std::vector<telemetry::History::Sample> history;
   bool api_healthy = false;
+  std::uint64_t connection_errors = 0;  ///< of its database, of which the API has told
 };
 
 /// The version of the state that this program writes. Members are only added: a reader skips those that it does not

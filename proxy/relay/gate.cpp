@@ -116,7 +116,7 @@ void Gate::begin_stream(Ticket& ticket, const std::optional<admission::LoadRepor
     const std::lock_guard lock(mutex_);
     if (report) note_need(ticket, *report);
     controller_.begin_stream(ticket, now);
-    if (report) observe(*report, now);
+    if (report) answered(*report, now);
     decided = take_decided(now);
   }
   resume(decided);
@@ -129,7 +129,7 @@ void Gate::finish(Ticket& ticket, admission::Completion completion, const std::o
     const std::lock_guard lock(mutex_);
     if (report) note_need(ticket, *report);
     controller_.finish(ticket, completion, now);
-    if (report) observe(*report, now);
+    if (report) answered(*report, now);
     decided = take_decided(now);
   }
   resume(decided);
@@ -140,6 +140,7 @@ void Gate::polled(bool healthy, const std::optional<admission::LoadReport>& repo
   {
     const std::lock_guard lock(mutex_);
     controller_.polled(healthy, now);
+    if (report && report->connection_errors) connection_errors_.polled(*report->connection_errors, now);
     if (report) observe(*report, now);
     decided = take_decided(now);
   }
@@ -149,6 +150,11 @@ void Gate::polled(bool healthy, const std::optional<admission::LoadReport>& repo
 void Gate::note_need(Ticket& ticket, const admission::LoadReport& report) {
   ticket.used_database = report.request_used_database;
   ticket.client_error = report.client_error;
+}
+
+void Gate::answered(const admission::LoadReport& report, Time now) {
+  if (report.connection_errors) connection_errors_.answered(*report.connection_errors, report_kept_, now);
+  observe(report, now);
 }
 
 void Gate::observe(const admission::LoadReport& report, Time now) {
@@ -179,15 +185,14 @@ void Gate::end_retry() {
 telemetry::AdmissionState Gate::state(Time now) const {
   const std::lock_guard lock(mutex_);
   admission::LoadReport load = load_;
-  if (!load_at_ || now - *load_at_ > report_kept_) {
-    load = {.connection_errors = load_.connection_errors};
-  }
+  if (!load_at_ || now - *load_at_ > report_kept_) load = {};
   return {.in_flight = controller_.in_flight(),
           .queue_length = controller_.queue_length(),
           .streams = controller_.streams(),
           .limit = controller_.limit(),
           .capacity = capacity_,
           .breaker = static_cast<int>(controller_.breaker_state()),
+          .connection_errors = connection_errors_.total(),
           .load = load,
           .load_at = load_at_};
 }

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <optional>
 #include <random>
 #include <utility>
 
+#include "proxy/admission/connection_errors.hpp"
 #include "proxy/admission/controller.hpp"
 #include "proxy/admission/load_report.hpp"
 #include "proxy/admission/retry_budget.hpp"
@@ -76,6 +78,9 @@ class Gate {
   /// Reads the clock itself: a worker may have come in between, and ages must not be negative.
   admission::Learned learned() const;
   void restore(const admission::Learned& learned, Time now);
+  /// The database connection errors of which the API has told: the successor counts from there.
+  std::uint64_t reported_errors() const;
+  void restore_errors(std::uint64_t reported, Time now);
   /// What a process that has a successor still needs.
   struct Needs {
     int requests = 0;  ///< slots
@@ -103,6 +108,7 @@ class Gate {
               Time now);
   // With the lock held:
   static void note_need(Ticket& ticket, const admission::LoadReport& report);
+  void answered(const admission::LoadReport& report, Time now);
   void observe(const admission::LoadReport& report, Time now);
   void note_load(Ticket& ticket) const;
   void refused(Ticket& ticket, Time now);
@@ -121,6 +127,7 @@ class Gate {
   BreakerChanged breaker_changed_;
   Time explained_{};
   Time no_slot_{};  ///< when somebody was last refused for want of a slot
+  admission::ConnectionErrors connection_errors_;
   admission::LoadReport load_;
   std::optional<Time> load_at_;
 };

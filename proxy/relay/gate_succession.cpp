@@ -15,6 +15,16 @@ void Gate::restore(const admission::Learned& learned, Time now) {
   controller_.restore(learned, now);
 }
 
+std::uint64_t Gate::reported_errors() const {
+  const std::lock_guard lock(mutex_);
+  return connection_errors_.reported();
+}
+
+void Gate::restore_errors(std::uint64_t reported, Time now) {
+  const std::lock_guard lock(mutex_);
+  connection_errors_.restore(reported, now);
+}
+
 Gate::Needs Gate::give_up(int spare) {
   const std::lock_guard lock(mutex_);
   const Needs needs{controller_.in_flight() + controller_.queue_length() + spare, controller_.streams()};

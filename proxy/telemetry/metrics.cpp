@@ -170,7 +170,7 @@ constexpr Metric kMetrics[] = {
     {"database_pool_waiters", kGauge, "", "Requests of the API that wait for a database connection",
      [](Series& s, const Reading& now) { s.add(now.admission.load.pool_waiters); }},
     {"database_connection_errors", kCounter, "", "Database connections that the API could not open, or lost",
-     [](Series& s, const Reading& now) { s.add(now.admission.load.connection_errors); }},
+     [](Series& s, const Reading& now) { s.add(now.admission.connection_errors); }},
     {"request_concurrency", kHistogram, "", "Requests in flight towards the API, observed at each admission",
      [](Series& s, const Reading&) {
        s.add_histogram<kConcurrencyBounds>(

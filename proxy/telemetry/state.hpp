@@ -35,7 +35,8 @@ struct AdmissionState {
   int streams = 0;  ///< tunnels and event streams; not in `in_flight`
   int limit = 0;
   int capacity = 0;
-  int breaker = 0;  ///< 0 closed, 1 half-open, 2 open: the worst state of all breakers
+  int breaker = 0;                      ///< 0 closed, 1 half-open, 2 open: the worst state of all breakers
+  std::uint64_t connection_errors = 0;  ///< of the API's database, since the start of the process
   admission::LoadReport load;
   std::optional<Time> load_at;  ///< when `load` was reported; nothing if never
 };

@@ -25,7 +25,7 @@ std::string text_of(const LoadReport& report) {
   add("db_pool_checkedin", report.pool_checked_in);
   add("db_pool_capacity", report.pool_capacity);
   add("db_pool_waiters", report.pool_waiters);
-  add("db_connection_errors", report.connection_errors);
+  if (report.connection_errors) add("db_connection_errors", *report.connection_errors);
   if (report.request_used_database) add("request_db", *report.request_used_database ? 1 : 0);
   return text;
 }

@@ -165,6 +165,28 @@ TEST_CASE("a breaker that is open stays open, and the history goes on") {
   check_ended(first);
 }
 
+TEST_CASE("a successor counts the API's database errors from where the process before it has left off") {
+  std::atomic<int> errors = 7;
+  Upstream upstream([&](Turn& turn) {
+    turn.answer("", "Endpoint-Load-Metrics: TEXT named_metrics.db_pool_size=5,named_metrics.db_connection_errors=" +
+                        std::to_string(errors) + "\r\n");
+  });
+  const Place place;
+  Proxy first(upstream, place.settings());
+  CHECK(Client(first).get("/").status == 200);
+  REQUIRE(first.await_metric("database_connection_errors", 7));
+
+  Proxy second(upstream, place.settings());
+  REQUIRE(await_takeover(second, first));
+  CHECK(Client(second).get("/").status == 200);
+  REQUIRE(second.await_metric("database_pool_size", 5));
+  CHECK(second.metric("database_connection_errors") == 0);
+  errors = 9;
+  CHECK(Client(second).get("/").status == 200);
+  CHECK(second.await_metric("database_connection_errors", 2));
+  check_ended(first);
+}
+
 TEST_CASE("a tunnel goes on in the process before while the successor serves") {
   Upstream upstream([](Turn& turn) {
     if (turn.field("Upgrade") != "websocket") return turn.answer();

@@ -16,6 +16,7 @@ using admission::Breaker;
 State example() {
   State state;
   state.api_healthy = true;
+  state.connection_errors = 12;
   state.class_names = {"normal", "critical"};
   admission::Learned& a = state.admission;
   a.limit = {.enabled = true,
@@ -91,6 +92,7 @@ TEST_CASE("a state arrives as it was sent") {
   CHECK(got->history[0].latency_ms == sent.history[0].latency_ms);
   CHECK(got->history[0].admission.load_at);
   CHECK(got->api_healthy);
+  CHECK(got->connection_errors == 12);
 }
 
 TEST_CASE("an empty state and one of another version are accepted") {

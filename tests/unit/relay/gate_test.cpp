@@ -387,10 +387,11 @@ TEST_CASE("a pool of which nothing has been heard for a while is told as unknown
     gate.polled(true, admission::LoadReport{.pool_size = 5, .pool_capacity = 5, .connection_errors = 7}, now);
     CHECK(gate.state(now + row.kept).load.pool_capacity == 5);
     CHECK(gate.state(now + row.kept + 1s).load.pool_capacity == 0);
-    CHECK(gate.state(now + row.kept + 1s).load.connection_errors == 7);
+    CHECK(gate.state(now + row.kept + 1s).connection_errors == 7);
     CHECK(gate.state(now + row.kept + 1s).load_at == now);
     gate.polled(true, admission::LoadReport{.pool_size = 5, .pool_capacity = 5}, now + 1h);
     CHECK(gate.state(now + 1h).load.pool_capacity == 5);
+    CHECK(gate.state(now + 1h).connection_errors == 7);
   }
 }
 

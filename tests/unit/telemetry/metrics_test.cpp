@@ -74,7 +74,8 @@ TEST_CASE("gauges show the state of the process and the API") {
   p.admission.queue_length = 5;
   p.admission.limit = 90;
   p.admission.capacity = 100;
-  p.admission.load = {0.5, 20, 3, 12, 50, 4, 6};
+  p.admission.load = {0.5, 20, 3, 12, 50, 4};
+  p.admission.connection_errors = 6;
 
   const Scrape scrape = p.scrape();
   const std::map<std::string, double> expected{
