@@ -245,6 +245,9 @@ class Commands:
         if "-k" in given or sub == "kustomize":
             folder = given.get("-k") or rest[0]
             need((ROOT / folder / "kustomization.yaml").exists(), f"{folder} has no kustomization.yaml")
+        elif sub == "apply":
+            need((ROOT / given.get("-f", "-f")).is_file(), f"kubectl apply of no file: {given.get('-f')}")
+            need("-n" in given, "kubectl apply needs a namespace")
         elif [sub, *rest[:1]] != ["create", "namespace"]:
             need(given.get("-n") == NAMESPACE, f"kubectl {sub} needs -n {NAMESPACE}")
         if "-c" in given:

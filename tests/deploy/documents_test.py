@@ -202,7 +202,7 @@ class TheCheckItself(unittest.TestCase):
                      f"docker compose -f {COMPOSE_FILE} exec proxy nonsense", "kubectl get pods",
                      f"kubectl -n {NAMESPACE} logs deploy/scholarship -c proxy", f"kubectl -n {NAMESPACE} logs deploy/spillway",
                      f"kubectl -n {NAMESPACE} get pods -l app=spillway", "kubectl apply -k deploy/kubernetes/overlays/prod",
-                     "git checkout HEAD~1 -- proxy.yaml", "make tests", "make bench ROUND=3", "systemctl reload spilway",
+                     "kubectl apply -n monitoring -f deploy/none.yaml", "git checkout HEAD~1 -- proxy.yaml", "make tests", "make bench ROUND=3", "systemctl reload spilway",
                      "curl -s localhost:8080/metrics", "curl -s localhost:9999/", "spillway --confg config/proxy.yaml",
                      "spillway --upstream localhost:3000 --set admission.shed_at=7", "tests/nothing.sh", "frobnicate",
                      "true && X=$(make nothing)", "for p in a b; do make nothing; done", "bats tests/nothing.bats",

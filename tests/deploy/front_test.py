@@ -30,8 +30,8 @@ FULL = {  # a value for every name of values.yaml
 LEAST = {"api": {"image": "shop:1"}}
 
 
-def documents(values):
-    done = subprocess.run([types_test.helm(), "template", "shop", CHART, "-f", "-"], input=json.dumps(values),
+def documents(values, release="shop"):
+    done = subprocess.run([types_test.helm(), "template", release, CHART, "-f", "-"], input=json.dumps(values),
                           capture_output=True, text=True, check=False)
     if done.returncode:
         raise ValueError(done.stderr)
@@ -42,13 +42,26 @@ def is_dashboard(document):
     return document["kind"] == "ConfigMap" and "proxy.yaml" not in document["data"]
 
 
-def template(values):
+def template(values, release="shop"):
     """The objects by their kind; dashboards are left out."""
-    return {o["kind"]: o for o in documents(values) if not is_dashboard(o)}
+    return {o["kind"]: o for o in documents(values, release) if not is_dashboard(o)}
 
 
 def pod(objects):
     return objects["Deployment"]["spec"]["template"]["spec"]
+
+
+def labels_of(name, monitor):
+    """Of a target, as the operator and then the monitor's relabelings give them. All services are in one namespace."""
+    labels = {"namespace": "apps", "pod": f"{name}-0", "container": "spillway", "job": f"apps/{monitor['metadata']['name']}"}
+    meta = {"__meta_kubernetes_pod_name": labels["pod"]}
+    for rule in monitor["spec"]["podMetricsEndpoints"][0]["relabelings"]:
+        labels[rule["targetLabel"]] = rule.get("replacement") or "".join(meta[s] for s in rule["sourceLabels"])
+    return labels
+
+
+def text_of(labels):
+    return ",".join(f'{name}="{value}"' for name, value in labels.items())
 
 
 def leaves(values, path=()):
@@ -126,6 +139,32 @@ class Front(unittest.TestCase):
             for one in made:
                 self.assertIn(label, one["metadata"]["labels"].items())
             self.assertEqual(types_test.compile_all({f"{o['metadata']['name']}": types_test.object_module(o) for o in made}), {})
+
+    def test_the_rules_know_what_the_monitors_yield_and_keep_services_apart(self):
+        production = {o["kind"]: o for o in types_test.render(types_test.KUBERNETES / "overlays/production")}
+        monitors = {"scholarship": production["PodMonitor"], "shop": self.rendered["full"]["PodMonitor"],
+                    "reports": template(FULL, "reports")["PodMonitor"]}
+        services = [labels_of(name, monitor) for name, monitor in monitors.items()]
+        rate = 'spillway_requests_total{%s,class="normal",outcome="ok",code="2xx"}'
+        case = {
+            "interval": "15s",
+            "input_series": [series for i, labels in enumerate(services) for series in (
+                {"series": "up{%s}" % text_of(labels), "values": "0x40"},
+                {"series": rate % text_of(labels), "values": f"0+{15 * (i + 1)}x40"})],
+            "alert_rule_test": [{"alertname": "SpillwayDown", "eval_time": "5m", "exp_alerts": [
+                {"exp_labels": {"severity": "critical", **labels}, "exp_annotations": {
+                    "summary": f"No metrics from {labels['instance']}",
+                    "description": "Prometheus cannot scrape the admin listener: the proxy is gone, or cannot be reached.",
+                    "runbook_url": "/user/SpillwayDown.md"}} for labels in services]}],
+            "promql_expr_test": [{"expr": "job:spillway_requests:rate5m", "eval_time": "9m", "exp_samples": [
+                {"labels": "job:spillway_requests:rate5m{%s}" % text_of({k: labels[k] for k in ("namespace", "job")}),
+                 "value": i + 1} for i, labels in enumerate(services)]}]}
+        rules = [str(p) for p in sorted((ROOT / "deploy/prometheus/rules").glob("*.yml"))]
+        file = types_test.WORK / "monitors.yml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps({"rule_files": rules, "evaluation_interval": "15s", "tests": [case]}))
+        done = subprocess.run(["promtool", "test", "rules", file], capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_every_value_is_explained_checked_and_used(self):
         text = (CHART / "values.yaml").read_text()
