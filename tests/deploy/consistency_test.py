@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Dashboards, rules, runbooks and shipped configurations agree with the programs and with each other. Needs both
 binaries, no server."""
+import configparser
 import json
 import os
 import pathlib
@@ -187,6 +188,19 @@ class Kubernetes(unittest.TestCase):
         drain = in_effect("proxy/spillway", ROOT / "deploy/kubernetes/base/config/proxy.yaml")["timeouts"]
         self.assertGreater(pod["terminationGracePeriodSeconds"], seconds(drain["drain"]))
         self.assertGreater(seconds(drain["drain_delay"]), 0)
+
+    def test_systemd_never_gives_a_program_up_unless_its_command_line_is_wrong(self):
+        for name in ("spillway", "scholarship-api"):
+            unit = configparser.RawConfigParser(strict=False)
+            unit.optionxform = str
+            unit.read(ROOT / f"deploy/systemd/{name}.service")
+            self.assertEqual(unit["Unit"].get("StartLimitIntervalSec"), "0", name)
+            self.assertEqual(unit["Service"]["Restart"], "on-failure", name)
+            # systemd.socket(5): a socket fails for good after 20 triggers within 2 s.
+            self.assertGreaterEqual(float(unit["Service"].get("RestartSec", "0.1")), 1, name)
+            program = f"{'proxy' if name == 'spillway' else 'api'}/{name}"
+            wrong = subprocess.run([BIN / program, "--no-such-option"], capture_output=True, check=False)
+            self.assertEqual(unit["Service"].get("RestartPreventExitStatus"), str(wrong.returncode), name)
 
     def test_the_configuration_of_a_release_is_restored_with_it(self):
         base = yaml.safe_load((ROOT / "deploy/kubernetes/base/kustomization.yaml").read_text())
