@@ -229,9 +229,12 @@ dashboard("api", "Scholarship API", "What the API itself says, where its admin l
           " connections. Recycled: closed because of `pool_recycle`.", 8,
           [(rate("scholarship_api_pool_opens_total"), "opened"), (rate("scholarship_api_pool_recycles_total"), "recycled")],
           unit="ops", min=0, runbook="DatabaseConnectionErrors"),
-    graph("Database reachable", "1 if it can be reached.", 12, [(named(f"scholarship_api_database_reachable{BY}"), "{{proxy}}")],
+    graph("API: configuration", "0: the last one read is in use. 1: keys that it has changed wait for a restart. 2: it was refused.", 8,
+          [(named(f"2 * (1 - scholarship_api_config_last_reload_successful{BY}) + scholarship_api_config_restart_pending{BY}"),
+            "{{proxy}}")], min=0, max=3, runbook="ConfigReloadFailed"),
+    graph("Database reachable", "1 if it can be reached.", 8, [(named(f"scholarship_api_database_reachable{BY}"), "{{proxy}}")],
           min=0, max=1, runbook="DatabaseConnectionErrors"),
-    graph("API: spans lost", "Spans of sampled requests that the collector refused, or that waited for it too long.", 12,
+    graph("API: spans lost", "Spans of sampled requests that the collector refused, or that waited for it too long.", 8,
           [(named(rate("scholarship_api_trace_spans_dropped_total", "instance", "pod")), "{{proxy}}")], unit="cps", min=0),
 ], of="scholarship_api_database_reachable", notes=api_notes())
 

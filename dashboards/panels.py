@@ -171,7 +171,9 @@ def proxy_notes():
 
 
 def api_notes():
-    return [note("Database down", f"scholarship_api_database_reachable{BY} == 0", COLOURS["failed"], "The database cannot be reached")]
+    return [note("Database down", f"scholarship_api_database_reachable{BY} == 0", COLOURS["failed"], "The database cannot be reached"),
+            note("Reloads", f"changes(scholarship_api_config_last_reload_timestamp_seconds{BY}[$__rate_interval]) > 0",
+                 COLOURS["answered"], "Configuration taken into use")]
 
 
 def board(name, title, description, panels, of="spillway_build_info", notes=None):

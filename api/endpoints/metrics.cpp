@@ -109,6 +109,12 @@ void Metrics::logged_in(LoginOutcome outcome) {
   logins_[static_cast<std::size_t>(outcome) - 1].fetch_add(1, std::memory_order_relaxed);
 }
 
+void Metrics::configured(std::time_t now, bool pending) {
+  configured_ = now;
+  restart_pending_ = pending;
+  reload_successful_ = true;
+}
+
 std::vector<MetricFamily> Metrics::families(const db::PoolGauges& gauges, const db::PoolCounts& counts,
                                             std::uint64_t spans_dropped) const {
   Page page;
@@ -129,6 +135,12 @@ std::vector<MetricFamily> Metrics::families(const db::PoolGauges& gauges, const 
     page.add(logins_[i].load(std::memory_order_relaxed),
              {{"outcome", std::string(name(static_cast<LoginOutcome>(i + 1)))}});
   }
+  page.single("scholarship_api_config_last_reload_successful", kGauge,
+              "1 unless the last configuration read was refused", reload_successful_ ? 1 : 0);
+  page.single("scholarship_api_config_last_reload_timestamp_seconds", kGauge,
+              "When a configuration was last taken into use", configured_.load());
+  page.single("scholarship_api_config_restart_pending", kGauge,
+              "1 while a reload has changed keys that take effect at the next start", restart_pending_ ? 1 : 0);
   page.single("scholarship_api_trace_spans_dropped_total", kCounter,
               "Spans lost because the collector refused them, or was away", spans_dropped);
   add_pool(page, gauges, counts);

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <ctime>
 #include <iosfwd>
 #include <string>
 #include <string_view>
@@ -41,6 +42,10 @@ class Metrics {
   /// `status` 0: the client had gone before the answer.
   void answered(Endpoint endpoint, int status, Duration took);
   void logged_in(LoginOutcome outcome);
+  /// A configuration is in use, at the start and after a reload. `pending`: parts of it wait for the next start.
+  void configured(std::time_t now, bool pending);
+  /// A reload was refused: the configuration before stays in use.
+  void reload_refused() { reload_successful_ = false; }
 
   /// In the text format of Prometheus. Every series exists from the start. `spans_dropped`: those lost so far.
   std::string text(const db::PoolGauges& gauges, const db::PoolCounts& counts, std::uint64_t spans_dropped) const;
@@ -60,6 +65,8 @@ class Metrics {
   };
   std::array<PerEndpoint, kCountedEndpoints> endpoints_;
   std::array<Count, kLogins> logins_{};
+  std::atomic<bool> reload_successful_{true}, restart_pending_{false};
+  std::atomic<std::time_t> configured_{0};
 };
 
 /// One line for each metric: name, type, labels, help; separated by tabs.

@@ -1,6 +1,7 @@
 #include "api/server/server.hpp"
 
 #include <cstdlib>
+#include <ctime>
 #include <thread>
 
 #include <spdlog/spdlog.h>
@@ -94,6 +95,7 @@ Server::Server(ApiConfig config, db::ConnectOptions options, std::vector<std::ve
   shared_.access = config_.log.access;
   shared_.sample_ratio = config_.tracing.sample_ratio;
   services_->spans = shared_.spans;
+  services_->metrics.configured(std::time(nullptr), false);
   for (int home = 0; home < config_.workers; ++home) {
     const auto index = static_cast<std::size_t>(home);
     workers_.push_back(std::make_unique<Worker>(config_, shared_, *services_, *contexts_[index], home,
@@ -153,11 +155,11 @@ void Server::reload() {
   auto loaded = config::load_file({config_path_}, kApiDefinition);
   if (!loaded.ok()) {
     for (const config::Error& error : loaded.errors) spdlog::error("reload refused: {}", config::to_text(error));
+    services_->metrics.reload_refused();
     return;
   }
-  for (const std::string& key : config::keep_until_restart(config_, loaded.config, kApiDefinition)) {
-    spdlog::warn("{} has changed: takes effect at the next start", key);
-  }
+  const auto waiting = config::keep_until_restart(config_, loaded.config, kApiDefinition);
+  for (const std::string& key : waiting) spdlog::warn("{} has changed: takes effect at the next start", key);
   const ApiConfig& fresh = loaded.config;
   pool_->configure(pool_settings(fresh.database), fresh.database.echo_pool);
   replace_secrets(fresh.auth);
@@ -165,6 +167,7 @@ void Server::reload() {
   shared_.access = fresh.log.access;
   shared_.sample_ratio = fresh.tracing.sample_ratio;
   set_log_level(fresh.log.level);
+  services_->metrics.configured(std::time(nullptr), !waiting.empty());
   spdlog::info("reloaded: pool_size {}, max_overflow {}, pool_timeout {} ms", fresh.database.pool_size,
                fresh.database.max_overflow,
                std::chrono::duration_cast<std::chrono::milliseconds>(fresh.database.pool_timeout).count());

@@ -327,7 +327,7 @@ class Dashboards(unittest.TestCase):
             for variable in variables.values():
                 if variable["type"] == "query":  # a label that does not exist must not hide everything
                     self.assertEqual(variable["allValue"], ".*")
-            marks = {"Database down"} if name == "api" else {"Deploys", "Reloads", "Breaker", "API down"}
+            marks = {"Database down", "Reloads"} if name == "api" else {"Deploys", "Reloads", "Breaker", "API down"}
             self.assertEqual({n["name"] for n in board["annotations"]["list"]}, marks)
 
     def test_panels_do_not_overlap(self):

@@ -75,6 +75,39 @@ TEST_CASE("The admin listener counts requests by endpoint, logins by outcome, an
   CHECK(api.stop() == 0);
 }
 
+TEST_CASE("The admin listener tells whether a reload was refused or waits for a restart") {
+  const Folder folder;
+  const std::string admin = folder.path("admin.sock");
+  const auto config = [&](const std::string& more) {
+    return "database: {url: \"" + Database::shared().url() + "\"}\nadmin: {listen: \"unix:" + admin +
+           "\"}\nauth: {secret: for-tests-only-for-tests-only-0123456789}\nlisten: 127.0.0.1:0\n" + more;
+  };
+  Program api(config(""));
+  api.await_ready();
+  const auto now = [&](const std::string& name) {
+    return value("\n" + Client(admin).request("GET", "/metrics").body, "scholarship_api_config_" + name);
+  };
+  CHECK(now("last_reload_successful") == 1);
+  CHECK(now("restart_pending") == 0);
+  const double started = now("last_reload_timestamp_seconds");
+  CHECK(started >= 1.7e9);
+
+  api.rewrite_config(config("degrade_at: often\n"));
+  api.signal(SIGHUP);
+  CHECK(eventually([&] { return now("last_reload_successful") == 0; }));
+  CHECK(now("last_reload_timestamp_seconds") == started);
+
+  api.rewrite_config(config("workers: 2\n"));
+  api.signal(SIGHUP);
+  CHECK(eventually([&] { return now("last_reload_successful") == 1; }));
+  CHECK(now("restart_pending") == 1);
+  CHECK(now("last_reload_timestamp_seconds") >= started);
+
+  api.rewrite_config(config(""));
+  api.signal(SIGHUP);
+  CHECK(eventually([&] { return now("restart_pending") == 0; }));
+}
+
 TEST_CASE("A second process at the admin address is an error at the start") {
   const Folder folder;
   const std::string config = "database: {url: \"" + Database::shared().url() +
