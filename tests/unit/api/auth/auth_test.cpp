@@ -109,6 +109,7 @@ TEST_CASE("A token is refused before its time, and with critical extensions") {
     CAPTURE(crit);
     CHECK_FALSE(tokens.verify(with("crit", crit, ""), kNow, claims));
   }
+  // A secret without a name is alone: whatever name a token has, it can only be of this one.
   CHECK(tokens.verify(with("kid", "\"x\"", ""), kNow, claims));
 }
 
@@ -175,7 +176,12 @@ TEST_CASE("The first secret signs and names itself, all verify, and a token stan
   CHECK(both.verify(both.issue(admin, kNow), kNow, claims));
   CHECK_FALSE(first.verify(both.issue(admin, kNow), kNow, claims));  // signed by k2
   CHECK(alone.verify(named, kNow, claims));                          // back to a single secret
-  // The right key under another name.
+  // The right key under another name, also one that there is.
+  for (const char* kid : {R"("k2")", R"("x")", R"("K1")", R"("")"}) {
+    CAPTURE(kid);
+    CHECK_FALSE(both.verify(with("kid", kid, ""), kNow, claims));
+  }
+  CHECK(both.verify(with("kid", R"("k1")", ""), kNow, claims));
   CHECK_FALSE(Tokens({{"k3", kSecret}}, 60).verify(named, kNow, claims));
   CHECK(Tokens({{"k3", kSecret}}, 60).verify(nameless, kNow, claims));
 }
