@@ -1,3 +1,5 @@
+include(${CMAKE_CURRENT_LIST_DIR}/content_policy.cmake)
+
 # Puts style sheets and scripts into the page and the page into a C++ file: PAGE (folder), UPLOT (folder), OUT.
 file(READ ${PAGE}/index.html html)
 foreach(part IN ITEMS ${UPLOT}/uPlot.min.css ${PAGE}/page.css ${UPLOT}/uPlot.iife.min.js ${PAGE}/model.js ${PAGE}/page.js)
@@ -13,6 +15,8 @@ foreach(part IN ITEMS ${UPLOT}/uPlot.min.css ${PAGE}/page.css ${UPLOT}/uPlot.iif
   string(REPLACE "/*${name}*/" "${text}" html "${html}")
 endforeach()
 
+content_policy("${html}" policy)
+
 # In pieces: a compiler need not take a literal beyond 64 KiB.
 string(LENGTH "${html}" length)
 set(literals "")
@@ -26,5 +30,6 @@ file(WRITE ${OUT} "#include \"proxy/admin/status_page.hpp\"
 
 namespace spillway::admin {
 const std::string_view kStatusPage =${literals};
+const std::string_view kStatusPagePolicy = \"${policy}\";
 }  // namespace spillway::admin
 ")

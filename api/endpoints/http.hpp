@@ -43,15 +43,16 @@ struct Request {
 struct Response {
   int status = 200;
   std::string_view content_type = "application/json";
-  std::string_view allow;          ///< with 405, and for OPTIONS
-  std::string_view cache_control;  ///< empty: not sent
-  int retry_after = 0;             ///< seconds; 0: not sent
-  bool authenticate = false;       ///< with 401: send WWW-Authenticate
-  bool no_store = false;           ///< must not be cached, whatever `cache_control` says
-  bool validated = false;          ///< has an ETag, and If-None-Match is honoured
-  bool unanswered = false;         ///< the client has gone: send nothing
-  bool needed_database = false;    ///< the request asked the pool for a connection; for the load report
-  std::string_view reason;         ///< for the log, a literal
+  std::string_view allow;           ///< with 405, and for OPTIONS
+  std::string_view cache_control;   ///< empty: not sent
+  std::string_view content_policy;  ///< of a page for browsers, with `nosniff`; empty: not sent
+  int retry_after = 0;              ///< seconds; 0: not sent
+  bool authenticate = false;        ///< with 401: send WWW-Authenticate
+  bool no_store = false;            ///< must not be cached, whatever `cache_control` says
+  bool validated = false;           ///< has an ETag, and If-None-Match is honoured
+  bool unanswered = false;          ///< the client has gone: send nothing
+  bool needed_database = false;     ///< the request asked the pool for a connection; for the load report
+  std::string_view reason;          ///< for the log, a literal
   LoginOutcome login = LoginOutcome::none;
   std::string user;  ///< who logged in, or tried
   std::string etag;  ///< with its quotes; empty: not sent

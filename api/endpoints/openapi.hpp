@@ -8,5 +8,7 @@ namespace api {
 extern const std::string_view kOpenApi;
 /// A page that shows it to people, from docs.html. It loads nothing but the document.
 extern const std::string_view kDocs;
+/// Its Content-Security-Policy: that and nothing else.
+extern const std::string_view kDocsPolicy;
 
 }  // namespace api

@@ -48,6 +48,7 @@ net::Task<> metrics(Context& context, Request&, Response& response) {
 
 net::Task<> docs(Context&, Request&, Response& response) {
   response.body = kDocs;
+  response.content_policy = kDocsPolicy;
   response.content_type = "text/html; charset=utf-8";
   response.validated = true;
   response.cache_control = kUnchanging;

@@ -39,6 +39,10 @@ void append_head(std::string& head, const Response& response, Keep keep, const d
   if (!response.etag.empty()) head.append("ETag: ").append(response.etag).append("\r\n");
   const std::string_view cache_control = response.no_store ? "no-store" : response.cache_control;
   if (!cache_control.empty()) head.append("Cache-Control: ").append(cache_control).append("\r\n");
+  if (!response.content_policy.empty()) {
+    head.append("Content-Security-Policy: ").append(response.content_policy).append("\r\n");
+    head += "X-Content-Type-Options: nosniff\r\n";
+  }
   if (keep == Keep::no) head += "Connection: close\r\n";
   if (keep == Keep::told) head += "Connection: keep-alive\r\n";
   head.append("X-Request-ID: ").append(request_id).append("\r\n");

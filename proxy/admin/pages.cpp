@@ -131,7 +131,9 @@ constexpr std::size_t kLatest = 10;
 
 Server::Pages pages(PageSources sources) {
   Server::Pages pages;
-  pages["/"] = [](const Asked&) { return Page{200, "text/html; charset=utf-8", std::string(kStatusPage)}; };
+  pages["/"] = [](const Asked&) {
+    return Page{200, "text/html; charset=utf-8", std::string(kStatusPage), kStatusPagePolicy};
+  };
   pages["/metrics"] = [metrics = sources.metrics](const Asked& asked) {
     if (telemetry::prefers_openmetrics(asked.accept)) {
       return Page{200, std::string(telemetry::kOpenMetrics),

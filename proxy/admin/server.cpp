@@ -133,6 +133,8 @@ net::Task<> Server::serve(std::unique_ptr<Connection> connection) {
     response.set(http::field::date, date_.at(std::time(nullptr)));
     response.set(http::field::content_type, page.content_type);
     response.set(http::field::cache_control, "no-store");
+    response.set("X-Content-Type-Options", "nosniff");
+    if (!page.content_policy.empty()) response.set("Content-Security-Policy", page.content_policy);
     response.keep_alive(fault == 0 && request.keep_alive());
     response.set(http::field::vary, "Accept, Accept-Encoding");
     if (page.body.size() >= kGzipMin && accepts_gzip(field(http::field::accept_encoding))) {

@@ -20,6 +20,7 @@ struct Page {
   unsigned status = 200;
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;
+  std::string_view content_policy = {};  ///< a literal; empty: no Content-Security-Policy
 };
 
 /// What of a request a page may depend on.

@@ -60,6 +60,7 @@ async function eventually(what, holds) {
 
 let browser;
 let front;
+let own;
 let over = false;
 try {
   await eventually('the proxy starts', () => log.includes('admitting'));
@@ -201,8 +202,38 @@ log: {format: json, access: off}
   await page.screenshot({ path: join(reports, 'status-page-down.png'), fullPage: true });
   await page.close();
 
+  // The page of the API, which needs no database for it. Its Content-Security-Policy lets it do its work, and no more.
+  writeFileSync(join(dir, 'api.yaml'), `
+listen: 127.0.0.1:0
+database: {url: 'postgresql:///none?host=/nowhere'}
+auth: {secret: for-tests-only-for-tests-only-0123456789}
+`);
+  let apiLog = '';
+  own = spawn(join(bin, 'api/scholarship-api'), ['--config', join(dir, 'api.yaml')], { stdio: ['ignore', 'pipe', 'pipe'] });
+  for (const stream of [own.stdout, own.stderr]) stream.on('data', (data) => { apiLog += data; });
+  const listening = /listening on 127\.0\.0\.1:(\d+)/;
+  await eventually('the API starts', () => listening.test(apiLog));
+  const docs = await browser.newPage();
+  docs.on('pageerror', (error) => errors.push(String(error)));
+  docs.on('console', (message) => { if (message.type() === 'error') errors.push(message.text()); });
+  await docs.goto(`http://127.0.0.1:${apiLog.match(listening)[1]}/api/v1/docs`);
+  await eventually('the API is described', async () => (await docs.locator('#paths').innerText()).includes('/api/v1/search'));
+  assert.equal(await docs.locator('body').evaluate((body) => getComputedStyle(body).maxWidth), '896px');
+  await docs.close();
+
   assert.deepEqual(outside, [], 'the page fetches from elsewhere');
   assert.deepEqual(errors, []);
+
+  // What somebody else puts into the status page does not run.
+  const guarded = await browser.newPage();
+  await guarded.goto(admin + '/');
+  assert.equal(await guarded.evaluate(() => {
+    const script = document.createElement('script');
+    script.textContent = 'window.injected = true';
+    document.body.append(script);
+    return window.injected;
+  }), undefined);
+  await guarded.close();
 
   agent.destroy();
   proxy.kill('SIGTERM');
@@ -213,6 +244,7 @@ log: {format: json, access: off}
   await browser?.close();
   proxy.kill('SIGKILL');
   front?.kill('SIGKILL');
+  own?.kill('SIGKILL');
   api.closeAllConnections();
   api.close();
   rmSync(dir, { recursive: true });

@@ -141,6 +141,10 @@ TEST_CASE("The API's description is a page for people, too, that loads nothing f
   CHECK(page.header("content-type") == "text/html; charset=utf-8");
   CHECK(page.body.find("openapi.json") != std::string::npos);
   CHECK(page.body.find("://") == std::string::npos);
+  CHECK(page.header("x-content-type-options") == "nosniff");
+  CHECK(page.header("content-security-policy").starts_with("default-src 'none'; script-src 'sha256-"));
+  CHECK(page.header("content-security-policy").find("unsafe") == std::string::npos);
+  CHECK(client.request("GET", "/health").header("content-security-policy").empty());
 }
 
 }  // namespace

@@ -70,6 +70,24 @@ TEST_CASE("a scraper gets OpenMetrics, and gzip, if it asks for them") {
   CHECK(small.body.size() < plain.body.size() / 4);
 }
 
+TEST_CASE("the status page runs and loads nothing but what it holds, and no page is taken for another type") {
+  Upstream upstream;
+  Proxy proxy(upstream);
+  Client browser = proxy.admin();
+  for (const char* const path : {"/", "/metrics", "/stats", "/none"}) {
+    CAPTURE(path);
+    browser.send("GET " + std::string(path) + " HTTP/1.1\r\nHost: admin\r\n\r\n");
+    const Reply reply = browser.receive();
+    CHECK(reply.field("x-content-type-options") == "nosniff");
+    const std::string policy = reply.field("content-security-policy");
+    CHECK(policy.empty() == (std::string_view(path) != "/"));
+    if (policy.empty()) continue;
+    CHECK(policy.starts_with("default-src 'none'; script-src 'sha256-"));
+    CHECK(policy.find("unsafe") == std::string::npos);
+    CHECK(policy.ends_with("frame-ancestors 'none'"));
+  }
+}
+
 TEST_CASE("a request that the admin listener cannot serve is told so") {
   struct Row {
     std::string raw;
