@@ -78,6 +78,10 @@ std::optional<int> CommandLine::parse(int argc, const char* const* argv) {
   return {};
 }
 
+bool CommandLine::config_named() const {
+  return config_option_->count() > 0;
+}
+
 CommandLine::Ask CommandLine::ask() const {
   if (check_) return Ask::check;
   if (print_schema_) return Ask::print_schema;

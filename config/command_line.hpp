@@ -57,6 +57,8 @@ class CommandLine {
   std::optional<int> parse(int argc, const char* const* argv);
 
   const std::string& config_path() const { return config_path_; }
+  /// `--config` has been given.
+  bool config_named() const;
   /// What to read for a reload. Call it after `parse`.
   const Origin& origin() const { return origin_; }
 

@@ -29,11 +29,12 @@ int main(int argc, char** argv) {
   bool print_metrics = false;
   line.app().add_flag("--print-metrics", print_metrics, "Print every metric: name, type, labels, help");
   CLI::App* healthcheck = line.app().add_subcommand("healthcheck", "Exit 0 if a running spillway is ready, else 1");
-  admin::Target target{"127.0.0.1:9901", {}, {}};
+  admin::Target target{"", {}, {}};
   CLI::App* advise = line.app().add_subcommand("advise", "Suggest limits for the API, measured by a running spillway");
   for (CLI::App* command : {healthcheck, advise}) {
-    command->add_option("--admin", target.address, "Admin address of the running spillway; https:// before it for TLS")
-        ->capture_default_str();
+    command->add_option("--admin", target.address,
+                        "Admin address of the running spillway; https:// before it for TLS. Default: admin.listen of "
+                        "--config, if that is given, else 127.0.0.1:9901");
     command->add_option("--certificate", target.certificate, "Shown to an admin listener that requires one; PEM");
     command->add_option("--key", target.key, "Its key, if that is in a file of its own");
   }
@@ -42,6 +43,12 @@ int main(int argc, char** argv) {
   if (print_metrics) {
     telemetry::print_declarations(std::cout);
     return config::kExitOk;
+  }
+  if (target.address.empty()) {
+    ProxyConfig configuration;
+    // Of a file with errors counts what can be read: the process that runs may have another one in force.
+    if (line.config_named()) configuration = config::load_file(line.origin(), kProxyDefinition).config;
+    target.address = admin::address_of(configuration.admin.listen).value_or("127.0.0.1:9901");
   }
   if (*healthcheck) return admin::healthcheck(target, std::cerr);
   if (*advise) return admin::advise(target, std::cout, std::cerr);

@@ -55,6 +55,17 @@ Reply ask(const Target& target, const char* path, Duration patience) {
 
 }  // namespace
 
+std::optional<std::string> address_of(const config::Listen& listen) {
+  using config::Address;
+  Address address = listen.address;
+  if (address.kind == Address::Kind::descriptor) return std::nullopt;
+  if (address.kind == Address::Kind::tcp) {  // who listens at every address listens at this one
+    if (address.host.empty() || address.host == "0.0.0.0") address.host = "127.0.0.1";
+    if (address.host == "::") address.host = "::1";
+  }
+  return (listen.tls.enabled() ? "https://" : "") + to_text(address);
+}
+
 int healthcheck(const Target& target, std::ostream& err) {
   const Reply reply = ask(target, "/ready", std::chrono::seconds(2));
   if (reply.status != config::kExitOk) err << "not ready: " << target.address << ": " << reply.text << '\n';

@@ -1,7 +1,10 @@
 #pragma once
 
 #include <iosfwd>
+#include <optional>
 #include <string>
+
+#include "config/listen.hpp"
 
 namespace spillway::admin {
 
@@ -11,6 +14,10 @@ struct Target {
   std::string certificate;  ///< over TLS, a file in PEM; empty: none
   std::string key;          ///< empty: it is in the file of the certificate
 };
+
+/// The address of the process whose configuration has this `admin.listen`. Nothing for an inherited socket: the
+/// configuration does not know where it listens.
+std::optional<std::string> address_of(const config::Listen& listen);
 
 // The commands of the program. Each asks the admin listener for one page and returns the exit status; if that is not 0,
 // `err` gets the reason. Over TLS any certificate of the listener will do: they ask the own process.

@@ -167,7 +167,12 @@ for_both() {
     sleep 0.1
   done
   run -1 "$proxy" healthcheck --admin "127.0.0.1:$admin"
-  run -0 "$proxy" advise --admin "127.0.0.1:$admin"
+  # Where the configuration says, also if it has been broken since.
+  run -1 "$proxy" healthcheck --config "$BATS_TEST_TMPDIR/proxy.yaml"
+  [[ $output == *"127.0.0.1:$admin: "*"503"* ]]
+  { cat "$BATS_TEST_TMPDIR/proxy.yaml" && echo 'workerz: 2'; } >"$BATS_TEST_TMPDIR/broken.yaml"
+  run -0 "$proxy" --config "$BATS_TEST_TMPDIR/broken.yaml" advise
+  run -0 "$proxy" advise --admin "127.0.0.1:$admin" --config "$root/config/proxy.yaml"
   [[ ${lines[0]} == "The traffic does not show yet what the API can do"* && ${#lines[@]} == 3 ]]
   for ((i = 0; i < 5; i++)); do
     [[ $(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$traffic/") == 502 ]]
