@@ -8,8 +8,10 @@ namespace api {
 
 namespace {
 
-/// Bytes of the white space at the start of `text`, as Unicode has it; 0: there is none. PostgreSQL asks the system's
-/// locale, which may know fewer.
+/// Bytes of the white space at the start of `text`: White_Space of Unicode (PropList.txt), without the control
+/// characters below U+0020, which no field may hold; 0: there is none. What PostgreSQL takes for white space depends on
+/// the database: iswspace() of its LC_CTYPE, which is these without U+0085 and the no-break spaces in glibc's. A space
+/// too many here is harmless: a dash beside it means nothing in either case.
 std::size_t space_length(std::string_view text) {
   constexpr std::string_view kSpaces[] = {" ",
                                           "\u0085",
