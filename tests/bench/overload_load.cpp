@@ -5,18 +5,7 @@
 //   overload_load PORT SECONDS FROM TO [seed=N] STREAM...
 //
 // Latencies and totals are those of requests due between FROM and TO; the bins hold all. A STREAM is one argument such
-// as 'name=critical rate=500 header=X-Priority:high':
-//   name=TEXT rate=PER_SECOND   Poisson arrivals; with `constant`, evenly spaced
-//   closed=N                    instead of a rate: N clients that each wait for the answer and ask again
-//   from=S to=S                 when the stream is on; the whole run unless told
-//   header=NAME:VALUE           sent with each
-//   token=TEXT                  sent with each as its bearer token
-//   path=TARGET                 in place of /work; of several paths each request takes the next one
-//   key=NAME keys=N             a further header, with each of N values in turn
-//   patience=S                  then the client closes the connection; 1 unless told
-//   obey                        who is refused with Retry-After comes back then, until answered
-//   calls=N pause=S             each arrival is a task of N calls with a key of its own, each that long after the
-//                               answer to the one before; the first one that is not answered ends it
+// as 'name=critical rate=500 header=X-Priority:high', see overload_stream.hpp.
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -25,10 +14,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
-#include <map>
 #include <queue>
 #include <random>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,38 +26,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tests/bench/log_linear.hpp"
+#include "tests/bench/overload_stream.hpp"
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr double kBin = 0.1;                      // seconds
 constexpr double kSettle = 5;                     // seconds to wait for the last answers
 constexpr std::size_t kMostConnections = 12'000;  // as many ports as one address has for its clients, about half
 constexpr int kEventsPerWait = 512;
 constexpr std::size_t kReadSize = 16 * 1024;
-
-struct Bin {
-  long sent = 0, ok = 0, refused = 0, lost = 0;
-  LogLinear latency;
-};
-
-struct Stream {
-  std::string name, header, token, key;
-  std::vector<std::string> paths;
-  double rate = 0, from = 0, to = 0, patience = 1, pause = 0;
-  int closed = 0, keys = 0, calls = 1;
-  bool constant = false, obey = false;
-
-  std::map<int, long> statuses;  // 0: none came
-  std::map<std::string, long> reasons;
-  long sent = 0, in_time = 0, tasks = 0, whole = 0, degraded = 0;
-  LogLinear answered, refused;
-  std::vector<Bin> bins;
-  int next_key = 0;
-  std::size_t next_path = 0;
-};
 
 struct Request {
   std::size_t stream = 0;
@@ -134,26 +99,8 @@ class Load {
     std::printf("{\"send_lag_ms\":{\"p99\":%.3f,\"max\":%.3f},\"bin\":%g,\"streams\":[", lag_.quantile(0.99) / 1e3,
                 static_cast<double>(lag_.most()) / 1e3, kBin);
     for (std::size_t i = 0; i < streams_.size(); ++i) {
-      const Stream& s = streams_[i];
-      std::printf("%s\n{\"name\":\"%s\",\"sent\":%ld,\"ok_in_time\":%ld,\"tasks\":%ld,\"whole\":%ld,\"degraded\":%ld,",
-                  i ? "," : "", s.name.c_str(), s.sent, s.in_time, s.tasks, s.whole, s.degraded);
-      std::printf("\"statuses\":{");
-      const char* comma = "";
-      for (const auto& [status, count] : s.statuses) {
-        std::printf("%s\"%d\":%ld", comma, status, count);
-        comma = ",";
-      }
-      std::printf("},\"reasons\":{");
-      comma = "";
-      for (const auto& [reason, count] : s.reasons) {
-        std::printf("%s\"%s\":%ld", comma, reason.c_str(), count);
-        comma = ",";
-      }
-      std::printf("}");
-      print_latency("ok_ms", s.answered);
-      print_latency("refused_ms", s.refused);
-      print_bins(s);
-      std::printf("}");
+      std::printf("%s\n", i ? "," : "");
+      streams_[i].print();
     }
     std::printf("]}\n");
   }
@@ -379,26 +326,6 @@ class Load {
     return stream.bins[std::min(stream.bins.size() - 1, static_cast<std::size_t>(due / kBin))];
   }
 
-  static void print_latency(const char* name, const LogLinear& latency) {
-    std::printf(",\"%s\":{\"count\":%lu,\"p50\":%.3f,\"p90\":%.3f,\"p99\":%.3f,\"p999\":%.3f,\"max\":%.3f}", name,
-                static_cast<unsigned long>(latency.total()), latency.quantile(0.5) / 1e3, latency.quantile(0.9) / 1e3,
-                latency.quantile(0.99) / 1e3, latency.quantile(0.999) / 1e3, static_cast<double>(latency.most()) / 1e3);
-  }
-
-  static void print_bins(const Stream& stream) {
-    const auto list = [&](const char* name, auto of) {
-      std::printf(",\"%s\":[", name);
-      for (std::size_t i = 0; i < stream.bins.size(); ++i) std::printf("%s%.6g", i ? "," : "", of(stream.bins[i]));
-      std::printf("]");
-    };
-    list("bin_sent", [](const Bin& b) { return static_cast<double>(b.sent); });
-    list("bin_ok", [](const Bin& b) { return static_cast<double>(b.ok); });
-    list("bin_refused", [](const Bin& b) { return static_cast<double>(b.refused); });
-    list("bin_lost", [](const Bin& b) { return static_cast<double>(b.lost); });
-    list("bin_p50_ms", [](const Bin& b) { return b.latency.quantile(0.5) / 1e3; });
-    list("bin_p99_ms", [](const Bin& b) { return b.latency.quantile(0.99) / 1e3; });
-  }
-
   int port_;
   double seconds_, from_, to_;
   std::vector<Stream> streams_;
@@ -414,32 +341,6 @@ class Load {
   std::uniform_real_distribution<double> uniform_;
 };
 
-Stream parse(const std::string& text) {
-  Stream stream;
-  std::istringstream words(text);
-  for (std::string word; words >> word;) {
-    const std::size_t equals = word.find('=');
-    const std::string name = word.substr(0, equals);
-    const std::string value = equals == std::string::npos ? "" : word.substr(equals + 1);
-    if (name == "name") stream.name = value;
-    if (name == "rate") stream.rate = std::stod(value);
-    if (name == "closed") stream.closed = std::stoi(value);
-    if (name == "constant") stream.constant = true;
-    if (name == "from") stream.from = std::stod(value);
-    if (name == "to") stream.to = std::stod(value);
-    if (name == "header") stream.header = value.substr(0, value.find(':')) + ": " + value.substr(value.find(':') + 1);
-    if (name == "token") stream.token = value;
-    if (name == "path") stream.paths.push_back(value);
-    if (name == "key") stream.key = value;
-    if (name == "keys") stream.keys = std::stoi(value);
-    if (name == "patience") stream.patience = std::stod(value);
-    if (name == "obey") stream.obey = true;
-    if (name == "calls") stream.calls = std::stoi(value);
-    if (name == "pause") stream.pause = std::stod(value);
-  }
-  return stream;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -453,7 +354,7 @@ int main(int argc, char** argv) {
     if (std::strncmp(argv[i], "seed=", 5) == 0) {
       seed = std::strtoull(argv[i] + 5, nullptr, 10);
     } else {
-      streams.push_back(parse(argv[i]));
+      streams.push_back(Stream::parse(argv[i]));
     }
   }
   Load load(std::atoi(argv[1]), std::atof(argv[2]), std::atof(argv[3]), std::atof(argv[4]), seed, std::move(streams));

@@ -283,37 +283,6 @@ TEST_CASE("A client that has closed its sending side gets its response, however 
   }
 }
 
-TEST_CASE("Slow and idle connections are evicted for new ones") {
-  int workers = 1;
-  SUBCASE("one worker") {}
-  SUBCASE("two workers") {
-    workers = 2;
-  }
-  Program api(database() + "limits: {connections: 100}\nworkers: " + std::to_string(workers) + "\n");
-  const auto answered = [&] { return Client(api.port()).request("GET", "/api/v1/openapi.json").status == 200; };
-  SUBCASE("idle ones, oldest first") {
-    std::vector<Client> idle;
-    for (int i = 0; i < 100; ++i) {
-      idle.emplace_back(api.port());
-      CHECK(idle.back().request("GET", "/health").status == 200);
-    }
-    for (int i = 0; i < 20; ++i) CHECK(answered());
-    if (workers == 1) CHECK(idle.back().request("GET", "/health").status == 200);
-  }
-  SUBCASE("slow ones, after a second") {
-    std::vector<Client> slow;
-    // More connections than places, surplus ones included. All connect before the first one sends anything.
-    for (int i = 0; i < 200; ++i) slow.emplace_back(api.port());
-    for (Client& client : slow) client.send("GET /");
-    for (int i = 0; i < 20; ++i) {
-      const Reply reply = Client(api.port()).request("GET", "/health");
-      CHECK(reply.status == 200);
-    }
-    CHECK(eventually(answered));
-    for (int i = 0; i < 20; ++i) CHECK(Client(api.port()).request("GET", "/health").status == 200);
-  }
-}
-
 TEST_CASE("Every line of the log is UTF-8") {
   Program api(database() + "log: {access: all}\n");
   Client client(api.port());
@@ -334,85 +303,6 @@ TEST_CASE("A valid request id of the client is kept") {
   CHECK(first != id(""));
   CHECK(id("X-Request-ID: a\"b\r\n") != "a\"b");
   CHECK(id("X-Request-ID: " + std::string(200, 'x') + "\r\n").size() == 32);
-}
-
-TEST_CASE("A head that does not end times out as a request, wherever it stops") {
-  Program api(database() + "timeouts: {request: 300ms, keep_alive: 1h}\n");
-  const std::string whole = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n";
-  for (const std::string& part : {"G"s, "GET /health HTTP/1.1\r"s, "GET /health HTTP/1.1\r\n"s, whole.substr(0, 31),
-                                  whole.substr(0, whole.size() - 2), whole.substr(0, whole.size() - 1)}) {
-    CAPTURE(part);
-    Client first(api.port()), later(api.port()), pipelined(api.port());
-    first.send(part);
-    CHECK(later.request("GET", "/health").status == 200);
-    later.send(part);
-    pipelined.send(whole + part);
-    CHECK(pipelined.receive().status == 200);
-    CHECK(first.receive_all().empty());
-    CHECK(later.receive_all().empty());
-    CHECK(pipelined.receive_all().empty());
-  }
-  CHECK(api.stop() == 0);
-}
-
-TEST_CASE("Slow and silent clients time out without harm to others") {
-  Program api(database() + "timeouts: {request: 300ms, keep_alive: 500ms}\n");
-  Client silent(api.port());
-  Client slow(api.port());
-  slow.send("GET /health HT");
-  Client idle(api.port());
-  CHECK(idle.request("GET", "/health").status == 200);
-  CHECK(slow.receive_all().empty());
-  CHECK(silent.receive_all().empty());
-  CHECK(idle.receive_all().empty());
-  CHECK(Client(api.port()).request("GET", "/health").status == 200);
-}
-
-TEST_CASE("Connections and requests are limited") {
-  SUBCASE("connections") {
-    Program api(database() + "limits: {connections: 3}\n");
-    Client client(api.port());
-    client.login();
-    std::vector<Client> held;
-    {
-      TableLock lock;
-      for (int i = 0; i < 3; ++i) {
-        held.emplace_back(api.port());
-        held.back().use_token(client.token());
-        held.back().start("GET", "/api/v1/scholarships/1");
-      }
-      CHECK(eventually(
-          [&] { return Client(api.port()).request("GET", "/health").json().at("pool").at("checked_in") == 17; }));
-      // The three are being served, so they are not evicted, and others are refused.
-      Client extra(api.port());
-      const Reply refused = extra.request("GET", "/api/v1/openapi.json");
-      CHECK(refused.status == 503);
-      CHECK(refused.headers.at("retry-after") == "1");
-      CHECK(refused.header("connection") == "close");
-      CHECK(extra.receive_all().empty());
-      for (int i = 0; i < 10; ++i) CHECK(Client(api.port()).request("GET", "/health").status == 200);
-    }
-    for (Client& one : held) CHECK(one.receive().status == 200);
-    // Now they are idle, and the one that has been idle for longest is evicted.
-    for (int i = 0; i < 10; ++i) CHECK(Client(api.port()).request("GET", "/api/v1/openapi.json").status == 200);
-  }
-  SUBCASE("requests in flight, except those of monitoring") {
-    Program api(database() + "limits: {in_flight: 2}\n");
-    Client client(api.port());
-    client.login();
-    {
-      TableLock lock;
-      std::vector<Client> held;
-      for (int i = 0; i < 2; ++i) {
-        held.emplace_back(api.port());
-        held.back().use_token(client.token());
-        held.back().start("GET", "/api/v1/scholarships/1");
-      }
-      CHECK(eventually([&] { return client.request("GET", "/api/v1/scholarships/1x").status == 503; }));
-      CHECK(client.request("GET", "/health").status == 200);
-    }
-    CHECK(eventually([&] { return client.request("GET", "/api/v1/scholarships/1").status == 200; }));
-  }
 }
 
 }  // namespace
