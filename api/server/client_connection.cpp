@@ -44,6 +44,8 @@ constexpr std::size_t kKeptCapacity = 64 * 1024;
 
 std::string_view detail_of(int status) {
   switch (status) {
+    case 408:
+      return "The request was not received in time";
     case 413:
       return "The body exceeds the limit";
     case 431:
@@ -106,7 +108,7 @@ net::Task<int> ClientConnection::read_request() {
       auto [closed] = co_await socket_.async_wait(net::Socket::wait_read, net::kAwait);
       error = closed;
     }
-    if (error) co_return kEnded;
+    if (error) co_return overdue_ ? 408 : kEnded;
     const std::size_t bytes = read_now(error);
     if (error == net::asio::error::would_block) continue;
     // The client has closed its sending side in the middle of a request, but may still read the refusal.
@@ -241,7 +243,7 @@ net::Task<> ClientConnection::reject(int status) {
   endpoint_ = Endpoint::other;
   in_flight_ = 0;
   trace_ = {};
-  request_began_ = Clock::now();
+  request_began_ = since_;
   Request request{.caller = {context_.home, interrupt_}};
   request.client = peer_;
   request.request_id = made_up_id_;
@@ -276,6 +278,12 @@ void ClientConnection::sweep(Time now) {
       }
       break;
     case Phase::receiving:
+      if (spent > config.timeouts.request) {
+        overdue_ = true;
+        error_code ignored;
+        socket_.cancel(ignored);
+      }
+      break;
     case Phase::writing:
       if (spent > config.timeouts.request) close();
       break;

@@ -122,9 +122,10 @@ class ClientConnection : public text::Linked<ClientConnection> {
   Time since_;  ///< the beginning of the phase
   std::optional<Counted> idle_;
   bool surplus_;
-  bool served_ = false;  ///< at least one request
-  bool emptied_ = true;  ///< the last read has taken all there was, except perhaps the end
-  bool looked_ = false;  ///< in this phase, for the end of the input
+  bool served_ = false;   ///< at least one request
+  bool emptied_ = true;   ///< the last read has taken all there was, except perhaps the end
+  bool overdue_ = false;  ///< its request has not come within `timeouts.request`
+  bool looked_ = false;   ///< in this phase, for the end of the input
   Endpoint endpoint_ = Endpoint::other;
   const Route* route_ = nullptr;  ///< null: no route has the path
   Trace trace_;

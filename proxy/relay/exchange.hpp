@@ -118,6 +118,7 @@ class Exchange final : public net::Deadline,
   Started start_connect(const upstream::Endpoint& endpoint, upstream::ConnectRace& race, net::error_code& error);
   void stop_connecting();
   Failure read_failure(bool nothing_came) const;
+  bool waits_for_client() const;
   net::Task<Failure> pass_on_interim();
   bool switches_protocol() const;
   bool fakes_upgrade() const;
@@ -202,6 +203,7 @@ class Exchange final : public net::Deadline,
   net::Gather output_;                      ///< what the API has not taken yet
   std::unique_ptr<net::Pipe> upload_pipe_;  ///< what goes out behind `output_`; null: nothing
   bool request_written_ = false;            ///< at least a byte of it
+  bool upload_blocked_ = false;             ///< the API takes no more for now; else the client is waited for
   bool upload_cut_ = false;                 ///< the API stopped reading: its answer, if any, is final
   int retries_ = 0;
   std::string upstream_name_;   ///< of the connection that was used last, for the log

@@ -142,6 +142,7 @@ net::Task<Failure> Exchange::await_upload() {
   arm(began, std::min(patience, in_time));
   pace_.begin(began);
   tempo.begin(began);
+  upload_blocked_ = false;
   net::Pipe* const pipe = upload_pipe();
   std::size_t size = 0;
   if (pipe) {
@@ -197,6 +198,7 @@ void Exchange::wrote_upstream(std::size_t size, net::error_code error) {
 /// Writes all output. Returns early, with output left, if the API answers meanwhile.
 net::Task<> Exchange::flush_upstream() {
   for (write_upstream(); unsent() > 0 && !answered_early(); write_upstream()) {
+    upload_blocked_ = true;
     const net::error_code error = co_await upstream_->stream.writable();
     if (error == net::asio::error::operation_aborted && !timed_out_) co_return;
     if (error || timed_out_) upload_cut_ = true;

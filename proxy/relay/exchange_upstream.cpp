@@ -18,6 +18,10 @@ bool own_shortage(net::error_code error) {
          error == boost::system::errc::too_many_files_open_in_system || error == net::asio::error::no_buffer_space ||
          error == net::asio::error::no_memory;
 }
+
+/// An API that closes while the body comes has failed if the upload has lasted no longer than this: APIs wait for
+/// longer.
+constexpr Duration kQuickUpload = std::chrono::seconds(1);
 }  // namespace
 
 /// Writes the request anew. Views into the client's head end here.
@@ -53,7 +57,7 @@ Failure Exchange::prepare_request() {
 
 /// Head and body to the API, and the response's head back.
 net::Task<Failure> Exchange::forward(bool fresh) {
-  request_written_ = upload_cut_ = false;
+  request_written_ = upload_cut_ = upload_blocked_ = false;
   if (traced_ && !fresh) asked_ = Clock::now();
   Failure failure;
   if (fresh || !reuse_connection()) failure = co_await connect();
@@ -239,7 +243,14 @@ bool Exchange::read_response_head(Failure& failure) {
 Failure Exchange::read_failure(bool nothing_came) const {
   if (timed_out_) return Failure::Kind::response_timeout;
   if (upstream_->stream.read_error() == net::asio::error::operation_aborted) return Failure::Kind::client_gone;
-  return nothing_came ? Failure::Kind::upstream_closed : Failure::Kind::response_cut;
+  if (!nothing_came) return Failure::Kind::response_cut;
+  return waits_for_client() ? Failure::Kind::client_timeout : Failure::Kind::upstream_closed;
+}
+
+/// Whether the API has taken all that has come of a body, and the client has long not sent the rest. An API that closes
+/// then has lost patience with the client.
+bool Exchange::waits_for_client() const {
+  return !client_->body_complete() && !upload_blocked_ && Clock::now() - sent_ >= kQuickUpload;
 }
 
 /// Forwards 1xx responses, except 100, which the proxy has sent itself.

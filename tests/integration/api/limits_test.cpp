@@ -46,8 +46,17 @@ TEST_CASE("Slow and idle connections are evicted for new ones") {
   }
 }
 
-TEST_CASE("A head that does not end times out as a request, wherever it stops") {
-  Program api(database() + "timeouts: {request: 300ms, keep_alive: 1h}\n");
+/// What a client gets whose request does not come in time.
+void check_timed_out(Client& client) {
+  const Reply reply = client.receive();
+  CHECK(reply.status == 408);
+  CHECK(reply.header("connection") == "close");
+  CHECK(reply.json().at("detail") == "The request was not received in time");
+  CHECK(client.receive_all().empty());
+}
+
+TEST_CASE("A request that does not end is answered 408 and logged, wherever it stops") {
+  Program api(database() + "timeouts: {request: 300ms, keep_alive: 1h}\nlog: {access: all}\n");
   const std::string whole = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n";
   for (const std::string& part : {"G"s, "GET /health HTTP/1.1\r"s, "GET /health HTTP/1.1\r\n"s, whole.substr(0, 31),
                                   whole.substr(0, whole.size() - 2), whole.substr(0, whole.size() - 1)}) {
@@ -58,10 +67,19 @@ TEST_CASE("A head that does not end times out as a request, wherever it stops") 
     later.send(part);
     pipelined.send(whole + part);
     CHECK(pipelined.receive().status == 200);
-    CHECK(first.receive_all().empty());
-    CHECK(later.receive_all().empty());
-    CHECK(pipelined.receive_all().empty());
+    check_timed_out(first);
+    check_timed_out(later);
+    check_timed_out(pipelined);
   }
+  for (const std::string body :
+       {"Content-Length: 100\r\n\r\nusername=a", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n5"}) {
+    CAPTURE(body);
+    Client client(api.port());
+    client.send("POST /api/v1/auth/login HTTP/1.1\r\nHost: a\r\n" + body);
+    check_timed_out(client);
+  }
+  CHECK(api.await_log(R"("status":408)"));
   CHECK(api.stop() == 0);
 }
 
@@ -72,7 +90,7 @@ TEST_CASE("Slow and silent clients time out without harm to others") {
   slow.send("GET /health HT");
   Client idle(api.port());
   CHECK(idle.request("GET", "/health").status == 200);
-  CHECK(slow.receive_all().empty());
+  check_timed_out(slow);
   CHECK(silent.receive_all().empty());
   CHECK(idle.receive_all().empty());
   CHECK(Client(api.port()).request("GET", "/health").status == 200);

@@ -239,6 +239,57 @@ TEST_CASE("large uploads that are late are told so, also if a byte comes togethe
   }
 }
 
+TEST_CASE("an API that closes, resets or answers 408 because an upload is slow is not blamed for its client") {
+  constexpr int kCount = 20;
+  for (const Upload& upload : kUploads) {
+    for (const std::string end : {"close", "reset", "408"}) {
+      CAPTURE(upload.size);
+      CAPTURE(end);
+      Upstream upstream([&](Turn& turn) {
+        if (turn.request() != "POST /") return turn.answer();
+        turn.hold();
+        if (end == "408") turn.send("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        end == "reset" ? turn.reset() : turn.close();
+      });
+      Proxy proxy(upstream, {.health = "mode: off",
+                             .timeouts = "request_body: 60s",
+                             .limits = "min_rate: 0",
+                             .more = "breaker: {min_requests: 10, open_for: 1m}\n"});
+      std::list<Client> slow;
+      for (int i = 0; i < kCount; ++i) slow.emplace_back(proxy).send(upload.head() + pattern(upload.first));
+      REQUIRE(eventually([&] { return upstream.inside() == kCount; }));
+      std::this_thread::sleep_until(std::chrono::steady_clock::now() + std::chrono::milliseconds(1100));
+      upstream.release_all();
+      for (Client& client : slow) {
+        const Reply reply = client.receive();
+        CHECK(reply.status == 408);
+        if (end != "408") CHECK(reply.problem("reason") == "client_timeout");
+      }
+      CHECK(Client(proxy).get("/").status == 200);
+      CHECK(nothing_held(proxy));
+      CHECK(proxy.accounts_balance());
+      CHECK(proxy.metric("spillway_breaker_state") == 0);
+      CHECK(proxy.metric("spillway_requests_total", {{"code", "4xx"}}) == kCount);
+      CHECK(proxy.metric("spillway_requests_total", {{"outcome", "upstream_error"}}) == 0);
+      CHECK(proxy.metric("spillway_upstream_retries_total") == 0);
+    }
+  }
+}
+
+TEST_CASE("an API that closes as soon as an upload begins is blamed, and opens the breaker") {
+  for (const Upload& upload : kUploads) {
+    CAPTURE(upload.size);
+    Upstream upstream([](Turn& turn) { turn.close(); });
+    Proxy proxy(upstream, {.health = "mode: off", .more = "breaker: {min_requests: 10, open_for: 1m}\n"});
+    for (int i = 0; i < 10; ++i) {
+      Client client(proxy);
+      client.send(upload.head() + pattern(upload.first));
+      CHECK(client.receive().problem("reason") == "upstream_closed");
+    }
+    CHECK(Client(proxy).get("/").problem("reason") == "breaker");
+  }
+}
+
 TEST_CASE("when a request queues, only the slowest upload loses its slot") {
   for (const Upload& upload : kUploads) {
     CAPTURE(upload.size);
