@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "proxy/admission/knee.hpp"
 #include "proxy/admission/latency_window.hpp"
 #include "proxy/admission/policy.hpp"
 
@@ -23,7 +24,8 @@ namespace spillway::admission {
 ///  - *trial*: if latency jumps although the limit did not rise, the API has fewer slots or takes longer for each call.
 ///    One window with a limit a third lower tells: if latency falls with the limit, the calls queue; if throughput
 ///    does, they do not, and the higher latency is the new unloaded one. The same comparison ends a descent of the
-///    limit.
+///    limit. Where windows take a second or more, any two windows in a row end it, and a climb with which throughput
+///    grew in proportion goes on as a start: it doubles.
 /// The limit moves only while most arrivals wait because of it: an unused limit teaches nothing and must not grow, and
 /// no request is refused in order to learn while the API keeps up. All factors are of the limit, so that the part of
 /// the slots that the API does not see (uploads, connects) scales with it.
@@ -80,11 +82,12 @@ class Limit {
 
  private:
   enum class Phase { start, hold, dip, trial };
-  /// A window and the limit in it; 0: none.
-  struct Point {
-    double limit = 0;
-    LatencyWindow::Reading reading;
-  };
+
+  static constexpr double kChanged = 0.05;    // a limit that moves by less of itself needs no time to settle
+  static constexpr double kLong = 1;          // seconds after which a window ends with two answers for each slot
+  static constexpr double kMuchFaster = 0.6;  // gain towards a floor that is lower than thought by
+  static constexpr double kSignificant = 2;   // standard errors
+  static constexpr int kDipPeriod = 20;       // windows between dips once they show nothing new
 
   void close_if_complete(Time now);
   double answers_wanted(double elapsed) const;
@@ -94,12 +97,10 @@ class Limit {
   void hold(const Point& now_at, Time now);
   void end_dip(const Point& now_at, Time now);
   bool jumped(const Point& now_at) const;
-  struct Growth {
-    double by = 0, error = 0;  // log, and its standard error
-  };
-  Growth growth(const Point& low, const Point& high) const;
-  bool below_knee(const Point& low, const Point& high) const;
-  double step(const Point& now_at, Time now);
+  void smooth(const LatencyWindow::Reading& reading, Time now);
+  double step(Time now);
+  void climb_back(double level, double excess, Time now);
+  void forget();
   double between(const Point& low, const Point& high);
   void raise_floors(double by);
   void restart_window(Time now);
@@ -123,7 +124,7 @@ class Limit {
   double smooth_ = 0;                   // excess, smoothed over windows outside dips
   double noise_ = 0;                    // mean distance of the excess from it
   int held_ = 0;                        // limit of the last window outside dips
-  Point anchor_;                        // where a descent of the limit began
+  Point anchor_, foot_;                 // where a descent of the limit began; where a climb did
   int rises_ = 0;                       // windows in a row in which the limit rose
   int until_dip_ = 1, dip_period_ = 1;  // windows
 };

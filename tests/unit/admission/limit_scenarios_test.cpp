@@ -83,10 +83,9 @@ std::vector<Reached> play(const Scenario& s, bool adaptive, std::uint64_t seed) 
 }
 
 /// Over many seeds: the slots at work in the first span, and the mean limit in slots. Answers say less: at one fixed
-/// limit, 1500 exponential calls of one seed are 9 % fewer than those of another. `least` is of all seeds but one: in
-/// one run of some hundred two limits serve alike by chance, and the lower one is taken for the knee.
+/// limit, 1500 exponential calls of one seed are 9 % fewer than those of another.
 struct Shares {
-  double mean = 0, least = 1, worst = 1, highest_limit = 0;
+  double mean = 0, least = 1, highest_limit = 0;
 };
 Shares shares_of(const Scenario& s, std::uint64_t seeds) {
   Shares shares;
@@ -94,8 +93,7 @@ Shares shares_of(const Scenario& s, std::uint64_t seeds) {
     const Reached reached = play(s, true, seed)[0];
     const double share = reached.busy / reached.ticks / s.backend.slots;
     shares.mean += share / static_cast<double>(seeds);
-    shares.least = std::min(shares.least, std::max(shares.worst, share));
-    shares.worst = std::min(shares.worst, share);
+    shares.least = std::min(shares.least, share);
     shares.highest_limit = std::max(shares.highest_limit, reached.limit / reached.ticks);
   }
   return shares;
@@ -173,26 +171,29 @@ TEST_CASE("the learned limit finds 60 slots of 2 s") {
   compare({"3x", slow, thrice, 3, {{10, 60, 0.95}, {60, 200, 0.95}}, 10});
 }
 
-// The first answers are the short ones, and few: a start that trusts them ends far below the slots.
-TEST_CASE("the learned limit finds slots of seconds where service times are exponential, with any seed but one") {
+// The first answers are the short ones, and few: a start that trusts them ends far below the slots, and later a limit
+// that follows them falls far below.
+TEST_CASE("the learned limit finds slots of seconds where service times are exponential, with any seed") {
   struct Row {
     int slots;
-    double service, load, mean, least;
+    double service, load, from, to, mean, least, highest_limit;
   };
-  for (const Row& row : {Row{60, 2, 1.2, 0.985, 0.91}, Row{60, 2, 3, 0.985, 0.91}, Row{100, 1, 1.2, 0.985, 0.94},
-                         Row{100, 1, 3, 0.985, 0.94}}) {
+  for (const Row& row : {Row{60, 2, 1.2, 10, 60, 0.99, 0.92, 2.5}, Row{60, 2, 3, 10, 60, 0.99, 0.92, 2.5},
+                         Row{100, 1, 1.2, 10, 60, 0.99, 0.88, 2.5}, Row{100, 1, 3, 10, 60, 0.99, 0.96, 2.5},
+                         Row{20, 1, 1.2, 10, 60, 0.985, 0.89, 5.5}, Row{20, 1, 3, 10, 60, 0.985, 0.88, 5.5},
+                         Row{20, 2, 1.2, 60, 240, 0.985, 0.92, 5}, Row{20, 2, 3, 60, 240, 0.985, 0.94, 5}}) {
     const Backend backend{.slots = row.slots, .service = row.service, .exponential = true};
-    const Shares shares =
-        shares_of({"exponential", backend, row.load > 2 ? thrice : slightly, row.load, {{10, 60, 0}}, 10}, 120);
+    const Shares shares = shares_of(
+        {"exponential", backend, row.load > 2 ? thrice : slightly, row.load, {{row.from, row.to, 0}}, 10}, 120);
     CAPTURE(row.slots);
+    CAPTURE(row.service);
     CAPTURE(row.load);
     CAPTURE(shares.mean);
     CAPTURE(shares.least);
     CAPTURE(shares.highest_limit);
     CHECK(shares.mean >= row.mean);
     CHECK(shares.least >= row.least);
-    CHECK(shares.worst >= 0.8);
-    CHECK(shares.highest_limit <= 2.5);  // not by letting the API queue
+    CHECK(shares.highest_limit <= row.highest_limit);  // not by letting the API queue; few slots take longer
   }
 }
 
