@@ -180,10 +180,13 @@ void describe_limits(Fields& f, LimitsConfig& c) {
          c.response_head.head, {1 * kKiB, 1 * kMiB});
   f.integer({"response_headers", "Header fields of a response of the API; beyond it 502."}, c.response_head.headers,
             {1, 1000});
-  f.size({"buffered",
-          "Memory for bodies that are held, of requests and responses together, in addition to 16 KiB for each "
-          "connection. Half of it may be blocks and pipes of 256 KiB for bodies that flow. 0: none."},
-         c.buffered, {0, 1024 * kGiB});
+  f.size(
+      {"buffered",
+       "Memory for bodies that are held, of requests and responses together, in addition to 16 KiB for each "
+       "connection. Half of it may be blocks and pipes of 256 KiB for bodies that flow, and half, less while responses "
+       "hold much, may be request bodies that are still arriving: beyond it the slowest are answered 408, so that "
+       "others find room. 0: none."},
+      c.buffered, {0, 1024 * kGiB});
   f.size({"min_rate",
           "Bytes a second that a client must send or receive while the API waits for it, averaged over 5 s; otherwise "
           "408, "

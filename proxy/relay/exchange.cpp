@@ -49,7 +49,7 @@ void Exchange::begin(ClientStream& client, const std::shared_ptr<const Settings>
   ticket_.client_error = false;
   permit_.reset();
   would_refuse_.reset();
-  slot_taken_back_ = false;
+  slot_taken_back_ = memory_taken_back_ = false;
   to_upstream_.clear();
   output_ = {};
   request_written_ = upload_cut_ = false;
@@ -94,6 +94,7 @@ net::Task<> Exchange::run(Failure failure) {
     account(response_.status, outcome_of(response_.status), {});
     client_->finish();
   }
+  if (memory_taken_back_) worker_.arriving().gave_back(*this);
 }
 
 telemetry::Protocol Exchange::protocol() const {
@@ -272,6 +273,12 @@ void Exchange::on_unawaited_read(net::Stream& upstream) {
 void Exchange::take_slot_back() {
   SlotHolder::leave();
   slot_taken_back_ = true;
+  client_->cancel();
+}
+
+/// Another body needs the memory that this slow client's holds.
+void Exchange::take_memory_back() {
+  memory_taken_back_ = true;
   client_->cancel();
 }
 

@@ -9,6 +9,7 @@
 #include "proxy/http1/head_scanner.hpp"
 #include "proxy/net/flow_block.hpp"
 #include "proxy/net/timer_wheel.hpp"
+#include "proxy/relay/arriving_bodies.hpp"
 #include "proxy/relay/client_stream.hpp"
 #include "proxy/relay/failure.hpp"
 #include "proxy/relay/gate.hpp"
@@ -40,6 +41,7 @@ struct LoggedHead {
 /// `begin` and `run` once for each request. Must not be destroyed while `run` is under way. One loop's.
 class Exchange final : public net::Deadline,
                        public SlotHolder,
+                       public ArrivingBody,
                        public ClientStream::Observer,
                        private net::Stream::Observer {
  public:
@@ -72,6 +74,7 @@ class Exchange final : public net::Deadline,
   Failure ask_for_slot();
   net::Task<Failure> wait_for_slot();
   net::Task<Failure> gather_body();
+  net::Task<Failure> await_body();
   Failure prepare_request();
   net::Task<Failure> forward(bool fresh);
   bool reuse_connection();
@@ -156,6 +159,7 @@ class Exchange final : public net::Deadline,
   void on_unawaited_read(net::Stream& upstream) override;
   void look(Time now) override;
   void take_slot_back() override;
+  void take_memory_back() override;
 
   Worker& worker_;
   ClientStream* client_ = nullptr;
@@ -193,6 +197,7 @@ class Exchange final : public net::Deadline,
   std::optional<admission::Reason> would_refuse_;  ///< after its admission, were the mode `enforce`
   Pace pace_{0, {}};                               ///< of the client, against `limits.min_rate`
   bool slot_taken_back_ = false;
+  bool memory_taken_back_ = false;
 
   // Towards the API.
   upstream::ConnectionPool::Lease upstream_;

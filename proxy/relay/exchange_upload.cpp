@@ -39,38 +39,49 @@ net::Task<Failure> Exchange::gather_body() {
     const Failure failure = co_await send_continue();
     if (failure) co_return failure;
   }
+  Failure failure = co_await await_body();
+  worker_.arriving().ends(*this);
+  disarm();
+  if (failure || permit_) co_return failure;
+  ticket_.state = admission::Request::State::fresh;
+  failure = ask_for_slot();
+  if (!failure && !permit_) failure = co_await wait_for_slot();
+  co_return failure;
+}
+
+/// Waits until the body is at hand. What it holds meanwhile is taken back from the slowest if all hold too much.
+net::Task<Failure> Exchange::await_body() {
   const Duration patience = settings_->config.timeouts.request_body;
   const Time slot_until = Clock::now() + kSlotHeldForBody;
   pace_ = Pace(settings_->config.limits.min_rate, kPaceMean);
   for (;;) {
     const Failure failure = decode_body();
-    if (failure) co_return failure;
-    if (body_at_hand()) break;
+    if (failure || body_at_hand()) co_return failure;
     if (!make_body_space()) {
       // Without memory the body would have to hold a slot. It may, if no request is refused for want of slots.
-      if (!settings_->enforces()) break;
+      if (!settings_->enforces()) co_return Failure();
       co_return Failure::refused(admission::Reason::capacity);
     }
     const Time now = Clock::now();
+    const std::size_t memory = client_->body_memory();
+    if (settings_->enforces() && !worker_.body_arrives(*this, memory, client_->body_received(), now)) {
+      memory_taken_back_ = true;
+      co_return Failure::Kind::client_slow;
+    }
     Duration wait = patience;
     if (permit_) wait = std::min(wait, slot_until - now);
-    if (!permit_ && client_->body_memory() > 0) wait = std::min(wait, pace_.left(now));
+    if (!permit_ && memory > net::kBlockSize) wait = std::min(wait, pace_.left(now));
     arm(now, wait);
     pace_.begin(now);
     const std::size_t size = co_await client_->read_body(1);  // not moving the head, which is still needed
     pace_.end(size, Clock::now());
+    if (memory_taken_back_) co_return Failure::Kind::client_slow;
     if (size == 0) {
       if (!timed_out_) co_return Failure::Kind::client_gone;
       if (!permit_) co_return Failure::Kind::client_timeout;
     }
     if (timed_out_) release_slot();
   }
-  disarm();
-  if (permit_) co_return Failure();
-  ticket_.state = admission::Request::State::fresh;
-  Failure failure = ask_for_slot();
-  if (!failure && !permit_) failure = co_await wait_for_slot();
-  co_return failure;
 }
 
 /// Tells an admitted client to send its body. If the client does not read, the slot is released meanwhile.

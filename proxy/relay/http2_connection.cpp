@@ -176,10 +176,18 @@ bool Http2Connection::forget(Http2Stream& stream) {
 void Http2Connection::hold(std::size_t size) {
   held_ += size;
   if (input_memory_.grow_to(held_, worker_.settings()->config.limits.buffered)) {
-    session_.consumed_by_connection(size);
+    session_.consumed_by_connection(size + std::exchange(owed_, 0));
   } else {
     owed_ += size;
   }
+}
+
+bool Http2Connection::has_memory() {
+  if (owed_ == 0) return true;
+  if (!input_memory_.grow_to(held_, worker_.settings()->config.limits.buffered)) return false;
+  if (!lost_) session_.consumed_by_connection(std::exchange(owed_, 0));
+  ask_for_turn();
+  return true;
 }
 
 void Http2Connection::release(std::size_t size) {

@@ -65,8 +65,8 @@ class Http2Connection final : private http2::SessionEvents, private net::Stream:
   /// So many bytes of bodies have come. They are held until `release`.
   void hold(std::size_t size);
   void release(std::size_t size);
-  /// What is held is within `limits.buffered`.
-  bool has_memory() const { return owed_ == 0; }
+  /// What is held is within `limits.buffered`, maybe since others have given memory back.
+  bool has_memory();
   /// Output of its streams that is kept beyond `limits.buffered`. False: that would be too much.
   bool keep_unpaid(std::size_t size);
   void give_unpaid_back(std::size_t size) { unpaid_ -= size; }

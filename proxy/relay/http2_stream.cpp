@@ -220,12 +220,11 @@ bool Http2Stream::awaits_continue() const {
 
 /// The stream's window bounds what comes. What is held takes from `limits.buffered` as long as there is some left.
 bool Http2Stream::make_body_space(std::size_t) {
-  return connection_.has_memory() || body_.size() + incoming_.size() <= net::kBlockSize;
+  return connection_.has_memory() || body_memory() <= net::kBlockSize;
 }
 
 std::size_t Http2Stream::body_memory() const {
-  const std::size_t held = body_.size() + incoming_.size();
-  return held > net::kBlockSize ? held : 0;
+  return body_.size() + incoming_.size();
 }
 
 // --- Its life --------------------------------------------------------------------------------------------------------

@@ -32,7 +32,8 @@ Worker::Worker(Shared& shared, std::shared_ptr<const Settings> settings)
       hang_ups_(loop_.get_executor()),
       counters_(shared.class_names.size()),
       upstream_(timers_, blocks_, counters_, shared.upstream_connections, shared.addresses),
-      connections_(std::make_unique<ConnectionTable>(*this)) {
+      connections_(std::make_unique<ConnectionTable>(*this)),
+      arriving_(shared.arriving) {
   upstream_.configure(settings_->pool, settings_->contexts.upstream);
   connections_->configure();
   shared_.workers.push_back(this);
@@ -174,6 +175,18 @@ void Worker::SlotTick::on_deadline() {
     if (SlotHolder* slowest = worker.slow_clients_.slowest(now)) slowest->take_slot_back();
   }
   if (!worker.slow_clients_.empty()) worker.timers_.arm(*this, now + kSlotTick);
+}
+
+bool Worker::body_arrives(ArrivingBody& body, std::size_t memory, std::uint64_t received, Time now) {
+  arriving_.holds(body, memory, received, now);
+  bool stays = true;
+  const std::size_t limit = settings_->config.limits.buffered;
+  while (ArrivingBody* const slow =
+             arriving_.next_to_give_up(shared_.buffered.used(), limit, shared_.workers.size(), now)) {
+    if (slow != &body) slow->take_memory_back();
+    stays = stays && slow != &body;
+  }
+  return stays;
 }
 
 }  // namespace spillway::relay

@@ -20,6 +20,7 @@
 #include "proxy/net/memory_budget.hpp"
 #include "proxy/net/timers.hpp"
 #include "proxy/net/turn.hpp"
+#include "proxy/relay/arriving_bodies.hpp"
 #include "proxy/relay/client_connections.hpp"
 #include "proxy/relay/explain.hpp"
 #include "proxy/relay/gate.hpp"
@@ -60,6 +61,7 @@ struct Shared {
   ClientConnections clients;
   std::atomic<std::size_t> head_memory{0};  ///< bytes that unfinished heads of requests take
   net::MemoryBudget buffered;               ///< bodies, against `limits.buffered`
+  ArrivingMemory arriving;                  ///< part of it
   std::atomic<int> client_connections{0};
   std::atomic<int> upstream_connections{0};
   std::vector<Worker*> workers;         ///< all of them, before the first one runs
@@ -149,6 +151,11 @@ class Worker {
   /// another waits for one and no other client is slower.
   void slot_held_for(SlotHolder& holder);
 
+  ArrivingBodies& arriving() { return arriving_; }
+  /// More of it has come, and more is awaited: see `ArrivingBodies::holds`. Takes memory back from the slowest while
+  /// all together hold too much. False: from this one.
+  bool body_arrives(ArrivingBody& body, std::size_t memory, std::uint64_t received, Time now);
+
   /// Ends `run` if the worker drains and no connection is left.
   void finish_if_drained();
 
@@ -190,6 +197,7 @@ class Worker {
   GateTick gate_tick_{*this};
   SlowClients slow_clients_;
   SlotTick slot_tick_{*this};
+  ArrivingBodies arriving_;
   UnnamedBalancer unnamed_balancer_;
   int waiting_at_gate_ = 0;
   bool draining_ = false, succeeded_ = false;

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "tests/integration/proxy/held.hpp"
+#include "tests/integration/proxy/http2_client.hpp"
 
 namespace spillway::test {
 namespace {
@@ -70,33 +71,118 @@ TEST_CASE("a late body of any framing is buffered without a slot, then forwarded
   CHECK(proxy.accounts_balance());
 }
 
-TEST_CASE("when the memory for late bodies is used up, the next one is refused and the others go on") {
-  Upstream upstream(echo);
-  Proxy proxy(upstream, {.timeouts = "request_body: 60s", .limits = "buffered: 64KiB"});
+/// Half of a body of 40,000 bytes, for which the proxy holds 32 KiB.
+std::string half_of(const std::string& body) {
+  return head_of("/", "Content-Length: " + std::to_string(body.size())) + body.substr(0, body.size() / 2);
+}
+
+constexpr int kFlood = 600;
+constexpr int kFit = 256;  ///< into half of 16 MiB
+
+/// Bodies that trickle, more than fit into the memory of all, and how honest uploads fare meanwhile.
+void flood_with_halves(const Proxy& proxy) {
   const std::string body = pattern(40'000);
-  const std::string head = head_of("/", "Content-Length: 40000");
-  std::list<Client> late;
-  for (int i = 1; i <= 2; ++i) {
-    late.emplace_back(proxy).send(head + body.substr(0, 20'000));
-    CHECK(eventually([&] { return proxy.stat("buffered_bytes") == i * 32.0 * 1024; }));
+  std::list<Client> slow;
+  for (int i = 0; i < kFlood; ++i) slow.emplace_back(proxy).send(half_of(body));
+  for (int i = 0; i < 10; ++i) {
+    for (Client& client : slow) client.send("x");
+    Client honest(proxy);
+    honest.send(half_of(body));
+    CHECK(Client(proxy).get("/other").status == 200);
+    honest.send(body.substr(body.size() / 2));
+    const Reply reply = honest.receive();
+    CHECK(reply.status == 200);
+    CHECK(reply.body == body);
   }
-  CHECK(eventually([&] { return proxy.stat("in_flight") == 0; }));
+  CHECK(eventually([&] { return proxy.stat("buffered_bytes") <= (kFit + 1) * 32.0 * 1024; }));
+  int told = 0;
+  for (Client& client : slow) {
+    if (client.wire().at_rest()) continue;
+    const Reply reply = client.receive();
+    told += reply.status == 408 && reply.problem("reason") == "client_slow";
+  }
+  CHECK(told >= kFlood - kFit - 1);
+  CHECK(told < kFlood);  // those that fit go on
+  CHECK(proxy.metric("load_shedding_rejections") == 0);
+}
+
+TEST_CASE("bodies that trickle take half of the memory, then the slowest end with 408, and other uploads find room") {
+  for (const int workers : {1, 2}) {
+    CAPTURE(workers);
+    Upstream upstream(echo);
+    Proxy proxy(upstream,
+                {.workers = workers, .timeouts = "request_body: 60s", .limits = "buffered: 16MiB, min_rate: 0"});
+    flood_with_halves(proxy);
+    CHECK(nothing_held(proxy));
+    CHECK(proxy.accounts_balance());
+  }
+}
+
+TEST_CASE("over HTTP/2, too, bodies that trickle take half of the memory, and other uploads find room") {
+  Upstream upstream(echo);
+  Proxy proxy(upstream,
+              {.timeouts = "request_body: 60s", .limits = "buffered: 1MiB, min_rate: 0", .listen = kHttp2Listen});
+  const std::string body = pattern(40'000);
+  const std::string half = body.substr(0, 12'000);
+  std::list<H2Client> slow;
+  std::list<std::pair<H2Client*, std::uint32_t>> streams;
+  for (int i = 0; i < 25; ++i) {
+    H2Client& client = slow.emplace_back(proxy);
+    for (int j = 0; j < 5; ++j) {
+      streams.emplace_back(&client, client.start("POST", "/", false));
+      client.data(streams.back().second, half);
+    }
+  }
+  for (int i = 0; i < 5; ++i) {
+    H2Client honest(proxy);
+    const std::uint32_t stream = honest.start("POST", "/", false);
+    honest.data(stream, half);
+    honest.data(stream, body.substr(half.size(), half.size()));
+    CHECK(H2Client(proxy).get("/other").status() == 200);
+    honest.data(stream, body.substr(2 * half.size()), true);
+    const H2Reply reply = honest.receive(stream);
+    CHECK(reply.status() == 200);
+    CHECK(reply.body == body);
+  }
+  CHECK(eventually([&] { return proxy.stat("buffered_bytes") <= 536.0 * 1024; }));
+  const double told = proxy.metric("spillway_requests_total", {{"outcome", "timeout"}, {"code", "4xx"}});
+  CHECK(told >= 125 - 43);
+  CHECK(told < 125);  // those that fit go on
+  CHECK(proxy.metric("load_shedding_rejections") == 0);
+  slow.clear();
+  CHECK(nothing_held(proxy));
+  CHECK(proxy.accounts_balance());
+}
+
+TEST_CASE("a body that finds no memory because others wait for a slot with theirs is refused, and they go on") {
+  Upstream upstream([](Turn& turn) {
+    if (turn.request() == "GET /held") turn.hold();
+    turn.answer(turn.body());
+  });
+  Proxy proxy(upstream, {.timeouts = "request_body: 60s",
+                         .limits = "buffered: 64KiB",
+                         .admission = "max_concurrent: 2, shed_at: 0.5, queue: {max_wait: 60s}",
+                         .more = kCritical});
+  const std::string body = pattern(40'000);
+  Client whole(proxy);
+  whole.send(half_of(body));
+  CHECK(eventually([&] { return proxy.stat("in_flight") == 0 && proxy.stat("buffered_bytes") == 32.0 * 1024; }));
+  std::list<Client> held = fill(proxy, upstream, 1);
+  whole.send(body.substr(20'000));
+  CHECK(proxy.await_metric("spillway_queue_length", 1));
+  CHECK(proxy.stat("buffered_bytes") == 64.0 * 1024);
   Client one_more(proxy);
-  one_more.send(head + body.substr(0, 20'000));
+  one_more.send(head_of("/critical/x", "Content-Length: 40000") + body.substr(0, 20'000));
   const Reply refused = one_more.receive();
   CHECK(refused.status == 503);
   CHECK(refused.problem("reason") == "capacity");
   CHECK(refused.has("Retry-After"));
   // Bytes that came with the head, or fit the block of the connection, need none of this memory.
-  CHECK(Client(proxy).request("POST", "/", "", pattern(10'000)).body == pattern(10'000));
-
-  // A larger buffer is refused, too, until another one has returned memory.
-  late.front().send(body.substr(20'000, 15'000));
-  CHECK(late.front().receive().status == 503);
-  late.back().send(body.substr(20'000));
-  CHECK(late.back().receive().body == body);
+  CHECK(Client(proxy).request("POST", "/critical/x", "", pattern(10'000)).body == pattern(10'000));
+  upstream.release();
+  check_answered(held);
+  CHECK(whole.receive().body == body);
   CHECK(nothing_held(proxy));
-  CHECK(Client(proxy).request("POST", "/", "", body).body == body);
   CHECK(proxy.accounts_balance());
 }
 
