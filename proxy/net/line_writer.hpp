@@ -50,10 +50,12 @@ class LineWriter {
   bool await_room() {
     pollfd wanted{descriptor_, POLLOUT, 0};
     while (true) {
-      const int ready = ::poll(&wanted, 1, kLookMs);
+      // Once it is late, each of the batches that are left gets a look, and no wait of its own.
+      const bool late = closing_ && std::chrono::steady_clock::now() >= until_;
+      const int ready = ::poll(&wanted, 1, late ? 0 : kLookMs);
       if (ready > 0) return true;  // also after an error, which write(2) reports
       if (ready < 0 && errno != EINTR) return false;
-      if (closing_ && std::chrono::steady_clock::now() >= until_) return false;
+      if (late) return false;
     }
   }
 

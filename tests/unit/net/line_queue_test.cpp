@@ -3,12 +3,15 @@
 #include "proxy/net/line_queue.hpp"
 
 #include <array>
+#include <chrono>
 #include <string>
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
+
+#include "proxy/net/line_writer.hpp"
 
 namespace net {
 namespace {
@@ -95,6 +98,19 @@ TEST_CASE("after close, lines that a stalled reader does not take are dropped an
   const auto taken = pipe.take().size() / 1024;
   CHECK(taken + queue.dropped() == kLines);
   CHECK(taken == 64);  // the size of a pipe
+}
+
+TEST_CASE("the end of a full queue waits for a stalled reader once, not for each batch") {
+  constexpr std::size_t kMany = 128;
+  Pipe pipe;
+  const auto began = [&] {
+    LineQueue queue(pipe.ends[1], kMany);
+    for (std::size_t i = 0; i < 2 * kMany; ++i) queue.add(std::string(kLong, 'x'), true);
+    return std::chrono::steady_clock::now();
+  }();
+  const auto took = std::chrono::steady_clock::now() - began;
+  CHECK(took >= LineWriter::kFarewell / 2);  // it did stall
+  CHECK(took < 3 * LineWriter::kFarewell);
 }
 
 TEST_CASE("a line that was written in part is ended before the next one, and counted once") {
