@@ -1,5 +1,7 @@
 #include "proxy/http/forwarding.hpp"
 
+#include <algorithm>
+
 namespace spillway::http {
 
 namespace {
@@ -14,6 +16,20 @@ bool same_trace(std::string_view one, std::string_view other) {
 }
 
 }  // namespace
+
+std::string pseudonym(std::uint64_t random) {
+  std::string name = "spillway-";
+  for (int shift = 44; shift >= 0; shift -= 4) name += "0123456789abcdef"[random >> shift & 15u];
+  return name;
+}
+
+/// A name of its length is nothing that stands in another one by chance.
+bool has_passed(const RequestHead& head, std::string_view pseudonym) {
+  if (!head.has(FieldName::via)) return false;
+  return std::ranges::any_of(head.fields, [&](const Field& field) {
+    return field.id == FieldName::via && field.value.find(pseudonym) != std::string_view::npos;
+  });
+}
 
 bool detail::passes(const Field& field, const RequestHead& head, const Forwarding& forwarding) {
   switch (field.id) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "proxy/http/message.hpp"
@@ -15,9 +16,17 @@
 /// every field of every message.
 namespace spillway::http {
 
+/// The name of this process in `Via` of its requests, of which 48 bits are `random`: only a request that this process
+/// has sent carries it (RFC 9110, section 7.6.3).
+std::string pseudonym(std::uint64_t random);
+
+/// Whether a request has passed the process of this name before: it goes round in circles.
+bool has_passed(const RequestHead& head, std::string_view pseudonym);
+
 /// What the proxy tells the API about a request, besides the client's own fields.
 struct Forwarding {
-  std::string_view client_address;  ///< without port; v6 without brackets
+  std::string_view pseudonym = "spillway";  ///< in `Via`
+  std::string_view client_address;          ///< without port; v6 without brackets
   std::string_view scheme = "http";
   std::string_view told_client;  ///< by a trusted peer in another field than X-Forwarded-For, which then gets it
   std::string_view told_scheme;  ///< the same, for X-Forwarded-Proto
@@ -72,18 +81,18 @@ void put_passed_fields(const ResponseHead& head, std::string_view request_id, To
 
 /// How a message came, for `Via`.
 inline std::string_view via(const ResponseHead& head) {
-  return head.minor == 0 ? "1.0 spillway" : "1.1 spillway";
+  return head.minor == 0 ? "1.0 " : "1.1 ";
 }
 inline std::string_view via(const RequestHead& head) {
-  if (head.http2) return "2.0 spillway";
-  return head.minor == 0 ? "1.0 spillway" : "1.1 spillway";
+  if (head.http2) return "2.0 ";
+  return head.minor == 0 ? "1.0 " : "1.1 ";
 }
 
 template <class Head, class To>
-void put_via(const Head& head, To& to) {
+void put_via(const Head& head, To& to, std::string_view pseudonym = "spillway") {
   to.begin_field("Via");
   detail::put_earlier(head, FieldName::via, to);
-  to.put(via(head));
+  to.put(via(head), pseudonym);
   to.end_field();
 }
 
@@ -121,7 +130,7 @@ void put_forwarded(const RequestHead& head, const Forwarding& forwarding, To& to
 template <class To>
 void put_own_fields(const RequestHead& head, const Forwarding& forwarding, To& to) {
   if (head.max_forwards) to.number_field("Max-Forwards", std::max(*head.max_forwards - 1, 0));
-  put_via(head, to);
+  put_via(head, to, forwarding.pseudonym);
   put_forwarded(head, forwarding, to);
   if (!forwarding.request_id.empty()) to.field("X-Request-ID", forwarding.request_id);
   if (!forwarding.traceparent.empty()) to.field("traceparent", forwarding.traceparent);

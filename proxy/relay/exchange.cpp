@@ -5,6 +5,7 @@
 #include "proxy/classify/client_address.hpp"
 #include "proxy/classify/client_key.hpp"
 #include "proxy/http/event_stream.hpp"
+#include "proxy/http/forwarding.hpp"
 #include "proxy/relay/refusal_page.hpp"
 #include "proxy/relay/worker.hpp"
 
@@ -115,12 +116,22 @@ Failure Exchange::receive() {
   class_index_ = class_index;
   ticket_.rule = rule;
   look_at_reader();
+  if (http::has_passed(request_, worker_.shared().pseudonym)) return came_back();
   if (request_.max_forwards == 0) return Failure::Kind::last_hop;
   const std::uint64_t limit = settings_->config.limits.body;
   if (limit != 0 && request_.framing == http::Framing::length && request_.content_length > limit) {
     return Failure::bad_request({413, "Content-Length is beyond limits.body"});
   }
   return decode_body();  // what of the body has come with the head
+}
+
+/// This process has sent it: it would go round until it holds every slot.
+Failure Exchange::came_back() {
+  if (worker_.shared().loop_news.due(Clock::now())) {
+    worker_.shared().log.warning(
+        "a request has come back to this proxy: upstream.address leads to it, maybe by others");
+  }
+  return Failure::Kind::loop;
 }
 
 /// Who reads an answer of the proxy's own: a person's browser, a script of another origin, or a program.

@@ -90,6 +90,7 @@ class Exchange final : public net::Deadline,
   telemetry::Protocol protocol() const;
   void identify();
   void find_client();
+  Failure came_back();
   void look_at_reader();
   void look_at_deadline();
   void admitted();

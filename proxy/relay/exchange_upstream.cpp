@@ -27,6 +27,7 @@ constexpr Duration kQuickUpload = std::chrono::seconds(1);
 /// Writes the request anew. Views into the client's head end here.
 Failure Exchange::prepare_request() {
   http::Forwarding forwarding;
+  forwarding.pseudonym = worker_.shared().pseudonym;
   forwarding.client_address = client_->peer();
   if (client_->secure()) forwarding.scheme = "https";
   if (const tls::PeerCertificate* const certificate = client_->certificate()) {

@@ -76,6 +76,9 @@ Answer answer_to(const Failure& failure) {
                     Outcome::client_error);
     case Failure::Kind::last_hop:
       return answer(204, "", "max_forwards", "", Outcome::ok);
+    case Failure::Kind::loop:
+      return answer(502, "The request has come back to this proxy", "loop", "proxy_loop_detected",
+                    Outcome::upstream_error);
     case Failure::Kind::preflight:
       return answer(204, "", "preflight", "", Outcome::ok);
     case Failure::Kind::client_gone:

@@ -17,6 +17,7 @@ struct Failure {
     bad_request,       ///< `violation` of the client, in head or body
     last_hop,          ///< OPTIONS whose `Max-Forwards` ends here: answered by the proxy itself
     preflight,         ///< would have been refused, and its origin is allowed: answered by the proxy itself
+    loop,              ///< the request has passed this process before
     client_gone,       ///< closed before the answer was complete
     client_timeout,    ///< body did not come in time
     client_slow,       ///< below limits.min_rate, or slow while others waited for its slot

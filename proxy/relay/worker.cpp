@@ -1,8 +1,11 @@
 #include "proxy/relay/worker.hpp"
 
+#include <random>
+
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
 
+#include "proxy/http/forwarding.hpp"
 #include "proxy/relay/connection_table.hpp"
 #include "proxy/relay/exchange.hpp"
 
@@ -20,6 +23,11 @@ constexpr Duration kSlotTick = std::chrono::milliseconds(20);
 /// Sockets of an event loop are used on its thread only, so the reactor needs no locks; posting does.
 constexpr int kOneThread = BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO;
 }  // namespace
+
+std::string own_pseudonym() {
+  std::random_device random;
+  return http::pseudonym(std::uint64_t{random()} << 32 | random());
+}
 
 Worker::Worker(Shared& shared, std::shared_ptr<const Settings> settings)
     : shared_(shared),

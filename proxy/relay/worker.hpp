@@ -43,6 +43,8 @@ class ConnectionTable;
 class Exchange;
 class Worker;
 
+std::string own_pseudonym();
+
 /// What all workers share. Outlives them.
 struct Shared {
   explicit Shared(const ProxyConfig& config)
@@ -57,7 +59,8 @@ struct Shared {
   Gate gate;
   telemetry::ProcessState state;
   telemetry::Refusals refusals;
-  classify::KeyHash key_hash;  ///< of clients, for fairness
+  classify::KeyHash key_hash;                     ///< of clients, for fairness
+  const std::string pseudonym = own_pseudonym();  ///< see http::pseudonym
   ClientConnections clients;
   std::atomic<std::size_t> head_memory{0};  ///< bytes that unfinished heads of requests take
   net::MemoryBudget buffered;               ///< bodies, against `limits.buffered`
@@ -71,6 +74,7 @@ struct Shared {
   std::array<telemetry::Seldom, http2::kAbuseKinds> http2_news;  ///< a connection was closed for abuse of a kind
   std::atomic<bool> unnamed_balancer_told{false};
   telemetry::Seldom handshake_news;     ///< one of a client has failed
+  telemetry::Seldom loop_news;          ///< a request has come back
   telemetry::Seldom upstream_tls_news;  ///< TLS to the API has failed
   upstream::Addresses addresses;        ///< of the API. Last: its thread writes to the log and the state
 };

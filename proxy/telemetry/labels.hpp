@@ -54,9 +54,9 @@ std::size_t bad_request_index(int status);
 
 /// Why the API did not serve a request that was for it to serve: `status` is an answer of 5xx, the others are what the
 /// log calls `reason`.
-inline constexpr std::array<std::string_view, 9> kFailureCauses{
+inline constexpr std::array<std::string_view, 10> kFailureCauses{
     "status",           "connect_failed",   "tls_failed",   "connect_timeout", "upstream_closed",
-    "response_timeout", "response_invalid", "response_cut", "internal"};
+    "response_timeout", "response_invalid", "response_cut", "internal",        "loop"};
 /// The cause of a request that ended so. Nothing if that was no failure of the API.
 std::optional<std::size_t> failure_cause(Outcome outcome, std::string_view reason);
 

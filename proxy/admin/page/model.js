@@ -7,6 +7,7 @@ const model = (() => {
     status: 'it answers 5xx', connect_failed: 'no connection to it', tls_failed: 'TLS with it fails', connect_timeout: 'it accepts no connection in time',
     upstream_closed: 'it closes without an answer', response_timeout: 'it answers too late',
     response_invalid: 'its answers are malformed', response_cut: 'its answers break off', internal: 'an internal error',
+    loop: 'its address leads back to the proxy',
   };
 
   /// What a sentence says after "the API" of the most frequent cause.

@@ -106,7 +106,7 @@ TEST_CASE("the API is told the client and the proxies; fields of an untrusted pe
   CHECK(field_of(head, "X-Forwarded-Proto") == "http");
   CHECK(field_of(head, "X-Forwarded-Host") == "test");
   CHECK(count_fields(head, "Forwarded") == 0);
-  CHECK(field_of(head, "Via") == "1.1 spillway");
+  CHECK(field_of(head, "Via").starts_with("1.1 spillway-"));
   CHECK(field_of(head, "X-Request-ID") != "mine-0123456789");
   CHECK(field_of(head, "X-Request-ID").size() >= 16);
   CHECK(reply.field("X-Request-ID") == field_of(head, "X-Request-ID"));
@@ -128,7 +128,7 @@ TEST_CASE("X-Forwarded-For of a trusted peer is extended") {
   CHECK(field_of(head, "X-Forwarded-For") == "10.9.8.7, 127.0.0.1");
   CHECK(field_of(head, "X-Forwarded-Proto") == "https");
   CHECK(field_of(head, "X-Forwarded-Host") == "shop");
-  CHECK(field_of(head, "Via") == "1.1 edge, 1.1 spillway");
+  CHECK(field_of(head, "Via").starts_with("1.1 edge, 1.1 spillway-"));
   CHECK(field_of(head, "X-Request-ID") == "mine-0123456789");
   CHECK(reply.field("X-Request-ID") == "mine-0123456789");
   CHECK(field_of(head, "traceparent").starts_with("00-0af7651916cd43dd8448eb211c80319c-"));

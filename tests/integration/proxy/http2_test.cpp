@@ -34,7 +34,7 @@ TEST_CASE("a GET over HTTP/2 reaches the API as a request of HTTP/1.1, written a
   CHECK(head.starts_with("GET /a?b=c HTTP/1.1\r\nHost: test\r\n"));
   CHECK(field_of(head, "Cookie") == "a=1; b=2");
   CHECK(count_fields(head, "Cookie") == 1);
-  CHECK(field_of(head, "Via") == "2.0 spillway");
+  CHECK(field_of(head, "Via").starts_with("2.0 spillway-"));
   CHECK(field_of(head, "X-Forwarded-Proto") == "http");
   CHECK(field_of(head, "X-Forwarded-Host") == "test");
   CHECK(count_fields(head, "TE") == 0);

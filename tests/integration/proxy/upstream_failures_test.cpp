@@ -1,12 +1,14 @@
 // An API that is gone, silent or sends garbage: the client gets an error that says so, never a truncated response that
 // looks whole.
 
+#include <algorithm>
 #include <atomic>
 
 #include <doctest/doctest.h>
 
 #include "tests/integration/proxy/client.hpp"
 #include "tests/integration/proxy/proxy.hpp"
+#include "tests/support/listener.hpp"
 
 namespace spillway::test {
 namespace {
@@ -18,6 +20,47 @@ void check_problem(const Reply& reply, int status, const char* reason) {
   CHECK(reply.field("Proxy-Status").starts_with("spillway; error="));
   CHECK(reply.problem("reason") == reason);
   CHECK_FALSE(reply.has("Retry-After"));
+}
+
+std::string at(const support::Listener& listener) {
+  return "127.0.0.1:" + std::to_string(listener.port());
+}
+
+TEST_CASE("a request that comes back to the proxy, directly or by another one, is told at the first round") {
+  const Upstream unused;
+  for (const bool by_another : {false, true}) {
+    CAPTURE(by_another);
+    const support::Listener first, second;
+    const auto before = [](const support::Listener& here, const support::Listener& there) {
+      return Settings{.health = "mode: off", .inherited = here.descriptor(), .address = at(there)};
+    };
+    Proxy proxy(unused, before(first, by_another ? second : first));
+    Proxy other(unused, before(second, first));
+    for (int i = 1; i <= 3; ++i) {
+      const Reply reply = Client(proxy).request("POST", "/", "", "body");
+      CHECK(reply.status == 502);
+      CHECK(reply.problem("reason") == "loop");
+      CHECK(reply.field("Proxy-Status") == "spillway; error=proxy_loop_detected");
+      CHECK(proxy.await_metric("spillway_upstream_failures_total", i, {{"cause", "loop"}}));
+      CHECK(proxy.stat("parsed") == 2 * i);
+      CHECK(other.stat("parsed") == (by_another ? i : 0));
+    }
+    CHECK(proxy.await_log("a request has come back to this proxy"));
+    CHECK(proxy.stat("in_flight") == 0);
+    CHECK(proxy.accounts_balance());
+    CHECK(other.accounts_balance());
+  }
+}
+
+TEST_CASE("proxies one behind the other are no loop, nor is a client that names one") {
+  Upstream upstream;
+  const support::Listener inner;
+  Proxy last(upstream, {.inherited = inner.descriptor()});
+  Proxy first(upstream, {.health = "mode: off", .address = at(inner)});
+  CHECK(Client(first).get("/", "Via: 1.1 spillway, 1.1 spillway-0123456789ab\r\n").status == 200);
+  const std::string via = field_of(upstream.seen().at(0).head, "Via");
+  CHECK(via.starts_with("1.1 spillway, 1.1 spillway-0123456789ab, 1.1 spillway-"));
+  CHECK(std::ranges::count(via, ',') == 3);
 }
 
 TEST_CASE("a dead API gives 502 and fails readiness until it is back") {

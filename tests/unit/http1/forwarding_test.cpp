@@ -171,6 +171,23 @@ TEST_CASE("the proxy tells the API about the client, and forwards only what a tr
   }
 }
 
+TEST_CASE("a request that has passed this process carries its name in Via, wherever it stands there") {
+  const std::string own = pseudonym(0xfedc0123456789ab);
+  CHECK(own == "spillway-0123456789ab");
+  const auto passed = [&](const std::string& fields) {
+    const std::string text = "GET / HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
+    RequestHead head;
+    REQUIRE_FALSE(parse_request(text, {}, head));
+    return has_passed(head, own);
+  };
+  CHECK(passed("Via: 1.1 spillway-0123456789ab\r\n"));
+  CHECK(passed("via: 1.0 edge, 2.0 spillway-0123456789ab (x), 1.1 other\r\n"));
+  CHECK(passed("Via: 1.1 other\r\nVia: 1.1 spillway-0123456789ab\r\n"));
+  CHECK_FALSE(passed(""));
+  CHECK_FALSE(passed("Via: 1.1 spillway, 1.1 spillway-0123456789aa\r\n"));
+  CHECK_FALSE(passed("X-Via: 1.1 spillway-0123456789ab\r\n"));
+}
+
 TEST_CASE("a writer of any version of HTTP is given the same fields") {
   const std::string sent = get("A: b", "Connection: close, c", "C: d", "Via: 1.1 first", "X-Forwarded-For: 10.0.0.1");
   RequestHead request;

@@ -29,6 +29,7 @@ TEST_CASE("every failure has one answer, one log field and one metric label") {
       {Kind::client_gone, 0, "", "client_gone", "", Outcome::aborted},
       {Kind::client_timeout, 408, "Request Timeout", "client_timeout", "http_request_error", Outcome::timeout},
       {Kind::client_slow, 408, "Request Timeout", "client_slow", "http_request_error", Outcome::timeout},
+      {Kind::loop, 502, "Bad Gateway", "loop", "proxy_loop_detected", Outcome::upstream_error},
       {Kind::connect_failed, 502, "Bad Gateway", "connect_failed", "connection_refused", Outcome::upstream_error},
       {Kind::tls_failed, 502, "Bad Gateway", "tls_failed", "tls_protocol_error", Outcome::upstream_error},
       {Kind::connect_timeout, 504, "Gateway Timeout", "connect_timeout", "connection_timeout", Outcome::timeout},

@@ -90,7 +90,7 @@ std::vector<Promise> contract() {
        "cause",
        {"cause=\"status\"", "cause=\"connect_failed\"", "cause=\"tls_failed\"", "cause=\"connect_timeout\"",
         "cause=\"upstream_closed\"", "cause=\"response_timeout\"", "cause=\"response_invalid\"",
-        "cause=\"response_cut\"", "cause=\"internal\""}},
+        "cause=\"response_cut\"", "cause=\"internal\"", "cause=\"loop\""}},
       {"spillway_upstream_duration_seconds", "histogram", "class", by_class},
       {"spillway_queue_wait_seconds", "histogram", "class", by_class},
       {"spillway_inflight", "gauge", "", plain},
