@@ -212,7 +212,9 @@ void add_work(const json::value& node, Work& work) {
   }
 }
 
-TEST_CASE("At two hundred thousand rows every query reads a bounded part, and common words are complete") {
+// Work of PostgreSQL, which no sanitizer sees.
+TEST_CASE("At two hundred thousand rows every query reads a bounded part, and common words are complete" *
+          doctest::test_suite("once")) {
   // The planner chooses for a list between walking by id and an index of a filter: this is what it thinks the cheapest.
   constexpr double kRowsOfSearch = 2 * kWindow, kRowsOfList = 20'000;
   Session session;
