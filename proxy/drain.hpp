@@ -9,7 +9,7 @@ namespace spillway {
 /// What happens when after the process has been told to stop. At `timeouts.drain` it ends (see Signals).
 struct DrainPlan {
   Duration begin;  ///< listeners take what the kernel has accepted and close; what runs is answered
-  Duration close;  ///< who still waits for a slot is refused; tunnels are closed, in order, and event streams cut
+  Duration close;  ///< requests without a response are refused; tunnels are closed, in order, and event streams cut
   Duration cut;    ///< whatever is still open is cut
 };
 

@@ -160,7 +160,7 @@ void Process::drain() {
     at(plan.close, [this, plan, at] {
       shared_.log.warning("timeouts.drain is over: closing what is still open");
       shared_.gate.refuse_waiting(admission::Reason::draining);
-      for (const auto& worker : workers_) worker->end_streams();
+      for (const auto& worker : workers_) worker->stop_exchanges();
       at(plan.cut, [this] {
         for (const auto& worker : workers_) worker->abort();
       });

@@ -228,15 +228,18 @@ void Connection::end() {
   ending_ = true;
   http1_.refuse_next();
   stream_.cancel();
-  if (exchange_) exchange_->end_stream();
+  if (exchange_) exchange_->stop();
 }
 
 void Connection::drain() {
   if (http2_) http2_->drain();
 }
 
-void Connection::end_streams() {
-  http2_ ? http2_->end_streams() : end();
+void Connection::stop_exchanges() {
+  if (http2_) return http2_->stop_exchanges();
+  ending_ = true;
+  http1_.refuse_next();
+  if (exchange_) exchange_->stop();
 }
 
 void Connection::close_idle() {

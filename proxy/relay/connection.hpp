@@ -45,8 +45,8 @@ class Connection final : public net::Deadline, public ConnectionHook {
   void end();
   /// The worker drains: no further requests are wanted.
   void drain();
-  /// The drain is over: ends streams, in order.
-  void end_streams();
+  /// The drain is over: ends tunnels, in order, cuts event streams, and refuses requests without a response.
+  void stop_exchanges();
   /// Closes it between two requests, even if one arrives meanwhile.
   void close_idle();
   /// Gives the buffer of a recently used connection back early.

@@ -326,8 +326,10 @@ void ConnectionTable::drain() {
   }
 }
 
-void ConnectionTable::end_streams() {
-  for (Connection& connection : streams_) connection.end_streams();
+void ConnectionTable::stop_exchanges() {
+  for (Connections* list : {&busy_, &streams_}) {
+    for (Connection& connection : *list) connection.stop_exchanges();
+  }
 }
 
 void ConnectionTable::abort() {

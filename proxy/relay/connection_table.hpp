@@ -36,8 +36,8 @@ class ConnectionTable {
   /// No connection is left.
   bool empty() const { return open_ + idle_count_ + handshakes_.count() == 0; }
   void drain();
-  /// Closes tunnels, in order, and cuts event streams.
-  void end_streams();
+  /// Closes tunnels, in order, cuts event streams, and refuses requests without a response.
+  void stop_exchanges();
   /// Cuts what is still open.
   void abort();
 

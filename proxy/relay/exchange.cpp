@@ -57,7 +57,7 @@ void Exchange::begin(ClientStream& client, const std::shared_ptr<const Settings>
   retries_ = 0;
   response_scanner_.reset();
   bytes_out_ = tunneled_in_ = 0;
-  response_started_ = timed_out_ = ending_ = lasts_ = client_left_ = false;
+  response_started_ = timed_out_ = ending_ = over_ = lasts_ = client_left_ = false;
 }
 
 /// One request and its response: the whole path.
@@ -293,15 +293,19 @@ void Exchange::take_memory_back() {
   client_->cancel();
 }
 
-void Exchange::end_stream() {
+void Exchange::stop() {
+  if (over_ || (response_started_ && !lasts_)) return;  // an ordinary response may still end in time
   ending_ = true;
+  if (ticket_.parking.occupied()) return;  // who waits for a slot is told by the gate
+  if (race_) stop_connecting();
   if (upstream_) upstream_->stream.cancel();
+  client_->cancel();
 }
 
 void Exchange::abort() {
-  timed_out_ = true;
+  timed_out_ = ending_ = true;
   if (race_) stop_connecting();
-  end_stream();
+  if (upstream_) upstream_->stream.cancel();
 }
 
 void Exchange::stop_connecting() {

@@ -60,8 +60,9 @@ class Exchange final : public net::Deadline,
   /// Memory for what the client's stream writes; its until `run` has returned.
   std::string& text() { return to_client_; }
 
-  /// Ends a tunnel in order, and cuts an event stream.
-  void end_stream();
+  /// The time of a drain is over: ends a tunnel in order, cuts an event stream, and refuses a request whose response
+  /// has not begun.
+  void stop();
   /// Ends all waits; the client's stream has been cut.
   void abort();
 
@@ -232,6 +233,7 @@ class Exchange final : public net::Deadline,
 
   bool timed_out_ = false;
   bool ending_ = false;  ///< told to end
+  bool over_ = false;    ///< how it ends is decided
   bool lasts_ = false;   ///< the answer is a tunnel or an event stream
 };
 

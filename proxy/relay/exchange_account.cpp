@@ -18,6 +18,7 @@ namespace spillway::relay {
 void Exchange::account(int status, telemetry::Outcome outcome, std::string_view reason) {
   disarm();
   SlotHolder::leave();
+  over_ = true;
   const Time now = Clock::now();
   telemetry::WorkerCounters& counters = worker_.counters();
   if (!received_) {

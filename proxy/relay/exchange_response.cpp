@@ -29,6 +29,13 @@ bool concerns_api(Failure::Kind kind) {
          kind != Failure::Kind::client_timeout && kind != Failure::Kind::client_slow &&
          kind != Failure::Kind::stream_stopped;
 }
+
+/// Whether a failure is what becomes of a wait that the process ends.
+bool cut_by_stop(Failure::Kind kind) {
+  return kind == Failure::Kind::client_gone || kind == Failure::Kind::client_timeout ||
+         kind == Failure::Kind::client_slow || kind == Failure::Kind::connect_timeout ||
+         kind == Failure::Kind::response_timeout || kind == Failure::Kind::response_cut;
+}
 }  // namespace
 
 /// The response's head, written anew, and its body as it comes.
@@ -241,10 +248,15 @@ net::Task<Failure> Exchange::flush_client() {
 
 /// Ends an exchange that failed. Tells the client unless a part of a response has been sent.
 net::Task<> Exchange::answer(Failure failure) {
+  over_ = true;
   if (upstream_) drop_upstream();
+  if (ending_ && received_ && !lasts_ && cut_by_stop(failure.kind)) {
+    failure = Failure::refused(admission::Reason::draining);
+  }
   if (permit_ && !concerns_api(failure.kind)) permit_->complete(admission::Completion::ignore);
   permit_.reset();
   if (preflight_ && failure.kind == Failure::Kind::refused) failure = Failure::Kind::preflight;
+  if (failure.kind == Failure::Kind::refused) refused_for_ = failure.reason;
   if (failure.violation) rule_ = failure.violation.rule;
   Answer answer = answer_to(failure, settings_->config.refusals);
   if (response_started_ || answer.status == 0) {
@@ -258,14 +270,17 @@ net::Task<> Exchange::answer(Failure failure) {
   // Close after a malformed or timed-out request.
   const bool faulty = failure.kind == Failure::Kind::bad_request || failure.kind == Failure::Kind::client_timeout ||
                       failure.kind == Failure::Kind::client_slow;
-  const bool draining = failure.kind == Failure::Kind::refused && failure.reason == admission::Reason::draining;
+  // What may have reached the API is not for sure done elsewhere only.
+  const bool untouched = !request_written_ && retries_ == 0;
+  const bool draining =
+      untouched && failure.kind == Failure::Kind::refused && failure.reason == admission::Reason::draining;
   client_->write_head(own_response_.head,
                       {.request_id = request_id_, .made_here = true, .faulty = faulty, .draining = draining});
   Sent sent = client_->write_body(own_response_.body, true);
   if (sent == Sent::soon) sent = co_await client_->await_sent();
   Failure gone = failure_of(sent);
   if (sent == Sent::blocked) gone = co_await flush_client();
-  if (gone) answer = answer_to(gone);
+  if (gone && !ending_) answer = answer_to(gone);
   account(answer.status, answer.outcome, answer.reason);
   gone ? client_->reset() : client_->finish();
 }
@@ -281,7 +296,6 @@ void Exchange::make_own_response(const Failure& failure, const Answer& answer) {
   context.origin = origin_;
   context.exposed = settings_->cors_exposed;
   if (failure.kind == Failure::Kind::refused) {
-    refused_for_ = failure.reason;
     if (failure.reason == admission::Reason::maintenance) {
       context.retry_after = settings_->maintenance_retry_after_seconds;
       context.detail = settings_->config.maintenance.message;

@@ -293,8 +293,8 @@ void Http2Connection::on_pong() {
   session_.end();
 }
 
-void Http2Connection::end_streams() {
-  for (Http2Stream& each : streams_) each.end_if_lasting();
+void Http2Connection::stop_exchanges() {
+  for (Http2Stream& each : streams_) each.stop();
 }
 
 void Http2Connection::close_idle() {

@@ -39,7 +39,7 @@ class Http2Connection final : private http2::SessionEvents, private net::Stream:
 
   /// No more streams are wanted: says so, serves those that are on their way, and ends.
   void drain();
-  void end_streams();
+  void stop_exchanges();
   /// Closes a connection without streams.
   void close_idle();
   /// Ends it: the memory of its unfinished head is needed.

@@ -118,10 +118,8 @@ void Http2Stream::lose() {
   if (exchange_) connection_.ready(*this);
 }
 
-void Http2Stream::end_if_lasting() {
-  if (!lasts_ || !exchange_) return;
-  exchange_->end_stream();
-  cancel();
+void Http2Stream::stop() {
+  if (exchange_) exchange_->stop();
 }
 
 void Http2Stream::abort() {

@@ -49,7 +49,8 @@ class Http2Stream final : public ClientStream,
   void proceed();
   /// The connection has ended.
   void lose();
-  void end_if_lasting();
+  /// The time of a drain is over.
+  void stop();
   void abort();
   /// It may be reused.
   bool over() const { return closed_ && !exchange_; }

@@ -110,8 +110,8 @@ void Worker::addresses_changed() {
   net::asio::post(loop_, [this] { upstream_.drop_gone(); });
 }
 
-void Worker::end_streams() {
-  net::asio::post(loop_, [this] { connections_->end_streams(); });
+void Worker::stop_exchanges() {
+  net::asio::post(loop_, [this] { connections_->stop_exchanges(); });
 }
 
 void Worker::abort() {

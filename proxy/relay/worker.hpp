@@ -108,8 +108,8 @@ class Worker {
   void close_idle_upstream();
   /// Closes idle connections to addresses that the API's name no longer has.
   void addresses_changed();
-  /// Closes tunnels, in order, and cuts event streams.
-  void end_streams();
+  /// Closes tunnels, in order, cuts event streams, and refuses requests without a response.
+  void stop_exchanges();
   /// Cuts what is still open.
   void abort();
   const telemetry::WorkerCounters& counters() const { return counters_; }

@@ -111,6 +111,49 @@ TEST_CASE("a drain ends in time although the log's reader has stalled and peers 
   upstream.release_all();
 }
 
+/// Requests that the API, or the client, holds when the time of a drain is over.
+struct Held {
+  const char* name;
+  std::string sent;
+  bool response_begun;
+};
+
+TEST_CASE("requests that the end of timeouts.drain cuts are told so, and neither client nor API is blamed") {
+  const std::string upload = "POST /upload HTTP/1.1\r\nHost: test\r\nContent-Length: 200000\r\n\r\n";
+  const Held held[] = {{"waits for the head", "GET / HTTP/1.1\r\nHost: test\r\n\r\n", false},
+                       {"uploads", upload + std::string(60'000, 'x'), false},
+                       {"sends a small body", upload + "x", false},
+                       {"waits for the body", "GET /body HTTP/1.1\r\nHost: test\r\n\r\n", true}};
+  for (const Held& one : held) {
+    CAPTURE(one.name);
+    Upstream upstream([](Turn& turn) {
+      if (turn.request() == "GET /body") turn.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc");
+      turn.hold();
+    });
+    Proxy proxy(upstream, {.timeouts = "drain: 1s, request_body: 60s", .limits = "min_rate: 0"});
+    Client client(proxy);
+    client.send(one.sent);
+    std::string head;
+    if (one.response_begun) {
+      REQUIRE(client.wire().read_head(head));
+    } else {
+      REQUIRE(eventually([&] { return proxy.stat("parsed") == 1; }));
+    }
+    proxy.signal(SIGTERM);
+    if (!one.response_begun) {
+      const Reply reply = client.receive();
+      CHECK(reply.status == 503);
+      CHECK(reply.problem("reason") == "draining");
+      CHECK(reply.field("Connection") == "close");
+    }
+    CHECK(proxy.wait() == 0);
+    CHECK(proxy.log().find(R"("outcome":"shed","reason":"draining")") != std::string::npos);
+    CHECK(proxy.log().find(R"("outcome":"aborted")") == std::string::npos);
+    CHECK(proxy.log().find(R"("outcome":"timeout")") == std::string::npos);
+    upstream.release_all();
+  }
+}
+
 /// The timer that the kernel runs for the connection from port `from` to port `to`: 2 is keepalive. -1: there is no
 /// such connection.
 int timer_of(int from, int to) {

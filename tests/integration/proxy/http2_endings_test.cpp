@@ -129,6 +129,19 @@ TEST_CASE("a drain announces itself, serves what is on its way, and names the la
   CHECK(upstream.requests() == (served ? 2 : 1));
 }
 
+TEST_CASE("a request that the end of timeouts.drain cuts is answered 503, and logged as such") {
+  Upstream upstream(hold);
+  Proxy proxy(upstream, {.timeouts = "drain: 2s", .listen = kHttp2Listen});
+  H2Client client(proxy);
+  const std::uint32_t held = client.start("GET", "/");
+  CHECK(eventually([&] { return upstream.inside() == 1; }));
+  proxy.signal(15);
+  CHECK(client.receive(held).status() == 503);
+  CHECK(proxy.wait() == 0);
+  CHECK(proxy.log().find(R"("status":503,"outcome":"shed","reason":"draining")") != std::string::npos);
+  upstream.release_all();
+}
+
 /// Accepts a WebSocket, and says what it gets in upper case until the client ends.
 
 }  // namespace
