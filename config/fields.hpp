@@ -44,6 +44,8 @@ struct Key {
   bool required = false;       ///< it has no usable default, so leaving it out is an error
   bool bare_seconds = false;   ///< a large number of seconds without a unit is usual here, so it is no slip
   bool optional = false;       ///< a section or list that is not printed while nothing in it has a value
+  bool identity = false;       ///< tells the elements of its list apart, so that a reload finds them again
+  bool with_list = false;      ///< of an element: takes a restart if the list gets other elements, or another order
 };
 
 /// Both ends are included.

@@ -51,12 +51,19 @@ std::string_view words_for(const Listen& listen) {
   return words_for(listen.address);
 }
 
+std::string hint_for(std::string_view text, const Listen& listen) {
+  const bool port = !text.empty() && text.find_first_not_of("0123456789") == text.npos;
+  if (Listen any; port && parse(':' + std::string(text), any)) return "a port alone: write :" + std::string(text);
+  return hint_for(text, listen.address);
+}
+
 std::string_view pattern_for(const Listen& listen) {
   return pattern_for(listen.address);
 }
 
 void describe(Fields& f, Listen& listen) {
-  f.value({.name = "address", .doc = "Where to listen.", .needs_restart = true, .required = true}, listen.address);
+  f.value({.name = "address", .doc = "Where to listen.", .needs_restart = true, .required = true, .identity = true},
+          listen.address);
   f.optional_text({.name = "mode",
                    .doc = "Of a unix socket's file; whoever may write to it may connect. Without it the umask decides.",
                    .needs_restart = true},

@@ -27,6 +27,7 @@ bool parse(std::string_view text, Listen& listen);
 /// Nothing if the entry has more than an address.
 std::optional<std::string> to_text(const Listen& listen);
 std::string_view words_for(const Listen& listen);
+std::string hint_for(std::string_view text, const Listen& listen);
 std::string_view pattern_for(const Listen& listen);
 
 /// The keys of the map.

@@ -8,9 +8,10 @@
 namespace config {
 
 /// For a reload: restores the running values of fields with `needs_restart` in `next`, and returns the names of those
-/// that would have changed, such as `workers` or `classes[].name`. If such a field of an element has changed, the whole
-/// list of sections keeps its running value, because the old and new elements cannot be matched.
-/// The references of these fields are kept, too.
+/// that would have changed, such as `workers` or `classes[].name`. If such a field of an element has changed, the list
+/// keeps the elements that it has, in their order. Each takes from `next` what it may, if its `identity` is found
+/// there; the names of what it may not take then (`with_list`) are returned, too, such as `classes[0].match`. Elements
+/// without an `identity` stay as they are. The references of what is kept are kept, too.
 std::vector<std::string> keep_until_restart(const Describe& running, const Describe& next,
                                             const References& running_references, References& next_references);
 

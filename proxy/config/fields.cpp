@@ -210,9 +210,12 @@ void describe_limits(Fields& f, LimitsConfig& c) {
 
 void describe_class(Fields& f, ClassConfig& c) {
   f.text({.name = "name",
-          .doc = "A label in metrics and logs. To add, remove or rename a class takes a restart.",
+          .doc = "A label in metrics and logs. To add, remove, rename or move a class takes a restart, and so does "
+                 "`match` of "
+                 "others that is changed with it.",
           .needs_restart = true,
-          .required = true},
+          .required = true,
+          .identity = true},
          c.name, kClassName);
   f.number({"shed_at", "Share of capacity at which the class is refused. 0: always."}, c.shed_at, {0, 1});
   f.integer({"reserve",
@@ -234,7 +237,8 @@ void describe_class(Fields& f, ClassConfig& c) {
       c.deadline, {0s, 1h});
   f.sections({.name = "match",
               .doc = "A request belongs to the class if one of these rules holds. A rule holds if all its keys do.",
-              .required = true},
+              .required = true,
+              .with_list = true},
              c.match, {1, 100}, [&f](MatchRule& rule) { describe_match(f, rule); });
 }
 

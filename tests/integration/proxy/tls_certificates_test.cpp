@@ -154,6 +154,28 @@ TEST_CASE("tickets make the next handshake short, unless they are switched off")
   }
 }
 
+TEST_CASE("a reload that adds a listener still has the others require certificates, or show another one") {
+  const TlsFiles files;
+  files.put("a", {.common_name = "first"});
+  files.put("b", {.common_name = "second"});
+  write_file(files.path("clients.pem"), Authority("Clients").certificate());
+  const std::string strict = "client_ca: '" + files.path("clients.pem") + "', client_certificate: require";
+  Upstream upstream;
+  Settings settings{.listen = "[" + files.listen("a") + "]"};
+  Proxy proxy(upstream, settings);
+  CHECK(TlsClient(proxy.port(), files.wish()).get("/").ends_with("ok"));
+  settings.listen = "['127.0.0.2:0', " + files.listen("b") + "]";
+  proxy.configure(settings);
+  proxy.signal(SIGHUP);
+  CHECK(proxy.await_log("listen has changed: takes effect at the next start"));
+  CHECK(eventually([&] { return TlsClient(proxy.port(), files.wish()).common_name() == "second"; }));
+  settings.listen = "['127.0.0.2:0', " + files.listen("b", strict) + "]";
+  proxy.configure(settings);
+  proxy.signal(SIGHUP);
+  CHECK(eventually([&] { return TlsClient(proxy.port(), files.wish()).get("/").empty(); }));
+  CHECK(proxy.metric("spillway_config_restart_pending") == 1);
+}
+
 TEST_CASE("client certificates are verified, and the API is told") {
   const TlsFiles files;
   files.put("a");

@@ -31,6 +31,12 @@ TEST_CASE("contradictory combinations are refused") {
           Row{"listen: [a:1, b:1, a:1]",
               "listen[2]: listen[0] (a:1) and listen[2] (a:1) overlap: the proxy cannot listen on both"},
           Row{"listen: [a:0, a:0]", ""},
+          Row{"listen: 8080",
+              "listen: must be an address: host:port, :port, [v6]:port, unix:/path or fd:N (3 or more), not '8080'; a "
+              "port alone: write :8080"},
+          Row{"admin: {listen: 9901}",
+              "admin.listen: must be an address: host:port, :port, [v6]:port, unix:/path or fd:N (3 or more), not "
+              "'9901'; a port alone: write :9901"},
           Row{"listen: ['127.0.0.1:1', '0.0.0.0:1']",
               "listen[1]: listen[0] (127.0.0.1:1) and listen[1] (0.0.0.0:1) overlap: the proxy cannot listen on both"},
           Row{"listen: 0.0.0.0:1\nadmin: {listen: 10.0.0.5:1}",

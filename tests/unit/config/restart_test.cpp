@@ -46,6 +46,11 @@ TEST_CASE("a reload keeps and names the values that take a restart, and applies 
     std::string in_force;
   };
   const std::string two = "classes: [{name: a, shed_at: 0.5, match: [{path: /a}]}, {name: b, match: [{method: GET}]}]";
+  const std::string more =
+      "classes: [{name: c, match: [{path: /c}]}, {name: b, reserve: 3, match: [{method: PUT}]}, "
+      "{name: a, shed_at: 0, match: [{path: /a}]}]";
+  const std::string applied =
+      "classes: [{name: a, shed_at: 0, match: [{path: /a}]}, {name: b, reserve: 3, match: [{method: GET}]}]";
   const std::string renamed = "classes: [{name: a, match: [{path: /a}]}, {name: c, match: [{header: X, value: y}]}]";
   const std::string swapped = "classes: [{name: b, match: [{path: /a}]}, {name: a, match: [{header: X, value: y}]}]";
   for (const Row& row : {
@@ -56,8 +61,16 @@ TEST_CASE("a reload keeps and names the values that take a restart, and applies 
            Row{"", "upstream: {address: a:1, max_idle: 3}", {"upstream.address"}, "upstream: {max_idle: 3}"},
            Row{"", "reload: signal\nlog: {format: text}", {"log.format", "reload"}, ""},
            Row{"", "io: epoll", {"io"}, ""},
-           Row{two, renamed, {"classes[].name"}, two},
-           Row{two, swapped, {"classes[].name"}, two},
+           // What stays is found by its name, and takes all but its rules: those make sense only together.
+           Row{two, more, {"classes[1].match", "classes[].name"}, applied},
+           Row{two,
+               renamed,
+               {"classes[].name"},
+               "classes: [{name: a, match: [{path: /a}]}, {name: b, match: [{method: GET}]}]"},
+           Row{two,
+               swapped,
+               {"classes[0].match", "classes[1].match", "classes[].name"},
+               "classes: [{name: a, match: [{path: /a}]}, {name: b, match: [{method: GET}]}]"},
            Row{two, "limits: {head: 4KiB, uri: 1KiB}", {"classes[].name"}, two + "\nlimits: {head: 4KiB, uri: 1KiB}"},
            Row{"", two, {"classes[].name"}, ""},
            Row{"workers: 2", two, {"classes[].name", "workers"}, "workers: 2"},
