@@ -21,6 +21,7 @@ constexpr std::uint32_t kHeadMax = 8 * 1024;
 constexpr std::uint64_t kBodyMax = 8 * 1024;  ///< no page needs one; it is read so that the connection can go on
 /// Also limits what the parser does not: a chunk-size line and a trailer, which no scraper has a reason to send.
 constexpr std::size_t kUnreadMax = 2 * kHeadMax;
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr std::size_t kGzipMin = 1024;               ///< less than a packet: not worth the time
 constexpr auto kTimeout = std::chrono::seconds(10);  ///< for a request, and between two
 
@@ -30,6 +31,20 @@ unsigned status_of(const net::error_code& error) {
   if (error == http::error::end_of_stream || error == http::error::partial_message) return 0;
   if (error == http::error::header_limit || error == http::error::buffer_overflow) return 431;
   return error == http::error::body_limit ? 413 : 400;
+}
+
+/// `http://host/path` asks for `/path`, as a proxy would be asked (RFC 9112, section 3.2.2).
+std::string_view path_of(std::string_view target) {
+  const std::size_t scheme = target.starts_with("http://") ? 7 : target.starts_with("https://") ? 8 : 0;
+  if (scheme == 0) return target;
+  const std::size_t path = target.find_first_of("/?", scheme);
+  return path == target.npos || target[path] == '?' ? "/" : target.substr(path);
+}
+
+/// A request of HTTP/1.1 has one Host, one of HTTP/1.0 may lack it (RFC 9112, section 3.2).
+bool host_fits(const http::request_header<>& request) {
+  const std::size_t hosts = request.count(http::field::host);
+  return hosts == 1 || (hosts == 0 && request.version() < 11);
 }
 
 }  // namespace
@@ -103,6 +118,7 @@ void Server::stop() {
 
 Page Server::answer(std::string_view method, std::string_view target, const Asked& asked) const {
   if (method != "GET" && method != "HEAD") return {405, "text/plain; charset=utf-8", "This listener is read-only.\n"};
+  target = path_of(target);
   const auto page = pages_.find(target.substr(0, target.find('?')));
   if (page == pages_.end()) return {404, "text/plain; charset=utf-8", "No such page.\n"};
   return page->second(asked);
@@ -120,11 +136,20 @@ net::Task<> Server::serve(std::unique_ptr<Connection> connection) {
     parser.header_limit(kHeadMax);
     parser.body_limit(kBodyMax);
     stream.expires_after(kTimeout);
-    const auto [read_error, read] = co_await http::async_read(stream, buffer, parser, net::kAwait);
-    const unsigned fault = status_of(read_error);
+    auto [read_error, read] = co_await http::async_read_header(stream, buffer, parser, net::kAwait);
+    if (!read_error && beast::iequals(parser.get()[http::field::expect], "100-continue")) {
+      auto [error, size] = co_await net::asio::async_write(stream, net::asio::buffer(kContinue), net::kAwait);
+      if (error) break;
+    }
+    if (!read_error) {
+      auto [error, size] = co_await http::async_read(stream, buffer, parser, net::kAwait);
+      read_error = error;
+    }
+    unsigned fault = status_of(read_error);
     if (read_error && fault == 0) break;
     if (fault == 0) connection->mark_active();
     const auto& request = parser.get();
+    if (!read_error && !host_fits(request)) fault = 400;
     const auto field = [&](http::field name) { return std::string_view(request[name].data(), request[name].size()); };
     Page page = fault != 0 ? Page{fault, "text/plain; charset=utf-8", "This is no request that can be read.\n"}
                            : answer({request.method_string().data(), request.method_string().size()},
@@ -135,6 +160,7 @@ net::Task<> Server::serve(std::unique_ptr<Connection> connection) {
     response.set(http::field::cache_control, "no-store");
     response.set("X-Content-Type-Options", "nosniff");
     if (!page.content_policy.empty()) response.set("Content-Security-Policy", page.content_policy);
+    if (page.status == 405) response.set(http::field::allow, "GET, HEAD");
     response.keep_alive(fault == 0 && request.keep_alive());
     response.set(http::field::vary, "Accept, Accept-Encoding");
     if (page.body.size() >= kGzipMin && accepts_gzip(field(http::field::accept_encoding))) {

@@ -99,13 +99,20 @@ TEST_CASE("a request that the admin listener cannot serve is told so") {
   for (const Row& row : {Row{"POST /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", 405, true},
                          Row{"GET /none HTTP/1.1\r\nHost: a\r\n\r\n", 404, true}, Row{"nonsense\r\n\r\n", 400, false},
                          Row{"GET / HTTP/1.1\r\nX: " + std::string(10'000, 'x') + "\r\n\r\n", 431, false},
-                         Row{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n", 413, false}}) {
+                         Row{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n", 413, false},
+                         Row{"GET /health HTTP/1.1\r\n\r\n", 400, false},
+                         Row{"GET /health HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400, false},
+                         Row{"GET /health HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n", 400, false},
+                         Row{"GET http://a/none?x HTTP/1.1\r\nHost: a\r\n\r\n", 404, true},
+                         Row{"GET http://a/health?x HTTP/1.1\r\nHost: a\r\n\r\n", 200, true},
+                         Row{"GET http://a HTTP/1.1\r\nHost: a\r\n\r\n", 200, true}}) {
     CAPTURE(row.status);
     Client client = proxy.admin();
     client.send(row.raw);
     const Reply reply = client.receive();
     CHECK(reply.status == row.status);
     CHECK(reply.field("date").ends_with(" GMT"));
+    CHECK(reply.field("allow") == (row.status == 405 ? "GET, HEAD" : ""));
     if (!row.stays) {
       CHECK(client.ended() != End::silent);
     } else {
@@ -113,6 +120,16 @@ TEST_CASE("a request that the admin listener cannot serve is told so") {
       CHECK(client.receive().status == 200);
     }
   }
+}
+
+TEST_CASE("the admin listener tells a client that expects it to send its body") {
+  Upstream upstream;
+  Proxy proxy(upstream);
+  Client client = proxy.admin();
+  client.send("GET /health HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+  CHECK(client.receive().status == 100);
+  client.send("hello");
+  CHECK(client.receive().status == 200);
 }
 
 }  // namespace
