@@ -72,7 +72,7 @@ std::optional<int> CommandLine::parse(int argc, const char* const* argv) {
   try {
     app_->parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app_->exit(error, out_, err_) == 0 ? kExitOk : kExitUsage;
+    return app_->exit(error, out_, err_) == 0 ? written() : kExitUsage;
   }
   if (!find_origin()) return kExitUsage;
   return {};
@@ -100,13 +100,13 @@ std::optional<int> CommandLine::answer(const Describe& describe, const std::func
              : asked == Ask::print_schema ? to_schema(describe, title)
              : asked == Ask::print_man    ? to_man(describe, program_.name)
                                           : to_reference(describe, title));
-    return kExitOk;
+    return written();
   }
   std::vector<Error> warnings;
   const std::vector<Error> errors = read_file(origin_, describe, check, &references_, &warnings);
   if (asked == Ask::check && format_ == "json") {
     out_ << to_json(errors, warnings);
-    return errors.empty() ? kExitOk : kExitFailure;
+    return errors.empty() ? written() : kExitFailure;
   }
   for (const Error& warning : warnings) err_ << to_text(warning) << '\n';
   for (const Error& error : errors) err_ << to_text(error) << '\n';
@@ -117,7 +117,13 @@ std::optional<int> CommandLine::answer(const Describe& describe, const std::func
   } else {
     out_ << to_yaml(describe, references_);
   }
-  return kExitOk;
+  return written();
+}
+
+int CommandLine::written() const {
+  if (out_.flush()) return kExitOk;
+  err_ << program_.name << ": cannot write to standard output\n";
+  return kExitFailure;
 }
 
 }  // namespace config

@@ -56,6 +56,9 @@ class CommandLine {
   /// Returns an exit status if the program must end: after --help, --version or wrong usage.
   std::optional<int> parse(int argc, const char* const* argv);
 
+  /// The exit status after what was asked for has been printed: a full disk is a failure, and told.
+  int written() const;
+
   const std::string& config_path() const { return config_path_; }
   /// `--config` has been given.
   bool config_named() const;

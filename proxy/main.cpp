@@ -42,7 +42,7 @@ int main(int argc, char** argv) {
   if (const auto status = line.parse(argc, argv)) return *status;
   if (print_metrics) {
     telemetry::print_declarations(std::cout);
-    return config::kExitOk;
+    return line.written();
   }
   if (target.address.empty()) {
     ProxyConfig configuration;

@@ -50,6 +50,28 @@ class Files {
   const std::string bad = base + "_bad.yaml";
 };
 
+TEST_CASE("output that cannot be written is a failure") {
+  const Files files;
+  for (const std::vector<const char*>& asked : {std::vector<const char*>{"--print-config"},
+                                                {"--print-config=defaults"},
+                                                {"--print-schema"},
+                                                {"--help"},
+                                                {"--check-config"},
+                                                {"--check-config", "--format", "json"}}) {
+    CAPTURE(asked.front());
+    std::vector<const char*> arguments{"sample", "--config", files.good.c_str()};
+    arguments.insert(arguments.end(), asked.begin(), asked.end());
+    std::ofstream full("/dev/full");
+    std::ostringstream err;
+    config::CommandLine line({"sample", "A sample.", "1.2.3", "/nonexistent/default.yaml"}, full, err);
+    std::optional<int> status = line.parse(static_cast<int>(arguments.size()), arguments.data());
+    sample::Config config;
+    if (!status) status = line.load(sample::kDefinition, config);
+    CHECK(status == config::kExitFailure);
+    CHECK(err.str() == "sample: cannot write to standard output\n");
+  }
+}
+
 TEST_CASE("without options that print, the program runs with its configuration") {
   const Files files;
   const Run good = run({"--config", files.good.c_str()});
