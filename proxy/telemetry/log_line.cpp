@@ -87,12 +87,16 @@ class Members {
   LogFieldSet chosen_;
 };
 
-/// A text for a terminal: without bytes that would control it.
+/// A text for a terminal: without bytes that would control it. In UTF-8, C2 80 to C2 9F are control characters, too.
 void append_visible(std::string& line, std::string_view text) {
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte != 0x7F) {
-      line.push_back(c);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const unsigned next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
+    if (byte == 0xC2 && next >= 0x80 && next < 0xA0) {
+      fmt::format_to(std::back_inserter(line), "\\x{:02x}\\x{:02x}", byte, next);
+      ++i;
+    } else if (byte >= 0x20 && byte != 0x7F) {
+      line.push_back(text[i]);
     } else {
       fmt::format_to(std::back_inserter(line), "\\x{:02x}", byte);
     }

@@ -129,11 +129,12 @@ TEST_CASE("a request is written as text, its outcome in colour on a terminal") {
 TEST_CASE("text of a request cannot break out of its line, nor control a terminal") {
   AccessEntry entry = kEntry;
   entry.method = "G\nET";
-  entry.target = "/\x1b[31m\r\n2026 200 ok";
+  entry.target = "/\x1b[31m\r\n2026 200 ok\xc2\x9b\x33\xc2\xa0\xc3\x9b";
   entry.rule = "a rule";
   entry.error = "an error\n";
   const std::string line = access(LineFormat::text, entry);
-  CHECK(line.find(R"(G\x0aET /\x1b[31m\x0d\x0a2026 200 ok 1234.6ms)") != std::string::npos);
+  CHECK(line.find("G\\x0aET /\\x1b[31m\\x0d\\x0a2026 200 ok\\xc2\\x9b\x33\xc2\xa0\xc3\x9b 1234.6ms") !=
+        std::string::npos);
   CHECK(line.ends_with(R"(capacity (a rule) (an error\x0a) id)"));
   CHECK(event(LineFormat::text, LogLevel::info, "a\nb\x7f").ends_with(R"(info a\x0ab\x7f)"));
 }
