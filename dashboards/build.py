@@ -56,7 +56,7 @@ dashboard("overview", "Overview", "Does it serve, what does it refuse and why, h
          [('count(ALERTS{alertstate="firing", namespace=~"$namespace|", job=~"$job|"}) or vector(0)', "firing")],
          steps=BAD_FROM_1),
     graph("Failed", "Share of requests that the service failed, over five minutes: API errors, its time-outs, refusals. Not: what"
-          " clients cause, maintenance, fairness. The line is the objective.", 8,
+          " clients cause, maintenance, fairness, connections. The line is the objective.", 8,
           [(of_service(f"job:spillway_errors:ratio_rate5m{SERVICE}"), "{{service}}"),
            (f"max(job:spillway_objective_errors:ratio{SERVICE})", "objective")], unit="percentunit", min=0,
           runbook="ErrorBudgetBurnFast", colours={"objective": COLOURS["limit"]}),
