@@ -116,6 +116,7 @@ std::string stats(const PageSources& sources) {
   json.member("capacity", admission.capacity).end_object().key("pool");
   write_pool(json, admission);
   count("client_connections", &Counters::client_connections);
+  count("http2_memory_bytes", &Counters::http2_memory);
   json.member("buffered_bytes", values.buffered_bytes()).key("control");
   write_control(json, sources.admission());
   json.key("advice");

@@ -154,6 +154,13 @@ void describe_http2(Fields& f, http2::Limits& c) {
              "explains."},
             c.frames, {1, 100'000});
   f.integer({"continuations", "CONTINUATION frames of one head."}, c.continuations, {0, 1000});
+  f.size(
+      {"memory",
+       "Memory for requests of all connections together, without their bodies: some 7 KiB each, and its decoded head "
+       "until the API has answered. Each worker has an equal part, and one connection a quarter of that. Beyond it "
+       "requests are given up that wait for their clients, of the connection first where they hold most "
+       "(ENHANCE_YOUR_CALM); while none waits, new ones are refused (REFUSED_STREAM)."},
+      c.memory, {1 * kMiB, 1024 * kGiB});
 }
 
 void describe_limits(Fields& f, LimitsConfig& c) {

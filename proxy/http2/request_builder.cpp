@@ -21,6 +21,10 @@ namespace {
 constexpr std::size_t kFieldCost = 32;
 /// More memory than that is given back after a request.
 constexpr std::size_t kKept = 4 * 1024;
+/// Likewise, of fields.
+constexpr std::size_t kFieldsKept = 32;
+/// The log keeps no more of a text.
+constexpr std::size_t kOutlineMax = 1024;
 
 /// What an octet of a name may be. Each one of a head is looked at.
 enum FieldOctet : std::uint8_t { kNameByte = 1, kUpper = 2 };
@@ -222,7 +226,9 @@ RequestBuilder::Result RequestBuilder::finish(bool end_stream, http::RequestHead
 }
 
 std::string RequestBuilder::outline() const {
-  const auto text = [this](Pseudo which) { return has(which) ? view(pseudo_[which]) : std::string_view(); };
+  const auto text = [this](Pseudo which) {
+    return has(which) ? view(pseudo_[which]).substr(0, kOutlineMax) : std::string_view();
+  };
   std::string all(text(method));
   all.append(" ").append(text(path)).append(" HTTP/2\r\nhost: ").append(text(authority)).append("\r\n");
   return all;
@@ -231,6 +237,7 @@ std::string RequestBuilder::outline() const {
 void RequestBuilder::release() {
   if (text_.capacity() > kKept) text_ = std::string();
   if (cookies_.capacity() > kKept) cookies_ = std::string();
+  if (fields_.capacity() > kFieldsKept) fields_ = std::vector<Span>();
 }
 
 const char* check_trailer(std::string_view name, std::string_view value) {

@@ -27,8 +27,10 @@ class RequestBuilder {
   Result finish(bool end_stream, http::RequestHead& head);
   /// Bytes of the list so far, as SETTINGS_MAX_HEADER_LIST_SIZE counts them.
   std::uint64_t size() const { return size_; }
-  /// Method, target and host as they begin a head of HTTP/1, as far as they have come: for the log of what is no
-  /// request.
+  /// Bytes of memory that it takes.
+  std::size_t memory() const { return text_.capacity() + cookies_.capacity() + fields_.capacity() * sizeof(Span); }
+  /// Method, target and host as they begin a head of HTTP/1, as far as they have come, and cut where they are long: for
+  /// the log of what is no request.
   std::string outline() const;
   /// Ends the views of the head, and gives the memory of a large one back.
   void release();

@@ -7,6 +7,18 @@
 
 namespace spillway::http2 {
 
+namespace {
+/// More memory than that is given back after a response.
+constexpr std::size_t kKept = 4 * 1024;
+}  // namespace
+
+void ResponseFields::release() {
+  if (memory() <= kKept) return;
+  text_ = std::string();
+  lines_ = std::vector<Line>();
+  size_ = 0;
+}
+
 void ResponseFields::begin_field(std::string_view name) {
   lines_.push_back({size_, name.size(), 0});
   make_room(name.size() + text::kBehindCopy);

@@ -25,6 +25,11 @@ class ResponseFields {
   /// Name and value of each line, one behind the other. Good until the next `write`.
   std::string_view text() const { return {text_.data(), size_}; }
 
+  /// Bytes of memory that it takes.
+  std::size_t memory() const { return text_.capacity() + lines_.capacity() * sizeof(Line); }
+  /// Gives the memory of a large head back. Ends the views.
+  void release();
+
   // Called by http/forwarding.hpp, within `write`.
   void begin_field(std::string_view name);
   template <class... Part>

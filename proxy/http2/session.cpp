@@ -260,7 +260,7 @@ void Session::feed(std::string_view bytes) {
   const ssize_t taken =
       nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   const std::size_t most = kQueuedMax + kQueuedOfStream * static_cast<std::size_t>(limits_.streams);
-  if (taken == NGHTTP2_ERR_FLOODED || nghttp2_session_get_outbound_queue_size(session_) > most) {
+  if (taken == NGHTTP2_ERR_FLOODED || queued() > most) {
     if (!abuse_) abuse_ = Abuse::unread;
     terminate(ErrorCode::enhance_your_calm);
   } else if (taken < 0) {
@@ -315,6 +315,10 @@ void Session::produce(Time now) {
     if (size <= 0) break;
     events_.on_output(view(bytes, static_cast<std::size_t>(size)));
   }
+}
+
+std::size_t Session::queued() const {
+  return nghttp2_session_get_outbound_queue_size(session_);
 }
 
 bool Session::over() const {

@@ -88,6 +88,8 @@ class Session {
   /// A head has begun and not ended: its last byte has not come.
   bool in_head() const { return in_head_ || (head_frame_ && walker_.in_payload()); }
   std::size_t head_bytes() const { return block_; }
+  /// Frames that wait to be sent.
+  std::size_t queued() const;
   /// How many heads have begun.
   std::uint64_t heads() const { return heads_; }
   /// The client has sent its first SETTINGS.

@@ -242,6 +242,7 @@ void ConnectionTable::publish_idle() {
 
 void ConnectionTable::closed() {
   --open_;
+  worker_.heap().left_free(Clock::now());
   worker_.finish_if_drained();
 }
 

@@ -52,6 +52,7 @@ void Exchange::begin(ClientStream& client, const std::shared_ptr<const Settings>
   would_refuse_.reset();
   slot_taken_back_ = memory_taken_back_ = false;
   to_upstream_.clear();
+  line_.clear();
   output_ = {};
   request_written_ = upload_cut_ = false;
   retries_ = 0;

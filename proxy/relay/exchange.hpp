@@ -60,6 +60,9 @@ class Exchange final : public net::Deadline,
   /// Memory for what the client's stream writes; its until `run` has returned.
   std::string& text() { return to_client_; }
 
+  /// Bytes of memory that it takes beside its own.
+  std::size_t memory() const;
+
   /// The time of a drain is over: ends a tunnel in order, cuts an event stream, and refuses a request whose response
   /// has not begun.
   void stop();
@@ -140,6 +143,7 @@ class Exchange final : public net::Deadline,
   bool stopped() const { return lasts_ && ending_; }
   void upstream_done(std::size_t consumed);
   admission::Completion completion() const;
+  void forget_request();
   bool keep_output(bool last);
   net::Task<Failure> await_client();
   net::Task<Failure> deliver_kept();
@@ -176,7 +180,8 @@ class Exchange final : public net::Deadline,
   std::string request_id_;
   tracing::Traceparent traceparent_{};
   tracing::SpanId caller_span_{};     ///< if the trace is continued and its spans are recorded
-  std::string_view method_, target_;  ///< in the client's head, later in `to_upstream_`
+  std::string_view method_, target_;  ///< in the client's head, later in `to_upstream_`, then in `line_`
+  std::string line_;                  ///< what is kept of a request whose client takes its time
   std::string_view client_address_;   ///< of the peer, or in `told_client_`
   std::string told_client_;           ///< by a trusted peer
   std::string_view told_scheme_;      ///< by a trusted peer

@@ -18,6 +18,8 @@ constexpr std::size_t kKeptMax = 4 * 1024 * 1024;
 /// One part in this many of `limits.buffered` is left to request bodies: without memory they are refused, while a
 /// response can wait.
 constexpr std::uint64_t kLeftForRequests = 8;
+/// Memory of more fields than that is given back while a client takes its time.
+constexpr std::size_t kFieldsKept = 32;
 
 Failure failure_of(Sent sent) {
   return sent == Sent::failed ? Failure::Kind::client_gone : Failure::Kind::none;
@@ -145,6 +147,7 @@ void Exchange::begin_stream() {
   pace_ = Pace(settings_->config.limits.min_rate, kPaceMean);
   ticket_.answered = Clock::now();
   permit_->begin_stream(ticket_.answered);
+  forget_request();
   client_->lasts();
 }
 
@@ -171,6 +174,29 @@ admission::Completion Exchange::completion() const {
 
 // --- A client that does not take all at once -------------------------------------------------------------------------
 
+/// The rest may take long, and is the client's affair: keeps what the log tells of the request, and gives the memory of
+/// its head back.
+void Exchange::forget_request() {
+  if (!output_.empty() || !received_) return;  // the API is still sent the head; or there is none
+  if (method_.data() != line_.data()) {
+    const std::size_t method_size = method_.size();
+    std::string line;
+    line.reserve(method_size + target_.size());
+    line.append(method_).append(target_);
+    line_ = std::move(line);
+    method_ = std::string_view(line_).substr(0, method_size);
+    target_ = std::string_view(line_).substr(method_size);
+  }
+  if (request_.http2) client_->release_head();  // over HTTP/1 it stands in a block that the connection needs anyway
+  to_upstream_ = std::string();
+  if (request_.fields.capacity() > kFieldsKept) request_.fields = std::vector<http::Field>();
+}
+
+std::size_t Exchange::memory() const {
+  return to_upstream_.capacity() + line_.capacity() + own_response_.body.capacity() + preflight_headers_.capacity() +
+         (request_.fields.capacity() + response_.fields.capacity()) * sizeof(http::Field);
+}
+
 /// Keeps in memory what the client has not taken. False: there is no memory for it. The last piece is always kept,
 /// because that releases the API.
 bool Exchange::keep_output(bool last) {
@@ -183,6 +209,7 @@ bool Exchange::keep_output(bool last) {
 /// response. The client must keep `limits.min_rate`.
 net::Task<Failure> Exchange::await_client() {
   const Duration patience = settings_->config.timeouts.response;
+  forget_request();
   const bool has_slot = ticket_.state == admission::Request::State::admitted;
   if (has_slot && !holds_slot()) hold_slot_for_client();
   Time now = Clock::now();
@@ -222,6 +249,7 @@ void Exchange::look(Time now) {
 
 /// Sends what was kept. The API is done, and no slot is held.
 net::Task<Failure> Exchange::deliver_kept() {
+  forget_request();
   while (client_->unsent() > 0) {
     const std::size_t before = client_->unsent();
     arm(Clock::now(), settings_->config.timeouts.response);
@@ -279,7 +307,10 @@ net::Task<> Exchange::answer(Failure failure) {
   Sent sent = client_->write_body(own_response_.body, true);
   if (sent == Sent::soon) sent = co_await client_->await_sent();
   Failure gone = failure_of(sent);
-  if (sent == Sent::blocked) gone = co_await flush_client();
+  if (sent == Sent::blocked) {
+    forget_request();
+    gone = co_await flush_client();
+  }
   if (gone && !ending_) answer = answer_to(gone);
   account(answer.status, answer.outcome, answer.reason);
   gone ? client_->reset() : client_->finish();

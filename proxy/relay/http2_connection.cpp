@@ -42,6 +42,7 @@ Http2Connection::Http2Connection(Worker& worker, Connection& connection, net::St
 }
 
 Http2Connection::~Http2Connection() {
+  count_output(0);
   streams_.clear_and_dispose([](Http2Stream* each) { delete each; });
 }
 
@@ -128,6 +129,7 @@ void Http2Connection::on_writable(net::Stream&) {
 /// A request that was reset counts until the API has answered it.
 http2::StreamEvents* Http2Connection::on_begin(std::int32_t id) {
   if (carried_ >= worker_.settings()->config.limits.http2.streams) return nullptr;
+  if (!worker_.stream_memory().admits(*this, worker_.stream_memory_limit())) return nullptr;
   std::unique_ptr<Http2Stream> stream;
   if (spare_.empty()) {
     stream = std::make_unique<Http2Stream>(worker_, *this, peer_, stream_.transport().tls());
@@ -197,6 +199,15 @@ void Http2Connection::release(std::size_t size) {
   owed_ -= paid;
   if (paid > 0 && !lost_) session_.consumed_by_connection(paid);
   if (!lost_) ask_for_turn();
+}
+
+/// Requests that wait for the client, and output, if it reads none.
+void Http2Connection::give_up_waiting() {
+  for (Http2Stream& each : streams_) each.give_up_waiting();
+  if (output_counted_ == 0) return;
+  count_output(0);
+  lose();
+  ask_for_turn();
 }
 
 bool Http2Connection::keep_unpaid(std::size_t size) {

@@ -14,6 +14,7 @@
 #include "proxy/net/timer_wheel.hpp"
 #include "proxy/net/turn.hpp"
 #include "proxy/relay/http2_stream.hpp"
+#include "proxy/relay/stream_memory.hpp"
 
 namespace spillway::relay {
 
@@ -24,7 +25,10 @@ class Worker;
 /// something has happened to, and then writes what all of them have given to the session: one write for all. A little
 /// output waits for the next report of the loop if further streams are open. Whatever happens asks for a turn. One
 /// loop's.
-class Http2Connection final : private http2::SessionEvents, private net::Stream::Observer, private net::Deadline {
+class Http2Connection final : public StreamMemoryHolder,
+                              private http2::SessionEvents,
+                              private net::Stream::Observer,
+                              private net::Deadline {
  public:
   /// The arguments are of the connection it is a part of. The stream's input begins with the preface.
   Http2Connection(Worker& worker, Connection& connection, net::Stream& stream, std::string_view peer,
@@ -72,6 +76,7 @@ class Http2Connection final : private http2::SessionEvents, private net::Stream:
   void give_unpaid_back(std::size_t size) { unpaid_ -= size; }
   /// So many more of its streams last.
   void lasting(int more) { lasting_ += more; }
+  void give_up_waiting() override;
 
  private:
   /// Where it stands in its worker's table.
@@ -95,6 +100,7 @@ class Http2Connection final : private http2::SessionEvents, private net::Stream:
   void make_frames();
   void write();
   bool puts_off() const;
+  void count_output(std::size_t memory);
   void end_turn();
   void lose();
   void lose_streams();
@@ -129,7 +135,8 @@ class Http2Connection final : private http2::SessionEvents, private net::Stream:
   std::size_t held_ = 0;  ///< bytes of bodies
   std::size_t owed_ = 0;  ///< part of them that the connection's window is still short of
   std::size_t unpaid_ = 0;
-  int carried_ = 0;  ///< exchanges that run, those of streams included that were reset
+  std::size_t output_counted_ = 0;  ///< bytes of memory in `limits.http2.memory`
+  int carried_ = 0;                 ///< exchanges that run, those of streams included that were reset
   int lasting_ = 0;
   Place place_ = Place::busy;
   bool turning_ = false;  ///< a turn has been asked for

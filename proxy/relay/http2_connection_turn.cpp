@@ -14,6 +14,8 @@ namespace {
 constexpr std::size_t kOutputMax = 64 * 1024;
 /// So much output, half a record of TLS, does not wait for more.
 constexpr std::size_t kPutOffMax = 8 * 1024;
+/// What nghttp2 takes for a frame that waits to be sent.
+constexpr std::size_t kFrameCost = 192;
 }  // namespace
 
 void Http2Connection::ask_for_turn() {
@@ -92,12 +94,23 @@ void Http2Connection::write() {
       const bool all = stream_.write_now(output, error);
       output_.consume(size - output.size());
       if (output.size() < size) blocked_since_ = {};
+      if (output_counted_ > 0) count_output(0);
       if (error) return lose();
       if (all) continue;
       if (blocked_since_ == Time{}) blocked_since_ = Clock::now();
-      return stream_.await_writable();
+      stream_.await_writable();
+      return count_output(output_.memory() + session_.queued() * kFrameCost);
     }
   }
+}
+
+/// Output that the client does not read counts as memory of its requests. May lose the connection.
+void Http2Connection::count_output(std::size_t memory) {
+  StreamMemory& all = worker_.stream_memory();
+  if (output_counted_ > 0) all.goes_on(*this, output_counted_);
+  all.changes(*this, output_counted_, memory);
+  output_counted_ = memory;
+  if (memory > 0) all.waits(*this, memory, worker_.stream_memory_limit());
 }
 
 bool Http2Connection::full() const {
@@ -107,6 +120,7 @@ bool Http2Connection::full() const {
 void Http2Connection::lose() {
   lost_ = true;
   output_.clear();
+  if (output_counted_ > 0) count_output(0);
   wake();
 }
 

@@ -12,6 +12,10 @@ namespace spillway::relay {
 namespace {
 /// More memory than that is given back after a request.
 constexpr std::size_t kKept = net::kBlockSize;
+constexpr std::size_t kOutlineKept = 256;
+/// What each request takes beside what `memory` counts: stream, exchange, coroutine frames, nghttp2's stream, and the
+/// heap's part in them.
+constexpr std::size_t kStreamCost = 6 * 1024;
 
 void give_back_memory(std::string& text) {
   text.clear();
@@ -47,7 +51,8 @@ void Http2Stream::begin(std::int32_t id, Time now) {
   body_complete_ = true;  // there is no body before there is a head
   heads_ = 0;
   watch_ = Watch::off;
-  started_ = ended_ = closed_ = gone_ = tell_gone_ = malformed_ = given_up_ = refused_ = cancelled_ = false;
+  started_ = ended_ = closed_ = gone_ = tell_gone_ = malformed_ = given_up_ = waits_ = waited_ = false;
+  refused_ = cancelled_ = false;
   head_pending_ = response_begun_ = last_ = end_sent_ = lasts_ = false;
   upgraded_ = tunnel_reads_ = tunnel_awaits_room_ = false;
   tunnel_ = nullptr;
@@ -76,6 +81,8 @@ void Http2Stream::on_head(bool end_stream) {
     websocket_key_ = std::string(text::view(worker_.ids().request_id()).substr(0, 21)) + "A==";
     request.fields.push_back({"Sec-WebSocket-Key", websocket_key_});
   }
+  if (result.violation) builder_.release();
+  count(memory());
   connection_.begins(*this);
 }
 
@@ -101,6 +108,10 @@ bool Http2Stream::end() {
   settle();
   pending_ = {};
   builder_.release();
+  if (heads_ == 0) fields_.release();  // else the session still has views of it
+  if (outline_.capacity() > kOutlineKept) outline_ = std::string();
+  count(0);
+  if (waited_) worker_.heap().left_free(worker_.turn().began());
   return connection_.ended(*this);
 }
 
@@ -207,7 +218,10 @@ void Http2Stream::give_back(std::size_t size) {
 
 net::Task<std::size_t> Http2Stream::read_body(std::size_t) {
   cancelled_ = false;
-  if (!arrived() && !gone_) co_await reading_.wait();
+  if (!arrived() && !gone_ && begins_to_wait()) {
+    co_await reading_.wait();
+    goes_on();
+  }
   if (!arrived()) co_return 0;
   co_return std::max<std::size_t>(incoming_.size(), 1);  // an end, too, is something
 }
@@ -223,6 +237,44 @@ bool Http2Stream::make_body_space(std::size_t) {
 
 std::size_t Http2Stream::body_memory() const {
   return body_.size() + incoming_.size();
+}
+
+// --- Its memory ------------------------------------------------------------------------------------------------------
+
+std::size_t Http2Stream::memory() const {
+  return kStreamCost + builder_.memory() + fields_.memory() + outline_.capacity() + exchange_->memory();
+}
+
+/// What the request holds from now on, in `limits.http2.memory`. While it is on its way to the API that stays: its head
+/// is written anew, and the client's is released.
+void Http2Stream::count(std::size_t memory) {
+  worker_.stream_memory().changes(connection_, counted_, memory);
+  counted_ = memory;
+}
+
+/// False: it has been given up for others.
+bool Http2Stream::begins_to_wait() {
+  count(memory());
+  waits_ = waited_ = true;
+  worker_.stream_memory().waits(connection_, counted_, worker_.stream_memory_limit());
+  return waits_;
+}
+
+void Http2Stream::goes_on() {
+  if (std::exchange(waits_, false)) worker_.stream_memory().goes_on(connection_, counted_);
+}
+
+void Http2Stream::give_up_waiting() {
+  if (!waits_) return;
+  goes_on();
+  count(0);
+  if (gone_) return;
+  const bool answers = unsent() > 0;
+  given_up_ = gone_ = tell_gone_ = true;
+  pending_ = {};
+  connection_.session().note(answers ? http2::Abuse::shut_window : http2::Abuse::provoked, Clock::now());
+  connection_.session().reset(id_, http2::ErrorCode::enhance_your_calm);
+  connection_.ready(*this);
 }
 
 // --- Its life --------------------------------------------------------------------------------------------------------
@@ -248,6 +300,7 @@ TunnelSide& Http2Stream::upgrade() {
 void Http2Stream::lasts() {
   lasts_ = true;
   connection_.lasting(1);
+  count(memory());  // the exchange has released the head
 }
 
 /// A request whose rest is not wanted is reset without an error (RFC 9113, section 8.1).

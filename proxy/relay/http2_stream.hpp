@@ -52,6 +52,8 @@ class Http2Stream final : public ClientStream,
   /// The time of a drain is over.
   void stop();
   void abort();
+  /// It waits for its client, and its memory is needed: resets it, and ends the exchange.
+  void give_up_waiting();
   /// It may be reused.
   bool over() const { return closed_ && !exchange_; }
   bool carried() const { return exchange_ != nullptr; }
@@ -118,6 +120,10 @@ class Http2Stream final : public ClientStream,
   void shutdown_send() override;
   void give_back(std::size_t size);
   void settle();
+  std::size_t memory() const;
+  void count(std::size_t memory);
+  bool begins_to_wait();
+  void goes_on();
   bool end();
 
   Worker& worker_;
@@ -134,6 +140,7 @@ class Http2Stream final : public ClientStream,
   net::MemoryShare output_memory_;  ///< of both
   std::size_t unpaid_ = 0;          ///< bytes of both beyond `limits.buffered`
   std::string_view pending_;        ///< output in the exchange's memory
+  std::size_t counted_ = 0;         ///< bytes of memory in `limits.http2.memory`
   net::Parking reading_, writing_;
   net::Parking starting_;                   ///< where `carry` waits for the next request
   TunnelSide::Observer* tunnel_ = nullptr;  ///< once upgraded
@@ -156,6 +163,8 @@ class Http2Stream final : public ClientStream,
   bool tell_gone_ = false;  ///< the exchange has not heard of that
   bool malformed_ = false;  ///< reset for it: nothing is answered
   bool given_up_ = false;   ///< reset because there is no memory for its answer
+  bool waits_ = false;      ///< the exchange waits for the client
+  bool waited_ = false;     ///< it has
   bool refused_ = false;    ///< to be reset, so that the client sends it elsewhere
   bool cancelled_ = false;
   bool head_pending_ = false;  ///< in `fields_`, and has not been submitted

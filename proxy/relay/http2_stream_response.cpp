@@ -85,6 +85,7 @@ void Http2Stream::take(std::size_t size, bool end) {
 
 void Http2Stream::on_head_sent() {
   --heads_;
+  if (heads_ == 0) fields_.release();  // it has been compressed
   if (all_sent() && writing_.occupied()) connection_.ready(*this);
 }
 
@@ -128,8 +129,9 @@ void Http2Stream::settle() {
 
 net::Task<> Http2Stream::wait_writable() {
   cancelled_ = false;
-  if (all_sent() || gone_) co_return;
+  if (all_sent() || gone_ || !begins_to_wait()) co_return;
   co_await writing_.wait();
+  goes_on();
 }
 
 }  // namespace spillway::relay

@@ -26,6 +26,7 @@
 #include "proxy/relay/gate.hpp"
 #include "proxy/relay/settings.hpp"
 #include "proxy/relay/slow_clients.hpp"
+#include "proxy/relay/stream_memory.hpp"
 #include "proxy/relay/unnamed_balancer.hpp"
 #include "proxy/telemetry/counters.hpp"
 #include "proxy/telemetry/log.hpp"
@@ -159,6 +160,9 @@ class Worker {
   /// More of it has come, and more is awaited: see `ArrivingBodies::holds`. Takes memory back from the slowest while
   /// all together hold too much. False: from this one.
   bool body_arrives(ArrivingBody& body, std::size_t memory, std::uint64_t received, Time now);
+  StreamMemory& stream_memory() { return stream_memory_; }
+  /// This worker's part of `limits.http2.memory`.
+  std::size_t stream_memory_limit() const { return settings_->config.limits.http2.memory / shared_.workers.size(); }
 
   /// Ends `run` if the worker drains and no connection is left.
   void finish_if_drained();
@@ -193,6 +197,7 @@ class Worker {
   net::BlockPool blocks_;
   net::HeapTrim heap_{timers_, [this] { empty_pools(); }};
   telemetry::WorkerCounters counters_;
+  StreamMemory stream_memory_{counters_.http2_memory};
   upstream::ConnectionPool upstream_;
   tracing::IdGenerator ids_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;

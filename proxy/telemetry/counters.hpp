@@ -112,6 +112,7 @@ struct alignas(64) WorkerCounters {
   std::array<Counter, kFailureCauses.size()> failures;  ///< by cause
 
   Counter client_connections;  ///< open now
+  Counter http2_memory;        ///< bytes that requests over HTTP/2 hold now, without bodies
   Counter upstream_active;     ///< open now
   Counter upstream_idle;       ///< open now
   Counter upstream_connects;

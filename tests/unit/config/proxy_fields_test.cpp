@@ -104,6 +104,7 @@ constexpr FieldRow kFields[] = {
     {"limits.http2.resets", "0", "an integer from 1 to 100000"},
     {"limits.http2.frames", "0", "an integer from 1 to 100000"},
     {"limits.http2.continuations", "1001", "an integer from 0 to 1000"},
+    {"limits.http2.memory", "1023KiB", "a size from 1MiB to 1024GiB"},
     {"limits.allow_underscores", "maybe", "true or false"},
     {"admission.mode", "on", "one of enforce, shadow, off"},
     {"admission.max_concurrent", "0", "an integer from 1 to 65536"},
