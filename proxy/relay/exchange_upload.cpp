@@ -42,6 +42,7 @@ net::Task<Failure> Exchange::gather_body() {
   Failure failure = co_await await_body();
   worker_.arriving().ends(*this);
   disarm();
+  timed_out_ = ending_;  // the slot's time may have ended in the turn in which the body came
   if (failure || permit_) co_return failure;
   ticket_.state = admission::Request::State::fresh;
   failure = ask_for_slot();
