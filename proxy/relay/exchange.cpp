@@ -58,7 +58,7 @@ void Exchange::begin(ClientStream& client, const std::shared_ptr<const Settings>
   retries_ = 0;
   response_scanner_.reset();
   bytes_out_ = tunneled_in_ = 0;
-  response_started_ = timed_out_ = ending_ = over_ = lasts_ = client_left_ = false;
+  response_started_ = api_sheds_ = timed_out_ = ending_ = over_ = lasts_ = client_left_ = false;
 }
 
 /// One request and its response: the whole path.

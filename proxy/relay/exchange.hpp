@@ -234,6 +234,7 @@ class Exchange final : public net::Deadline,
   std::uint64_t taken_ = 0;  ///< bytes that the client had taken at the last look
   std::uint64_t bytes_out_ = 0;
   std::uint64_t tunneled_in_ = 0;
+  bool api_sheds_ = false;  ///< by the response's head
   bool response_started_ = false;
 
   bool timed_out_ = false;

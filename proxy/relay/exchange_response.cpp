@@ -45,6 +45,8 @@ net::Task<Failure> Exchange::relay_response() {
   net::Stream& up = upstream_->stream;
   download_ = http::BodyDecoder(response_.framing, response_.content_length, 0);
   take_load_report();
+  // An API that sends Retry-After is healthy but overloaded. Later other bytes may stand where the head stands.
+  api_sheds_ = response_.status == 503 && !response_.field("retry-after").empty();
   client_->write_head(response_, {.request_id = request_id_, .date = missing_date()});
   up.in.consume(response_head_size_);
   if (http::is_event_stream(response_)) {
@@ -163,8 +165,7 @@ void Exchange::upstream_done(std::size_t consumed) {
 /// What an answer says of the API. How long one took that did not wait for the whole request says nothing.
 admission::Completion Exchange::completion() const {
   const int status = response_.status;
-  // An API that sends Retry-After is healthy but overloaded.
-  if (status == 503 && !response_.field("retry-after").empty()) return admission::Completion::shed;
+  if (api_sheds_) return admission::Completion::shed;
   // One client asks too often (RFC 6585). Such an answer is cheap: its latency is none of a request that was served.
   if (status == 429) return admission::Completion::rate_limited;
   if (status >= 500) return admission::Completion::dropped;

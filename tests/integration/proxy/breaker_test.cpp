@@ -110,6 +110,28 @@ TEST_CASE("logins that the API refuses open no breaker, and fewer are forwarded 
   }
 }
 
+// By then other bytes stand where the head stood.
+TEST_CASE("an API that sheds is known by its head, also if the body comes later") {
+  const std::string body = pattern(2000);
+  Upstream upstream([&](Turn& turn) {
+    turn.send("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Length: 2000\r\n\r\n");
+    turn.hold();
+    turn.send(body);
+  });
+  Proxy proxy(upstream, {.health = "mode: off", .more = kOpenLong});
+  Client client(proxy);
+  for (int i = 0; i < 40; ++i) {
+    client.start("GET", "/");
+    const Reply reply = client.receive(true);
+    CHECK(reply.status == 503);
+    if (!reply.has("Proxy-Status")) upstream.release();
+    CHECK(client.wire().skip(std::stoul(reply.field("Content-Length"))));
+  }
+  CHECK(proxy.metric("spillway_breaker_state") == 0);
+  CHECK(proxy.page("/stats").second.find(R"("api_sheds":true)") != std::string::npos);
+  CHECK(proxy.accounts_balance());
+}
+
 TEST_CASE("failures of one class open the breaker of that class; the log names the class and the numbers") {
   Upstream upstream(
       [](Turn& turn) { turn.answer("", {}, turn.request() == "GET /login" ? "500 Internal Server Error" : "200 OK"); });
