@@ -17,12 +17,6 @@ bool same_trace(std::string_view one, std::string_view other) {
 
 }  // namespace
 
-std::string pseudonym(std::uint64_t random) {
-  std::string name = "spillway-";
-  for (int shift = 44; shift >= 0; shift -= 4) name += "0123456789abcdef"[random >> shift & 15u];
-  return name;
-}
-
 /// A name of its length is nothing that stands in another one by chance.
 bool has_passed(const RequestHead& head, std::string_view pseudonym) {
   if (!head.has(FieldName::via)) return false;

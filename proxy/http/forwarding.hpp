@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
 
 #include "proxy/http/message.hpp"
@@ -16,11 +15,8 @@
 /// every field of every message.
 namespace spillway::http {
 
-/// The name of this process in `Via` of its requests, of which 48 bits are `random`: only a request that this process
-/// has sent carries it (RFC 9110, section 7.6.3).
-std::string pseudonym(std::uint64_t random);
-
-/// Whether a request has passed the process of this name before: it goes round in circles.
+/// Whether a request has passed the process before that puts this name into `Via`: it goes round in circles (RFC 9110,
+/// section 7.6.3).
 bool has_passed(const RequestHead& head, std::string_view pseudonym);
 
 /// What the proxy tells the API about a request, besides the client's own fields.

@@ -5,7 +5,6 @@
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
 
-#include "proxy/http/forwarding.hpp"
 #include "proxy/relay/connection_table.hpp"
 #include "proxy/relay/exchange.hpp"
 
@@ -26,7 +25,7 @@ constexpr int kOneThread = BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO;
 
 std::string own_pseudonym() {
   std::random_device random;
-  return http::pseudonym(std::uint64_t{random()} << 32 | random());
+  return fmt::format("spillway-{:012x}", (std::uint64_t{random()} << 32 | random()) >> 16);
 }
 
 Worker::Worker(Shared& shared, std::shared_ptr<const Settings> settings)

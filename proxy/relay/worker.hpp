@@ -44,6 +44,7 @@ class ConnectionTable;
 class Exchange;
 class Worker;
 
+/// `spillway-` and 48 random bits: only what this process has sent carries it in `Via`.
 std::string own_pseudonym();
 
 /// What all workers share. Outlives them.
@@ -60,8 +61,8 @@ struct Shared {
   Gate gate;
   telemetry::ProcessState state;
   telemetry::Refusals refusals;
-  classify::KeyHash key_hash;                     ///< of clients, for fairness
-  const std::string pseudonym = own_pseudonym();  ///< see http::pseudonym
+  classify::KeyHash key_hash;  ///< of clients, for fairness
+  const std::string pseudonym = own_pseudonym();
   ClientConnections clients;
   std::atomic<std::size_t> head_memory{0};  ///< bytes that unfinished heads of requests take
   net::MemoryBudget buffered;               ///< bodies, against `limits.buffered`
