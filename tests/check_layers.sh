@@ -35,7 +35,7 @@ proxy/telemetry/           : proxy/telemetry/ config/log.hpp proxy/http2/abuse_k
 proxy/upstream/            : proxy/upstream/ proxy/tls/ proxy/admission/ proxy/net/ proxy/config/ proxy/telemetry/ config/ : boost/ netdb.h netinet/in.h sys/un.h
 proxy/relay/               : proxy/relay/ proxy/tls/ proxy/tracing/ proxy/upstream/ proxy/telemetry/ proxy/admission/ proxy/classify/ proxy/http/ proxy/http1/ proxy/http2/ proxy/net/ proxy/text/ proxy/config/ config/ : boost/ fmt/
 proxy/relay/pace           : proxy/net/clock.hpp :
-proxy/relay/slow_clients   : proxy/relay/pace.hpp proxy/net/clock.hpp : boost/intrusive/
+proxy/relay/slow_clients   : proxy/relay/pace.hpp proxy/net/clock.hpp proxy/net/hooked_list.hpp :
 proxy/admin/               : proxy/admin/ proxy/tls/ proxy/upstream/ proxy/telemetry/ proxy/admission/ proxy/net/ proxy/text/ config/ : boost/ prometheus/ fmt/
 proxy/handover/            : proxy/handover/ proxy/admission/ proxy/telemetry/ proxy/net/ config/listen.hpp : boost/ fmt/ posix
 proxy/handover/frame       : proxy/handover/ :

@@ -4,9 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <boost/intrusive/list.hpp>
-
 #include "proxy/net/clock.hpp"
+#include "proxy/net/hooked_list.hpp"
 
 namespace spillway::relay {
 
@@ -22,12 +21,9 @@ struct ArrivingMemory {
 std::size_t room_for_arriving(std::size_t limit, std::size_t others);
 
 /// A request's body that is buffered while its client still sends it.
-class ArrivingBody
-    : public boost::intrusive::list_base_hook<boost::intrusive::tag<class ArrivingBodyList>,
-                                              boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+class ArrivingBody : public net::ListHook<class ArrivingBodyList> {
  public:
-  using ArrivingHook = boost::intrusive::list_base_hook<boost::intrusive::tag<ArrivingBodyList>,
-                                                        boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+  using ArrivingHook = net::ListHook<ArrivingBodyList>;
 
   /// Ends the exchange, whose client is slow: another body needs the memory.
   virtual void take_memory_back() = 0;
@@ -64,8 +60,7 @@ class ArrivingBodies {
   ArrivingBody* next_to_give_up(std::size_t used, std::size_t limit, std::size_t workers, Time now);
 
  private:
-  using Bodies = boost::intrusive::list<ArrivingBody, boost::intrusive::base_hook<ArrivingBody::ArrivingHook>,
-                                        boost::intrusive::constant_time_size<false>>;
+  using Bodies = net::HookedList<ArrivingBody, ArrivingBody::ArrivingHook>;
 
   ArrivingBody& slowest(Time now);
 

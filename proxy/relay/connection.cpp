@@ -228,7 +228,6 @@ void Connection::end() {
   ending_ = true;
   http1_.refuse_next();
   stream_.cancel();
-  if (exchange_) exchange_->stop();
 }
 
 void Connection::drain() {

@@ -4,8 +4,7 @@
 #include <string>
 #include <utility>
 
-#include <boost/intrusive/list.hpp>
-
+#include "proxy/net/hooked_list.hpp"
 #include "proxy/net/stream.hpp"
 #include "proxy/net/timer_wheel.hpp"
 #include "proxy/relay/failure.hpp"
@@ -19,8 +18,7 @@ class Http2Connection;
 class Worker;
 
 /// Places a connection in one of the lists of its worker's table.
-using ConnectionHook = boost::intrusive::list_base_hook<boost::intrusive::tag<class ConnectionList>,
-                                                        boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+using ConnectionHook = net::ListHook<class ConnectionList>;
 
 /// A client's connection from the first byte of a request until it closes or is idle. Its life is the coroutine
 /// `serve`: wait for a request, read its head, have an exchange carry it out, and again.
@@ -40,8 +38,7 @@ class Connection final : public net::Deadline, public ConnectionHook {
 
   void leave_list() { ConnectionHook::unlink(); }
   bool has_unread() { return stream_.transport().has_unread(); }
-  /// Ends it between two requests (the worker drains), or in a stream (the drain is over). Cuts no response. Not for
-  /// HTTP/2.
+  /// Ends it between two requests: the worker drains. Not for HTTP/2.
   void end();
   /// The worker drains: no further requests are wanted.
   void drain();

@@ -3,8 +3,7 @@
 #include <atomic>
 #include <cstddef>
 
-#include <boost/intrusive/list.hpp>
-
+#include "proxy/net/hooked_list.hpp"
 #include "proxy/net/listener.hpp"
 #include "proxy/relay/connection.hpp"
 #include "proxy/relay/handshakes.hpp"
@@ -75,10 +74,8 @@ class ConnectionTable {
   void idle_ended(Client client, bool request_comes);
 
  private:
-  using Connections = boost::intrusive::list<Connection, boost::intrusive::base_hook<Connection::TableHook>,
-                                             boost::intrusive::constant_time_size<false>>;
-  using IdleConnections = boost::intrusive::list<IdleConnection, boost::intrusive::base_hook<IdleConnection::Hook>,
-                                                 boost::intrusive::constant_time_size<false>>;
+  using Connections = net::HookedList<Connection, Connection::TableHook>;
+  using IdleConnections = net::HookedList<IdleConnection, IdleConnection::Hook>;
 
   void begin(Client client);
   IdleConnection& await_request(Client client, bool fresh);

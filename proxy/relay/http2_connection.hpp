@@ -5,10 +5,9 @@
 #include <string_view>
 #include <vector>
 
-#include <boost/intrusive/list.hpp>
-
 #include "proxy/http2/session.hpp"
 #include "proxy/net/backlog.hpp"
+#include "proxy/net/hooked_list.hpp"
 #include "proxy/net/memory_budget.hpp"
 #include "proxy/net/stream.hpp"
 #include "proxy/net/timer_wheel.hpp"
@@ -81,10 +80,8 @@ class Http2Connection final : public StreamMemoryHolder,
  private:
   /// Where it stands in its worker's table.
   enum class Place : std::uint8_t { busy, head, streams, quiet };
-  using Streams = boost::intrusive::list<Http2Stream, boost::intrusive::base_hook<Http2StreamHook>,
-                                         boost::intrusive::constant_time_size<false>>;
-  using Ready = boost::intrusive::list<Http2Stream, boost::intrusive::base_hook<Http2ReadyHook>,
-                                       boost::intrusive::constant_time_size<false>>;
+  using Streams = net::HookedList<Http2Stream, Http2StreamHook>;
+  using Ready = net::HookedList<Http2Stream, Http2ReadyHook>;
 
   http2::StreamEvents* on_begin(std::int32_t id) override;
   bool full() const override;

@@ -3,11 +3,10 @@
 #include <memory>
 #include <string>
 
-#include <boost/intrusive/list.hpp>
-
 #include "proxy/http2/request_builder.hpp"
 #include "proxy/http2/session.hpp"
 #include "proxy/net/backlog.hpp"
+#include "proxy/net/hooked_list.hpp"
 #include "proxy/net/memory_budget.hpp"
 #include "proxy/relay/client_stream.hpp"
 #include "proxy/relay/failure.hpp"
@@ -19,10 +18,8 @@ class Http2Connection;
 class Worker;
 
 /// A stream in the list of its connection, and in that of those that something has happened to.
-using Http2StreamHook = boost::intrusive::list_base_hook<boost::intrusive::tag<class Http2StreamList>,
-                                                         boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
-using Http2ReadyHook = boost::intrusive::list_base_hook<boost::intrusive::tag<class Http2ReadyList>,
-                                                        boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+using Http2StreamHook = net::ListHook<class Http2StreamList>;
+using Http2ReadyHook = net::ListHook<class Http2ReadyList>;
 
 /// One request on an HTTP/2 connection. It lives until both the session has closed the stream and the exchange has
 /// ended: a stream that the client resets stays until the API has answered. What the session tells is noted, and the

@@ -3,8 +3,7 @@
 #include <memory>
 #include <string>
 
-#include <boost/intrusive/list.hpp>
-
+#include "proxy/net/hooked_list.hpp"
 #include "proxy/net/timer_wheel.hpp"
 #include "proxy/net/transport.hpp"
 #include "proxy/relay/client_connections.hpp"
@@ -47,13 +46,9 @@ struct Client {
 
 /// A connection without a request: a socket and a deadline, neither buffer nor coroutine. Becomes a `Connection` when
 /// bytes come, behind the PROXY header if one is awaited. Destroys itself when its wait ends.
-class IdleConnection final
-    : public net::Deadline,
-      public boost::intrusive::list_base_hook<boost::intrusive::tag<class IdleList>,
-                                              boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+class IdleConnection final : public net::Deadline, public net::ListHook<class IdleList> {
  public:
-  using Hook = boost::intrusive::list_base_hook<boost::intrusive::tag<IdleList>,
-                                                boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+  using Hook = net::ListHook<IdleList>;
 
   /// `fresh`: the client has not sent anything yet.
   IdleConnection(Worker& worker, Client client, bool fresh)

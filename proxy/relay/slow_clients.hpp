@@ -1,17 +1,14 @@
 #pragma once
 
-#include <boost/intrusive/list.hpp>
-
+#include "proxy/net/hooked_list.hpp"
 #include "proxy/relay/pace.hpp"
 
 namespace spillway::relay {
 
 /// A client that an exchange with a slot may have to wait for, because its body streams at the client's pace.
-class SlotHolder : public boost::intrusive::list_base_hook<boost::intrusive::tag<class SlotHolderList>,
-                                                           boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+class SlotHolder : public net::ListHook<class SlotHolderList> {
  public:
-  using Hook = boost::intrusive::list_base_hook<boost::intrusive::tag<SlotHolderList>,
-                                                boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+  using Hook = net::ListHook<SlotHolderList>;
 
   /// Below this rate a client is slow, and its slot goes to a waiting request. A poor mobile connection is faster.
   static constexpr std::uint64_t kSlowRate = 16 * 1024;
@@ -57,9 +54,7 @@ class SlowClients {
   }
 
  private:
-  boost::intrusive::list<SlotHolder, boost::intrusive::base_hook<SlotHolder::Hook>,
-                         boost::intrusive::constant_time_size<false>>
-      holders_;
+  net::HookedList<SlotHolder, SlotHolder::Hook> holders_;
 };
 
 }  // namespace spillway::relay

@@ -2,20 +2,16 @@
 
 #include <cstddef>
 
-#include <boost/intrusive/list.hpp>
-
+#include "proxy/net/hooked_list.hpp"
 #include "proxy/telemetry/counters.hpp"
 
 namespace spillway::relay {
 
 /// A connection of HTTP/2, as far as the memory counts that its requests take beside bodies: heads above all. HPACK
 /// makes a large head of a few bytes, and a client that opens no window keeps it for long.
-class StreamMemoryHolder
-    : public boost::intrusive::list_base_hook<boost::intrusive::tag<class StreamMemoryHolderList>,
-                                              boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+class StreamMemoryHolder : public net::ListHook<class StreamMemoryHolderList> {
  public:
-  using MemoryHook = boost::intrusive::list_base_hook<boost::intrusive::tag<StreamMemoryHolderList>,
-                                                      boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+  using MemoryHook = net::ListHook<StreamMemoryHolderList>;
 
   /// Gives up what waits for the client, whose memory is needed, and tells so by `goes_on` and `changes` at once: it is
   /// freed within the turn.
@@ -54,9 +50,7 @@ class StreamMemory {
   void goes_on(StreamMemoryHolder& holder, std::size_t memory);
 
  private:
-  using Holders =
-      boost::intrusive::list<StreamMemoryHolder, boost::intrusive::base_hook<StreamMemoryHolder::MemoryHook>,
-                             boost::intrusive::constant_time_size<false>>;
+  using Holders = net::HookedList<StreamMemoryHolder, StreamMemoryHolder::MemoryHook>;
 
   void make_room(std::size_t limit);
   StreamMemoryHolder& greatest();
